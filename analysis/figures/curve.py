@@ -1,0 +1,160 @@
+"""Accuracy of every subset by its size k (Ting, Fig. 7)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
+from analysis.figures.text import clean, name_set, shorten_middle, width, wrap
+from analysis.table import SubsetTable
+
+_NAME = 6.0  # points: the members' names
+_ROOM = 56.0  # points: for such a name
+_SPREAD = 0.56  # of the distance between two k, for the jitter
+_MOST_NAMES = 12
+_MANY = 3000  # points; more are drawn as one picture within SVG and PDF
+
+
+def jitter(sizes: np.ndarray) -> np.ndarray:
+    """Return float64 (S,): where each subset stands beside its k, in -0.5..0.5, the same every time.
+
+    Subsets of one size are set apart evenly by the golden ratio, in the order of the table; a size with one
+    subset, and single members, stand at 0.
+    """
+    out = np.zeros(len(sizes))
+    for k in np.unique(sizes):
+        rows = np.flatnonzero(sizes == k)
+        if k > 1 and len(rows) > 1:
+            out[rows] = (0.5 + np.arange(len(rows)) * 0.6180339887498949) % 1 - 0.5
+    return out
+
+
+def draw_curve(table: SubsetTable, axes: Axes) -> Axes:
+    """Draw every subset as a point, the mean over each k as a line, single members by name, the best as a star."""
+    accuracy = 100 * table.scores("accuracy")
+    sizes = table.sizes
+    # Where points lie on one another they are small and pale; sizes with few subsets are not.
+    few = np.bincount(sizes)[sizes] <= 40
+    colours = np.array([to_rgba(BLUE, 0.3), to_rgba(BLUE, 0.65)])[few.astype(int)]
+    axes.scatter(
+        sizes + _SPREAD * jitter(sizes), accuracy, s=np.where(few, 9.0, 3.0), c=colours, linewidths=0,
+        rasterized=len(table) > _MANY, zorder=3,
+    )  # fmt: skip
+    summary = table.by_size()
+    axes.plot([s.k for s in summary], [100 * s.mean_accuracy for s in summary], color=INK, marker="_",
+              markersize=7, markeredgewidth=1.2, zorder=4)  # fmt: skip
+    best = table.best()
+    at = int(np.searchsorted(table.masks, np.uint64(best.mask)))
+    axes.scatter(
+        [best.size + _SPREAD * jitter(sizes)[at]], [100 * best.accuracy], marker="*", s=55, color=VERMILLION,
+        edgecolors="white", linewidths=0.5, zorder=5, clip_on=False,
+    )  # fmt: skip
+    axes.set_xlabel("Members averaged, k")
+    axes.set_ylabel(f"Accuracy on {table.split} (%)")
+    axes.set_xticks(np.unique(sizes)[:: 1 + len(np.unique(sizes)) // 13])
+    low, high = float(accuracy.min()), float(accuracy.max())
+    pad = max(0.08 * (high - low), 0.25)
+    axes.set_ylim(low - pad, high + pad)
+    axes.set_xlim(int(sizes.min()) - 0.5, int(sizes.max()) + 0.5)
+    axes.grid(axis="x", visible=False)
+    return axes
+
+
+def name_members(table: SubsetTable, axes: Axes) -> Axes:
+    """Write the members' names left of their points at k = 1, moved apart where they would overlap.
+
+    Call it last: it needs the final size and limits of `axes`. Of more than twelve members the best six and the
+    worst six are named.
+    """
+    singles = [int(row) for row in np.flatnonzero(table.sizes == 1)]
+    if not singles or len(table.members) < 2:
+        return axes
+    accuracy = 100 * table.scores("accuracy")
+    singles.sort(key=lambda row: accuracy[row])
+    if len(singles) > _MOST_NAMES:
+        half = _MOST_NAMES // 2
+        singles = singles[:half] + singles[-half:]
+    names = [shorten_middle(clean(table.members_of(int(table.masks[row]))[0]), _ROOM, _NAME) for row in singles]
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    inches_w, inches_h = figure.get_size_inches()
+    box = axes.get_position()
+    points_w, points_h = box.width * inches_w * 72, box.height * inches_h * 72
+    # The names need their own room left of k = 1: widen the axis by as much as the longest takes.
+    room = max(width(name, _NAME) for name in names) + 16
+    largest = int(table.sizes.max()) + 0.5
+    per_unit = (points_w - room) / (largest - 1)
+    axes.set_xlim(1 - room / per_unit, largest)
+    low, high = axes.get_ylim()
+    place = apart([(accuracy[row] - low) / (high - low) * points_h for row in singles], _NAME * 1.15, points_h)
+    for row, name, y in zip(singles, names, place, strict=True):
+        axes.annotate(
+            name, xy=(1, accuracy[row]), xytext=(1 - 12 / per_unit, low + y / points_h * (high - low)),
+            size=_NAME, color=INK, ha="right", va="center", parse_math=False, annotation_clip=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.4, "shrinkA": 1, "shrinkB": 2,
+                        "relpos": (1, 0.5)},
+        )  # fmt: skip
+    return axes
+
+
+def apart(wanted: Sequence[float], step: float, high: float) -> list[float]:
+    """Return increasing positions near the increasing `wanted` ones, at least `step` apart, within 0..high if they fit.
+
+    Groups that would overlap are spread evenly around their common middle.
+    """
+    groups: list[list[float]] = []  # each [first wanted positions...]
+    for y in wanted:
+        groups.append([y])
+        while len(groups) > 1 and _start(groups[-1], step, high) < _start(groups[-2], step, high) + step * len(
+            groups[-2]
+        ):
+            last = groups.pop()
+            groups[-1].extend(last)
+    return [_start(group, step, high) + step * i for group in groups for i in range(len(group))]
+
+
+def _start(group: Sequence[float], step: float, high: float) -> float:
+    """Return where the first of a group stands when all stand `step` apart around the middle of what they wanted."""
+    start = sum(group) / len(group) - step * (len(group) - 1) / 2
+    return max(min(start, high - step * (len(group) - 0.5)), step / 2)
+
+
+def curve_figure(table: SubsetTable, columns_wide: float = COLUMN, height: float = 2.7) -> Figure:
+    """Return the curve as a figure one column wide, the best subset named above it."""
+    figure = new_figure(columns_wide, height)
+    best = table.best()
+    told = (
+        f"Best of {len(table):,} on {table.split}: {clean(name_set(best.members, table.members))}"
+        if len(table) > 1
+        else f"The only member: {clean(best.members[0])}"
+    )
+    told = wrap(f"{told}, {100 * best.accuracy:.1f} %", (columns_wide - 0.12) * 72, 7.5)
+    figure.text(0.06 / columns_wide, 1 - 0.05 / height, told, size=7.5, va="top", linespacing=1.15, parse_math=False)
+    head = 0.05 + 9.5 / 72 * (1 + told.count("\n")) + 0.07
+    left, bottom = 0.48, 0.56
+    axes = figure.add_axes(
+        (
+            left / columns_wide,
+            bottom / height,
+            (columns_wide - left - 0.1) / columns_wide,
+            (height - bottom - head) / height,
+        )
+    )
+    draw_curve(table, axes)
+    axes.yaxis.set_label_coords(-(left - 0.12) / (columns_wide - left - 0.1), 0.5)
+    name_members(table, axes)
+    shown = [
+        Line2D([], [], color=BLUE, alpha=0.65, marker="o", markersize=3, markeredgewidth=0, linestyle="none",
+               label=f"{len(table):,} subset{'s' * (len(table) != 1)}"),
+        Line2D([], [], color=INK, marker="_", markersize=7, markeredgewidth=1.2, label="mean of each k"),
+        Line2D([], [], color=VERMILLION, marker="*", markersize=7.5, markeredgewidth=0, linestyle="none",
+               label=f"best, {100 * best.accuracy:.1f} %"),
+    ]  # fmt: skip
+    figure.legend(handles=shown, loc="lower center", ncols=3, columnspacing=1.4, handletextpad=0.5,
+                  bbox_to_anchor=(0.5, 0.0))  # fmt: skip
+    return figure

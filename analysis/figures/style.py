@@ -1,0 +1,61 @@
+"""The house style of every figure, and how a figure becomes a file."""
+
+import contextlib
+from collections.abc import Generator
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ensemble.errors import BadInput
+from ensemble.files import replacing
+
+COLUMN = 3.4  # inches: a column of a two-column paper
+PAGE = 7.0  # inches: both columns
+
+# Okabe and Ito's colours by their use here.
+BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+INK, GREY = "#202020", "#707070"
+
+# Without these each file would carry the moment it was made.
+_METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+FORMATS = tuple(_METADATA)
+
+
+@contextlib.contextmanager
+def style() -> Generator[None]:
+    """Use the house style inside the block, whatever the user's own matplotlib settings are."""
+    with as_file(files("analysis.figures") / "kofn.mplstyle") as path:
+        settings = matplotlib.rc_params_from_file(path, use_default_template=True)
+    # Figures are made without pyplot: no backend is chosen, and none is touched.
+    with matplotlib.rc_context({key: settings[key] for key in settings if not key.startswith("backend")}):
+        yield
+
+
+def new_figure(width: float = COLUMN, height: float = 2.5) -> Figure:
+    """Return an empty figure of `width` x `height` inches; call it inside `style()`."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG (300 dpi), SVG or PDF, by the ending of `path`; return `path`.
+
+    The file is whole or absent, and the same figure gives the same bytes. Raises `BadInput` for another ending,
+    `StorageError` where it cannot be written.
+    """
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in _METADATA:
+        raise BadInput(
+            f"{path}: a figure is written as {', '.join(FORMATS)}, not as {kind or 'a file without ending'!r}."
+        )
+    with style(), replacing(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=_METADATA[kind])
+    return path

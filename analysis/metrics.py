@@ -1,0 +1,119 @@
+"""The one table of metrics: what each is called, which way is better, its bounds, and how it is computed.
+
+Every metric is the mean of one number per sample, so each is defined by those numbers. Axes: N samples, C classes.
+`probs` is floating point (N, C) with rows that sum to 1, `labels` int64 (N,).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.fixed_point import quantise, rivals_ahead
+
+FLOOR = 1e-12
+TOP = 5
+
+
+def correct(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return 1 where the true class is predicted, else 0: float64 (N,).
+
+    The prediction is the lowest-index argmax of rint(2^26 p).
+    """
+    return (rivals_ahead(quantise(probs), labels) == 0).astype(np.float64)
+
+
+def among_top5(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return 1 where the true class is among the five, else 0: float64 (N,).
+
+    It is where fewer than 5 rivals beat it, by a larger rint(2^26 p) or an equal one and a lower index; with
+    five classes or fewer it always is. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge,
+    IJCV 115 (2015), section 4.1; the rule for ties is ours.
+    """
+    return (rivals_ahead(quantise(probs), labels) < TOP).astype(np.float64)
+
+
+def negative_log(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return -ln max(p(y), 1e-12), float64 (N,), in nats: the logarithmic score (Good, JRSS B 14, 1952).
+
+    For an ensemble the floor belongs to each MEMBER's p(y), before averaging: see `analysis.plain`. Given the
+    plain mean of members, this function differs from that wherever one of them lies below the floor.
+    """
+    return -np.log(floored(true_probs(probs, labels)))
+
+
+def squared_error(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return sum over classes of (p(c) - [c = y])^2, float64 (N,), between 0 and 2.
+
+    G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950).
+    """
+    errors = np.array(probs, dtype=np.float64)
+    errors[np.arange(len(labels)), labels] -= 1
+    return np.einsum("nc,nc->n", errors, errors)
+
+
+def true_probs(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return p(y), the probability of each sample's true class, float64 (..., N), of probs (..., N, C)."""
+    return probs[..., np.arange(len(labels)), labels].astype(np.float64)
+
+
+def floored(values: np.ndarray) -> np.ndarray:
+    """Return probabilities raised to at least 1e-12, so that their logarithm is finite."""
+    return np.maximum(values, FLOOR)
+
+
+def accuracy(probs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of samples whose true class is predicted; see `correct`."""
+    return float(correct(probs, labels).mean())
+
+
+def top5(probs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of samples whose true class is among the five; see `among_top5`."""
+    return float(among_top5(probs, labels).mean())
+
+
+def nll(probs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean negative log-likelihood in nats; see `negative_log`."""
+    return float(negative_log(probs, labels).mean())
+
+
+def brier(probs: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean Brier score, summed over classes, 0..2; see `squared_error`."""
+    return float(squared_error(probs, labels).mean())
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    name: as in options, JSON and tables; title: as in figures and on a terminal.
+    lower, upper: its bounds, whichever end is better.
+    empty: C -> its value for the empty ensemble, the uniform prediction over C classes.
+    value: (probs, labels) -> the metric; per_sample: the (N,) numbers it is the mean of.
+    """
+
+    name: str
+    title: str
+    higher_is_better: bool
+    lower: float
+    upper: float
+    empty: Callable[[int], float]
+    value: Callable[[np.ndarray, np.ndarray], float]
+    per_sample: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+    def advantage(self, a: float, b: float) -> float:
+        """Return how much better `a` is than `b`: positive where it is, in the metric's own unit."""
+        return a - b if self.higher_is_better else b - a
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "Accuracy", True, 0.0, 1.0, lambda c: 1 / c, accuracy, correct),
+        # The empty ensemble knows nothing: a five drawn at random holds the true class in min(5, C) of C cases.
+        Metric("top5", "Top-5 accuracy", True, 0.0, 1.0, lambda c: min(TOP, c) / c, top5, among_top5),
+        Metric("nll", "NLL (nats)", False, 0.0, -math.log(FLOOR), math.log, nll, negative_log),
+        Metric("brier", "Brier score", False, 0.0, 2.0, lambda c: 1 - 1 / c, brier, squared_error),
+    )
+}

@@ -1,0 +1,34 @@
+"""The only door to pyarrow: named columns as a Parquet file. pyarrow is an optional extra."""
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ensemble.errors import BadInput
+from ensemble.files import replacing
+
+
+def write_parquet(path: Path, content: Mapping[str, np.ndarray], attributes: Mapping[str, object]) -> None:
+    """Write columns of one length, whole or not at all; `attributes` become metadata: JSON under `kofn`."""
+    require_parquet()
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+
+    metadata = {"kofn": json.dumps(dict(attributes))}
+    columns = {
+        name: pyarrow.array(column.tolist() if column.dtype.kind == "U" else column) for name, column in content.items()
+    }
+    with replacing(path) as temporary:
+        parquet.write_table(pyarrow.table(columns, metadata=metadata), temporary)
+
+
+def require_parquet() -> None:
+    """Raise `BadInput` where pyarrow is not installed."""
+    if find_spec("pyarrow") is None:
+        raise BadInput(
+            "Parquet files need the package pyarrow, which is not installed; run 'pip install pyarrow', "
+            "or name the file .csv or .h5."
+        )

@@ -1,0 +1,247 @@
+"""The predictions of several members for the same samples, side by side: joined by sample id and class id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from analysis.fixed_point import quantise
+from ensemble.errors import BadInput, nearest
+from ensemble.predictions import Predictions, natural_key
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionStack:
+    """Probabilities of M members for N samples and C classes, with ONE set of labels, ids and classes.
+
+    probs: float32 (M, N, C).
+    members: M names, unique, in natural order; member i is bit i of a subset's mask.
+    labels: int64 (N,), columns of `probs`; None where the split is unlabelled.
+    sample_ids: str (N,).
+    class_ids, class_names: C each, in sorted order of the ids.
+    ids_given: False where row numbers serve as ids.
+    dropped: for each member how many of its samples the join left out; all 0 unless it was asked to intersect.
+    """
+
+    probs: np.ndarray
+    members: tuple[str, ...]
+    labels: np.ndarray | None
+    sample_ids: np.ndarray
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    split: str
+    ids_given: bool = True
+    dropped: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        m, n, c = self.probs.shape
+        if self.probs.dtype != np.float32 or min(m, n) < 1 or c < 2:
+            raise BadInput(f"stack: expected float32 (M, N, C), found {self.probs.dtype} {self.probs.shape}.")
+        if len(self.members) != m or list(self.members) != sorted(set(self.members), key=natural_key):
+            raise BadInput(
+                f"stack: expected {m} different member names in natural order, found {', '.join(self.members)}."
+            )
+        if len(self.sample_ids) != n or len(self.class_ids) != c or len(self.class_names) != c:
+            raise BadInput(
+                f"stack: {n} rows and {c} columns, but {len(self.sample_ids)} sample ids, "
+                f"{len(self.class_ids)} class ids and {len(self.class_names)} class names."
+            )
+        if self.labels is not None and self.labels.shape != (n,):
+            raise BadInput(f"stack: {n} rows, but labels of shape {self.labels.shape}.")
+        if not self.dropped:
+            object.__setattr__(self, "dropped", (0,) * m)
+
+    @property
+    def samples(self) -> int:
+        """N, the number of samples."""
+        return self.probs.shape[1]
+
+    @property
+    def classes(self) -> int:
+        """C, the number of classes."""
+        return self.probs.shape[2]
+
+    def index(self, member: str) -> int:
+        """Return the position of a member; raise `BadInput` naming the nearest."""
+        if member not in self.members:
+            raise BadInput(f"{member!r} is not among the members joined; {nearest(member, self.members)}.")
+        return self.members.index(member)
+
+    def require_labels(self) -> np.ndarray:
+        """Return the labels int64 (N,); raise `BadInput` where the split has none."""
+        if self.labels is None:
+            raise BadInput(
+                f"split {self.split!r} has no labels, so nothing can be scored on it; "
+                "name a labelled split with --split, or import the labels with ens-import --labels."
+            )
+        return self.labels
+
+    def quantised(self, rows: slice = slice(None)) -> np.ndarray:
+        """Return q = rint(2^26 p) as int64 (M, rows, C), all rows unless told; see `analysis.fixed_point`."""
+        return quantise(self.probs[:, rows])
+
+    def mean_probs(self, indices: Sequence[int] | None = None) -> np.ndarray:
+        """Return the members' mean, float64 (N, C); of all members, or of those at `indices`.
+
+        Members are added in the order of the stack. Rows sum to 1 as nearly as the members' own rows do.
+        """
+        chosen = check_indices(range(len(self.members)) if indices is None else indices, len(self.members))
+        total = np.zeros(self.probs.shape[1:], dtype=np.float64)
+        for i in chosen:
+            total += self.probs[i]
+        return total / len(chosen)
+
+
+def check_indices(indices: Sequence[int], members: int) -> tuple[int, ...]:
+    """Return the positions of a subset's members in increasing order; raise `BadInput` where it is none.
+
+    A subset has at least one member, each once, at a position in 0..members-1.
+    """
+    chosen = tuple(sorted(int(i) for i in indices))
+    if not chosen or len(set(chosen)) != len(chosen) or not 0 <= chosen[0] <= chosen[-1] < members:
+        raise BadInput(f"a subset needs different members at positions 0..{members - 1}, found {list(indices)}.")
+    return chosen
+
+
+def join(predictions: Sequence[Predictions], intersect: bool = False) -> PredictionStack:
+    """Join members by sample id and class id, whatever the order of their rows and columns.
+
+    Members come out in natural order of their names, rows in the order of the first of them, columns in sorted
+    order of the class ids. Sample ids must be the same set in every member; with `intersect` the common ones
+    are taken and `PredictionStack.dropped` says how many each member lost. Members whose ids were not given
+    join only with others of that kind, row by row, and only where their labels agree.
+    Raises `BadInput` naming the two members that do not fit.
+    """
+    if not predictions:
+        raise BadInput("nothing to join: no member was given.")
+    members = sorted(predictions, key=lambda p: natural_key(p.member))
+    _check_comparable(members)
+    first = members[0]
+    class_ids = tuple(sorted(first.class_ids))
+    rows = _rows_by_id(members, intersect) if first.ids_given else [np.arange(len(first))] * len(members)
+    columns = [_positions(np.asarray(p.class_ids), np.asarray(class_ids)) for p in members]
+    probs = np.empty((len(members), len(rows[0]), len(class_ids)), dtype=np.float32)
+    for i, p in enumerate(members):
+        probs[i] = p.probs[np.ix_(rows[i], columns[i])]
+    sample_ids = first.sample_ids[rows[0]]
+    return PredictionStack(
+        probs=probs,
+        members=tuple(p.member for p in members),
+        labels=_shared_labels(members, rows, columns, sample_ids),
+        sample_ids=sample_ids,
+        class_ids=class_ids,
+        class_names=_shared_names(members, columns),
+        split=first.split,
+        ids_given=first.ids_given,
+        dropped=tuple(len(p) - len(r) for p, r in zip(members, rows, strict=True)),
+    )
+
+
+def _check_comparable(members: Sequence[Predictions]) -> None:
+    """Raise `BadInput` where two members share a name, or differ in split, classes or kind of ids."""
+    first = members[0]
+    for before, p in pairwise(members):
+        if p.member == before.member:
+            raise BadInput(f"member {p.member!r} was given twice; name each member once.")
+        if p.split != first.split:
+            raise BadInput(
+                f"{first.member!r} predicts split {first.split!r} and {p.member!r} split {p.split!r}; "
+                "only predictions of one split can be joined."
+            )
+        if set(p.class_ids) != set(first.class_ids):
+            here, there = set(first.class_ids) - set(p.class_ids), set(p.class_ids) - set(first.class_ids)
+            raise BadInput(
+                f"{first.member!r} has {len(first.class_ids)} classes and {p.member!r} has {len(p.class_ids)}: "
+                f"{_count(here)} only in {first.member!r}, {_count(there)} only in {p.member!r}; "
+                "members of one ensemble need the same class ids, give them with ens-import --classes."
+            )
+        if p.ids_given != first.ids_given:
+            named, unnamed = (first, p) if first.ids_given else (p, first)
+            raise BadInput(
+                f"{named.member!r} names its samples and {unnamed.member!r} has row numbers only, so they cannot "
+                f"be matched; import {unnamed.member!r} again with ens-import --ids FILE."
+            )
+        if not p.ids_given and len(p) != len(first):
+            raise BadInput(
+                f"{first.member!r} has {len(first)} rows and {p.member!r} has {len(p)}, and their samples have no "
+                "ids to match them by; import both again with ens-import --ids FILE."
+            )
+
+
+def _rows_by_id(members: Sequence[Predictions], intersect: bool) -> list[np.ndarray]:
+    """Return each member's rows for the shared samples, in the order of the first member."""
+    first = members[0]
+    keep = np.ones(len(first), dtype=bool)
+    for p in members[1:]:
+        common = np.isin(first.sample_ids, p.sample_ids)
+        missing = first.sample_ids[~common]
+        extra = p.sample_ids[~np.isin(p.sample_ids, first.sample_ids)]
+        if not intersect and (missing.size or extra.size):
+            raise BadInput(
+                f"{first.member!r} has {len(first)} samples and {p.member!r} has {len(p)}, not the same ones: "
+                f"{_count(missing)} only in {first.member!r}, {_count(extra)} only in {p.member!r}; "
+                "--intersect takes the common ones."
+            )
+        keep &= common
+        if not keep.any():
+            raise BadInput(
+                f"the members up to {p.member!r} have no sample in common with {first.member!r}; for example "
+                f"{str(first.sample_ids[0])!r} against {str(p.sample_ids[0])!r}: check that the ids were made alike."
+            )
+    wanted = first.sample_ids[keep]
+    return [_positions(p.sample_ids, wanted) for p in members]
+
+
+def _count(ids: set[str] | np.ndarray) -> str:
+    """Say how many ids there are and name the lowest, for an error message."""
+    return f"{len(ids)} ({str(min(ids))!r} for one)" if len(ids) else "0"
+
+
+def _positions(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return where each of the `wanted` ids stands in `ids`; all of them do."""
+    order = np.argsort(ids)
+    return order[np.searchsorted(ids, wanted, sorter=order)]
+
+
+def _shared_labels(
+    members: Sequence[Predictions], rows: list[np.ndarray], columns: list[np.ndarray], sample_ids: np.ndarray
+) -> np.ndarray | None:
+    """Return the labels int64 (N,) in sorted class order, or None; raise `BadInput` where two members differ."""
+    shared: np.ndarray | None = None
+    source = ""
+    for p, own_rows, own_columns in zip(members, rows, columns, strict=True):
+        if p.labels is None:
+            continue
+        new_column = np.argsort(own_columns)  # the inverse permutation: old column -> sorted column
+        labels = new_column[p.labels[own_rows]].astype(np.int64)
+        if shared is None:
+            shared, source = labels, p.member
+        differ = np.flatnonzero(labels != shared)
+        if differ.size:
+            ids = sorted(p.class_ids)
+            where = int(differ[0])
+            sample = f"sample {str(sample_ids[where])!r}" if p.ids_given else f"row {where}"
+            raise BadInput(
+                f"{source!r} and {p.member!r} have different labels for {differ.size} of {len(labels)} samples, "
+                f"{sample} first: {ids[shared[where]]!r} against {ids[labels[where]]!r}; "
+                + (
+                    "they were made from different data, import the right labels."
+                    if p.ids_given
+                    else "their rows are in a different order, import both again with ens-import --ids FILE."
+                )
+            )
+    unlabelled = [p.member for p in members if p.labels is None]
+    if shared is not None and unlabelled and not members[0].ids_given:
+        raise BadInput(
+            f"{unlabelled[0]!r} has neither sample ids nor labels, so nothing shows that its rows are those of "
+            f"{source!r}; import it again with ens-import --ids FILE or --labels FILE."
+        )
+    return shared
+
+
+def _shared_names(members: Sequence[Predictions], columns: list[np.ndarray]) -> tuple[str, ...]:
+    """Return a name for each class: the first that says more than its id does, else the id."""
+    ids = sorted(members[0].class_ids)
+    names = [[p.class_names[i] for i in own] for p, own in zip(members, columns, strict=True)]
+    return tuple(next((n[j] for n in names if n[j] != ids[j]), ids[j]) for j in range(len(ids)))

@@ -1,0 +1,209 @@
+"""Every subset's scores as one value: what `analysis.plain` computes and everything after it reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.metrics import METRICS
+from ensemble.errors import BadInput, nearest
+
+# Floating-point scores that are closer than this count as equal, so that which subset is chosen does not hang
+# on the order in which its members were added.
+TIE = 1e-12
+
+
+@dataclass(frozen=True)
+class Subset:
+    """One subset's row of the table: counts are exact; accuracy and top5 are fractions, nll is in nats."""
+
+    mask: int
+    members: tuple[str, ...]
+    size: int
+    correct: int
+    accuracy: float
+    top5: float
+    nll: float
+    brier: float
+
+    def score(self, metric: str) -> float:
+        """Return the score called `metric`."""
+        return float(getattr(self, metric))
+
+
+@dataclass(frozen=True)
+class SizeSummary:
+    """All subsets of one size k together; `best` is the best of them by the metric that was asked for."""
+
+    k: int
+    subsets: int
+    mean_accuracy: float
+    min_accuracy: float
+    max_accuracy: float
+    mean_top5: float
+    mean_nll: float
+    mean_brier: float
+    best: Subset
+
+
+@dataclass(frozen=True, eq=False)
+class SubsetTable:
+    """Scores of S subsets of M members on N samples and C classes, in increasing order of their masks.
+
+    masks: uint64 (S,); bit i stands for members[i].
+    correct, top5: int64 (S,), how many samples are right, and right among the five.
+    nll, brier: float64 (S,), means over the samples.
+    members: M names in natural order; samples, classes: N and C; split: what was scored.
+    floored: how many of the M * N member probabilities of the true class were raised to 1e-12 for the NLL.
+    rule: how members are combined; "mean" is soft voting.
+    """
+
+    masks: np.ndarray
+    correct: np.ndarray
+    top5: np.ndarray
+    nll: np.ndarray
+    brier: np.ndarray
+    members: tuple[str, ...]
+    samples: int
+    classes: int
+    split: str
+    floored: int = 0
+    rule: str = "mean"
+
+    def __post_init__(self) -> None:
+        s = len(self.masks)
+        if self.masks.dtype != np.uint64 or s == 0 or not (self.masks[1:] > self.masks[:-1]).all():
+            raise BadInput("subset table: expected at least one mask, uint64 and increasing.")
+        if self.masks[0] == 0 or int(self.masks[-1]) >> len(self.members):
+            raise BadInput(f"subset table: masks must lie in 1..{2 ** len(self.members) - 1}.")
+        for name, kind in (("correct", np.int64), ("top5", np.int64), ("nll", np.float64), ("brier", np.float64)):
+            column = getattr(self, name)
+            if column.shape != (s,) or column.dtype != kind:
+                raise BadInput(f"subset table: {name} must be {np.dtype(kind)} ({s},), found {column.dtype}.")
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many members each subset has, int64 (S,)."""
+        bits = np.arange(len(self.members), dtype=np.uint64)
+        return (self.masks[:, None] >> bits & np.uint64(1)).sum(axis=1, dtype=np.int64)
+
+    def scores(self, metric: str) -> np.ndarray:
+        """Return a metric of every subset, float64 (S,); accuracy and top5 as fractions."""
+        if metric not in METRICS:
+            raise BadInput(f"{metric!r} is no metric; {nearest(metric, METRICS)}.")
+        if metric in ("accuracy", "top5"):
+            return (self.correct if metric == "accuracy" else self.top5) / self.samples
+        return self.nll if metric == "nll" else self.brier
+
+    def members_of(self, mask: int) -> tuple[str, ...]:
+        """Return the names of a subset's members, in natural order."""
+        return tuple(name for i, name in enumerate(self.members) if int(mask) >> i & 1)
+
+    def indices_of(self, mask: int) -> tuple[int, ...]:
+        """Return the positions of a subset's members, increasing."""
+        return tuple(i for i in range(len(self.members)) if int(mask) >> i & 1)
+
+    def subset(self, row: int) -> Subset:
+        """Return one row of the table."""
+        members = self.members_of(int(self.masks[row]))
+        return Subset(
+            mask=int(self.masks[row]),
+            members=members,
+            size=len(members),
+            correct=int(self.correct[row]),
+            accuracy=int(self.correct[row]) / self.samples,
+            top5=int(self.top5[row]) / self.samples,
+            nll=float(self.nll[row]),
+            brier=float(self.brier[row]),
+        )
+
+    def rows(self) -> list[Subset]:
+        """Return every subset, in increasing mask."""
+        return [self.subset(i) for i in range(len(self))]
+
+    def find(self, mask: int) -> Subset:
+        """Return the subset with this mask; raise `BadInput` where the table does not hold it."""
+        row = int(np.searchsorted(self.masks, np.uint64(mask)))
+        if row == len(self) or int(self.masks[row]) != mask:
+            raise BadInput(f"subset table: holds no subset of {' + '.join(self.members_of(mask)) or 'no members'}.")
+        return self.subset(row)
+
+    def best(self, metric: str = "accuracy", max_size: int | None = None) -> Subset:
+        """Return the best subset of at most `max_size` members.
+
+        Of equally good ones it is the one with fewer members, then with lower NLL, then with the lower mask.
+        """
+        return self.subset(self._best_of(np.arange(len(self)), metric, max_size))
+
+    def _best_of(self, rows: np.ndarray, metric: str, max_size: int | None = None) -> int:
+        scores, sizes = self.scores(metric), self.sizes
+        if max_size is not None:
+            rows = rows[sizes[rows] <= max_size]
+            if not rows.size:
+                raise BadInput(
+                    f"no subset has {max_size} members or fewer: the smallest that was scored has {int(sizes.min())}; "
+                    "raise --max-size or lower --k."
+                )
+        best = scores[rows].max() if METRICS[metric].higher_is_better else scores[rows].min()
+        rows = rows[np.abs(scores[rows] - best) <= TIE]
+        rows = rows[sizes[rows] == sizes[rows].min()]
+        rows = rows[self.nll[rows] <= self.nll[rows].min() + TIE]
+        return int(rows[0])
+
+    def by_size(self, metric: str = "accuracy") -> list[SizeSummary]:
+        """Return a summary for each size k in the table, in increasing k; `metric` decides the best of each."""
+        sizes = self.sizes
+        summaries = []
+        for k in np.unique(sizes):
+            rows = np.flatnonzero(sizes == k)
+            correct, decisions = self.correct[rows], len(rows) * self.samples
+            summaries.append(
+                SizeSummary(
+                    k=int(k),
+                    subsets=len(rows),
+                    mean_accuracy=int(correct.sum()) / decisions,
+                    min_accuracy=int(correct.min()) / self.samples,
+                    max_accuracy=int(correct.max()) / self.samples,
+                    mean_top5=int(self.top5[rows].sum()) / decisions,
+                    mean_nll=float(self.nll[rows].mean()),
+                    mean_brier=float(self.brier[rows].mean()),
+                    best=self.subset(self._best_of(rows, metric)),
+                )
+            )
+        return summaries
+
+    def single_best(self, metric: str = "accuracy") -> Subset:
+        """Return the best member alone; raise `BadInput` where the table holds no subset of size 1."""
+        if int(self.sizes.min()) != 1:
+            raise BadInput("subset table: holds no single members to compare with; score size 1 too.")
+        return self.best(metric, max_size=1)
+
+    def gain(self, subset: Subset, metric: str = "accuracy") -> float:
+        """Return how much better a subset is than its own best member, positive where it is better.
+
+        Raises `BadInput` where the table does not hold its members as subsets of size 1.
+        """
+        alone = [self.find(1 << i).score(metric) for i in self.indices_of(subset.mask)]
+        pick = max if METRICS[metric].higher_is_better else min
+        return METRICS[metric].advantage(subset.score(metric), pick(alone))
+
+
+def columns(table: SubsetTable) -> dict[str, np.ndarray]:
+    """Return the table as named columns, as files hold it: one row a subset, in increasing mask.
+
+    mask uint64, members str (joined with +), size and correct int64, accuracy, top5, nll and brier float64.
+    """
+    joined: Sequence[str] = ["+".join(table.members_of(int(mask))) for mask in table.masks]
+    return {
+        "mask": table.masks,
+        "members": np.array(joined, dtype=np.str_),
+        "size": table.sizes,
+        "correct": table.correct,
+        "accuracy": table.scores("accuracy"),
+        "top5": table.scores("top5"),
+        "nll": table.nll,
+        "brier": table.brier,
+    }

@@ -1,0 +1,1 @@
+"""The commands `ens-*`: parse, call the library, print."""

@@ -1,0 +1,269 @@
+"""What every command shares: its common options, its way of speaking, and the boundary no traceback crosses."""
+
+import contextlib
+import functools
+import json
+import math
+import os
+import shlex
+import sys
+import tomllib
+import traceback
+import unicodedata
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ensemble.errors import BadInput, KofnError, nearest
+
+SCHEMA = 1
+Progress = Callable[[int, int], None]
+
+
+def printable(text: str) -> str:
+    """Return `text` without control characters or direction overrides, so that a name cannot drive a terminal."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
+
+
+def json_ready(value: Any) -> Any:
+    """Turn numpy values into Python's, and NaN or infinity into None, all the way down."""
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if hasattr(value, "tolist"):
+        return json_ready(value.tolist())
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+@dataclass(frozen=True)
+class Talk:
+    """How a command speaks: results on standard output, everything else on standard error."""
+
+    study: Path
+    json: bool
+    quiet: bool
+    debug: bool = False
+
+    def say(self, text: str) -> None:
+        """Tell the person at the terminal something; silent under --quiet."""
+        if not self.quiet:
+            click.echo(printable_lines(text), err=True)
+
+    def warn(self, text: str) -> None:
+        """Tell of something that went on, but not as one might think; said under --quiet too."""
+        click.echo(click.style("Warning: ", fg="yellow") + printable_lines(text), err=True)
+
+    def next(self, *commands: str) -> None:
+        """Print the commands a person would run now, ready to be copied."""
+        study = (
+            ""
+            if str(self.study) == os.environ.get("ENS_STUDY", "study")
+            else f" --study {shlex.quote(str(self.study))}"
+        )
+        for i, command in enumerate(commands):
+            self.say(f"{'Next:' if i == 0 else '     '} {command}{study}")
+
+    def document(self, **content: Any) -> None:
+        """Print the one JSON document of `--json`; nothing without it."""
+        if self.json:
+            click.echo(json.dumps(json_ready({"schema": SCHEMA, **content}), ensure_ascii=False))
+
+    def text(self, line: str) -> None:
+        """Print a line of the result; nothing under `--json`."""
+        if not self.json:
+            click.echo(printable_lines(line))
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        title: str | None = None,
+        left: Sequence[int] = (0,),
+        cut: Sequence[int] | None = None,
+    ) -> None:
+        """Print rows of text as a table that fits the terminal; nothing under `--json`.
+
+        Columns in `left` are aligned left; those in `cut` (by default the same) are shortened where it is narrow.
+        """
+        if self.json:
+            return
+        from rich.box import SIMPLE_HEAD
+        from rich.cells import cell_len
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        cut = left if cut is None else cut
+        table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False)
+        for i, column in enumerate(columns):
+            table.add_column(
+                Text(column),
+                justify="left" if i in left else "right",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=None if i in cut else max([cell_len(column), *(cell_len(row[i]) for row in rows)]),
+            )
+        for row in rows:
+            table.add_row(*(Text(printable(cell)) for cell in row))
+        Console(file=sys.stdout, highlight=False).print(table)
+
+    @contextlib.contextmanager
+    def progress(self, what: str, unit: str = "") -> Generator[Progress]:
+        """Give a function (done, total) that moves a bar on a terminal, and does nothing elsewhere."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda done, total: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit)
+        with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def printable_lines(text: str) -> str:
+    """Return `printable` text, its line breaks kept."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _read_config(context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """Lay the options of a TOML file below those of the command line and the environment."""
+    if path is None:
+        return None
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as a configuration file, {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{path}: expected TOML, {error}.") from error
+    # `ens-data check` has the table [data.check], and takes what [data] says too.
+    own = context.command_path.removeprefix("ens-").replace(" ", ".")
+    named: dict[str, Any] = {}
+    tables = content
+    for part in own.split("."):
+        tables = tables.get(part, {}) if isinstance(tables, dict) else {}
+        named |= {key: value for key, value in tables.items() if not isinstance(value, dict)} if tables else {}
+    settings = {key: value for key, value in content.items() if not isinstance(value, dict)} | named
+    known = {p.name: p for p in context.command.params if isinstance(p, click.Option) and p.name}
+    for key in settings:
+        if key.replace("-", "_") not in known:
+            # A top-level key may be meant for another command; one in this command's own table may not.
+            if isinstance(tables, dict) and key in tables:
+                raise BadInput(f"{path}: {own}.{key} is no option of {context.command.name}; {nearest(key, known)}.")
+            continue
+        context.default_map = {**(context.default_map or {}), key.replace("-", "_"): settings[key]}
+    return path
+
+
+def group(name: str, examples: Sequence[str], about: str) -> click.Group:
+    """Return a command of several words: `@command("ens-data check", ...)` is then added with `group.add_command`."""
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    return click.Group(name, help=about, epilog=_epilog(examples), context_settings=settings, no_args_is_help=False)
+
+
+def _epilog(examples: Sequence[str]) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples)
+
+
+def command(name: str, examples: Sequence[str], *, study: bool = True) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function (talk, **options) a command with the common options and its examples in `--help`.
+
+    study: whether it works on a study, and so has `--study`.
+    """
+    has_study = study
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def body(
+            json: bool, quiet: bool, config: Path | None, debug: bool, study: Path | None = None, **options: Any
+        ) -> Any:
+            where = study or Path(os.environ.get("ENS_STUDY", "study"))
+            return function(Talk(study=where, json=json, quiet=quiet, debug=debug), **options)
+
+        shared = [
+            click.option(
+                "--study", type=click.Path(path_type=Path), default="study", envvar="ENS_STUDY", show_default=True,
+                show_envvar=True, help="The folder that holds members, predictions and reports.",
+            ),
+            click.option("--json", is_flag=True, help="One JSON document on standard output, and nothing else there."),
+            click.option("--quiet", is_flag=True, help="No progress and no hints; warnings stay."),
+            click.option(
+                "--config", type=click.Path(path_type=Path), is_eager=True, callback=_read_config, metavar="FILE.toml",
+                help="Options from a file; the command line and the environment go before it.",
+            ),
+            click.option("--debug", is_flag=True, help="Show the traceback when something fails."),
+        ]  # fmt: skip
+        shared = shared if has_study else shared[1:]
+        wrapped: Any = body
+        for option in reversed(shared):
+            wrapped = option(wrapped)
+        settings = {
+            "auto_envvar_prefix": name.upper().replace("-", "_").replace(" ", "_"),
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+        }
+        made = click.command(name.split()[-1], epilog=_epilog(examples), context_settings=settings)(wrapped)
+        # The common options are listed last: the command's own come first in its help.
+        made.params = made.params[len(shared) :] + made.params[: len(shared)]
+        return made
+
+    return decorate
+
+
+def _fail(message: str, status: int, as_json: bool) -> int:
+    click.echo(click.style("Error: ", fg="red") + printable_lines(message), err=True)
+    if as_json:
+        click.echo(json.dumps({"schema": SCHEMA, "error": message}, ensure_ascii=False))
+    return status
+
+
+def run(cmd: click.Command, argv: Sequence[str]) -> int:
+    """Run a command and return its exit status: 0 done, 1 failed, 2 bad input, 3 some members, 130 interrupted."""
+    as_json = "--json" in argv
+    try:
+        result = cmd.main(args=list(argv), prog_name=cmd.name, standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted; what was finished is kept, and the same command goes on from there.", 130, as_json)
+    except click.UsageError as error:
+        hint = f" See '{error.ctx.command_path if error.ctx else cmd.name} --help'."
+        return _fail(error.format_message() + hint, 2, as_json)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code, as_json)
+    except BrokenPipeError:
+        # Whoever read standard output (head, say) has enough; keep the interpreter from flushing into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if "--debug" in argv:
+            traceback.print_exc()
+        if isinstance(error, KofnError):
+            return _fail(str(error), error.exit_code, as_json)
+        if isinstance(error, OSError):
+            where = f"{error.filename}: " if error.filename else ""
+            return _fail(f"{where}{error.strerror or error}.", 2, as_json)
+        if isinstance(error, MemoryError):
+            return _fail(f"out of memory ({error}); use fewer members, or a machine with more.", 1, as_json)
+        text = f"{type(error).__name__}: {error}; this is a defect of {cmd.name}, --debug shows where."
+        return _fail(text, 1, as_json)
+
+
+def entry(cmd: click.Command) -> Callable[[], None]:
+    """Return the function an installed script calls."""
+
+    def main() -> None:
+        sys.exit(run(cmd, sys.argv[1:]))
+
+    return main

@@ -1,0 +1,193 @@
+"""ens-report: pictures and tables of what a study found."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from cli.common import Talk, command, entry
+from cli.report_kinds import KINDS, Job
+from ensemble.errors import BadInput, nearest, storage_error
+
+if TYPE_CHECKING:
+    from analysis.material import Material
+
+EXAMPLES = (
+    "ens-report per-class                                  the hardest ten and the easiest ten classes",
+    "ens-report curve --member 'm3-*' --format pdf         every subset of these members by its size",
+    "ens-report training --member ting-m3-0                loss and accuracy of one member, train and val",
+    "ens-report filters --scale shared                     first-layer kernels, all on one scale",
+    "ens-report gallery --class 'wooden spoon' --images 12 what was said of a class's images",
+    "ens-report per-class --ensemble best --json           the best subset's classes, for a script",
+    "ens-report all                                        all of these that the study allows",
+)
+
+# Options that only some kinds have a use for.
+_ONLY_FOR = {
+    "ensemble": ("per-class", "gallery"),
+    "scale": ("filters",),
+    "classes": ("gallery",),
+    "images": ("gallery",),
+}
+_SPELLED = {"classes": "--class"}
+
+
+def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str:
+    if kind not in (*KINDS, "all"):
+        raise click.UsageError(f"no report is called {kind!r}; {nearest(kind, (*KINDS, 'all'))}.")
+    return kind
+
+
+@command("ens-report", EXAMPLES)
+@click.argument("kind", callback=_kind, metavar="KIND")
+@click.option(
+    "--ensemble",
+    default="all",
+    show_default=True,
+    metavar="all|best|NAME",
+    help="Who speaks in per-class and gallery: the mean of all, the subset most accurate on this split, "
+    "a saved ensemble or a single member.",
+)
+@click.option(
+    "--member",
+    "--members",
+    "members",
+    multiple=True,
+    metavar="NAME",
+    help="Only members of this name, or of a pattern such as 'm3-*'; may be repeated.",
+)
+@click.option("--split", default="val", show_default=True, help="Which predictions.")
+@click.option("--intersect", is_flag=True, help="Where members differ in samples, take the common ones.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: STUDY/report]")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["png", "svg", "pdf"]),
+    default="png",
+    show_default=True,
+    help="Of the pictures.",
+)
+@click.option(
+    "--scale",
+    type=click.Choice(["filter", "shared"]),
+    default="filter",
+    show_default=True,
+    help="filters: each from its own smallest to its largest weight, or all on one scale.",
+)
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="ID_OR_NAME",
+    help="gallery: a class to show; may be repeated.  [default: the hardest and the easiest]",
+)
+@click.option("--images", type=click.IntRange(1, 100), default=8, show_default=True, help="gallery: how many a class.")
+def report(
+    talk: Talk,
+    *,
+    kind: str,
+    ensemble: str,
+    members: tuple[str, ...],
+    split: str,
+    intersect: bool,
+    out: Path | None,
+    format_: str,
+    scale: str,
+    classes: tuple[str, ...],
+    images: int,
+) -> None:
+    """Make a report of a study: per-class, curve, training, filters, gallery, or all of them.
+
+    Pictures are one column of a paper wide and go to STUDY/report; what they show is also said here.
+    """
+    _check_options(kind)
+    from analysis.material import Material
+    from ensemble.store import Study
+
+    study = Study.open(talk.study)
+    out = study.report_dir if out is None else out
+    with talk.progress("Scoring subsets", "samples") as progress:
+        material = Material(study, split, members, ensemble, intersect, progress)
+        if kind == "curve" or (ensemble == "best" and kind in (*_ONLY_FOR["ensemble"], "all")):
+            # Scored while the bar is there, and kept.
+            _ = material.table
+    if intersect and kind not in ("training", "filters"):
+        _warn(talk, material)
+    if classes and kind == "all":
+        _check_classes(material, classes)
+    _ready(out)
+    job = Job(material, out, format_, scale, classes, images)
+    document = _all(talk, job) if kind == "all" else KINDS[kind](talk, job)
+    talk.document(**document)
+    _next(talk, kind, job)
+
+
+def _check_options(kind: str) -> None:
+    """Refuse an option on the command line that this kind of report has no use for."""
+    context = click.get_current_context()
+    for name, kinds in _ONLY_FOR.items():
+        if kind not in (*kinds, "all") and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{_SPELLED.get(name, f'--{name}')} is for {' and '.join(kinds)}, not for {kind}.")
+
+
+def _check_classes(material: "Material", classes: tuple[str, ...]) -> None:
+    """Refuse an unknown class before the first of several reports is made."""
+    from analysis.gallery import find_class
+
+    for name in classes:
+        find_class(name, material.stack.class_ids, material.stack.class_names)
+
+
+def _warn(talk: Talk, material: "Material") -> None:
+    stack = material.stack
+    if any(stack.dropped):
+        lost = ", ".join(f"{m} {n:,}" for m, n in zip(stack.members, stack.dropped, strict=True) if n)
+        talk.warn(f"the members share {stack.samples:,} samples, which are reported on; left out: {lost}.")
+
+
+def _ready(out: Path) -> None:
+    """Make the folder, or say at once that nothing can be written there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied", str(out))
+    except FileExistsError as error:
+        raise BadInput(f"{out}: is a file, expected a folder for the report; name another one with --out.") from error
+    except OSError as error:
+        raise storage_error(out, error) from error
+
+
+def _all(talk: Talk, job: Job) -> dict[str, Any]:
+    """Make every report the study allows, and say of the others why not."""
+    from analysis.material import Lacks
+
+    reports: dict[str, Any] = {}
+    skipped: dict[str, str] = {}
+    for kind, make in KINDS.items():
+        talk.text(("" if kind == "per-class" else "\n") + f"== {kind} ==")
+        try:
+            reports[kind] = make(talk, job)
+        except Lacks as lack:
+            reports[kind] = None
+            skipped[kind] = str(lack)
+            talk.text(f"skipped: {lack}")
+    return {"kind": "all", "reports": reports, "skipped": skipped}
+
+
+def _next(talk: Talk, kind: str, job: Job) -> None:
+    on = "" if job.material.split == "val" else f" --split {job.material.split}"
+    after: dict[str, Callable[[], tuple[str, ...]]] = {
+        "per-class": lambda: (f"ens-report gallery{on}",),
+        "curve": lambda: (f"ens-report per-class --ensemble best{on}", f"ens-combine --max-size 3 --save best3{on}"),
+        "training": lambda: (f"ens-report filters{on}", f"ens-combine --k all{on}"),
+        "filters": lambda: (f"ens-report training{on}",),
+        "gallery": lambda: (f"ens-report gallery --images 16{on}",),
+        "all": lambda: (f"ens-combine --max-size 3 --save best3{on}",),
+    }
+    talk.next(*after[kind]())
+
+
+main = entry(report)

@@ -1,0 +1,1 @@
+"""Trains image classifiers and keeps what they say: datasets, networks, the trainer, predictions, the study folder."""

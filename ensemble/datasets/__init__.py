@@ -1,0 +1,82 @@
+"""Images with labels and ids, from the embedded digits, a folder, a zip or a pack."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ensemble.datasets.check import CheckReport, SplitCheck, check_dataset
+from ensemble.datasets.check import check_source as _check_files
+from ensemble.datasets.digits import load_digits
+from ensemble.datasets.pack import cache_folder, cached_packs, is_pack, open_pack, pack_source
+from ensemble.errors import BadInput, nearest
+from ensemble.split import Dataset
+
+__all__ = [
+    "DATASETS",
+    "LAYOUTS",
+    "CheckReport",
+    "Embedded",
+    "SplitCheck",
+    "cache_folder",
+    "cached_packs",
+    "check_source",
+    "load_dataset",
+    "pack_source",
+]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A dataset that needs no files: what it is, in a line, and how to get it."""
+
+    about: str
+    load: Callable[[], Dataset]
+
+
+DATASETS: Mapping[str, Embedded] = {
+    "digits": Embedded("scikit-learn's digits at 16 x 16 with noise, 200 to train on, 1,597 to validate", load_digits),
+}
+
+LAYOUTS: Mapping[str, str] = {
+    "tiny-imagenet": "a folder or zip with wnids.txt, train/WNID/images/, val/images/ and val/val_annotations.txt",
+    "folder": "a folder or zip with train/CLASS/ and val/CLASS/, with or without test/",
+    "pack": "a folder that 'ens-data pack PATH --out DIR' made",
+}
+
+
+def load_dataset(source: str | Path, *, progress: Progress | None = None) -> Dataset:
+    """Return the dataset that `source` names: one of DATASETS, a pack, a folder or a zip.
+
+    A folder or zip is packed into the cache on first use and found there later; progress: (images done, in all).
+    A name of DATASETS comes before a folder of that name: write `./digits` for the folder.
+    Raises `BadInput` where there is no such source or it cannot be used, `StorageError` where the cache cannot be
+    written.
+    """
+    if str(source) in DATASETS:
+        return DATASETS[str(source)].load()
+    path = _existing(source)
+    if is_pack(path):
+        return open_pack(path)
+    packed = open_pack(pack_source(path, progress=progress))
+    # What a study remembers is what the user named: the cache may be emptied at any time.
+    return replace(packed, source=str(path.absolute()))
+
+
+def check_source(source: str | Path, progress: Progress | None = None) -> CheckReport:
+    """Look at every image that `source` holds, and report; raise `BadInput` where there is nothing to look at."""
+    if str(source) in DATASETS:
+        return check_dataset(DATASETS[str(source)].load(), "embedded")
+    path = _existing(source)
+    return check_dataset(open_pack(path), "pack") if is_pack(path) else _check_files(path, progress)
+
+
+def _existing(source: str | Path) -> Path:
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise BadInput(
+            f"{source}: is neither a folder, a zip nor an embedded dataset ({nearest(str(source), DATASETS)}); "
+            "check the path, or fetch images with 'ens-data fetch tiny-imagenet'."
+        )
+    return path

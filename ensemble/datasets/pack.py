@@ -1,0 +1,316 @@
+"""The packed cache: a source's images as plain uint8 arrays, memory-mapped, built once.
+
+A pack is a folder with one `<split>.npy` a split, uint8 (N, H, W, Ch), and `meta.json`, written last. It is made
+under another name, flushed and renamed, so a pack that is there is whole.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble.datasets.decode import decode
+from ensemble.datasets.fingerprint import fingerprint_of
+from ensemble.datasets.layout import read_layout
+from ensemble.datasets.listing import Listing
+from ensemble.datasets.source import Source, open_source
+from ensemble.datasets.workers import Job, Tally, decode_all
+from ensemble.errors import BadInput, StorageError, storage_error
+from ensemble.files import flush, locked
+from ensemble.split import Dataset, Split
+
+KIND = "kofn pack"
+VERSION = 1
+META = "meta.json"
+Progress = Callable[[int, int], None]
+
+
+def pack_source(
+    source: Path, out: Path | None = None, size: int | None = None, progress: Progress | None = None
+) -> Path:
+    """Pack a folder or zip into `out`, or into the cache, unless that is done already; return the pack's folder.
+
+    size: make every image (size, size), see `decode`; None leaves them as they are, all of one size.
+    Safe against other builders, who wait for the first, and against being killed: leftovers are cleaned by the next.
+    Raises `BadInput` for what is wrong with the source, `StorageError` where the pack cannot be written.
+    """
+    if size is not None and not 8 <= size <= 1024:
+        raise BadInput(f"size {size}: expected 8 to 1024 pixels.")
+    opened = open_source(source)
+    key = f"{opened.digest()[:24]}-v{VERSION}" + (f"-{size}" if size else "")
+    if out is not None:
+        return _pack_at(out.absolute(), opened, key, size, progress)
+    folder = cache_folder()
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", opened.name)[:60].strip("-") or "images"
+    target = folder / f"{safe}-{key}"
+    if _has(target, key):
+        return target
+    try:
+        with locked(folder / f".{target.name}.lock"):
+            if not _has(target, key):
+                _clean(folder, target.name)
+                _build(target, opened, key, size, progress)
+    except StorageError as error:
+        raise StorageError(
+            f"{error} Packed images are kept in {folder}; set ENS_CACHE to name another folder for them."
+        ) from error
+    return target
+
+
+def open_pack(folder: Path) -> Dataset:
+    """Open a pack, its images memory-mapped and read-only; raise `BadInput` where it is none or is not whole."""
+    path = folder / META
+    again = "pack the images again with 'ens-data pack'"
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        if meta["kind"] != KIND or meta["version"] != VERSION:
+            raise BadInput(
+                f"{path}: expected a {KIND} of version {VERSION}, found {meta['kind']!r} {meta['version']!r}; {again}."
+            )
+        class_ids, class_names = tuple(meta["class_ids"]), tuple(meta["class_names"])
+        splits = {}
+        for part in meta["splits"]:
+            name = part["name"]
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
+                raise BadInput(f"{path}: {name!r} is no name of a split; {again}.")
+            labels = None if part["labels"] is None else np.asarray(part["labels"], dtype=np.int64)
+            ids = np.asarray(part["ids"], dtype=np.str_)
+            splits[name] = Split(name, _map(folder / f"{name}.npy", part), labels, ids, class_ids, class_names)
+        if not splits:
+            raise BadInput(f"{path}: holds no splits; {again}.")
+        return Dataset(
+            name=str(meta["name"]),
+            source=str(folder.absolute()),
+            fingerprint=str(meta["fingerprint"]),
+            splits=splits,
+            class_ids=class_ids,
+            class_names=class_names,
+            notes=tuple(meta["notes"]),
+        )
+    except OSError as error:
+        raise BadInput(
+            f"{error.filename or path}: cannot be read, {(error.strerror or str(error)).lower()}; {again}."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"{path}: is no pack that can be understood ({type(error).__name__}: {error}); {again}."
+        ) from error
+
+
+def is_pack(folder: Path) -> bool:
+    """Say whether a folder claims to be a pack."""
+    try:
+        # The kind stands first, so that a large file of another kind need not be parsed.
+        with (folder / META).open(encoding="utf-8", errors="replace") as file:
+            return file.read(200).replace(" ", "").startswith(f'{{"kind":"{KIND.replace(" ", "")}"')
+    except OSError:
+        return False
+
+
+def cache_folder() -> Path:
+    """Return $ENS_CACHE, else $XDG_CACHE_HOME/kofn, else ~/.cache/kofn."""
+    if os.environ.get("ENS_CACHE"):
+        return Path(os.environ["ENS_CACHE"]).expanduser().absolute()
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]).expanduser().absolute() / "kofn"
+    return Path.home() / ".cache" / "kofn"
+
+
+def cached_packs() -> Iterator[tuple[Path, str, int]]:
+    """Give each pack in the cache with the source it was made of and its size in bytes."""
+    for folder in sorted(cache_folder().glob("[!.]*")):
+        if is_pack(folder):
+            meta = json.loads((folder / META).read_text(encoding="utf-8"))
+            yield folder, str(meta.get("source", "")), sum(f.stat().st_size for f in folder.iterdir())
+
+
+def _map(path: Path, part: dict[str, Any]) -> np.ndarray:
+    found = path.stat().st_size
+    if found != part["bytes"]:
+        raise BadInput(f"{path}: expected {part['bytes']:,} bytes, found {found:,}; pack the images again.")
+    images = np.load(path, mmap_mode="r")
+    if list(images.shape) != part["shape"] or images.dtype != np.uint8:
+        raise BadInput(
+            f"{path}: expected uint8 {part['shape']}, found {images.dtype} {list(images.shape)}; pack again."
+        )
+    return images
+
+
+def _has(target: Path, key: str) -> bool:
+    """Say whether `target` is a whole pack of that key."""
+    try:
+        open_pack(target)
+        return json.loads((target / META).read_text(encoding="utf-8"))["listing"] == key
+    except BadInput:
+        return False
+
+
+def _pack_at(out: Path, source: Source, key: str, size: int | None, progress: Progress | None) -> Path:
+    lock = out.with_name(f".{out.name}.lock")
+    with locked(lock):
+        try:
+            if _has(out, key):
+                return out
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise BadInput(f"{out}: is there already, and is no pack of {source}; name a new folder with --out.")
+            _clean(out.parent, out.name)
+            _build(out, source, key, size, progress)
+        finally:
+            lock.unlink(missing_ok=True)
+    return out
+
+
+def _clean(folder: Path, name: str) -> None:
+    """Remove what killed builders left: of `name`, whose lock is held here, and of others whose lock is free."""
+    for left in folder.glob(".*.part"):
+        owner = left.name[1:].rsplit(".", 2)[0]
+        if owner == name:
+            shutil.rmtree(left, ignore_errors=True)
+        elif (folder / f".{owner}.lock").exists():
+            with locked(folder / f".{owner}.lock", wait=False) as held:
+                if held:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _build(target: Path, source: Source, key: str, size: int | None, progress: Progress | None) -> None:
+    listing = read_layout(source)
+    if listing.problems:
+        more = f" {len(listing.problems) - 1} more: see 'ens-data check {source}'." if listing.problems[1:] else ""
+        raise BadInput(listing.problems[0] + more)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        temporary.mkdir(parents=True)
+        _fill(temporary, source, listing, key, size, progress)
+        if target.exists():  # an empty folder of the user's, or a pack of ours that is not whole
+            shutil.rmtree(target)
+        temporary.rename(target)
+        flush(target.parent)
+    except OSError as error:
+        raise storage_error(target, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fill(
+    folder: Path, source: Source, listing: Listing, key: str, size: int | None, progress: Progress | None
+) -> None:
+    h, w, example = _shape(source, listing, size)
+    total = sum(len(split.paths) for split in listing.splits)
+    tally = Tally()
+    for split in listing.splits:
+        file = folder / f"{split.name}.npy"
+        offset = _allocate(file, (len(split.paths), h, w, 3))
+        reader = source.reader
+        job = Job(str(reader.root), reader.kind, reader.prefix, str(file), offset, h, w, example, size)
+        before = tally.done
+        tally.add(decode_all(job, split.paths, progress and (lambda done, _, b=before: progress(b + done, total))))
+    if listing.keep_grey and tally.grey == total:
+        for split in listing.splits:
+            _keep_one_channel(folder / f"{split.name}.npy")
+    splits = [
+        Split(
+            split.name,
+            np.load(folder / f"{split.name}.npy", mmap_mode="r"),
+            None if split.labels is None else np.asarray(split.labels, dtype=np.int64),
+            np.asarray(split.ids, dtype=np.str_),
+            listing.class_ids,
+            listing.class_names,
+        )
+        for split in listing.splits
+    ]
+    meta = {
+        "kind": KIND,
+        "version": VERSION,
+        "name": source.name,
+        "source": str(source),
+        "listing": key,
+        "layout": listing.layout,
+        "size": size,
+        "fingerprint": fingerprint_of(splits, listing.class_ids),
+        "class_ids": listing.class_ids,
+        "class_names": listing.class_names,
+        "notes": [*listing.notes, *_conversions(tally.kinds, splits[0].images.shape[3], size)],
+        "splits": [
+            {
+                "name": s.name,
+                "shape": s.images.shape,
+                "bytes": (folder / f"{s.name}.npy").stat().st_size,
+                "labels": None if s.labels is None else s.labels.tolist(),
+                "ids": s.sample_ids.tolist(),
+            }
+            for s in splits
+        ],
+    }
+    for split in splits:
+        flush(folder / f"{split.name}.npy")
+    (folder / META).write_text(json.dumps(meta), encoding="utf-8")
+    flush(folder / META)
+    flush(folder)
+
+
+def _shape(source: Source, listing: Listing, size: int | None) -> tuple[int, int, str]:
+    """Return height, width, and the image that says so ('' where the layout does)."""
+    if size is not None:
+        return size, size, ""
+    if listing.image_size is not None:
+        return *listing.image_size, ""
+    path = listing.splits[0].paths[0]
+    h, w = decode(source.reader.read(path), source.where(path)).original
+    return h, w, source.where(path)
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> int:
+    """Make a .npy file of zeros with its room on the disk taken at once; return where the pixels begin."""
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        offset, total = file.tell(), file.tell() + int(np.prod(shape))
+        file.flush()
+        if hasattr(os, "posix_fallocate"):
+            with _where_supported():
+                os.posix_fallocate(file.fileno(), 0, total)
+        file.truncate(total)
+    return offset
+
+
+@contextlib.contextmanager
+def _where_supported() -> Generator[None]:
+    # Some file systems cannot reserve room; there a full disk is met while writing instead.
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+
+
+def _keep_one_channel(path: Path) -> None:
+    images = np.load(path, mmap_mode="r")
+    thin = path.with_suffix(".thin")
+    offset = _allocate(thin, (*images.shape[:3], 1))
+    with thin.open("r+b") as file:
+        file.seek(offset)
+        for i in range(0, len(images), 1024):
+            file.write(images[i : i + 1024, :, :, 0].tobytes())
+    thin.replace(path)
+
+
+def _conversions(kinds: Counter[str], channels: int, size: int | None) -> list[str]:
+    """Say what was converted on the way in, one sentence a kind."""
+    notes = []
+    for kind, count in sorted(kinds.items()):
+        if kind == "RGB" or (kind == "grey" and channels == 1):
+            continue
+        images = f"{count:,} {kind} {'image' if count == 1 else 'images'}"
+        notes.append(f"{images} {'was' if count == 1 else 'were'} made {'RGB' if channels == 3 else '8-bit grey'}.")
+    if size is not None:
+        notes.append(f"Every image was resized and cut to {size} x {size}.")
+    return notes

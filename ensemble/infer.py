@@ -1,0 +1,54 @@
+"""What a network says about a split: softmax probabilities, and the loss and accuracy of them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ensemble.augment import Batches, Normaliser
+
+# One fixed size: a matrix product's last bits may depend on the batch.
+BATCH = 500
+
+Precision = Callable[[], torch.amp.autocast]
+
+
+def precision_on(device: torch.device) -> Precision:
+    """Return a maker of the autocast context: bf16 where a GPU has it, float32 otherwise.
+
+    On CPUs bf16 is left alone: without instructions of its own it is fifty times slower.
+    """
+    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return lambda: torch.amp.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, batches: Batches, normalise: Normaliser, precision: Precision) -> np.ndarray:
+    """Return the softmax of every image in order, float32 (N, C); the softmax is taken in float32."""
+    network.eval()
+    parts = []
+    for start in range(0, len(batches), BATCH):
+        rows = torch.arange(start, min(start + BATCH, len(batches)), device=batches.device)
+        with precision():
+            logits = network(normalise(batches.images(rows)))
+        parts.append(F.softmax(logits.float(), dim=1).cpu())
+    return torch.cat(parts).numpy()
+
+
+@torch.no_grad()
+def evaluate(network: nn.Module, batches: Batches, normalise: Normaliser, precision: Precision) -> tuple[float, float]:
+    """Return the mean cross-entropy (natural log) and the accuracy (a fraction) on a labelled split."""
+    network.eval()
+    assert batches.labels is not None  # the trainer gives labelled splits only
+    loss = torch.zeros((), dtype=torch.float64)
+    correct = 0
+    for start in range(0, len(batches), BATCH):
+        rows = torch.arange(start, min(start + BATCH, len(batches)), device=batches.device)
+        with precision():
+            logits = network(normalise(batches.images(rows)))
+        labels = batches.labels[rows]
+        loss += F.cross_entropy(logits.float(), labels, reduction="sum").double().cpu()
+        correct += int((logits.argmax(1) == labels).sum())
+    return float(loss) / len(batches), correct / len(batches)

@@ -1,0 +1,149 @@
+"""A recipe: every choice that makes one member, as a small frozen value kept beside its result in TOML."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ensemble.errors import BadInput, nearest
+from ensemble.files import write_text
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one member is trained. Rates are per update; `l2` is lam in lam * sum(W^2), as Keras writes it."""
+
+    model: str
+    padding: str = "same"
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    decay_factor: float = 0.85
+    decay_epochs: int = 10
+    l2: float = 1e-3
+    dropout: float = 0.5
+    batch_size: int = 128
+    epochs: int = 75
+    mirror: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, ok, expected in (
+            ("padding", self.padding in ("same", "valid"), "'same' or 'valid'"),
+            ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("momentum", 0 <= self.momentum < 1, "at least 0 and below 1"),
+            ("decay_factor", 0 < self.decay_factor <= 1, "above 0 and at most 1"),
+            ("decay_epochs", self.decay_epochs >= 1, "at least 1"),
+            ("l2", self.l2 >= 0, "at least 0"),
+            ("dropout", 0 <= self.dropout < 1, "at least 0 and below 1"),
+            ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("epochs", self.epochs >= 1, "at least 1"),
+            ("seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1"),
+        ):
+            if not ok:
+                raise BadInput(f"recipe: {name} must be {expected}, found {getattr(self, name)!r}.")
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Return the learning rate of an epoch counted from 0: lr * factor^(epoch // decay_epochs)."""
+        return self.learning_rate * self.decay_factor ** (epoch // self.decay_epochs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, in order."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str) -> "Recipe":
+        """Make a recipe of named values; raise `BadInput` on an unknown name or a value of the wrong type."""
+        kinds = {f.name: f.type for f in fields(cls)}
+        clean: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in kinds:
+                raise BadInput(f"{where}: {key!r} is no setting of a recipe; {nearest(key, kinds)}.")
+            kind = kinds[key]
+            if kind is float and isinstance(value, int) and not isinstance(value, bool):
+                value = float(value)
+            if type(value) is not kind:
+                wanted = getattr(kind, "__name__", str(kind))
+                raise BadInput(f"{where}: {key} must be of type {wanted}, found {value!r}.")
+            clean[key] = value
+        if "model" not in clean:
+            raise BadInput(f"{where}: a recipe needs the key 'model'.")
+        return cls(**clean)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A base recipe, its named variants (settings that differ), and the ranges further variants are drawn from.
+
+    ranges: setting -> (low, high, "log" or "linear").
+    """
+
+    base: Recipe
+    variants: tuple[Mapping[str, Any], ...] = ()
+    ranges: Mapping[str, tuple[float, float, str]] | None = None
+    source: str = ""
+
+    def with_settings(self, **settings: Any) -> "Plan":
+        """Return the plan with settings of its base replaced; the variants keep their own."""
+        return replace(self, base=Recipe.from_dict({**self.base.as_dict(), **settings}, self.source or "recipe"))
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan from TOML: settings at the top, `[[variants]]`, and `[ranges]` with [low, high, scale] each."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as a recipe, {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{path}: expected TOML, {error}.") from error
+    return plan_from_dict(content, str(path))
+
+
+def builtin_plan(name: str) -> Plan:
+    """Return the plan that ships for a model, `ensemble/recipes/<name>.toml`."""
+    file = files("ensemble.recipes") / f"{name}.toml"
+    return plan_from_dict(tomllib.loads(file.read_text(encoding="utf-8")), f"recipes/{name}.toml")
+
+
+def plan_from_dict(content: Mapping[str, Any], where: str) -> Plan:
+    """Make a plan of the content of its TOML; raise `BadInput` naming the key that is wrong."""
+    content = dict(content)
+    variants = content.pop("variants", [])
+    ranges = content.pop("ranges", {})
+    content.pop("about", None)  # free text: source, expected time and accuracy
+    base = Recipe.from_dict(content, where)
+    if not isinstance(variants, list) or not all(isinstance(v, dict) for v in variants):
+        raise BadInput(f"{where}: [[variants]] must be tables of settings.")
+    for variant in variants:
+        Recipe.from_dict({**base.as_dict(), **variant}, f"{where}, variants")
+    clean = {}
+    for key, value in ranges.items():
+        good = isinstance(value, list) and len(value) == 3 and value[2] in ("log", "linear")
+        if not good or not all(isinstance(v, int | float) for v in value[:2]) or not value[0] < value[1]:
+            raise BadInput(f'{where}: ranges.{key} must be [low, high, "log" or "linear"], found {value!r}.')
+        if value[2] == "log" and value[0] <= 0:
+            raise BadInput(f"{where}: ranges.{key} is logarithmic, so low must be above 0, found {value[0]!r}.")
+        for end in value[:2]:
+            Recipe.from_dict({**base.as_dict(), key: float(end)}, f"{where}, ranges")
+        clean[key] = (float(value[0]), float(value[1]), str(value[2]))
+    return Plan(base=base, variants=tuple(variants), ranges=clean, source=where)
+
+
+def read_recipe(path: Path) -> tuple[Recipe, int]:
+    """Read a member's pinned recipe and its number of threads."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read as a member's recipe, {error}.") from error
+    threads = content.pop("threads", 0)
+    if type(threads) is not int or threads < 1:
+        raise BadInput(f"{path}: 'threads' must be a whole number of at least 1, found {threads!r}.")
+    return Recipe.from_dict(content, str(path)), threads
+
+
+def write_recipe(path: Path, recipe: Recipe, threads: int) -> None:
+    """Pin a member's recipe and its number of threads."""
+    write_text(path, tomli_w.dumps({**recipe.as_dict(), "threads": threads}))

@@ -1,0 +1,136 @@
+"""Classes from the hardest to the easiest, and how sure that order is."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis.hardest import fit_prior, worst_share
+from analysis.per_class import per_class
+from ensemble.errors import BadInput
+
+IDS = ("n1", "n2", "n3", "n4")
+NAMES = ("ant", "bee", "cat", "dog")
+
+
+def test_hand_worked() -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1, 3, 3])
+    preds = np.array([0, 0, 0, 1, 3, 3, 3, 2])
+    value = per_class(preds, labels, IDS, NAMES)
+    assert value.class_names == ("bee", "dog", "ant", "cat")  # cat has no samples, so it stands last
+    assert value.class_ids == ("n2", "n4", "n1", "n3")
+    assert value.columns.tolist() == [1, 3, 0, 2]
+    assert value.samples.tolist() == [2, 2, 4, 0]
+    assert value.correct.tolist() == [0, 1, 3, 0]
+    assert value.accuracy[:3].tolist() == [0, 0.5, 0.75]
+    assert np.isnan([value.accuracy[3], value.low[3], value.high[3], value.worst_share[3]]).all()
+    assert [(c.name, c.id, c.column, c.count) for c in value.confused_with[0]] == [("dog", "n4", 3, 2)]
+    assert value.confused_with[3] == ()
+    assert value.low[0] == 0
+    assert (value.worst_k, value.scored, len(value)) == (1, 3, 4)
+    assert value.worst_share[:3].sum() == pytest.approx(1)
+
+
+def test_equal_accuracies_stand_in_order_of_class_id() -> None:
+    value = per_class(np.array([1, 0, 3, 3]), np.array([0, 1, 2, 3]), IDS, NAMES)
+    assert value.class_ids == ("n1", "n2", "n3", "n4")
+
+
+def test_the_three_most_frequent_wrong_answers_then_by_id() -> None:
+    ids = tuple("abcde")
+    preds = np.array([4, 4, 3, 2, 1, 1, 0])
+    value = per_class(preds, np.zeros(7, dtype=np.int64), ids, ids)
+    assert [(c.id, c.count) for c in value.confused_with[0]] == [("b", 2), ("e", 2), ("c", 1)]
+
+
+def test_fewer_than_four_classes_have_no_hardest() -> None:
+    value = per_class(np.array([0, 1]), np.array([0, 0]), IDS[:3], NAMES[:3])
+    assert value.worst_k == 0
+    assert np.isnan(value.worst_share).all()
+
+
+def test_labels_are_needed() -> None:
+    with pytest.raises(BadInput, match="has no labels, so no class can be scored"):
+        per_class(np.array([0]), None, IDS, NAMES)
+
+
+def lowest_share(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:
+    """Probability that each of the Beta(a_i, b_i) is among the k lowest, by integrating over its value."""
+    t = (np.arange(20_000) + 0.5) / 20_000
+    below = [stats.beta.cdf(t, x, y) for x, y in zip(a, b, strict=True)]
+    shares = []
+    for i in range(len(a)):
+        # Chance that j of the others lie below t, for j = 0..k-1, built up one class at a time.
+        chance = np.zeros((k, len(t)))
+        chance[0] = 1
+        for other in (below[j] for j in range(len(a)) if j != i):
+            moved = np.vstack([np.zeros_like(t), chance[:-1]])
+            chance = chance * (1 - other) + moved * other
+        shares.append((stats.beta.pdf(t, a[i], b[i]) * chance.sum(axis=0)).mean())
+    return np.array(shares)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_worst_share_against_integration(k: int) -> None:
+    correct, samples = np.array([3, 5, 6, 9, 14, 15]), np.array([10, 10, 20, 12, 20, 20])
+    a, b = fit_prior(correct, samples - correct)
+    expected = lowest_share(a + correct, b + samples - correct, k)
+    assert expected.sum() == pytest.approx(k, abs=1e-3)
+    found = worst_share(correct, samples, k)
+    assert found == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(4000))
+    assert found.sum() == pytest.approx(k)
+    assert np.array_equal(found, worst_share(correct, samples, k))  # seeded
+
+
+def likelihood(a: float, b: float, right: np.ndarray, wrong: np.ndarray) -> float:
+    return stats.betabinom.logpmf(right, right + wrong, a, b).sum()
+
+
+@given(st.lists(st.integers(0, 12), min_size=3, max_size=12), st.integers(0, 2**32 - 1))
+def test_no_prior_on_a_grid_is_likelier(right: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.array(right)
+    y = rng.integers(0, 12, len(x)) + (x == 0)
+    a, b = fit_prior(x, y)
+    top = 1000 * (x + y).max()
+    assert 0.05 - 1e-9 <= min(a, b) <= max(a, b) <= top * (1 + 1e-9)
+    fitted = likelihood(a, b, x, y)
+    grid = np.geomspace(0.05, top, 15)
+    assert fitted >= max(likelihood(p, q, x, y) for p in grid for q in grid) - 1e-6
+
+
+def test_a_known_prior_is_found_again() -> None:
+    rng = np.random.default_rng(5)
+    right = rng.binomial(50, rng.beta(4, 6, 2000))
+    a, b = fit_prior(right, 50 - right)
+    assert (a, b) == (pytest.approx(4, rel=0.1), pytest.approx(6, rel=0.1))
+
+
+@pytest.mark.parametrize("right", [0, 20, 50])
+def test_classes_that_are_all_alike_share_alike(right: int) -> None:
+    # The likelihood only grows with a + b here: the cap holds it, and no class is told from another.
+    correct, samples = np.full(40, right), np.full(40, 50)
+    a, b = fit_prior(correct, samples - correct)
+    assert np.isfinite([a, b]).all()
+    assert max(a, b) <= 50_000 * (1 + 1e-9)
+    assert worst_share(correct, samples, 10) == pytest.approx(np.full(40, 0.25), abs=0.035)
+
+
+def test_one_sample_a_class_says_almost_nothing() -> None:
+    correct = np.array([0, 1] * 20)
+    shares = worst_share(correct, np.ones(40, dtype=np.int64), 10)
+    assert shares == pytest.approx(np.full(40, 0.25), abs=0.04)
+
+
+def test_a_class_far_below_the_others_is_surely_the_hardest() -> None:
+    correct = np.array([1, *[40] * 19])
+    shares = worst_share(correct, np.full(20, 50), 1)
+    assert shares[0] > 0.999
+
+
+def test_no_samples_at_all() -> None:
+    assert np.isnan(worst_share(np.zeros(8, dtype=np.int64), np.zeros(8, dtype=np.int64), 2)).all()
+    few = worst_share(np.array([1, 0, 0, 0, 0, 0, 0, 0]), np.array([2, 0, 0, 0, 0, 0, 0, 0]), 2)
+    assert few[0] == 1
+    assert np.isnan(few[1:]).all()

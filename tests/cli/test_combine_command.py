@@ -1,0 +1,268 @@
+"""ens-combine as those who script it see it."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.metrics import METRICS
+from analysis.plain import subset_table
+from analysis.stack import join
+from cli.combine import combine
+from cli.common import run
+from ensemble.predictions import Predictions
+from ensemble.store import Pin, Study
+
+SCRIPT = Path(sys.executable).with_name("ens-combine")
+CLASSES = tuple(f"n{i}" for i in range(8))
+SAMPLES = 60
+
+
+def predictions(name: str, seed: int, split: str = "val", **more) -> Predictions:
+    rng = np.random.default_rng(seed)
+    labels = np.random.default_rng(99).integers(0, len(CLASSES), SAMPLES)
+    logits = rng.normal(size=(SAMPLES, len(CLASSES)))
+    logits[np.arange(SAMPLES), labels] += 1.2
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    settings = {"labels": labels, "sample_ids": np.array([f"s{i}" for i in range(SAMPLES)])} | more
+    return Predictions(
+        member=name, split=split, probs=settings.pop("probs", probs), class_ids=CLASSES, class_names=CLASSES, **settings
+    )
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    made = Study.create(tmp_path / "study", Pin("imported", None, None, CLASSES, CLASSES))
+    for i in range(4):
+        made.write(predictions(f"m3-{i}", i))
+    made.write(predictions("net-0", 7))
+    return made
+
+
+def ask(study: Study, capsys, *options: str) -> tuple[int, str, str]:
+    status = run(combine, ["--study", str(study.root), *options])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def document(study: Study, capsys, *options: str) -> dict:
+    status, out, err = ask(study, capsys, "--json", *options)
+    assert status == 0, err
+    return json.loads(out)
+
+
+def test_the_command_as_a_process(study: Study, tmp_path: Path) -> None:
+    command = [SCRIPT, "--study", study.root, "--table", tmp_path / "t.csv", "--save", "top"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "31 subsets of 5 members, 60 samples of val, 8 classes" in done.stdout
+    assert "\nBest: " in done.stdout
+    assert "over the best member, " in done.stdout
+    assert "chosen from 31 subsets on val, the split that scores it, so its score flatters it" in done.stdout
+    assert f"Next: ens-report per-class --study {study.root}" in done.stderr
+    assert f"      ens-report curve --study {study.root}" in done.stderr
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 32
+    # The same again: the name is taken, and nothing else is on standard output than the error as JSON.
+    again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert json.loads(again.stdout)["error"].endswith("has that name already; choose another one.")
+
+
+def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
+    found = document(study, capsys, "--k", "all")
+    assert list(found) == [
+        "schema", "split", "rule", "metric", "samples", "classes", "members", "subsets", "by_size", "best", "shapley",
+    ]  # fmt: skip
+    assert [found[key] for key in list(found)[:8]] == [
+        1, "val", "mean", "accuracy", SAMPLES, 8, ["m3-0", "m3-1", "m3-2", "m3-3", "net-0"], 31,
+    ]  # fmt: skip
+    assert [(s["k"], s["subsets"]) for s in found["by_size"]] == [(1, 5), (2, 10), (3, 10), (4, 5), (5, 1)]
+    table = subset_table(join(study.select("val")), range(1, 6))
+    for ours, theirs in zip(found["by_size"], table.by_size(), strict=True):
+        assert list(ours) == [
+            "k", "subsets", "mean_accuracy", "min_accuracy", "max_accuracy",
+            "mean_top5", "mean_nll", "mean_brier", "best",
+        ]  # fmt: skip
+        assert ours["mean_accuracy"] == theirs.mean_accuracy
+        assert ours["mean_nll"] == theirs.mean_nll
+        assert ours["best"] == list(theirs.best.members)
+    best = table.best()
+    assert found["best"] == {
+        "members": list(best.members), "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
+        "nll": best.nll, "brier": best.brier, "honest_accuracy": None, "honest_low": None, "honest_high": None,
+        "honest_how": None,
+    }  # fmt: skip
+    assert found["shapley"] is None
+
+
+@pytest.mark.parametrize(("k", "sizes"), [("2", [2]), ("2-4", [2, 3, 4]), ("5", [5]), ("1-1", [1])])
+def test_sizes(study: Study, capsys, k: str, sizes: list[int]) -> None:
+    assert [s["k"] for s in document(study, capsys, "--k", k)["by_size"]] == sizes
+
+
+@pytest.mark.parametrize(
+    ("k", "message"),
+    [
+        ("9", "--k 9: there are only 5 members to combine; ask for --k 1-5."),
+        ("2-9", "--k 2-9: there are only 5 members to combine; ask for --k 1-5."),
+        ("0", "Invalid value for '--k': sizes start at 1 and a range goes upward, as in 2-5; found '0'."),
+        ("5-2", "Invalid value for '--k': sizes start at 1 and a range goes upward, as in 2-5; found '5-2'."),
+        ("abc", "Invalid value for '--k': expected 'all', a size such as 3 or a range such as 2-5, found 'abc'."),
+        ("-3", "Invalid value for '--k': expected 'all', a size such as 3 or a range such as 2-5, found '-3'."),
+    ],
+)
+def test_bad_sizes(study: Study, capsys, k: str, message: str) -> None:
+    status, out, err = ask(study, capsys, "--k", k)
+    assert (status, out) == (2, "")
+    assert err.removeprefix("Error: ").startswith(message)
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "nll", "brier", "top5"])
+def test_the_best_by_a_metric(study: Study, capsys, metric: str) -> None:
+    assert metric in METRICS
+    assert len(METRICS) == 4
+    found = document(study, capsys, "--metric", metric, "--max-size", "3")
+    table = subset_table(join(study.select("val")), range(1, 6))
+    best = table.best(metric, max_size=3)
+    assert found["metric"] == metric
+    assert found["best"]["members"] == list(best.members)
+    assert found["best"]["k"] <= 3
+    assert found["by_size"][1]["best"] == list(table.by_size(metric)[1].best.members)
+    status, out, _ = ask(study, capsys, "--metric", metric, "--max-size", "3")
+    assert status == 0
+    assert f"Best of at most 3: {' + '.join(best.members)}" in out
+    assert "chosen from 25 subsets" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rule", "vote"], "'vote' is not 'mean'"),
+        (["--select", "greedy"], "'greedy' is not 'best'"),
+        (["--metric", "acc"], "'acc' is not one of 'accuracy', 'nll', 'brier', 'top5'"),
+        (["--max-size", "0"], "0 is not in the range x>=1"),
+        (["--k", "3", "--max-size", "2"], "no subset has 2 members or fewer: the smallest that was scored has 3"),
+        (["--members", "m4-*"], "no member matches 'm4-*' for split 'val'; known: "),
+        (["--split", "test"], "has no predictions for split 'test'; splits with predictions: val"),
+        (["--table", "t.xls"], "t.xls: a table's name must end in .csv, .parquet, .h5"),
+        (["--save", "m3-0"], "has that name already"),
+        (["--save", "a b"], "--save 'a b': use letters, digits, _ and - only"),
+        (["--memberz", "x"], "No such option"),
+    ],
+)
+def test_bad_options(study: Study, capsys, options: list[str], message: str) -> None:
+    before = sorted(study.root.rglob("*"))
+    status, out, err = ask(study, capsys, *options)
+    assert status == 2
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+    assert sorted(study.root.rglob("*")) == before
+
+
+def test_members_by_pattern_and_one_alone(study: Study, capsys) -> None:
+    found = document(study, capsys, "--members", "m3-[01]", "--members", "net-*")
+    assert found["members"] == ["m3-0", "m3-1", "net-0"]
+    status, out, _ = ask(study, capsys, "--members", "net-0")
+    assert status == 0
+    assert "1 subset of 1 member, " in out
+    assert "flatters" not in out  # nothing was chosen
+
+
+def test_the_table_holds_every_subset(study: Study, capsys, tmp_path: Path) -> None:
+    document(study, capsys, "--table", str(tmp_path / "t.csv"))
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    table = subset_table(join(study.select("val")), range(1, 6))
+    assert [int(r["mask"]) for r in rows] == list(range(1, 32))
+    assert rows[4]["members"] == "m3-0+m3-2"
+    assert [int(r["correct"]) for r in rows] == table.correct.tolist()
+    assert [float(r["brier"]) for r in rows] == table.brier.tolist()
+
+
+def test_a_saved_ensemble_takes_part_when_named(study: Study, capsys) -> None:
+    best = document(study, capsys, "--k", "3", "--save", "trio")["best"]
+    saved = study.read("trio", "val")
+    assert (saved.kind, list(saved.parents), saved.weights) == ("ensemble", best["members"], (1 / 3,) * 3)
+    stack = join(study.select("val", best["members"]))
+    mean = stack.probs.astype(np.float64).mean(axis=0)
+    assert np.array_equal(saved.probs, (mean / mean.sum(axis=1, keepdims=True)).astype(np.float32))
+    assert saved.labels.tolist() == stack.labels.tolist()
+    assert "trio" not in document(study, capsys)["members"]
+    again = document(study, capsys, "--members", "trio")
+    assert again["best"]["nll"] == pytest.approx(best["nll"], abs=1e-6)
+    assert "trio" in document(study, capsys, "--members", "*")["members"]
+
+
+def test_only_saved_ensembles_left(study: Study, capsys) -> None:
+    document(study, capsys, "--save", "all-of-them")
+    for name in study.members("val"):
+        if name != "all-of-them":
+            study.predictions_path(name, "val").unlink()
+    status, _, err = ask(study, capsys)
+    assert status == 2
+    assert "has saved ensembles only, all-of-them; they take part when they are named with --members." in err
+
+
+def test_other_samples_are_refused_unless_intersected(study: Study, capsys) -> None:
+    some = predictions("part", 3)
+    study.write(predictions("part", 3, probs=some.probs[5:], labels=some.labels[5:], sample_ids=some.sample_ids[5:]))
+    status, _, err = ask(study, capsys)
+    assert status == 2
+    assert "'m3-0' has 60 samples and 'part' has 55" in err
+    assert "--intersect takes the common ones." in err
+    status, out, err = ask(study, capsys, "--intersect", "--quiet")
+    assert status == 0
+    assert "55 samples of val" in out
+    assert "Warning: the members share 55 samples, which are scored; left out: m3-0 5, m3-1 5" in err
+
+
+def test_no_chance_for_the_true_class_is_told(study: Study, capsys) -> None:
+    certain = predictions("sure", 3)
+    probs = np.zeros_like(certain.probs)
+    probs[np.arange(SAMPLES), (certain.labels + 1) % 8] = 1
+    study.write(predictions("sure", 3, probs=probs))
+    status, _, err = ask(study, capsys)
+    assert status == 0
+    assert "60 of 360 member probabilities of the true class lay below 1e-12 and count as 1e-12 in the NLL." in err
+
+
+def test_an_unlabelled_split_cannot_be_scored(study: Study, capsys) -> None:
+    study.write(predictions("m3-0", 0, split="test", labels=None))
+    status, _, err = ask(study, capsys, "--split", "test")
+    assert status == 2
+    assert "split 'test' has no labels, so nothing can be scored on it" in err
+
+
+def test_the_next_command_keeps_the_split(study: Study, capsys) -> None:
+    study.write(predictions("m3-0", 0, split="test"))
+    _, _, err = ask(study, capsys, "--split", "test")
+    assert f"Next: ens-report per-class --split test --study {study.root}" in err
+    assert "Next" not in ask(study, capsys, "--quiet")[2]
+
+
+def test_options_from_a_file(study: Study, capsys, tmp_path: Path) -> None:
+    path = tmp_path / "kofn.toml"
+    path.write_text('[combine]\nk = 2\nmetric = "nll"\nmembers = ["m3-*"]\n')
+    found = document(study, capsys, "--config", str(path))
+    assert (found["metric"], found["subsets"]) == ("nll", 6)
+
+
+def test_too_many_subsets_for_this_way(tmp_path: Path, capsys) -> None:
+    made = Study.create(tmp_path / "many", Pin("imported", None, None, CLASSES, CLASSES))
+    for i in range(17):
+        made.write(predictions(f"m-{i}", i))
+    status, _, err = ask(made, capsys)
+    assert status == 2
+    assert "131,071 subsets of 17 members" in err
+    assert document(made, capsys, "--k", "1-2")["subsets"] == 17 + 136
+
+
+def test_no_study(tmp_path: Path, capsys) -> None:
+    assert run(combine, ["--study", str(tmp_path / "none")]) == 2
+    assert "is no study" in capsys.readouterr().err

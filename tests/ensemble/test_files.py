@@ -1,0 +1,89 @@
+"""Files are whole or absent, whatever happens while they are written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ensemble.errors import StorageError, nearest
+from ensemble.files import locked, replacing, write_text
+
+
+def test_a_file_is_replaced_only_when_the_block_ends_well(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError, match="in between"), replacing(path) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError("in between")
+    assert path.read_text() == "old"
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_full_disk_is_said_in_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    with pytest.raises(StorageError, match=r"file.txt: cannot be written, no space left on device; free some space"):
+        with replacing(path) as temporary:
+            temporary.symlink_to("/dev/full")
+            temporary.write_bytes(b"x" * 100_000)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_folder_that_is_a_file_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(StorageError, match="taken"):
+        write_text(tmp_path / "taken" / "file.txt", "text")
+
+
+def test_a_lock_is_held_by_one_process_and_let_go_by_its_death(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    code = f"""
+import sys, time
+from pathlib import Path
+from ensemble.files import locked
+with locked(Path({str(path)!r})) as held:
+    print(held, flush=True)
+    time.sleep(60)
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        with locked(path, wait=False) as held:
+            assert not held
+        other.kill()
+        other.wait()
+        with locked(path, wait=False) as held:
+            assert held
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+
+
+def test_no_temporary_file_outlives_a_kill_as_the_file_itself(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    code = f"""
+import os, signal
+from pathlib import Path
+from ensemble.files import replacing
+with replacing(Path({str(path)!r})) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -9
+    assert not path.exists()
+    assert all(name.startswith(".") for name in os.listdir(tmp_path))
+
+
+def test_nearest_names() -> None:
+    assert nearest("ting-m33", ["ting-m1", "ting-m3", "other"]) == "known: ting-m3, ting-m1, other"
+    many = [f"class-{i}" for i in range(100)]
+    assert nearest("clas-77", many).startswith("nearest: class-77")
+    assert nearest("x", []) == "none are known"

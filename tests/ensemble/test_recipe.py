@@ -1,0 +1,103 @@
+"""Recipes, plans and the members drawn from them."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ensemble.errors import BadInput
+from ensemble.lineup import plan_of_run, recipe_differences, run_record
+from ensemble.recipe import Plan, Recipe, builtin_plan, read_plan, read_recipe, write_recipe
+from ensemble.variants import variants
+
+TING_SIX = [(0.01, 1e-3, 0.5), (0.01, 1e-4, 0.4), (0.02, 1e-3, 0.6), (0.02, 1e-4, 0.5), (0.005, 1e-5, 0.4), (0.01, 3e-3, 0.5)]
+
+
+@pytest.mark.parametrize("plan", ["ting", "digits"])
+def test_the_six_named_variants(plan: str) -> None:
+    assert [(r.learning_rate, r.l2, r.dropout) for r in variants(builtin_plan(plan), 6)] == TING_SIX
+
+
+def test_the_papers_schedule() -> None:
+    recipe = builtin_plan("ting").base
+    assert (recipe.momentum, recipe.batch_size, recipe.epochs, recipe.mirror) == (0.9, 128, 75, True)
+    assert recipe.learning_rate_at(0) == recipe.learning_rate_at(9) == 0.01
+    assert recipe.learning_rate_at(10) == pytest.approx(0.0085)
+    assert recipe.learning_rate_at(29) == pytest.approx(0.01 * 0.85**2)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["recipe", "seed", "both"]))
+def test_more_variants_keep_the_first_ones(few: int, more: int, vary: str) -> None:
+    plan = builtin_plan("ting")
+    few, more = sorted((few, more))
+    assert variants(plan, more, vary)[:few] == variants(plan, few, vary)
+
+
+def test_drawn_variants_differ_and_lie_in_the_ranges() -> None:
+    drawn = variants(builtin_plan("ting"), 60)[6:]
+    assert len({(r.learning_rate, r.l2, r.dropout) for r in drawn}) == len(drawn)
+    assert all(0.005 <= r.learning_rate <= 0.02 and 1e-5 <= r.l2 <= 1e-2 and 0.4 <= r.dropout <= 0.6 for r in drawn)
+    # Even on a logarithmic axis: half of the 54 below the geometric middle of each range, within a few.
+    assert 24 <= sum(r.l2 < 10**-3.5 for r in drawn) <= 30
+    assert 24 <= sum(r.learning_rate < 0.01 for r in drawn) <= 30
+
+
+def test_what_varies() -> None:
+    plan = builtin_plan("ting").with_settings(seed=7)
+    by_recipe, by_seed, by_both = (variants(plan, 3, vary) for vary in ("recipe", "seed", "both"))
+    assert [r.seed for r in by_recipe] == [7, 7, 7]
+    assert [r.seed for r in by_seed] == [r.seed for r in by_both] == [7, 8, 9]
+    assert len({r.l2 for r in by_seed}) == 1
+    assert [r.l2 for r in by_both] == [r.l2 for r in by_recipe]
+
+
+def test_a_pinned_recipe_comes_back(tmp_path: Path) -> None:
+    recipe = builtin_plan("ting").base
+    write_recipe(tmp_path / "recipe.toml", recipe, threads=3)
+    assert read_recipe(tmp_path / "recipe.toml") == (recipe, 3)
+
+
+def test_a_study_keeps_the_whole_plan() -> None:
+    plan = builtin_plan("digits")
+    again, vary = plan_of_run(run_record(plan, "both"), "study.toml")
+    assert vary == "both"
+    assert variants(again, 12, "both") == variants(plan, 12, "both")
+
+
+def test_differences_are_named() -> None:
+    one = Recipe(model="ting-m3", epochs=30)
+    assert recipe_differences(one, one) == ""
+    assert recipe_differences(one, Recipe(model="ting-m3", epochs=5)) == "epochs is 30 there, 5 was asked for"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = 'ting-m3'\nlearning_rat = 0.1", "'learning_rat' is no setting of a recipe; .*learning_rate"),
+        ("model = 'ting-m3'\nepochs = 'many'", "epochs must be of type int, found 'many'"),
+        ("model = 'ting-m3'\nmirror = 1", "mirror must be of type bool, found 1"),
+        ("model = 'ting-m3'\ndropout = 1.0", "dropout must be at least 0 and below 1, found 1.0"),
+        ("model = 'ting-m3'\nl2 = nan", "l2 must be at least 0, found nan"),
+        ("model = 'ting-m3'\npadding = 'full'", "padding must be 'same' or 'valid', found 'full'"),
+        ("epochs = 3", "needs the key 'model'"),
+        ("model = 'ting-m3'\n[ranges]\nl2 = [1, 2]", r"ranges.l2 must be \[low, high"),
+        ("model = 'ting-m3'\n[ranges]\nl2 = [0, 1, 'log']", "logarithmic, so low must be above 0"),
+        ("model = 'ting-m3'\n[[variants]]\nl3 = 1", "variants: 'l3' is no setting"),
+        ("model = ", "expected TOML"),
+    ],
+)
+def test_a_bad_recipe_file_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=rf"(mine\.toml|recipe).*{message}"):
+        read_plan(path)
+
+
+def test_variants_without_ranges_run_out_in_a_sentence() -> None:
+    plan = Plan(base=Recipe(model="ting-m3"), variants=({"l2": 0.1},), source="mine.toml")
+    assert len(variants(plan, 1)) == 1
+    with pytest.raises(BadInput, match=r"mine.toml: names 1 variants and no \[ranges\] to draw member 1 from"):
+        variants(plan, 2)
+    with pytest.raises(BadInput, match="--variants 0: expected at least 1"):
+        variants(plan, 0)

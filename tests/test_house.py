@@ -1,0 +1,124 @@
+"""The house: which room may import which, and which room is the door of which heavy library."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("ensemble", "analysis", "cli")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+# What analysis may take from ensemble: values and files, never what trains.
+FROM_ENSEMBLE = {"ensemble.predictions", "ensemble.store", "ensemble.errors", "ensemble.split", "ensemble.files",
+                 "ensemble.h5file", "ensemble.epochs"}  # fmt: skip
+
+DOORS = {
+    "h5py": {"ensemble/h5file.py"},
+    "matplotlib": {"analysis/figures/"},
+    "safetensors": {"ensemble/weights.py"},
+    "torch": {"ensemble/zoo/ting.py", "ensemble/zoo/measure.py", "ensemble/augment.py", "ensemble/weights.py",
+              "ensemble/infer.py", "ensemble/trainer.py"},
+    "PIL": {"ensemble/datasets/decode.py"},
+    "sklearn": {"ensemble/datasets/digits.py"},
+    "rich": {"cli/common.py", "cli/board.py"},
+    "multiprocessing": {"ensemble/jobs.py"},
+    "pyarrow": {"analysis/parquet.py"},
+}  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports_of(path: Path) -> list[str]:
+    """Every module a file imports, at its top or inside a function, except for the type checker alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: relative import"
+            found.append(node.module or "")
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_arrows_go_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    allowed = {"ensemble": {"ensemble"}, "analysis": {"analysis", "ensemble"}, "cli": set(PACKAGES)}[package]
+    for module in imports_of(path):
+        top = module.split(".")[0]
+        if top in PACKAGES:
+            assert top in allowed, f"{name_of(path)} imports {module}"
+        if package == "analysis" and top == "ensemble" and module != "ensemble":
+            assert any(module == m or module.startswith(m + ".") for m in FROM_ENSEMBLE), f"{name_of(path)}: {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_each_heavy_library_has_its_door(path: Path) -> None:
+    here = name_of(path)
+    for module in imports_of(path):
+        doors = DOORS.get(module.split(".")[0])
+        if doors is not None:
+            assert any(here == door or (door.endswith("/") and here.startswith(door)) for door in doors), module
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level names of the modules that are loaded once `code` has run in a fresh interpreter."""
+    script = f"import sys\n{code}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_is_light(package: str) -> None:
+    heavy = {"torch", "matplotlib", "sklearn", "safetensors", "PIL"}
+    assert not heavy & loaded_after(f"import {package}")
+
+
+COMMANDS = {"ens-train": "cli.train", "ens-combine": "cli.combine", "ens-report": "cli.report",
+            "ens-import": "cli.importing", "ens-data": "cli.data"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("command", "module"), COMMANDS.items())
+def test_help_teaches_by_example_and_loads_nothing_heavy(command: str, module: str) -> None:
+    code = f"""
+import contextlib, io
+from {module} import main
+sys.argv = ["{command}", "--help"]
+text = io.StringIO()
+with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+    main()
+assert "Usage: {command}" in text.getvalue(), text.getvalue()
+assert "Examples:" in text.getvalue() and text.getvalue().count("{command} ") >= 3, text.getvalue()
+"""
+    assert not {"torch", "matplotlib", "sklearn", "scipy", "PIL", "rich", "pandas"} & loaded_after(code)
+
+
+def test_every_package_is_listed_for_installation() -> None:
+    import tomllib
+
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    there = {".".join(p.parent.relative_to(ROOT).parts) for p in FILES if p.name == "__init__.py"}
+    assert listed == there
+
+
+def test_nothing_is_ever_unpickled() -> None:
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert "pickle" not in {m.split(".")[0] for m in imports_of(path)}, name_of(path)
+        assert "allow_pickle=True" not in text, name_of(path)
+        assert "torch.load(" not in text, name_of(path)
