@@ -14,7 +14,7 @@ MOST_CLASSES = 20
 
 @dataclass(frozen=True, eq=False)
 class Shelf:
-    """Some images of one class, from the surest right to the surest wrong.
+    """Some images of one class: right ones first, then wrong ones, each by falling probability of the truth.
 
     samples, correct: counts over ALL images of the class in the split, not only those shown.
     images: uint8 (n, H, W, Ch), Ch 1 or 3.
@@ -77,8 +77,10 @@ def _synonyms(name: str) -> list[str]:
 def gallery(
     stack: PredictionStack, preds: np.ndarray, split: Split, classes: Sequence[int], images: int = 8
 ) -> Gallery:
-    """Choose `images` images of each class, evenly spread by the mean probability of their own class.
+    """Choose `images` images of each class, evenly spread over its right and its wrong ones.
 
+    The class's images are put in the order of `Shelf`, and the first, the last and others at even distances between
+    them are taken: so at least one right and one wrong image is shown where there are both and two are asked for.
     stack: the members that spoke together, labelled; its samples are found in `split` by id.
     preds: int64 (N,), what they said by the one rule of arithmetic.
     classes: positions in `stack.class_ids`.
@@ -94,7 +96,7 @@ def gallery(
     shelves = []
     for c in classes:
         members = np.flatnonzero(labels == c)
-        order = members[np.lexsort((stack.sample_ids[members], -probs[members, c]))]
+        order = members[np.lexsort((stack.sample_ids[members], -probs[members, c], preds[members] != c))]
         shown = order[np.linspace(0, len(order) - 1, min(images, len(order))).round().astype(np.int64)]
         shelves.append(
             Shelf(

@@ -1,10 +1,11 @@
 """How sure a share of successes is: Wilson's interval for a proportion."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 
-def wilson(successes: np.ndarray, trials: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper end of Wilson's score interval, float64, of the shape of the counts.
 
     With n trials, share s and z the normal quantile at (1 + level) / 2, the interval is

@@ -16,7 +16,7 @@ def _sentence(talk: Talk, member: str, kind: str, facts: dict[str, Any]) -> None
     elif kind == "end":
         outcome = facts["outcome"]
         if outcome.status == "failed":
-            talk.warn(f"{member}: failed, {outcome.error}")
+            talk.warn(f"{member}: failed, {str(outcome.error).removeprefix(f'{member}: ')}")
         elif outcome.last is not None:
             talk.say(
                 f"{member}: {outcome.status}, {outcome.epochs} epochs in {outcome.seconds:.0f} s, validation accuracy "

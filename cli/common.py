@@ -103,7 +103,9 @@ class Talk:
         from rich.text import Text
 
         cut = left if cut is None else cut
-        table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False)
+        table = Table(
+            title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
+        )
         for i, column in enumerate(columns):
             table.add_column(
                 Text(column),

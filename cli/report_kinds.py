@@ -1,19 +1,25 @@
 """The reports of ens-report, a function each: it asks for the value, has it drawn, says what was found."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.common import Talk
+from cli.report_text import (
+    best_document,
+    class_document,
+    class_table,
+    file_name,
+    first,
+    found,
+    many,
+    shelf_document,
+    shelf_sentence,
+    written,
+)
 
 if TYPE_CHECKING:
-    from analysis.gallery import Shelf
     from analysis.material import Material
-    from analysis.per_class import PerClass
-    from analysis.table import Subset
-
-_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +71,16 @@ def per_class(talk: Talk, job: Job) -> dict[str, Any]:
     names = short_names(value)
     hardest, easiest = extremes(value)
     if value.scored <= 20:
-        _class_table(
-            talk, value, names, hardest + easiest, f"Accuracy by class on {split}, {job.whom()}, hardest first"
-        )
+        class_table(talk, value, names, hardest + easiest, f"Accuracy by class on {split}, {job.whom()}, hardest first")
     else:
         title = f"Hardest {len(hardest)} of {value.scored} classes on {split}, {job.whom()}"
-        _class_table(talk, value, names, hardest, title)
-        _class_table(talk, value, names, easiest, f"Easiest {len(easiest)}")
+        class_table(talk, value, names, hardest, title)
+        class_table(talk, value, names, easiest, f"Easiest {len(easiest)}")
     _chosen_here(talk, job)
     if value.scored < len(value):
         talk.text(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
-    talk.text(f"hardest: {_found(value, names, 0)}")
-    talk.text(f"easiest: {_found(value, names, value.scored - 1)}")
+    talk.text(f"hardest: {found(value, names, 0)}")
+    talk.text(f"easiest: {found(value, names, value.scored - 1)}")
     if value.worst_k:
         sure = int((value.worst_share[: value.scored] >= 0.95).sum())
         talk.text(
@@ -85,13 +89,13 @@ def per_class(talk: Talk, job: Job) -> dict[str, Any]:
             if sure < value.worst_k
             else f"All of the hardest {value.worst_k} are surely so (in at least 95 % of draws)."
         )
-    _written(talk, picture, table)
+    written(talk, picture, table)
     return {
         "split": split,
         "of": job.material.spoken.stack.members,
         "rule": "mean",
         "worst_k": value.worst_k,
-        "classes": [_class_document(value, i) for i in range(len(value))],
+        "classes": [class_document(value, i) for i in range(len(value))],
     }
 
 
@@ -114,7 +118,7 @@ def curve(talk: Talk, job: Job) -> dict[str, Any]:
              name_set(s.best.members, table.members))
             for s in by_size
         ],
-        title=f"Accuracy of {_many(len(table), 'subset')} of {_many(len(table.members), 'member')} on {table.split}",
+        title=f"Accuracy of {many(len(table), 'subset')} of {many(len(table.members), 'member')} on {table.split}",
         left=(5,),
     )  # fmt: skip
     if len(table) > 1:
@@ -122,12 +126,12 @@ def curve(talk: Talk, job: Job) -> dict[str, Any]:
             f"best: {name_set(best.members, table.members)}, {100 * best.accuracy:.1f} % "
             f"({best.correct:,} of {table.samples:,}), chosen and scored on {table.split}, which flatters it."
         )
-    _written(talk, picture)
+    written(talk, picture)
     return {
         "kind": "curve", "split": table.split, "rule": table.rule, "samples": table.samples, "classes": table.classes,
         "members": table.members, "subsets": len(table),
         "by_size": [{**vars(s), "best": s.best.members} for s in by_size],
-        "best": _best_document(best), "files": [picture],
+        "best": best_document(best), "files": [picture],
     }  # fmt: skip
 
 
@@ -160,7 +164,7 @@ def training(talk: Talk, job: Job) -> dict[str, Any]:
     talk.table(heads, rows, title="At the last epoch; losses are cross-entropies in nats")
     top = max(members, key=lambda m: m["last"]["val_accuracy"])
     talk.text(f"highest at its last epoch: {top['name']}, {100 * top['last']['val_accuracy']:.1f} % on val.")
-    _written(talk, picture)
+    written(talk, picture)
     return {"kind": "training", "members": members, "files": [picture]}
 
 
@@ -220,13 +224,13 @@ def gallery(talk: Talk, job: Job) -> dict[str, Any]:
 
     detail = "-".join(part for part in (job.who, *(s.class_id for s in shown.shelves if job.classes)) if part)
     with style():
-        picture = save(gallery_figure(shown), job.path("gallery", _file_name(detail)))
+        picture = save(gallery_figure(shown), job.path("gallery", file_name(detail)))
     for shelf in shown.shelves:
-        talk.text(f"{_first(shelf.class_name)}: {_shelf_sentence(shelf, shown.class_names)}")
-    _written(talk, picture)
+        talk.text(f"{first(shelf.class_name)}: {shelf_sentence(shelf, shown.class_names)}")
+    written(talk, picture)
     return {
         "kind": "gallery", "split": shown.split, "of": shown.of, "rule": "mean",
-        "classes": [_shelf_document(shelf, shown.class_ids, shown.class_names) for shelf in shown.shelves],
+        "classes": [shelf_document(shelf, shown.class_ids, shown.class_names) for shelf in shown.shelves],
         "files": [picture],
     }  # fmt: skip
 
@@ -234,102 +238,7 @@ def gallery(talk: Talk, job: Job) -> dict[str, Any]:
 KINDS = {"per-class": per_class, "curve": curve, "training": training, "filters": filters, "gallery": gallery}
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
-
-
-def _first(name: str) -> str:
-    return name.split(", ")[0]
-
-
-def _file_name(text: str) -> str:
-    """Return `text` with what a file name should not hold replaced; class ids are folders' names, so rarely any."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:80]
-
-
-def _written(talk: Talk, picture: Path, table: Path | None = None) -> None:
-    talk.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
-
-
 def _chosen_here(talk: Talk, job: Job) -> None:
     if job.material.ensemble == "best":
         names = " + ".join(job.material.spoken.stack.members)
         talk.text(f"These members were chosen on {job.material.split} itself, which flatters them: {names}.")
-
-
-def _interval(value: "PerClass", i: int) -> str:
-    return f"{100 * value.low[i]:.0f}-{100 * value.high[i]:.0f}"
-
-
-def _found(value: "PerClass", names: Sequence[str], i: int) -> str:
-    return (
-        f"{names[i]} {100 * value.accuracy[i]:.0f} % ({value.correct[i]} of {value.samples[i]}; "
-        f"95 % interval {_interval(value, i)})"
-    )
-
-
-def _class_table(talk: Talk, value: "PerClass", names: Sequence[str], rows: Sequence[int], title: str) -> None:
-    said = [value.confused_with[i][:1] for i in rows]
-    talk.table(
-        ("class", "", "%", "95 %", "right", "mostly said instead"),
-        [
-            (_cut(names[i], 20), bar(value.accuracy[i], value.high[i], 14),
-             f"{100 * value.accuracy[i]:.0f}", _interval(value, i), f"{value.correct[i]}/{value.samples[i]}",
-             f"{_cut(_first(s[0].name), 14)} {s[0].count}" if s else "")
-            for i, s in zip(rows, said, strict=True)
-        ],
-        title=title,
-        left=(0, 1, 5),
-    )  # fmt: skip
-
-
-def _cut(text: str, letters: int) -> str:
-    return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
-
-
-def bar(share: float, high: float, cells: int) -> str:
-    """Return blocks up to `share` (0..1) of `cells`, to an eighth of a cell, then a line to the interval's upper end."""
-    eighths = round(share * cells * 8)
-    blocks = "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
-    return f"{blocks}{'─' * (round(high * cells) - len(blocks))}".ljust(cells)
-
-
-def _class_document(value: "PerClass", i: int) -> dict[str, Any]:
-    return {
-        "id": value.class_ids[i], "name": value.class_names[i], "samples": value.samples[i],
-        "correct": value.correct[i], "accuracy": value.accuracy[i], "low": value.low[i], "high": value.high[i],
-        "confused_with": [{"id": c.id, "name": c.name, "count": c.count} for c in value.confused_with[i]],
-        "worst_share": value.worst_share[i],
-    }  # fmt: skip
-
-
-def _best_document(best: "Subset") -> dict[str, Any]:
-    return {
-        "members": best.members, "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
-        "nll": best.nll, "brier": best.brier,
-        "honest_accuracy": None, "honest_low": None, "honest_high": None, "honest_how": None,
-    }  # fmt: skip
-
-
-def _shelf_sentence(shelf: "Shelf", names: Sequence[str]) -> str:
-    told = f"{shelf.correct} of {shelf.samples} right"
-    wrong = [i for i in range(len(shelf.images)) if not shelf.right[i]]
-    if not wrong:
-        return f"{told}, all of the {len(shelf.images)} shown." if len(shelf.images) else "no images in this split."
-    surest = max(wrong, key=lambda i: shelf.said_probability[i])
-    return (
-        f"{told}; of the {len(shelf.images)} shown the surest error is {shelf.sample_ids[surest]}, taken for "
-        f"{_first(names[int(shelf.said[surest])])} with {100 * shelf.said_probability[surest]:.0f} %."
-    )
-
-
-def _shelf_document(shelf: "Shelf", ids: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "id": shelf.class_id, "name": shelf.class_name, "samples": shelf.samples, "correct": shelf.correct,
-        "images": [
-            {"sample_id": shelf.sample_ids[i], "right": shelf.right[i],
-             "said": {"id": ids[shelf.said[i]], "name": names[shelf.said[i]]},
-             "said_probability": shelf.said_probability[i], "true_probability": shelf.true_probability[i]}
-            for i in range(len(shelf.images))
-        ],
-    }  # fmt: skip

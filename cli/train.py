@@ -208,9 +208,34 @@ def _report(talk: Talk, study: Study, entries: list[Entry], outcomes: list[Outco
     failed = [o for o in outcomes if o.status == "failed"]
     error = {"error": f"{len(failed)} of {len(outcomes)} members failed: {failed[0].error}"} if failed else {}
     talk.document(study=study.root, members=members, **error)
-    talk.table(
-        ["member", "status", "rate", "l2", "drop", "epochs", "last", "best val", "img/s"], rows, left=(0, 1), cut=(0,)
-    )
+    columns = ["member", "status", "rate", "l2", "drop", "epochs", "last", "best val", "img/s"]
+    talk.table(columns, rows, left=(0, 1), cut=(0,))
+    if failed:
+        if talk.debug:
+            click.echo("\n".join(o.detail for o in failed if o.detail), err=True)
+        safe = f"; the other {len(outcomes) - len(failed)} are safe" if len(failed) < len(outcomes) else ""
+        talk.warn(f"{len(failed)} of {len(outcomes)} members failed{safe}. Run the same command to try them again.")
+        return 3 if len(failed) < len(outcomes) else max(o.error_code for o in failed)
+    talk.next("ens-combine --k all", "ens-report all")
+    return 0
+
+
+def _list_models(talk: Talk) -> int:
+    from ensemble.zoo.measure import size_of
+
+    models, rows = [], []
+    for model in MODELS.values():
+        size = size_of(model)
+        models.append(
+            {
+                "name": model.name, "paper": model.paper, "parameters": size.parameters, "statistics": size.statistics,
+                "gflops": size.gflops, "reported": model.reported, "input": model.input,
+            }
+        )  # fmt: skip
+        said = f"{model.reported['accuracy']:.1%} {model.reported['split']}" if model.reported else "-"
+        rows.append([model.name, model.paper, f"{size.parameters:,}", f"{size.gflops:.3f}", str(model.input), said])
+    talk.document(models=models)
+    talk.table(["model", "paper", "parameters", "GFLOP", "input", "paper's accuracy"], rows, left=(0, 1))
     return 0
 
 

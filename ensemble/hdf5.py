@@ -165,8 +165,9 @@ class OldFile:
         dataset = self.handle[name]
         if not isinstance(dataset, h5py.Dataset):
             raise BadInput(f"{where}: expected a dataset, found a {type(dataset).__name__.lower()}; {AGAIN}.")
-        expansion = _check_storage(dataset, where)
+        _check_place(dataset, where)
         _check_kind(dataset, where, kinds)
+        expansion = _check_filters(dataset, where)
         shape = dataset.shape
         if shape is None or len(shape) != rank:
             raise BadInput(f"{where}: expected {rank} axes, found the shape {shape}; {AGAIN}.")
@@ -289,8 +290,8 @@ def _check_root(handle: h5py.File, path: Path, kind: str, version: int, attribut
             )
 
 
-def _check_storage(dataset: h5py.Dataset, where: str) -> int:
-    """Return how many times larger than on disk the data can be; refuse other files, strange or missing filters."""
+def _check_place(dataset: h5py.Dataset, where: str) -> None:
+    """Refuse data that lie in other files."""
     plan = dataset.id.get_create_plist()
     if plan.get_external_count():
         raise BadInput(
@@ -302,6 +303,11 @@ def _check_storage(dataset: h5py.Dataset, where: str) -> int:
             f"{where}: expected data in this file, found a virtual dataset over others, which are never opened; "
             "store the array itself."
         )
+
+
+def _check_filters(dataset: h5py.Dataset, where: str) -> int:
+    """Return how many times larger than on disk the data can be; refuse strange filters, and a missing checksum."""
+    plan = dataset.id.get_create_plist()
     filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
     strange = [number for number in filters if number not in _FILTERS]
     if strange:

@@ -67,8 +67,8 @@ def gallery_figure(gallery: Gallery, columns_wide: float = COLUMN) -> Figure:
     who = gallery.of[0] if len(gallery.of) == 1 else f"{len(gallery.of)} members"
     mean = "mean " if len(gallery.of) > 1 else ""
     note = wrap(
-        f"Evenly spread from the likeliest to be right to the least; %: the {mean}probability that {clean(who)} gave "
-        f"to what was said, on {gallery.split}.",
+        f"Right before wrong, evenly spread by the probability of the true class; %: the {mean}probability that "
+        f"{clean(who)} gave to what was said, on {gallery.split}.",
         usable * 72,
         _NOTE,
         lines=4,

@@ -14,12 +14,14 @@ from ensemble.datasets.listing import (
 )
 from ensemble.datasets.source import Source
 
+UNLABELLED = {"", "images", "unknown", "unlabelled"}
+
 
 def list_folder(source: Source) -> Listing:
     """List train/, val/ (or valid/, validation/) and, where there is one, test/.
 
-    test/ is labelled where its folders are classes of train/, and unlabelled where its images lie flat, in it
-    or in one folder that is no class.
+    test/ is unlabelled where its images lie flat, in it or in one folder named `images`, `unknown` or `unlabelled`;
+    else its folders must be classes of train/.
     """
     tops = images_by_top(source)
     train = find_train(source, tops)
@@ -34,7 +36,7 @@ def list_folder(source: Source) -> Listing:
     test = tops.get("test", [])
     if test:
         folders = {p.split("/", 2)[1] if p.count("/") > 1 else "" for p in test}
-        if len(folders) == 1 and not folders & set(classes):
+        if len(folders) == 1 and folders <= UNLABELLED - set(classes):
             splits.append(flat_split(source, "test", "test", test, problems))
         else:
             splits.append(class_split(source, "test", "test", test, classes, problems))

@@ -45,6 +45,8 @@ def pack_source(
     """
     if size is not None and not 8 <= size <= 1024:
         raise BadInput(f"size {size}: expected 8 to 1024 pixels.")
+    if is_pack(source):
+        raise BadInput(f"{source}: is a pack already; give it to --data as it is, or name the images it was made of.")
     opened = open_source(source)
     key = f"{opened.digest()[:24]}-v{VERSION}" + (f"-{size}" if size else "")
     if out is not None:

@@ -44,7 +44,7 @@ def test_rows_and_columns_are_matched_by_name() -> None:
     assert stack.probs.dtype == np.float32
     assert stack.probs[0].tolist() == [[0.25, 0.25, 0.5], [0.0, 1.0, 0.0]]
     assert stack.probs[1].tolist() == [A[1], A[0]]
-    assert stack.labels.tolist() == [2, 0]
+    assert stack.require_labels().tolist() == [2, 0]
     assert (stack.samples, stack.classes, stack.split, stack.dropped) == (2, 3, "val", (0, 0))
 
 
@@ -99,7 +99,7 @@ def test_intersect_takes_the_common_samples_and_says_what_is_lost() -> None:
     stack = join([a, b], intersect=True)
     assert stack.sample_ids.tolist() == ["y"]
     assert stack.dropped == (1, 2)
-    assert stack.labels.tolist() == [1]
+    assert stack.require_labels().tolist() == [1]
     assert stack.probs[:, 0].tolist() == [A[1], B[0]]
 
 
@@ -122,7 +122,7 @@ def test_other_labels_of_the_same_id_are_refused() -> None:
 
 def test_labels_come_from_whoever_has_them() -> None:
     a, b = member("a", A, ids=["x", "y"]), member("b", B, ids=["y", "x"], labels=[2, 0])
-    assert join([a, b]).labels.tolist() == [0, 2]
+    assert join([a, b]).require_labels().tolist() == [0, 2]
     assert join([a]).labels is None
 
 

@@ -43,7 +43,7 @@ def slow_scores(stack: PredictionStack, members: tuple[int, ...]) -> dict:
     right = top5 = 0
     nll, brier, preds = [], Fraction(0), []
     for n in range(stack.samples):
-        y = int(stack.labels[n])
+        y = int(stack.require_labels()[n])
         rows = [[Fraction(float(p)) for p in stack.probs[m, n]] for m in members]
         sums = [sum(round(2**26 * row[c]) for row in rows) for c in range(stack.classes)]
         ranked = sorted(range(stack.classes), key=lambda c: (-sums[c], c))

@@ -22,24 +22,28 @@ CLASSES = tuple(f"n{i}" for i in range(8))
 SAMPLES = 60
 
 
-def predictions(name: str, seed: int, split: str = "val", **more) -> Predictions:
-    rng = np.random.default_rng(seed)
-    labels = np.random.default_rng(99).integers(0, len(CLASSES), SAMPLES)
-    logits = rng.normal(size=(SAMPLES, len(CLASSES)))
-    logits[np.arange(SAMPLES), labels] += 1.2
-    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    settings = {"labels": labels, "sample_ids": np.array([f"s{i}" for i in range(SAMPLES)])} | more
-    return Predictions(
-        member=name, split=split, probs=settings.pop("probs", probs), class_ids=CLASSES, class_names=CLASSES, **settings
-    )
+LABELS = np.random.default_rng(99).integers(0, len(CLASSES), SAMPLES)
+IDS = np.array([f"s{i}" for i in range(SAMPLES)])
+
+
+def softmax(seed: int) -> np.ndarray:
+    logits = np.random.default_rng(seed).normal(size=(SAMPLES, len(CLASSES)))
+    logits[np.arange(SAMPLES), LABELS] += 1.2
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def predictions(
+    name: str, probs: np.ndarray, split: str = "val", labels: np.ndarray | None = LABELS, ids: np.ndarray = IDS
+) -> Predictions:
+    return Predictions(name, split, probs, ids, CLASSES, CLASSES, labels)
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     made = Study.create(tmp_path / "study", Pin("imported", None, None, CLASSES, CLASSES))
     for i in range(4):
-        made.write(predictions(f"m3-{i}", i))
-    made.write(predictions("net-0", 7))
+        made.write(predictions(f"m3-{i}", softmax(i)))
+    made.write(predictions("net-0", softmax(7)))
     return made
 
 
@@ -192,7 +196,8 @@ def test_a_saved_ensemble_takes_part_when_named(study: Study, capsys) -> None:
     stack = join(study.select("val", best["members"]))
     mean = stack.probs.astype(np.float64).mean(axis=0)
     assert np.array_equal(saved.probs, (mean / mean.sum(axis=1, keepdims=True)).astype(np.float32))
-    assert saved.labels.tolist() == stack.labels.tolist()
+    assert saved.labels is not None
+    assert np.array_equal(saved.labels, stack.require_labels())
     assert "trio" not in document(study, capsys)["members"]
     again = document(study, capsys, "--members", "trio")
     assert again["best"]["nll"] == pytest.approx(best["nll"], abs=1e-6)
@@ -210,8 +215,7 @@ def test_only_saved_ensembles_left(study: Study, capsys) -> None:
 
 
 def test_other_samples_are_refused_unless_intersected(study: Study, capsys) -> None:
-    some = predictions("part", 3)
-    study.write(predictions("part", 3, probs=some.probs[5:], labels=some.labels[5:], sample_ids=some.sample_ids[5:]))
+    study.write(predictions("part", softmax(3)[5:], labels=LABELS[5:], ids=IDS[5:]))
     status, _, err = ask(study, capsys)
     assert status == 2
     assert "'m3-0' has 60 samples and 'part' has 55" in err
@@ -223,24 +227,23 @@ def test_other_samples_are_refused_unless_intersected(study: Study, capsys) -> N
 
 
 def test_no_chance_for_the_true_class_is_told(study: Study, capsys) -> None:
-    certain = predictions("sure", 3)
-    probs = np.zeros_like(certain.probs)
-    probs[np.arange(SAMPLES), (certain.labels + 1) % 8] = 1
-    study.write(predictions("sure", 3, probs=probs))
+    probs = np.zeros((SAMPLES, len(CLASSES)))
+    probs[np.arange(SAMPLES), (LABELS + 1) % 8] = 1
+    study.write(predictions("sure", probs))
     status, _, err = ask(study, capsys)
     assert status == 0
     assert "60 of 360 member probabilities of the true class lay below 1e-12 and count as 1e-12 in the NLL." in err
 
 
 def test_an_unlabelled_split_cannot_be_scored(study: Study, capsys) -> None:
-    study.write(predictions("m3-0", 0, split="test", labels=None))
+    study.write(predictions("m3-0", softmax(0), split="test", labels=None))
     status, _, err = ask(study, capsys, "--split", "test")
     assert status == 2
     assert "split 'test' has no labels, so nothing can be scored on it" in err
 
 
 def test_the_next_command_keeps_the_split(study: Study, capsys) -> None:
-    study.write(predictions("m3-0", 0, split="test"))
+    study.write(predictions("m3-0", softmax(0), split="test"))
     _, _, err = ask(study, capsys, "--split", "test")
     assert f"Next: ens-report per-class --split test --study {study.root}" in err
     assert "Next" not in ask(study, capsys, "--quiet")[2]
@@ -256,7 +259,7 @@ def test_options_from_a_file(study: Study, capsys, tmp_path: Path) -> None:
 def test_too_many_subsets_for_this_way(tmp_path: Path, capsys) -> None:
     made = Study.create(tmp_path / "many", Pin("imported", None, None, CLASSES, CLASSES))
     for i in range(17):
-        made.write(predictions(f"m-{i}", i))
+        made.write(predictions(f"m-{i}", softmax(i)))
     status, _, err = ask(made, capsys)
     assert status == 2
     assert "131,071 subsets of 17 members" in err

@@ -1,0 +1,121 @@
+"""How ens-report puts what was found: cells, sentences, JSON."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.common import Talk
+
+if TYPE_CHECKING:
+    from analysis.gallery import Shelf
+    from analysis.per_class import PerClass
+    from analysis.table import Subset
+
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+
+
+def many(count: int, what: str) -> str:
+    """Return `count` with the noun in its right number."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def first(name: str) -> str:
+    """Return the first synonym of a class's name."""
+    return name.split(", ")[0]
+
+
+def file_name(text: str) -> str:
+    """Return `text` with what a file name should not hold replaced; class ids are folders' names, so rarely any."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:80]
+
+
+def written(talk: Talk, picture: Path, table: Path | None = None) -> None:
+    """Say where the files are."""
+    talk.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
+
+
+def interval(value: "PerClass", i: int) -> str:
+    """Return a class's 95 % interval in percent, as 0-11."""
+    return f"{100 * value.low[i]:.0f}-{100 * value.high[i]:.0f}"
+
+
+def found(value: "PerClass", names: Sequence[str], i: int) -> str:
+    """Say how a class fared: "wooden spoon 2 % (1 of 50; 95 % interval 0-11)"."""
+    comma = "," if names[i][-1:].isdigit() else ""  # else a class called 3 at 1 % reads "3 1 %"
+    return (
+        f"{names[i]}{comma} {100 * value.accuracy[i]:.0f} % ({value.correct[i]} of {value.samples[i]}; "
+        f"95 % interval {interval(value, i)})"
+    )
+
+
+def class_table(talk: Talk, value: "PerClass", names: Sequence[str], rows: Sequence[int], title: str) -> None:
+    """Print classes as a table that fits 80 columns."""
+    said = [value.confused_with[i][:1] for i in rows]
+    talk.table(
+        ("class", "", "%", "95 %", "right", "mostly said instead"),
+        [
+            (cut(names[i], 20), bar(value.accuracy[i], value.high[i], 14),
+             f"{100 * value.accuracy[i]:.0f}", interval(value, i), f"{value.correct[i]}/{value.samples[i]}",
+             f"{cut(first(s[0].name), 14)} {s[0].count}" if s else "")
+            for i, s in zip(rows, said, strict=True)
+        ],
+        title=title,
+        left=(0, 1, 5),
+    )  # fmt: skip
+
+
+def cut(text: str, letters: int) -> str:
+    """Return `text` in at most so many letters."""
+    return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
+
+
+def bar(share: float, high: float, cells: int) -> str:
+    """Return blocks up to `share` (0..1) of `cells`, to an eighth of a cell, then a line to the interval's end."""
+    eighths = round(share * cells * 8)
+    blocks = "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
+    return f"{blocks}{'─' * (round(high * cells) - len(blocks))}".ljust(cells)
+
+
+def class_document(value: "PerClass", i: int) -> dict[str, Any]:
+    """Return a class's row of the JSON document."""
+    return {
+        "id": value.class_ids[i], "name": value.class_names[i], "samples": value.samples[i],
+        "correct": value.correct[i], "accuracy": value.accuracy[i], "low": value.low[i], "high": value.high[i],
+        "confused_with": [{"id": c.id, "name": c.name, "count": c.count} for c in value.confused_with[i]],
+        "worst_share": value.worst_share[i],
+    }  # fmt: skip
+
+
+def best_document(best: "Subset") -> dict[str, Any]:
+    """Return the chosen subset as in the JSON of ens-combine; what is not built yet is null."""
+    return {
+        "members": best.members, "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
+        "nll": best.nll, "brier": best.brier,
+        "honest_accuracy": None, "honest_low": None, "honest_high": None, "honest_how": None,
+    }  # fmt: skip
+
+
+def shelf_sentence(shelf: "Shelf", names: Sequence[str]) -> str:
+    """Say how a class fared and name its surest error among the images shown."""
+    told = f"{shelf.correct} of {shelf.samples} right"
+    wrong = [i for i in range(len(shelf.images)) if not shelf.right[i]]
+    if not wrong:
+        return f"{told}, all of the {len(shelf.images)} shown." if len(shelf.images) else "no images in this split."
+    surest = max(wrong, key=lambda i: shelf.said_probability[i])
+    return (
+        f"{told}; of the {len(shelf.images)} shown the surest error is {shelf.sample_ids[surest]}, taken for "
+        f"{first(names[int(shelf.said[surest])])} with {100 * shelf.said_probability[surest]:.0f} %."
+    )
+
+
+def shelf_document(shelf: "Shelf", ids: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+    """Return a class of a gallery for the JSON document."""
+    return {
+        "id": shelf.class_id, "name": shelf.class_name, "samples": shelf.samples, "correct": shelf.correct,
+        "images": [
+            {"sample_id": shelf.sample_ids[i], "right": shelf.right[i],
+             "said": {"id": ids[shelf.said[i]], "name": names[shelf.said[i]]},
+             "said_probability": shelf.said_probability[i], "true_probability": shelf.true_probability[i]}
+            for i in range(len(shelf.images))
+        ],
+    }  # fmt: skip

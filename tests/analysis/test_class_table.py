@@ -1,0 +1,53 @@
+"""Lists of classes: extremes, names, CSV."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.class_table import HEADER, extremes, harmless, short_names, write_class_csv
+from analysis.per_class import PerClass, per_class
+
+
+def classes(count: int, unseen: int = 0, names: tuple[str, ...] | None = None) -> PerClass:
+    """Class i is right i times of `count`; the last `unseen` classes have no samples."""
+    seen = count - unseen
+    labels = np.repeat(np.arange(seen), count)
+    preds = np.where(np.arange(len(labels)) % count < labels, labels, (labels + 1) % count)
+    ids = tuple(f"n{i:03}" for i in range(count))
+    return per_class(preds, labels, ids, names or ids)
+
+
+@pytest.mark.parametrize(
+    ("count", "unseen", "hardest", "easiest"),
+    [(1, 0, [0], []), (2, 0, [0], [1]), (9, 0, range(5), range(5, 9)), (9, 4, range(3), range(3, 5)),
+     (20, 0, range(10), range(10, 20)), (50, 0, range(10), range(40, 50)), (50, 20, range(10), range(20, 30))],
+)  # fmt: skip
+def test_extremes_never_overlap_nor_hold_a_class_without_samples(count: int, unseen: int, hardest, easiest) -> None:
+    assert extremes(classes(max(count, 2), unseen + max(count, 2) - count)) == (list(hardest), list(easiest))
+
+
+def test_short_names_tell_classes_apart() -> None:
+    value = classes(4, names=("crane, a bird", "crane, a machine", "dog, hound", ""))
+    assert sorted(short_names(value)) == ["crane (n000)", "crane (n001)", "dog", "n003"]
+
+
+@pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx"])
+def test_formulas_are_disarmed(name: str) -> None:
+    assert harmless(name) == "'" + name
+    assert harmless("x" + name) == "x" + name
+
+
+def test_csv_holds_every_class_hardest_first(tmp_path: Path) -> None:
+    names = ("=1+1", 'a "quoted", name', "dog\nhound", "猫", "never seen")
+    value = classes(5, unseen=1, names=names)
+    write_class_csv(tmp_path / "c.csv", value)
+    with (tmp_path / "c.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert tuple(rows[0]) == HEADER
+    assert [row[2] for row in rows[1:]] == ["'=1+1", *names[1:]]
+    assert [float(row[5]) for row in rows[1:5]] == value.accuracy[:4].tolist()
+    assert [float(row[6]) for row in rows[1:5]] == value.low[:4].tolist()
+    assert rows[1][9:] == ["n001", names[1], "5"]
+    assert rows[5][3:] == ["0", "0", "", "", "", "", "", "", ""]
