@@ -35,17 +35,23 @@ def admit(root: Path, imported: Sequence[Imported], *, force: bool = False) -> t
     paths = []
     with contextlib.ExitStack() as undo:
         if not Study.exists(root):
-            undo.callback((root / "study.toml").unlink, missing_ok=True)
+            undo.callback(_remove, root / "study.toml")
             Study.create(root, study.pin)
         if splits != study.pin.splits:
             study = study.repinned(splits=splits)
         for one in imported:
             path = study.predictions_path(one.predictions.member, one.predictions.split)
             if not path.exists():
-                undo.callback(path.unlink, missing_ok=True)
+                undo.callback(_remove, path)
             paths.append(study.write(one.predictions))
         undo.pop_all()
     return paths, warnings
+
+
+def _remove(path: Path) -> None:
+    """Take a file away; where that fails too, the error that made us do it is the one to tell."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _pin(first: Imported) -> Pin:

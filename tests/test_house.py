@@ -16,7 +16,7 @@ FROM_ENSEMBLE = {"ensemble.predictions", "ensemble.store", "ensemble.errors", "e
                  "ensemble.h5file", "ensemble.epochs"}  # fmt: skip
 
 DOORS = {
-    "h5py": {"ensemble/h5file.py"},
+    "h5py": {"ensemble/hdf5.py"},
     "matplotlib": {"analysis/figures/"},
     "safetensors": {"ensemble/weights.py"},
     "torch": {"ensemble/zoo/ting.py", "ensemble/zoo/measure.py", "ensemble/augment.py", "ensemble/weights.py",

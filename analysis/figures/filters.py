@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.style import COLUMN, new_figure
-from analysis.figures.text import clean, wrap
+from analysis.figures.text import clean, shorten_middle, wrap
 from analysis.filters import FilterGrid
 
 _MARGIN = 0.06  # inches
@@ -68,8 +68,9 @@ def filters_figure(grid: FilterGrid, columns_wide: float = COLUMN) -> Figure:
     note = wrap(caption(grid), usable * 72, 6.5, lines=3)
     head = (14 + 9 * (note.count("\n") + 1)) / 72
     total = head + drawn + _MARGIN
+    title = shorten_middle(f"First layer of {clean(grid.member)}", usable * 72, 7.5)
     figure = new_figure(columns_wide, total)
-    figure.text(_MARGIN / columns_wide, 1 - 3 / 72 / total, f"First layer of {clean(grid.member)}", size=7.5, va="top",
+    figure.text(_MARGIN / columns_wide, 1 - 3 / 72 / total, title, size=7.5, va="top",
                 parse_math=False)  # fmt: skip
     figure.text(_MARGIN / columns_wide, 1 - 14 / 72 / total, note, size=6.5, va="top", color="#505050",
                 linespacing=1.15, parse_math=False)  # fmt: skip

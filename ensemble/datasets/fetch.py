@@ -13,7 +13,7 @@ from ensemble.files import flush, locked
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 SIZE = 248_100_043
 # The address publishes no checksum. This one is cited by Avalanche's dataset class TinyImagenet
-# (avalanche/benchmarks/datasets/tiny_imagenet/tiny_imagenet_data.py) and by several other public loaders.
+# (avalanche/benchmarks/datasets/tiny_imagenet/tiny_imagenet.py) and by many other public dataset classes.
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 ATTEMPTS = 5
 TIMEOUT = 30.0  # seconds without a byte

@@ -4,20 +4,19 @@ A pack is a folder with one `<split>.npy` a split, uint8 (N, H, W, Ch), and `met
 under another name, flushed and renamed, so a pack that is there is whole.
 """
 
-import contextlib
-import errno
 import json
 import os
 import re
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ensemble.datasets.arrays import allocate, keep_one_channel
 from ensemble.datasets.decode import decode
 from ensemble.datasets.fingerprint import fingerprint_of
 from ensemble.datasets.layout import read_layout
@@ -210,14 +209,14 @@ def _fill(
     tally = Tally()
     for split in listing.splits:
         file = folder / f"{split.name}.npy"
-        offset = _allocate(file, (len(split.paths), h, w, 3))
+        offset = allocate(file, (len(split.paths), h, w, 3))
         reader = source.reader
         job = Job(str(reader.root), reader.kind, reader.prefix, str(file), offset, h, w, example, size)
         before = tally.done
         tally.add(decode_all(job, split.paths, progress and (lambda done, _, b=before: progress(b + done, total))))
     if listing.keep_grey and tally.grey == total:
         for split in listing.splits:
-            _keep_one_channel(folder / f"{split.name}.npy")
+            keep_one_channel(folder / f"{split.name}.npy")
     splits = [
         Split(
             split.name,
@@ -268,41 +267,6 @@ def _shape(source: Source, listing: Listing, size: int | None) -> tuple[int, int
     path = listing.splits[0].paths[0]
     h, w = decode(source.reader.read(path), source.where(path)).original
     return h, w, source.where(path)
-
-
-def _allocate(path: Path, shape: tuple[int, ...]) -> int:
-    """Make a .npy file of zeros with its room on the disk taken at once; return where the pixels begin."""
-    with path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        offset, total = file.tell(), file.tell() + int(np.prod(shape))
-        file.flush()
-        if hasattr(os, "posix_fallocate"):
-            with _where_supported():
-                os.posix_fallocate(file.fileno(), 0, total)
-        file.truncate(total)
-    return offset
-
-
-@contextlib.contextmanager
-def _where_supported() -> Generator[None]:
-    # Some file systems cannot reserve room; there a full disk is met while writing instead.
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise
-
-
-def _keep_one_channel(path: Path) -> None:
-    images = np.load(path, mmap_mode="r")
-    thin = path.with_suffix(".thin")
-    offset = _allocate(thin, (*images.shape[:3], 1))
-    with thin.open("r+b") as file:
-        file.seek(offset)
-        for i in range(0, len(images), 1024):
-            file.write(images[i : i + 1024, :, :, 0].tobytes())
-    thin.replace(path)
 
 
 def _conversions(kinds: Counter[str], channels: int, size: int | None) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +18,8 @@ from ensemble.errors import BadInput, StorageError
 
 HOSTILE = (
     "$\\frac{1}{0}$", "$", "a_b^c", "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "--><svg/onload=1>", "&amp;",
-    "مرحبا بالعالم", "שלום", "a\u202etxt.exe", "😀😀🦜👩‍👩‍👧", "猫", "e" + "\u0301" * 500, "x" * 2000, "", " ", "\n\t\x00\x1b[31m",
+    "مرحبا بالعالم", "שלום", "a\u202etxt.exe", "😀😀🦜👩‍👩‍👧", "猫", "e" + "\u0301" * 500, "x" * 2000,
+    "", " ", "\n\t\x00\x1b[31m",
     "\ud800", "German shepherd, German shepherd dog, German police dog, alsatian",
 )  # fmt: skip
 
@@ -111,7 +113,7 @@ def test_synonyms_go_before_letters() -> None:
 
 
 def test_names_cut_alike_show_their_ids() -> None:
-    assert labels(["crane, a bird", "crane, a machine", "dog"], ["n1", "n2", "n3"], 46, 6.5) == [
+    assert labels(["crane, a bird", "crane, a machine", "dog"], ["n1", "n2", "n3"], 38, 6.5) == [
         "crane (n1)", "crane (n2)", "dog",
     ]  # fmt: skip
 
@@ -137,8 +139,8 @@ def test_lines_are_broken_at_blanks() -> None:
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
 def test_labels_are_moved_apart_and_stay_in_order(wanted: list[float]) -> None:
     places = apart(sorted(wanted), 7, 100)
-    assert all(b - a >= 7 - 1e-9 for a, b in zip(places, places[1:], strict=False))
-    assert 0 <= places[0] and places[-1] <= 100
+    assert all(b - a >= 7 - 1e-9 for a, b in pairwise(places))
+    assert places[0] >= 0 and places[-1] <= 100
 
 
 def test_labels_that_do_not_collide_stay() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import threading
+from typing import cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from ensemble.datasets.fetch import fetch_tiny_imagenet
 from ensemble.errors import BadInput, KofnError
 
 BODY = bytes(range(256)) * 4000
+SIZE = 1_024_000
 MD5 = hashlib.md5(BODY).hexdigest()
 
 
@@ -26,10 +28,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
     def do_GET(self):
-        server = self.server
+        server = cast(Server, self.server)
         asked = self.headers.get("Range")
         server.asked.append(asked)
         if server.status:
@@ -62,7 +62,7 @@ def server(monkeypatch):
         thread.join()
 
 
-def fetch(server, folder, size=len(BODY), md5=MD5, progress=None):
+def fetch(server, folder, size=SIZE, md5=MD5, progress=None):
     url = f"http://127.0.0.1:{server.server_port}/tiny.zip"
     return fetch_tiny_imagenet(folder, progress, url=url, size=size, md5=md5)
 

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -219,8 +220,8 @@ def test_gzip_with_shuffle_is_read(tmp_path: Path) -> None:
         ({"sample_ids": np.array(["a", "b\udc80"])}, "is no valid text"),
     ],
 )
-def test_what_cannot_be_stored_is_refused(change: dict, message: str, tmp_path: Path) -> None:
-    fields = {"sample_ids": np.array(["a", "b"])} | change
+def test_what_cannot_be_stored_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    fields: dict[str, Any] = {"sample_ids": np.array(["a", "b"])} | change
     p = Predictions("a", "val", np.full((2, 2), 0.5), class_ids=("x", "y"), class_names=("x", "y"), **fields)
     with pytest.raises(BadInput, match=message):
         write_predictions(tmp_path / "a.val.h5", p)

@@ -7,6 +7,7 @@ import contextlib
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ HERE = Path(__file__).parent
 FORMAT = HERE.parents[2] / "FORMAT.md"
 PROBS = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]], dtype=np.float32)
 SAMPLES = ["n01/a", "n01/é", "n02/日本", "n03/d"]
-CLASSES = {"class_ids": ("n01", "n02", "n03"), "class_names": ("goldfish", "café", "")}
+CLASSES: dict[str, Any] = {"class_ids": ("n01", "n02", "n03"), "class_names": ("goldfish", "café", "")}
 
 
 def member() -> Predictions:

@@ -1,0 +1,376 @@
+"""ens-report as those who script it see it."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.history import COLUMNS
+from analysis.plain import subset_preds, subset_table
+from analysis.stack import join
+from cli.common import run
+from cli.report import report
+from ensemble.datasets import load_dataset
+from ensemble.predictions import Predictions
+from ensemble.store import Pin, Study, pin_of
+
+SCRIPT = Path(sys.executable).with_name("ens-report")
+Ask = Callable[..., tuple[int, str, str]]
+
+
+def predict(study: Study, name: str, truth: np.ndarray, ids: np.ndarray, seed: int, **more) -> None:
+    """Write a member's predictions: the later the class, the more often right."""
+    c = len(study.pin.class_ids)
+    logits = np.random.default_rng(seed).normal(size=(len(truth), c))
+    logits[np.arange(len(truth)), truth] += 4 * truth / c
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    settings: dict[str, Any] = {"split": "val", "labels": truth} | more
+    made = Predictions(
+        member=name,
+        probs=probs,
+        sample_ids=ids,
+        class_ids=study.pin.class_ids,
+        class_names=study.pin.class_names,
+        **settings,
+    )
+    study.write(made)
+
+
+def write_history(study: Study, name: str, epochs: int = 4) -> None:
+    path = study.member_dir(name) / "history.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for epoch in range(1, epochs + 1):
+            accuracy = 0.8 - 0.1 * abs(epoch - 3)  # the third epoch is the best
+            writer.writerow([epoch, 0.01, 2 / epoch, 2.5 / epoch, 0.5, 2.1, 2.6, accuracy, 100, 1])
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Four members on the embedded digits, with histories and filters, a saved ensemble and an unlabelled split."""
+    dataset = load_dataset("digits")
+    val = dataset.split("val")
+    assert val.labels is not None
+    study = Study.create(tmp_path_factory.mktemp("digits") / "study", pin_of(dataset))
+    for i in range(4):
+        kernels = np.random.default_rng(i).normal(size=(8, 1, 5, 5)).astype(np.float32)
+        predict(study, f"m3-{i}", val.labels, val.sample_ids, i, first_layer=kernels)
+        write_history(study, f"m3-{i}")
+    predict(study, "m3-0", val.labels[:9], val.sample_ids[:9], 0, labels=None, split="test")
+    predict(study, "pair", val.labels, val.sample_ids, 9, kind="ensemble", parents=("m3-0", "m3-1"), weights=(0.5, 0.5))
+    return study
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Study:
+    """Two imported members: 43 classes with hostile names, one of them without samples, no ids, no images."""
+    names = ("=1+1", "$x$", "\x1b[31mred", "猫", "a, b", *(f"class {i}" for i in range(5, 43)))
+    ids = tuple(f"n{i:02}" for i in range(43))
+    study = Study.create(tmp_path / "imported", Pin("imported", None, None, ids, names))
+    labels = np.repeat(np.arange(42), 10)
+    for i in range(2):
+        predict(study, f"rf-{i}", labels, np.arange(420).astype(str), i, ids_given=False)
+    return study
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Ask:
+    def call(study: Study, *options: str) -> tuple[int, str, str]:
+        out = () if "--out" in options else ("--out", str(tmp_path / "out"))
+        status = run(report, ["--study", str(study.root), *out, *options])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def document(ask: Ask, study: Study, *options: str) -> dict:
+    status, out, err = ask(study, *options, "--json")
+    assert status == 0, err
+    return json.loads(out)
+
+
+def test_all_as_a_process(digits: Study, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    done = subprocess.run(
+        [SCRIPT, "all", "--study", digits.root, "--out", out], capture_output=True, text=True, check=False,
+        env={**os.environ, "COLUMNS": "80"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.iterdir()) == [
+        "curve.png", "filters-m3-0.png", "filters-m3-1.png", "filters-m3-2.png", "filters-m3-3.png", "gallery.png",
+        "per-class.csv", "per-class.png", "training.png",
+    ]  # fmt: skip
+    assert all(path.stat().st_size > 5000 for path in out.glob("*.png"))
+    for path in out.iterdir():
+        assert str(path) in done.stdout
+    assert max(map(len, done.stdout.replace(str(out), "").splitlines())) <= 112  # sentences
+    tables = [line for line in done.stdout.splitlines() if "█" in line or "─" in line]
+    assert tables and max(map(len, tables)) <= 80
+    assert "Traceback" not in done.stderr and "Warning" not in done.stderr
+    assert f"Next: ens-combine --max-size 3 --save best3 --study {digits.root}" in done.stderr
+
+
+def test_the_default_folder_is_the_studys(digits: Study) -> None:
+    done = subprocess.run(
+        [SCRIPT, "curve", "--study", digits.root, "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["files"] == [str(digits.root / "report" / "curve.png")]
+    assert (digits.root / "report" / "curve.png").is_file()
+
+
+def test_json_of_per_class_is_the_contracts(digits: Study, ask: Ask) -> None:
+    found = document(ask, digits, "per-class")
+    assert list(found) == ["schema", "split", "of", "rule", "worst_k", "classes"]
+    assert found["of"] == ["m3-0", "m3-1", "m3-2", "m3-3"]
+    assert (found["schema"], found["split"], found["rule"], found["worst_k"]) == (1, "val", "mean", 2)
+    keys = ["id", "name", "samples", "correct", "accuracy", "low", "high", "confused_with", "worst_share"]
+    assert all(list(c) == keys for c in found["classes"])
+    assert list(found["classes"][0]["confused_with"][0]) == ["id", "name", "count"]
+    stack = join(digits.select("val"))
+    right = np.equal(subset_preds(stack, range(4)), stack.require_labels())
+    for c in found["classes"]:
+        own = np.equal(stack.require_labels(), stack.class_ids.index(c["id"]))
+        assert (c["samples"], c["correct"]) == (own.sum(), right[own].sum())
+        assert c["accuracy"] == pytest.approx(right[own].mean())
+    accuracies = [c["accuracy"] for c in found["classes"]]
+    assert accuracies == sorted(accuracies)
+
+
+def test_what_is_found_is_said(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    _, out, err = ask(digits, "per-class")
+    first = document(ask, digits, "per-class")["classes"][0]
+    share, low, high = (f"{100 * first[key]:.0f}" for key in ("accuracy", "low", "high"))
+    assert (
+        f"hardest: {first['name']}, {share} % ({first['correct']} of {first['samples']}; 95 % interval {low}-{high})"
+        in out
+    )
+    assert f"figure: {tmp_path / 'out' / 'per-class.png'}" in out
+    assert "Next: ens-report gallery" in err
+
+
+def test_curve_is_the_table(digits: Study, ask: Ask) -> None:
+    found = document(ask, digits, "curve")
+    table = subset_table(join(digits.select("val")), range(1, 5))
+    assert found["subsets"] == 15
+    assert [row["mean_accuracy"] for row in found["by_size"]] == [s.mean_accuracy for s in table.by_size()]
+    assert found["best"]["members"] == list(table.best().members)
+    assert found["best"]["honest_accuracy"] is None
+    _, out, _ = ask(digits, "curve")
+    assert "chosen and scored on val, which flatters it" in out
+
+
+def test_best_is_the_tables_best_and_says_that_it_was_chosen_here(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    best = subset_table(join(digits.select("val", ["m3-[01]"])), [1, 2]).best()
+    found = document(ask, digits, "per-class", "--ensemble", "best", "--member", "m3-0", "--member", "m3-1")
+    assert found["of"] == list(best.members)
+    _, out, _ = ask(digits, "per-class", "--ensemble", "best")
+    assert "These members were chosen on val itself, which flatters them: m3-" in out
+    assert (tmp_path / "out" / "per-class-best.csv").is_file()
+
+
+@pytest.mark.parametrize("name", ["pair", "m3-2"])
+def test_a_saved_ensemble_or_a_member_by_name(digits: Study, ask: Ask, tmp_path: Path, name: str) -> None:
+    found = document(ask, digits, "per-class", "--ensemble", name)
+    assert found["of"] == [name]
+    own = digits.read(name, "val")
+    right = sum(c["correct"] for c in found["classes"])
+    assert right == (own.probs.argmax(axis=1) == own.labels).sum()
+    assert (tmp_path / "out" / f"per-class-{name}.png").is_file()
+
+
+def test_training_names_last_and_best(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    found = document(ask, digits, "training", "--member", "m3-1")
+    assert found["files"] == [str(tmp_path / "out" / "training-m3-1.png")]
+    (member,) = found["members"]
+    assert member["last"]["val_accuracy"] == pytest.approx(0.7)
+    assert member["best"] == {"epoch": 3, "val_accuracy": pytest.approx(0.8)}
+    assert [m["name"] for m in document(ask, digits, "training")["members"]] == [f"m3-{i}" for i in range(4)]
+
+
+def test_filters_in_both_scales(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    kernels = digits.read("m3-2", "val").first_layer
+    assert kernels is not None
+    found = document(ask, digits, "filters", "--member", "m3-2", "--scale", "shared")
+    assert found["members"][0]["kernels"] == [8, 1, 5, 5]
+    assert found["members"][0]["limit"] == pytest.approx(float(np.abs(kernels).max()))
+    assert found["files"] == [str(tmp_path / "out" / "filters-m3-2-shared.png")]
+    _, out, _ = ask(digits, "filters", "--member", "m3-2")
+    assert "m3-2: 8 kernels 5×5×1; each from its smallest to its largest weight; " in out
+
+
+def test_gallery_shows_hardest_and_easiest_or_what_is_asked(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    classes = document(ask, digits, "per-class")["classes"]
+    found = document(ask, digits, "gallery")
+    assert [c["id"] for c in found["classes"]] == [classes[0]["id"], classes[-1]["id"]]
+    assert all(len(c["images"]) == 8 for c in found["classes"])
+    asked = document(ask, digits, "gallery", "--class", "7", "--class", "2", "--class", "7", "--images", "3")
+    assert [c["id"] for c in asked["classes"]] == ["7", "2"]
+    assert asked["files"] == [str(tmp_path / "out" / "gallery-7-2.png")]
+    val = load_dataset("digits").split("val")
+    probs = join(digits.select("val")).mean_probs()
+    at = {str(sample): row for row, sample in enumerate(val.sample_ids)}
+    for image in asked["classes"][0]["images"]:
+        row = at[image["sample_id"]]
+        assert val.labels is not None and val.labels[row] == 7
+        assert image["right"] == (image["said"]["id"] == "7")
+        assert image["said_probability"] == pytest.approx(probs[row].max())
+        assert image["true_probability"] == pytest.approx(probs[row, 7])
+
+
+def test_the_same_command_writes_the_same_bytes(digits: Study, tmp_path: Path) -> None:
+    made = []
+    for name in ("a", "b"):
+        command = [SCRIPT, "all", "--study", digits.root, "--out", tmp_path / name, "--format", "svg", "--quiet"]
+        subprocess.run(command, capture_output=True, check=True)
+        made.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert made[0] == made[1]
+    assert len(made[0]) == 9
+
+
+@pytest.mark.parametrize(("kind", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
+def test_pictures_are_of_the_format_asked_for(digits: Study, ask: Ask, kind: str, start: bytes) -> None:
+    (file,) = document(ask, digits, "curve", "--format", kind)["files"]
+    assert file.endswith(f"curve.{kind}")
+    assert Path(file).read_bytes().startswith(start)
+
+
+def test_what_imported_members_lack_is_skipped_in_a_sentence(imported: Study, ask: Ask, tmp_path: Path) -> None:
+    status, out, _ = ask(imported, "all")
+    assert status == 0
+    assert "skipped: " in out and "no member has a training history; members that were imported have none." in out
+    assert "no first-layer kernels are known of rf-0, rf-1" in out
+    assert "holds predictions that were imported, and no images are known for them" in out
+    assert "1 of 43 classes have no images on val" in out
+    assert "\x1b" not in out
+    found = document(ask, imported, "all")
+    assert list(found["skipped"]) == ["training", "filters", "gallery"]
+    assert found["reports"]["training"] is None
+    assert found["reports"]["per-class"]["classes"][-1]["accuracy"] is None
+    with (tmp_path / "out" / "per-class.csv").open(newline="", encoding="utf-8") as file:
+        assert "'=1+1" in [row["class_name"] for row in csv.DictReader(file)]
+    # Asked for alone, what cannot be made is an error.
+    assert ask(imported, "gallery")[0] == 2
+
+
+def test_a_single_member_has_a_curve_of_one_point(imported: Study, ask: Ask) -> None:
+    found = document(ask, imported, "curve", "--member", "rf-0")
+    assert (found["subsets"], found["members"]) == (1, ["rf-0"])
+
+
+BAD = [
+    (("per-clas",), "no report is called 'per-clas'; known: per-class"),
+    (("per-class", "--split", "tset"), "has no predictions for split 'tset'; splits with predictions: test, val."),
+    (("per-class", "--split", "test"), "split 'test' has no labels, so nothing can be scored on it"),
+    (("curve", "--member", "m3-9"), "no member matches 'm3-9' for split 'val'; known: m3-"),
+    (("training", "--member", "m9"), "no member matches 'm9'; known: m3-"),
+    (("training", "--member", "pair"), "'pair' has no training history"),
+    (("per-class", "--ensemble", "m33"), "no member or saved ensemble 'm33' for split 'val'; besides 'all' and"),
+    (("gallery", "--class", "77"), "no class '77', by id or by name; known: 7"),
+    (("all", "--class", "77"), "no class '77'"),
+    (("curve", "--scale", "shared"), "--scale is for filters, not for curve."),
+    (("filters", "--class", "7"), "--class is for gallery, not for filters."),
+    (("gallery", "--images", "0"), "0 is not in the range"),
+    (("curve", "--format", "gif"), "'gif' is not one of"),
+    ((), "Missing argument 'KIND'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "said"), BAD)
+def test_bad_input_is_named_in_a_sentence_and_nothing_is_written(
+    digits: Study, ask: Ask, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    status, out, err = ask(digits, *options)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.glob("out/*"))
+    status, out, _ = ask(digits, *options, "--json")
+    assert status == 2
+    assert said in json.loads(out)["error"]
+
+
+def test_no_study(tmp_path: Path, ask: Ask) -> None:
+    status, _, err = ask(Study(tmp_path / "none", Pin("", None, None, (), ())), "all")
+    assert status == 2
+    assert "is no study, study.toml is missing; begin one with 'ens-train" in err
+
+
+def test_a_study_without_predictions(tmp_path: Path, ask: Ask) -> None:
+    empty = Study.create(tmp_path / "empty", Pin("imported", None, None, ("a", "b"), ("a", "b")))
+    status, _, err = ask(empty, "all")
+    assert status == 2
+    assert "none yet, run ens-train or ens-import first" in err
+
+
+def test_a_folder_that_cannot_be_written(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    status, _, err = ask(digits, "curve", "--out", str(tmp_path / "file"))
+    assert (status, "is a file, expected a folder for the report" in err) == (2, True)
+    status, _, err = ask(digits, "curve", "--out", str(tmp_path / "file" / "below"))
+    assert (status, "cannot be written, not a directory" in err) == (2, True)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_folder_without_permission(digits: Study, ask: Ask, tmp_path: Path, monkeypatch) -> None:
+    # The one who runs the tests may be allowed everything, so the answer of the system is given by hand.
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and access(path, mode))
+    status, _, err = ask(digits, "curve", "--out", str(tmp_path))
+    assert status == 2
+    assert f"{tmp_path}: cannot be written, permission denied; choose a folder you may write to" in err
+
+
+def test_images_that_are_gone_or_changed(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    gone = replace(digits.pin, source=str(tmp_path / "gone.zip"))
+    changed = replace(digits.pin, fingerprint="0" * 64)
+    for pin, said in ((gone, "cannot be read: "), (changed, "the images have changed since the study was begun")):
+        study = Study.create(tmp_path / "copy", pin)
+        (study.root / "predictions").mkdir(exist_ok=True)
+        source = digits.predictions_path("m3-0", "val")
+        study.predictions_path("m3-0", "val").write_bytes(source.read_bytes())
+        status, _, err = ask(study, "gallery")
+        assert (status, said in err) == (2, True), err
+
+
+def test_predictions_without_ids_have_no_images(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "rows", digits.pin)
+    one = digits.read("m3-0", "val")
+    study.write(replace(one, ids_given=False, sample_ids=np.arange(len(one)).astype(str)))
+    status, _, err = ask(study, "gallery")
+    assert (status, "row numbers instead of sample ids" in err) == (2, True)
+
+
+def test_members_of_different_samples_need_intersect(digits: Study, ask: Ask, tmp_path: Path) -> None:
+    study = Study.create(tmp_path / "some", digits.pin)
+    one, two = digits.read("m3-0", "val"), digits.read("m3-1", "val")
+    assert two.labels is not None
+    study.write(one)
+    study.write(replace(two, probs=two.probs[:99], labels=two.labels[:99], sample_ids=two.sample_ids[:99]))
+    status, _, err = ask(study, "per-class")
+    assert (status, "--intersect takes the common ones" in err) == (2, True)
+    status, _, err = ask(study, "per-class", "--intersect")
+    assert status == 0
+    assert "the members share 99 samples, which are reported on; left out: m3-0 1,498" in err
+
+
+def test_too_many_subsets_are_refused_with_the_way_out(tmp_path: Path, ask: Ask) -> None:
+    study = Study.create(tmp_path / "many", Pin("imported", None, None, ("a", "b"), ("a", "b")))
+    for i in range(17):
+        predict(study, f"m-{i}", np.array([0, 1, 1]), np.array(["x", "y", "z"]), i)
+    status, _, err = ask(study, "curve")
+    assert status == 2
+    assert "17 members have 131,071 subsets" in err
+    assert "name fewer members with --member" in err
+    status, out, _ = ask(study, "all")
+    assert status == 0
+    assert "skipped: 17 members have 131,071 subsets" in out
