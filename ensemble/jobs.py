@@ -18,7 +18,7 @@ from ensemble.recipe import Recipe
 
 ATTEMPTS = 3
 # glibc gives every large tensor back to the kernel and takes it anew, a third of the time on large batches.
-_ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 
 Event = Callable[[str, str, dict[str, Any]], None]
 
@@ -127,7 +127,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _environment({**_ALLOCATOR, "OMP_NUM_THREADS": str(threads)}):
+        with _environment({**ALLOCATOR, "OMP_NUM_THREADS": str(threads)}):
             process.start()
         theirs.close()
         return cls(process, ours)

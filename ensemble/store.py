@@ -177,7 +177,13 @@ class Study:
                 else f"{self.root}: has no predictions for split {split!r}; "
                 f"splits with predictions: {', '.join(self.splits()) or 'none yet'}."
             )
-        return read_predictions(path)
+        found = read_predictions(path)
+        if (found.member, found.split) != (member, split):
+            raise BadInput(
+                f"{path}: holds predictions of {found.member!r} for {found.split!r}, not what its name says; "
+                f"give it back its name, or import it: ens-import {path.name} --member NAME."
+            )
+        return found
 
     def write(self, predictions: Predictions) -> Path:
         """Keep predictions, whole or not at all; return their file."""

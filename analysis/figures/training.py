@@ -16,24 +16,28 @@ from analysis.history import History
 
 MOST_COLUMNS = 4
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.2, 1.2, 1.2)))
+# Broken against whole, so that they are told apart in grey too.
+_SPLITS: tuple[tuple[str, str, Any], ...] = (("train", BLUE, (0, (4, 1.2))), ("val", VERMILLION, "-"))
 _PENALTY = (0, (1.2, 1.2))
 _LEFT, _RIGHT, _PANEL, _BETWEEN = 0.45, 0.12, 1.25, 0.12  # inches
 
 
 def draw_loss(history: History, axes: Axes) -> Axes:
-    """Draw the cross-entropy of train and validation as lines, and cross-entropy plus penalty dotted, in nats."""
+    """Draw the cross-entropy of train (broken) and validation (whole), with the penalty dotted, in nats."""
     epochs = history.columns["epoch"]
-    for split, colour in (("train", BLUE), ("val", VERMILLION)):
-        axes.plot(epochs, history.columns[f"{split}_cross_entropy"], color=colour, **_marker(history))
+    for split, colour, dashes in _SPLITS:
+        axes.plot(epochs, history.columns[f"{split}_cross_entropy"], color=colour, linestyle=dashes, **_marker(history))
         axes.plot(epochs, history.columns[f"{split}_loss"], color=colour, linestyle=_PENALTY, linewidth=1.0)
     return _by_epoch(axes, "Loss (nats)")
 
 
 def draw_accuracy(history: History, axes: Axes) -> Axes:
-    """Draw the accuracy of train and validation in %; the last epoch is a dot and the best a ring."""
+    """Draw the accuracy of train (broken) and validation (whole) in %; the last epoch is a dot and the best a ring."""
     epochs = history.columns["epoch"]
-    for split, colour in (("train", BLUE), ("val", VERMILLION)):
-        axes.plot(epochs, 100 * history.columns[f"{split}_accuracy"], color=colour, **_marker(history))
+    for split, colour, dashes in _SPLITS:
+        axes.plot(
+            epochs, 100 * history.columns[f"{split}_accuracy"], color=colour, linestyle=dashes, **_marker(history)
+        )
     _mark(history, axes, VERMILLION)
     return _by_epoch(axes, "Accuracy (%)")
 
@@ -70,8 +74,10 @@ def members_figure(histories: Sequence[History]) -> Figure:
     for axes in (axes for column in grid[1:] for axes in column):
         axes.set_ylabel("")
     shown = [
-        Line2D([], [], color=BLUE, label="train"),
-        Line2D([], [], color=VERMILLION, label="validation"),
+        *(
+            Line2D([], [], color=colour, linestyle=dashes, label="train" if split == "train" else "validation")
+            for split, colour, dashes in _SPLITS
+        ),
         Line2D([], [], color=GREY, linestyle=_PENALTY, linewidth=1.0, label="with L2 penalty"),
         *_dots(),
     ]

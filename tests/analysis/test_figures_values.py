@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -68,8 +70,12 @@ def gallery_of(*shelves: Shelf) -> Gallery:
     return Gallery("val", ("m-0", "m-1"), ("n1", "n2"), ("wooden spoon", "ladle, $scoop$"), shelves)
 
 
+def xy(line: Line2D) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
+
+
 def texts(figure: Figure) -> list[str]:
-    return [t.get_text() for t in figure.findobj(lambda a: hasattr(a, "get_text")) if t.get_text()]
+    return [t.get_text() for t in figure.findobj(Text) if isinstance(t, Text) and t.get_text()]
 
 
 def boxes(figure: Figure) -> list[tuple[str, Bbox]]:
@@ -146,10 +152,11 @@ def test_bars_and_intervals_are_the_classes(count: int, unseen: int) -> None:
         figure = per_class_figure(value, "title")
     axes = figure.axes[0]
     rows = [i for i in range(value.scored) if value.scored <= 20 or not 10 <= i < value.scored - 10]
-    assert [bar.get_width() for bar in axes.patches] == pytest.approx([100 * value.accuracy[i] for i in rows])
-    tops = [bar.get_y() for bar in axes.patches]
+    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert [bar.get_width() for bar in bars] == pytest.approx([100 * value.accuracy[i] for i in rows])
+    tops = [bar.get_y() for bar in bars]
     assert tops == sorted(tops, reverse=True)
-    spans = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2][: len(rows)]
+    spans = [xy(line)[0] for line in axes.lines if len(xy(line)[0]) == 2][: len(rows)]
     assert np.array(spans) == pytest.approx(100 * np.stack([value.low[rows], value.high[rows]], axis=1))
     counts = [f"{value.correct[i]}/{value.samples[i]}" for i in rows]
     assert [t for t in texts(figure) if "/" in t] == counts
@@ -165,8 +172,8 @@ def test_training_lines_are_the_history() -> None:
     train, val, best, last = accuracy.lines
     assert (np.asarray(train.get_ydata()) == 100 * value.columns["train_accuracy"]).all()
     assert (np.asarray(val.get_ydata()) == 100 * value.columns["val_accuracy"]).all()
-    assert (best.get_xdata()[0], best.get_ydata()[0]) == (value.best()[0], 100 * value.best()[1])
-    assert (last.get_xdata()[0], last.get_ydata()[0]) == (30, 100 * value.columns["val_accuracy"][-1])
+    assert (xy(best)[0][0], xy(best)[1][0]) == (value.best()[0], 100 * value.best()[1])
+    assert (xy(last)[0][0], xy(last)[1][0]) == (30, 100 * value.columns["val_accuracy"][-1])
 
 
 def test_overlaid_members_each_have_their_own_look() -> None:
@@ -175,7 +182,7 @@ def test_overlaid_members_each_have_their_own_look() -> None:
         figure = overlay_figure(values)
         assert len({str(look) for look in looks(28)}) == 28
     accuracy = figure.axes[0]
-    curves = [line for line in accuracy.lines if len(line.get_xdata()) == 5]
+    curves = [line for line in accuracy.lines if len(xy(line)[0]) == 5]
     for line, value in zip(curves, values, strict=True):
         assert (np.asarray(line.get_ydata()) == 100 * value.columns["val_accuracy"]).all()
     assert {f"m-{i}" for i in range(6)} <= set(texts(figure))

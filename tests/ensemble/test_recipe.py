@@ -11,7 +11,14 @@ from ensemble.lineup import plan_of_run, recipe_differences, run_record
 from ensemble.recipe import Plan, Recipe, builtin_plan, read_plan, read_recipe, write_recipe
 from ensemble.variants import variants
 
-TING_SIX = [(0.01, 1e-3, 0.5), (0.01, 1e-4, 0.4), (0.02, 1e-3, 0.6), (0.02, 1e-4, 0.5), (0.005, 1e-5, 0.4), (0.01, 3e-3, 0.5)]
+TING_SIX = [
+    (0.01, 1e-3, 0.5),
+    (0.01, 1e-4, 0.4),
+    (0.02, 1e-3, 0.6),
+    (0.02, 1e-4, 0.5),
+    (0.005, 1e-5, 0.4),
+    (0.01, 3e-3, 0.5),
+]
 
 
 @pytest.mark.parametrize("plan", ["ting", "digits"])

@@ -180,7 +180,9 @@ def cut_after(epoch: int) -> Callable[[str, dict[str, Any]], None]:
 
 
 @pytest.mark.parametrize("cuts", [(1,), (2,), (2, 3)])
-def test_a_cut_run_ends_with_the_same_bits(study: Study, monkeypatch: pytest.MonkeyPatch, cuts: tuple[int, ...]) -> None:
+def test_a_cut_run_ends_with_the_same_bits(
+    study: Study, monkeypatch: pytest.MonkeyPatch, cuts: tuple[int, ...]
+) -> None:
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     recipe = replace(SHORT, epochs=4)
     trainer.train_member(job(study, "whole", recipe), quiet)
@@ -220,7 +222,9 @@ def test_a_member_in_training_is_not_trained_twice(study: Study) -> None:
 
 def test_a_loss_that_is_no_number_is_said(study: Study) -> None:
     wild = replace(SHORT, learning_rate=1e6, epochs=2)
-    with pytest.raises(KofnError, match="m: the loss is no longer a number in epoch 1; learning_rate 1e.06 is too large"):
+    with pytest.raises(
+        KofnError, match="m: the loss is no longer a number in epoch 1; learning_rate 1e.06 is too large"
+    ):
         trainer.train_member(job(study, "m", wild), quiet)
     assert not study.predictions_path("m", "val").exists()
 

@@ -56,7 +56,10 @@ def test_glorot_uniform_and_zero_bias() -> None:
     network = build_network("ting-m3", image_shape=(64, 64, 3), classes=200)
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
-            fan_in, fan_out = layer.in_channels * layer.kernel_size[0] ** 2, layer.out_channels * layer.kernel_size[0] ** 2
+            fan_in, fan_out = (
+                layer.in_channels * layer.kernel_size[0] ** 2,
+                layer.out_channels * layer.kernel_size[0] ** 2,
+            )
         elif isinstance(layer, nn.Linear):
             fan_in, fan_out = layer.in_features, layer.out_features
         else:

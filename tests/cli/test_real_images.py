@@ -1,0 +1,99 @@
+"""The whole way on real Tiny ImageNet, cut down: train, combine, report, as a person would."""
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ensemble.store import Study
+
+BIN = Path(sys.executable).parent
+
+
+def run(*args: str | Path, cwd: Path) -> dict[str, Any]:
+    done = subprocess.run([BIN / args[0], *map(str, args[1:]), "--json"], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def few_classes(tiny_imagenet_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten classes of the sample as a zip of the official layout: enough to learn from, quick enough for a test."""
+    folder = tmp_path_factory.mktemp("real")
+    path = folder / "tiny.zip"
+    with zipfile.ZipFile(tiny_imagenet_sample) as whole, zipfile.ZipFile(path, "w") as part:
+        top = "tiny-imagenet-200/"
+        wnids = sorted(whole.read(top + "wnids.txt").decode().split())[::20]
+        notes = whole.read(top + "val/val_annotations.txt").decode().splitlines(keepends=True)
+        kept = [line for line in notes if line.split("\t")[1] in wnids]
+        images = {line.split("\t")[0] for line in kept}
+        for name in whole.namelist():
+            where = name.removeprefix(top).split("/")
+            if (
+                (where[0] == "train" and where[1] in wnids and name.endswith(".JPEG"))
+                or (where[:2] == ["val", "images"] and where[-1] in images)
+                or (where[0] == "test" and where[-1] in ("test_0.JPEG", "test_1.JPEG"))
+            ):
+                part.writestr(name, whole.read(name))
+        part.writestr(top + "wnids.txt", "\n".join(wnids))
+        part.writestr(top + "val/val_annotations.txt", "".join(kept))
+        part.writestr(top + "words.txt", whole.read(top + "words.txt"))
+    return path
+
+
+def test_from_real_images_to_every_subset_and_pictures(few_classes: Path) -> None:
+    folder = few_classes.parent
+    trained = run(
+        "ens-train", "--data", few_classes, "--model", "ting-m1", "--variants", "3", "--epochs", "12", cwd=folder
+    )
+    assert [m["status"] for m in trained["members"]] == ["trained"] * 3
+    combined = run("ens-combine", "--k", "all", cwd=folder)
+    assert (combined["samples"], combined["classes"], combined["subsets"]) == (100, 10, 7)
+    # Chance is 10 %; 400 images and 12 epochs teach M1 clearly more.
+    assert combined["by_size"][2]["mean_accuracy"] >= 0.2
+    # The unlabelled test images are predicted without being asked.
+    study = Study.open(folder / "study")
+    test = study.read("ting-m1-0", "test")
+    assert test.labels is None
+    assert test.probs.shape == (2, 10)
+    assert list(test.sample_ids) == ["images/test_0", "images/test_1"]
+    report = run("ens-report", "all", cwd=folder)
+    assert report["schema"] == 1
+    written = {p.name for p in (folder / "study" / "report").iterdir()}
+    assert {
+        "per-class.png",
+        "per-class.csv",
+        "curve.png",
+        "training.png",
+        "gallery.png",
+        "filters-ting-m1-0.png",
+    } <= written
+    for name in written - {"per-class.csv"}:
+        pixels = np.asarray(Image.open(folder / "study" / "report" / name).convert("L"))
+        assert pixels.std() > 10, f"{name} is empty"
+    classes = run("ens-report", "per-class", cwd=folder)["classes"]
+    assert len(classes) == 10
+    assert all(c["id"].startswith("n") and c["name"] != c["id"] and c["samples"] == 10 for c in classes)
+    assert [c["accuracy"] for c in classes] == sorted(c["accuracy"] for c in classes)
+
+
+def test_a_gallery_whose_images_are_gone_says_so(few_classes: Path, tmp_path: Path) -> None:
+    folder = few_classes.parent
+    if not (folder / "study").exists():
+        run("ens-train", "--data", few_classes, "--model", "ting-m1", "--variants", "1", "--epochs", "1", cwd=folder)
+    shutil.copytree(folder / "study", tmp_path / "study")
+    hidden = few_classes.rename(folder / "hidden.zip")
+    try:
+        done = subprocess.run([BIN / "ens-report", "gallery"], cwd=tmp_path, capture_output=True, text=True)
+    finally:
+        hidden.rename(few_classes)
+    assert done.returncode == 2
+    assert "tiny.zip" in done.stderr
+    assert "Traceback" not in done.stderr
