@@ -7,20 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble.epochs import COLUMNS
 from ensemble.errors import BadInput
-
-COLUMNS = (
-    "epoch",
-    "learning_rate",
-    "train_cross_entropy",
-    "train_loss",
-    "train_accuracy",
-    "val_cross_entropy",
-    "val_loss",
-    "val_accuracy",
-    "images_per_second",
-    "seconds",
-)
 
 
 @dataclass(frozen=True, eq=False)

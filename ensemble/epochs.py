@@ -5,7 +5,7 @@ import io
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from ensemble.errors import storage_error
+from ensemble.errors import BadInput, storage_error
 from ensemble.files import write_text
 
 
@@ -47,11 +47,17 @@ def read_epochs(path: Path, upto: int) -> list[Epoch]:
     if not path.is_file():
         return []
     found = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if len(found) == upto:
-                break
-            found.append(Epoch(**{f.name: f.type(row[f.name]) for f in fields(Epoch)}))  # ty: ignore[not-callable]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if len(found) == upto:
+                    break
+                found.append(Epoch(**{f.name: f.type(row[f.name]) for f in fields(Epoch)}))  # ty: ignore[not-callable]
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise BadInput(
+            f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); restore the file from a copy, "
+            "or start the member over with --force."
+        ) from error
     return found
 
 

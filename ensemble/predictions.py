@@ -104,7 +104,7 @@ def check_rows(probs: np.ndarray, where: str) -> None:
     def refuse(bad_rows: np.ndarray, expected: str, found: str) -> None:
         raise BadInput(
             f"{where}: {expected}, but {len(bad_rows)} of {len(probs)} rows do not hold, "
-            f"row {int(bad_rows[0])} first: {found}; save the softmax itself, or import logits with ens-import --logits."
+            f"row {int(bad_rows[0])} first: {found}; save the softmax itself, or import logits: ens-import --logits."
         )
 
     bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))

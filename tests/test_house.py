@@ -26,6 +26,7 @@ DOORS = {
     "rich": {"cli/common.py", "cli/board.py"},
     "multiprocessing": {"ensemble/jobs.py"},
     "pyarrow": {"analysis/parquet.py"},
+    "numba": {"analysis/lattice/kernels.py"},
 }  # fmt: skip
 
 
@@ -108,12 +109,9 @@ assert "Examples:" in text.getvalue() and text.getvalue().count("{command} ") >=
     assert not {"torch", "matplotlib", "sklearn", "scipy", "PIL", "rich", "pandas"} & loaded_after(code)
 
 
-def test_every_package_is_listed_for_installation() -> None:
-    import tomllib
-
-    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    there = {".".join(p.parent.relative_to(ROOT).parts) for p in FILES if p.name == "__init__.py"}
-    assert listed == there
+def test_every_folder_of_code_is_a_package_and_so_installed() -> None:
+    for path in FILES:
+        assert (path.parent / "__init__.py").exists(), name_of(path)
 
 
 def test_nothing_is_ever_unpickled() -> None:

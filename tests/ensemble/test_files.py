@@ -1,6 +1,5 @@
 """Files are whole or absent, whatever happens while they are written."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +25,10 @@ def test_a_file_is_replaced_only_when_the_block_ends_well(tmp_path: Path) -> Non
 def test_a_full_disk_is_said_in_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     write_text(path, "old")
-    with pytest.raises(StorageError, match=r"file.txt: cannot be written, no space left on device; free some space"):
-        with replacing(path) as temporary:
-            temporary.symlink_to("/dev/full")
-            temporary.write_bytes(b"x" * 100_000)
+    message = r"file.txt: cannot be written, no space left on device; free some space"
+    with pytest.raises(StorageError, match=message), replacing(path) as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_bytes(b"x" * 100_000)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
@@ -79,7 +78,7 @@ with replacing(Path({str(path)!r})) as temporary:
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -9
     assert not path.exists()
-    assert all(name.startswith(".") for name in os.listdir(tmp_path))
+    assert all(name.startswith(".") for name in (p.name for p in tmp_path.iterdir()))
 
 
 def test_nearest_names() -> None:

@@ -54,14 +54,14 @@ def test_what_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"is no study, study.toml is missing; begin one with 'ens-train"):
         Study.open(tmp_path)
     study = Study.create(tmp_path, PIN)
-    with pytest.raises(BadInput, match="has no predictions for split 'val'; .*run ens-train or ens-import first"):
+    with pytest.raises(BadInput, match=r"has no predictions for split 'val'; .*run ens-train or ens-import first"):
         study.select("val")
     study.write(some("m-0"))
-    with pytest.raises(BadInput, match="has no predictions of 'm-1' for split 'val'; known: m-0"):
+    with pytest.raises(BadInput, match=r"has no predictions of 'm-1' for split 'val'; known: m-0"):
         study.read("m-1", "val")
-    with pytest.raises(BadInput, match="no member matches 'n-[*]' for split 'val'; known: m-0"):
+    with pytest.raises(BadInput, match=r"no member matches 'n-[*]' for split 'val'; known: m-0"):
         study.select("val", ["n-*"])
-    with pytest.raises(BadInput, match="no predictions for split 'test'; splits with predictions: val"):
+    with pytest.raises(BadInput, match=r"no predictions for split 'test'; splits with predictions: val"):
         study.select("test")
 
 
@@ -76,11 +76,11 @@ def test_a_renamed_file_is_refused(tmp_path: Path) -> None:
     study = Study.create(tmp_path, PIN)
     path = study.write(some("m-0"))
     path.rename(path.with_name("m-1.val.h5"))
-    with pytest.raises(BadInput, match="m-1.val.h5: holds predictions of 'm-0' for 'val', not what its name says"):
+    with pytest.raises(BadInput, match=r"m-1.val.h5: holds predictions of 'm-0' for 'val', not what its name says"):
         study.read("m-1", "val")
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a/b", "..", "a b", "ä", "x" * 101, "a\n"])
 def test_names_that_could_lead_astray_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadInput, match="use letters, digits, _ and - only"):
+    with pytest.raises(BadInput, match=r"use letters, digits, _ and - only"):
         Study.create(tmp_path, PIN).predictions_path(name, "val")

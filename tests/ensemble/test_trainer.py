@@ -50,8 +50,7 @@ def weights(study: Study, member: str) -> dict[str, torch.Tensor]:
 def same_bits(study: Study, one: str, other: str) -> bool:
     a, b = weights(study, one), weights(study, other)
     equal = a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-    probs = [study.read(member, "val").probs for member in (one, other)]
-    return equal and np.array_equal(*probs)
+    return equal and np.array_equal(study.read(one, "val").probs, study.read(other, "val").probs)
 
 
 def scores(study: Study, member: str) -> list[tuple]:
@@ -146,6 +145,7 @@ def test_history_says_what_the_predictions_say(study: Study) -> None:
     assert (len(val), len(train)) == (1597, 200)
     last = rows[-1]
     assert float(last["val_accuracy"]) == pytest.approx(float((val.probs.argmax(1) == val.labels).mean()), abs=1e-9)
+    assert val.labels is not None
     truth = np.take_along_axis(val.probs.astype(np.float64), val.labels[:, None], 1)
     assert float(last["val_cross_entropy"]) == pytest.approx(float(-np.log(truth).mean()), rel=1e-4)
     # The penalty by hand: lam times the squares of the kernels alone.
@@ -153,8 +153,8 @@ def test_history_says_what_the_predictions_say(study: Study) -> None:
     penalty = SHORT.l2 * sum(float((w**2).sum()) for w in kernels)
     assert float(last["val_loss"]) - float(last["val_cross_entropy"]) == pytest.approx(penalty, rel=1e-4)
     assert float(last["train_loss"]) > float(last["train_cross_entropy"])
-    first_layer = weights(study, "m")["network.0.0.weight"].numpy()
-    assert np.array_equal(val.first_layer, first_layer)
+    assert val.first_layer is not None
+    assert np.array_equal(val.first_layer, weights(study, "m")["network.0.0.weight"].numpy())
     assert val.recipe is not None
     assert val.recipe["threads"] == 1
     assert val.attributes["epoch"] == 3
@@ -216,14 +216,14 @@ def test_seeds_decide(study: Study) -> None:
 
 
 def test_a_member_in_training_is_not_trained_twice(study: Study) -> None:
-    with locked(study.member_dir("m") / "lock"), pytest.raises(KofnError, match="another process is training m"):
+    with locked(study.member_dir("m") / "lock"), pytest.raises(KofnError, match=r"another process is training m"):
         trainer.train_member(job(study, "m"), quiet)
 
 
 def test_a_loss_that_is_no_number_is_said(study: Study) -> None:
     wild = replace(SHORT, learning_rate=1e6, epochs=2)
     with pytest.raises(
-        KofnError, match="m: the loss is no longer a number in epoch 1; learning_rate 1e.06 is too large"
+        KofnError, match=r"m: the loss is no longer a number in epoch 1; learning_rate 1e.06 is too large"
     ):
         trainer.train_member(job(study, "m", wild), quiet)
     assert not study.predictions_path("m", "val").exists()
@@ -231,7 +231,7 @@ def test_a_loss_that_is_no_number_is_said(study: Study) -> None:
 
 def test_changed_images_are_refused(study: Study) -> None:
     changed = study.repinned(fingerprint="0" * 64)
-    with pytest.raises(BadInput, match="the images changed since the study was begun"):
+    with pytest.raises(BadInput, match=r"the images changed since the study was begun"):
         trainer.train_member(job(changed, "m"), quiet)
 
 
@@ -254,7 +254,7 @@ def test_damaged_weights_are_refused_by_name(study: Study, damage: str) -> None:
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(BadInput, match="--device gpu: cannot be used here"):
+    with pytest.raises(BadInput, match=r"--device gpu: cannot be used here"):
         trainer.resolve_device("gpu")
 
 
@@ -324,3 +324,12 @@ def test_an_error_is_not_tried_again_and_the_others_go_on(study: Study) -> None:
     assert [o.status for o in outcomes] == ["failed", "trained"]
     assert "no longer a number" in str(outcomes[0].error)
     assert starts == ["wild", "tame"]
+
+
+def test_a_damaged_history_is_refused_by_line(study: Study) -> None:
+    trainer.train_member(job(study, "m", replace(SHORT, epochs=2)), quiet)
+    path = study.member_dir("m") / "history.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[1], lines[2].replace(".", "?")]))
+    with pytest.raises(BadInput, match=r"history\.csv: line 3 is no epoch of a history"):
+        trainer.train_member(job(study, "m", replace(SHORT, epochs=2)), quiet)

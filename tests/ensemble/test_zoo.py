@@ -69,6 +69,7 @@ def test_glorot_uniform_and_zero_bias() -> None:
         assert weights.abs().max() <= limit
         # The spread of a uniform distribution is limit / sqrt(3); 2,400 weights and more hold it within 5 %.
         assert float(weights.std()) == pytest.approx(limit / math.sqrt(3), rel=0.05)
+        assert layer.bias is not None
         assert not layer.bias.detach().any()
 
 

@@ -1,0 +1,73 @@
+"""The best subset of all, exactly."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from analysis.evidence import Evidence
+from analysis.metrics import METRICS
+from analysis.selection.chosen import Weighted, of_members
+from analysis.selection.tallies import Tallies
+from analysis.table import TIE
+from ensemble.errors import BadInput
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The subset with the best `metric`, of those tallied and of at most `max_size` members.
+
+    Of equally good ones (counts equal, NLL and Brier within 1e-12) the one with fewer members, then with lower NLL, then
+    with the lower mask: as `SubsetTable.best` has it.
+    """
+
+    evidence: Evidence
+    tallies: Tallies
+    metric: str = "accuracy"
+    max_size: int | None = None
+    name: str = "best"
+
+    def __post_init__(self) -> None:
+        if not self._allowed.size:
+            raise BadInput(
+                f"no subset has {self.max_size} members or fewer: the smallest that was scored has "
+                f"{int(self._sizes.min())}; raise --max-size or lower --k."
+            )
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        return np.bitwise_count(self.tallies.masks).astype(np.int64)
+
+    @cached_property
+    def _allowed(self) -> np.ndarray:
+        """Rows of the tallies that may be chosen, int64."""
+        return np.flatnonzero(self._sizes <= (self.max_size or self.evidence.members))
+
+    @cached_property
+    def _totals(self) -> np.ndarray:
+        return self.tallies.sums(self.metric, np.ones(self.evidence.samples, dtype=bool))[self._allowed]
+
+    @property
+    def choices(self) -> int:
+        """How many subsets it chooses from."""
+        return len(self._allowed)
+
+    def choose(self, left_out: np.ndarray | None = None) -> Weighted:
+        """Return the best subset; what is left out is taken off the sums over all samples."""
+        sums, keep = self._totals, np.ones(self.evidence.samples, dtype=bool)
+        if left_out is not None:
+            sums, keep = sums - self.tallies.sums(self.metric, left_out)[self._allowed], ~left_out
+        means = sums / keep.sum()
+        means = -means if METRICS[self.metric].higher_is_better else means
+        rows = self._allowed[means <= means.min() + TIE]
+        rows = rows[self._sizes[rows] == self._sizes[rows].min()]
+        subsets = [_members(int(mask)) for mask in self.tallies.masks[rows]]
+        if len(subsets) > 1:
+            own = self.evidence.own[:, keep]
+            nll = np.array([-np.log(own[list(s)].mean(axis=0)).mean() for s in subsets])
+            subsets = [s for s, value in zip(subsets, nll, strict=True) if value <= nll.min() + TIE]
+        return of_members(subsets[0], self.evidence.members)
+
+
+def _members(mask: int) -> tuple[int, ...]:
+    return tuple(i for i in range(mask.bit_length()) if mask >> i & 1)

@@ -1,0 +1,156 @@
+"""Greedy selection with replacement: the member that helps most is added, again and again.
+
+R. Caruana, A. Niculescu-Mizil, G. Crew and A. Ksikes, Ensemble selection from libraries of models, ICML 2004. How often a
+member was added, divided by the rounds, is its weight.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.evidence import Evidence
+from analysis.metrics import METRICS, TOP
+from analysis.selection.chosen import Weighted
+from analysis.table import TIE
+from ensemble.errors import BadInput, nearest
+
+ROUNDS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Greedy:
+    """Greedy selection by `metric`, with `rounds` rounds and at most `max_size` different members.
+
+    Of the rounds the one with the best score is kept, the first of equally good ones.
+    """
+
+    evidence: Evidence
+    metric: str = "accuracy"
+    rounds: int = ROUNDS
+    max_size: int | None = None
+    name: str = "greedy"
+
+    def choose(self, left_out: np.ndarray | None = None) -> Weighted:
+        """Return the weights, whole numbers divided by the rounds that were kept."""
+        part = self.evidence if left_out is None else self.evidence.only(~left_out)
+        order, _ = greedy_order(part, self.metric, self.rounds, self.max_size)
+        return Weighted(np.bincount(order, minlength=part.members) / len(order))
+
+
+def greedy_order(
+    evidence: Evidence, metric: str = "accuracy", rounds: int = ROUNDS, max_size: int | None = None
+) -> tuple[list[int], list[float]]:
+    """Return the members in the order in which they were added, up to the best round, and the score after each.
+
+    In each round the member is added with which the ensemble's metric is best. Of equally good ones (counts equal, NLL
+    and Brier within 1e-12) it is one that takes part already, then the one with the lowest NLL (to 1e-12), then the
+    first. Sums are running sums of whole numbers, which do not drift. Raises `BadInput` for an unknown metric.
+    """
+    if metric not in _STATES:
+        raise BadInput(f"greedy selection by {metric!r}: {nearest(metric, _STATES)}.")
+    likelihood = _Likelihood(evidence)
+    state = likelihood if metric == "nll" else _STATES[metric](evidence)
+    every = np.arange(evidence.members)
+    used = np.zeros(evidence.members, dtype=bool)
+    order: list[int] = []
+    losses: list[float] = []
+    for _ in range(rounds if evidence.members > 1 else 1):
+        candidates = every if max_size is None or used.sum() < max_size else np.flatnonzero(used)
+        found = state.losses(candidates)
+        tied = candidates[found <= found.min() + TIE]
+        if used[tied].any():
+            tied = tied[used[tied]]
+        if tied.size > 1 and metric != "nll":
+            second = likelihood.losses(tied)
+            tied = tied[second <= second.min() + TIE]
+        chosen = int(tied[0])
+        used[chosen] = True
+        order.append(chosen)
+        losses.append(float(found[candidates.searchsorted(chosen)]))
+        for each in {id(state): state, id(likelihood): likelihood}.values():
+            each.add(chosen)
+    kept = 1 + next(i for i, loss in enumerate(losses) if loss <= min(losses) + TIE)
+    higher = METRICS[metric].higher_is_better
+    return order[:kept], [1 - loss if higher else loss for loss in losses[:kept]]
+
+
+class _Likelihood:
+    """NLL: running sums of the members' p(y)."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.own = evidence.own
+        self.total = np.zeros(evidence.samples)
+        self.size = 0
+
+    def losses(self, candidates: np.ndarray) -> np.ndarray:
+        """Return the NLL with each of the candidates added, float64."""
+        return np.array([-np.log((self.total + self.own[m]) / (self.size + 1)).mean() for m in candidates])
+
+    def add(self, member: int) -> None:
+        """Add a member for good."""
+        self.total += self.own[member]
+        self.size += 1
+
+
+class _Quadratic:
+    """Brier: a quadratic form in how often each member was added."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.products = evidence.products / evidence.samples
+        self.towards = np.zeros(evidence.members)  # products times counts
+        self.value = 0.0
+        self.size = 0
+
+    def losses(self, candidates: np.ndarray) -> np.ndarray:
+        """Return the Brier score with each of the candidates added, float64."""
+        own = self.products[candidates, candidates]
+        return (self.value + 2 * self.towards[candidates] + own) / (self.size + 1) ** 2
+
+    def add(self, member: int) -> None:
+        """Add a member for good."""
+        self.value += 2 * self.towards[member] + self.products[member, member]
+        self.towards += self.products[member]
+        self.size += 1
+
+
+class _Counts:
+    """Accuracy, or with `allowed` rivals ahead top-5: running sums of whole numbers.
+
+    The longer the sums, the fewer samples one more member can turn: only pairs that it may win and may lose are
+    looked at, which bounds over the members find in one pass.
+    """
+
+    def __init__(self, evidence: Evidence, allowed: int = 0) -> None:
+        self.leads, self.sample = evidence.leads, evidence.sample
+        self.least, self.most = self.leads.min(axis=0), self.leads.max(axis=0)
+        self.sums = -evidence.needs
+        self.samples, self.allowed = evidence.samples, allowed
+
+    def losses(self, candidates: np.ndarray) -> np.ndarray:
+        """Return the share of samples that are wrong with each of the candidates added, float64."""
+        reach = -self.sums  # a pair is lost where the new member's lead is below it
+        lost = np.bincount(self.sample[self.most < reach], minlength=self.samples)
+        settled = lost > self.allowed
+        open_pairs = np.flatnonzero((self.least < reach) & (self.most >= reach) & ~settled[self.sample])
+        wrong = np.full(len(candidates), np.count_nonzero(settled))
+        if open_pairs.size:
+            sample, reach = self.sample[open_pairs], reach[open_pairs]
+            starts = np.flatnonzero(np.diff(sample, prepend=-1))
+            spare = self.allowed - lost[sample[starts]]
+            for i, m in enumerate(candidates):
+                more = np.add.reduceat(self.leads[m, open_pairs] < reach, starts, dtype=np.int64)
+                wrong[i] += np.count_nonzero(more > spare)
+        return wrong / self.samples
+
+    def add(self, member: int) -> None:
+        """Add a member for good."""
+        self.sums += self.leads[member]
+
+
+_STATES: dict[str, Callable[[Evidence], "_Counts | _Likelihood | _Quadratic"]] = {
+    "accuracy": _Counts,
+    "top5": lambda evidence: _Counts(evidence, allowed=TOP - 1),
+    "nll": _Likelihood,
+    "brier": _Quadratic,
+}

@@ -1,0 +1,91 @@
+"""Stacking: a multinomial logistic regression on the members' log-probabilities.
+
+D. H. Wolpert, Stacked generalization, Neural Networks 5 (1992). The regression is scikit-learn's, and this is its door.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.evidence import Evidence
+from analysis.metrics import METRICS
+from ensemble.errors import BadInput, nearest
+
+FLOOR = 2.0**-26  # of a probability, before its logarithm
+STRENGTH = 0.01  # scikit-learn's C: how little the coefficients are held down
+STEPS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """A fitted regression: ln odds of class c = intercept(c) + sum over members and classes of coefficient * ln p.
+
+    coefficients: float64 (K, M * C), for the K classes seen, member after member; intercepts: float64 (K,);
+    seen: int64 (K,), their columns. A class that was not seen has probability 0. members: 0..M-1, all take part.
+    """
+
+    coefficients: np.ndarray
+    intercepts: np.ndarray
+    seen: np.ndarray
+    members: tuple[int, ...]
+    weights: None = None
+
+    def probs(self, probs: np.ndarray) -> np.ndarray:
+        """Return what the regression says, float64 (n, C), of what the members say, (M, n, C)."""
+        logits = _features(probs) @ self.coefficients.T + self.intercepts
+        logits -= logits.max(axis=1, keepdims=True)
+        own = np.exp(logits)
+        result = np.zeros(probs.shape[1:])
+        result[:, self.seen] = own / own.sum(axis=1, keepdims=True)
+        return result
+
+    def scores(self, evidence: Evidence, metric: str) -> np.ndarray:
+        """Return the numbers whose mean is the metric, float64 (n,)."""
+        if metric not in METRICS:
+            raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
+        return METRICS[metric].per_sample(self.probs(evidence.stack.probs[:, evidence.rows]), evidence.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Stacking of all members; it maximises the penalised likelihood, whatever the metric."""
+
+    evidence: Evidence
+    name: str = "stack"
+
+    def choose(self, left_out: np.ndarray | None = None) -> Stacked:
+        """Return the regression fitted to the samples that are not left out."""
+        rows, labels = self.evidence.rows, self.evidence.labels
+        if left_out is not None:
+            rows, labels = rows[~left_out], labels[~left_out]
+        return fit(self.evidence.stack.probs[:, rows], labels)
+
+
+def fit(probs: np.ndarray, labels: np.ndarray) -> Stacked:
+    """Return the multinomial logistic regression of labels, int64 (n,), on ln max(p, 2^-26) of probs (M, n, C).
+
+    L2 penalty with scikit-learn's C = 0.01; L-BFGS of 300 steps at most, which near the minimum changes no score.
+    """
+    members = tuple(range(len(probs)))
+    seen = np.unique(labels)
+    if len(seen) == 1:
+        return Stacked(np.zeros((1, len(probs) * probs.shape[2])), np.zeros(1), seen, members)
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=STRENGTH, max_iter=STEPS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(_features(probs), labels)
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(seen) == 2:  # scikit-learn fits the second class's odds alone
+        coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
+        intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
+    return Stacked(coefficients, intercepts, seen, members)
+
+
+def _features(probs: np.ndarray) -> np.ndarray:
+    """Return ln max(p, 2^-26), float64 (n, M * C), of (M, n, C)."""
+    logs = np.log(np.maximum(probs.astype(np.float64), FLOOR))
+    return logs.transpose(1, 0, 2).reshape(probs.shape[1], -1)
