@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from analysis.fixed_point import predicted
-from analysis.metrics import FLOOR, TOP, floored, true_probs
+from analysis.metrics import FLOOR, TOP, floored, squared_error, true_probs
+from analysis.rules import GEOMETRIC_MEMBERS, Rule, combined_probs, rule_of
 from analysis.stack import PredictionStack, check_indices
 from analysis.table import SubsetTable
 from ensemble.errors import BadInput
@@ -23,41 +24,63 @@ def subset_table(
     sizes: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
     block: int | None = None,
+    rule: str = "mean",
 ) -> SubsetTable:
-    """Score every subset whose number of members is in `sizes` under the arithmetic mean.
+    """Score every subset whose number of members is in `sizes` under one of `analysis.rules`.
 
-    Counts follow `analysis.fixed_point` and are exact. The NLL is the mean over samples of -ln of the members' mean
-    p(y), each floored at 1e-12 before averaging; the Brier score that of the members' mean. Time grows with
-    subsets x N x C. `block` is how many samples are held at once; it changes no result.
-    Raises `BadInput` for a stack without labels, sizes outside 1..M, or more subsets than this way can do.
+    Counts follow `analysis.fixed_point` and are exact. Under the arithmetic mean the NLL is the mean over samples of
+    -ln of the members' mean p(y), each floored at 1e-12 before averaging, and the Brier score that of the members'
+    mean. Under the geometric mean both are those of `combined_probs`, up to 12 members, and NaN above; a vote has
+    neither, so they are NaN. Time grows with subsets x N x C. `block` is how many samples are held at once; it changes
+    no result. Raises `BadInput` for a stack without labels, sizes outside 1..M, or more subsets than this way can do.
     """
     labels = stack.require_labels()
     wanted = _check_sizes(sizes, stack)
+    kind = rule_of(rule)
     subsets = sorted((mask_of(chosen), chosen) for k in wanted for chosen in combinations(range(len(stack.members)), k))
-    correct, top5 = _counts(stack, labels, wanted, [mask for mask, _ in subsets], progress, block)
-    own = true_probs(stack.probs, labels)
-    raised = floored(own)
-    products = _error_products(stack.probs, labels)
+    correct, top5 = _counts(stack, labels, kind, wanted, [mask for mask, _ in subsets], progress, block)
+    nlls, briers = _probability_scores(stack, labels, rule, [chosen for _, chosen in subsets])
     return SubsetTable(
         masks=np.array([mask for mask, _ in subsets], dtype=np.uint64),
         correct=correct,
         top5=top5,
-        nll=np.array([-np.log(raised[list(chosen)].mean(axis=0)).mean() for _, chosen in subsets]),
-        brier=np.array([products[np.ix_(chosen, chosen)].mean() for _, chosen in subsets]),
+        nll=nlls,
+        brier=briers,
         members=stack.members,
         samples=stack.samples,
         classes=stack.classes,
         split=stack.split,
-        floored=int((own < FLOOR).sum()),
+        floored=int((true_probs(stack.probs, labels) < kind.floor).sum()) if kind.floor else 0,
+        rule=rule,
     )
 
 
-def subset_preds(stack: PredictionStack, indices: Sequence[int]) -> np.ndarray:
+def _probability_scores(
+    stack: PredictionStack, labels: np.ndarray, rule: str, subsets: Sequence[tuple[int, ...]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each subset's NLL and Brier score, float64 (S,); NaN where the rule has none."""
+    if rule == "mean":
+        raised = floored(true_probs(stack.probs, labels))
+        products = _error_products(stack.probs, labels)
+        nlls = [-np.log(raised[list(chosen)].mean(axis=0)).mean() for chosen in subsets]
+        return np.array(nlls), np.array([products[np.ix_(chosen, chosen)].mean() for chosen in subsets])
+    if rule_of(rule).floor is None or len(stack.members) > GEOMETRIC_MEMBERS:
+        return np.full(len(subsets), np.nan), np.full(len(subsets), np.nan)
+    scores = []
+    for chosen in subsets:
+        probs = combined_probs(stack, chosen, rule)
+        scores.append((-np.log(true_probs(probs, labels)).mean(), squared_error(probs, labels).mean()))
+    nlls, briers = np.array(scores).T
+    return nlls, briers
+
+
+def subset_preds(stack: PredictionStack, indices: Sequence[int], rule: str = "mean") -> np.ndarray:
     """Return what the members at `indices` predict together, int64 (N,): the lowest-index argmax of the integer sum."""
+    quantise = rule_of(rule).quantise
     chosen = list(check_indices(indices, len(stack.members)))
     preds = np.empty(stack.samples, dtype=np.int64)
     for rows in _blocks(stack, None):
-        preds[rows] = predicted(stack.quantised(rows)[chosen].sum(axis=0))
+        preds[rows] = predicted(quantise(stack.probs[chosen, rows]).sum(axis=0))
     return preds
 
 
@@ -105,6 +128,7 @@ def _blocks(stack: PredictionStack, block: int | None) -> Iterator[slice]:
 def _counts(
     stack: PredictionStack,
     labels: np.ndarray,
+    rule: Rule,
     sizes: list[int],
     masks: list[int],
     progress: Callable[[int, int], None] | None,
@@ -117,7 +141,7 @@ def _counts(
     # 31 members' differences and the one for ties fit into 32 bits, which halves the memory to walk through.
     kind = np.int32 if members <= 31 else np.int64
     for rows in _blocks(stack, block):
-        q, y = stack.quantised(rows), labels[rows]
+        q, y = rule.quantise(stack.probs[:, rows]), labels[rows]
         leads = (q - np.take_along_axis(q, y[None, :, None], axis=2)).astype(kind)
         # A rival c beats y when the sum of q(c) - q(y) is positive, or 0 where c < y: so c < y starts with 1.
         start = (np.arange(stack.classes) < y[:, None]).astype(kind)

@@ -1,11 +1,12 @@
 """The predictions of several members for the same samples, side by side: joined by sample id and class id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from analysis.blocks import Block, whole_blocks
 from analysis.fixed_point import quantise
 from ensemble.errors import BadInput, nearest
 from ensemble.predictions import Predictions, natural_key
@@ -80,6 +81,10 @@ class PredictionStack:
     def quantised(self, rows: slice = slice(None)) -> np.ndarray:
         """Return q = rint(2^26 p) as int64 (M, rows, C), all rows unless told; see `analysis.fixed_point`."""
         return quantise(self.probs[:, rows])
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        """Give all samples in order, at most `rows` of them at a time, without a copy."""
+        return whole_blocks(self.probs, rows)
 
     def mean_probs(self, indices: Sequence[int] | None = None) -> np.ndarray:
         """Return the members' mean, float64 (N, C); of all members, or of those at `indices`.

@@ -70,7 +70,8 @@ def _train(
         *(("test",) if "test" in study.pin.splits else ()),
         *(("train",) if predict_train else ()),
     )
-    count = variants or _members_there(study, prefix) or 6
+    asked_before = int(study.pin.runs.get(prefix, {}).get("members", 0))
+    count = variants or asked_before or 6
     entries = line_up(study, prefix, plan, count, vary, splits, force=force)
     todo = [e for e in entries if e.action != "skip"]
     jobs = jobs or _default_jobs(device, len(todo))
@@ -80,7 +81,7 @@ def _train(
     if not begun:
         study = Study.create(study.root, study.pin)
     runs = {key: value for key, value in study.pin.runs.items() if key != prefix}
-    study = study.repinned(runs={**runs, prefix: run_record(plan, vary)})
+    study = study.repinned(runs={**runs, prefix: run_record(plan, vary, max(count, asked_before))})
     if force:
         for e in planned:
             clear(study, e.name)
@@ -151,14 +152,6 @@ def _plan_of(
     if recipe is None and model is not None:
         plan = plan.with_settings(model=model, **chosen.settings)
     return prefix or chosen.name, plan, vary or "recipe"
-
-
-def _members_there(study: Study, prefix: str) -> int:
-    """Count members prefix-0, prefix-1, ... that were begun, so that a bare `ens-train` goes on with them."""
-    count = 0
-    while (study.member_dir(f"{prefix}-{count}") / "recipe.toml").exists():
-        count += 1
-    return count
 
 
 def _default_jobs(device: str, members: int) -> int:

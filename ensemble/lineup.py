@@ -108,9 +108,10 @@ def clear(study: Study, name: str) -> None:
         shutil.rmtree(gone)
 
 
-def run_record(plan: Plan, vary: str) -> dict[str, Any]:
-    """Return a plan as TOML can hold it, so that a study extends itself whatever later versions ship."""
+def run_record(plan: Plan, vary: str, members: int) -> dict[str, Any]:
+    """Return what was asked for as TOML can hold it, so that a study goes on with it whatever later versions ship."""
     return {
+        "members": members,
         "vary": vary,
         **plan.base.as_dict(),
         "variants": [dict(v) for v in plan.variants],
@@ -120,5 +121,5 @@ def run_record(plan: Plan, vary: str) -> dict[str, Any]:
 
 def plan_of_run(record: Mapping[str, Any], where: str) -> tuple[Plan, str]:
     """Return the plan and the `--vary` of what `run_record` made."""
-    content = {key: value for key, value in record.items() if key != "vary"}
+    content = {key: value for key, value in record.items() if key not in ("vary", "members")}
     return plan_from_dict(content, where), str(record.get("vary", "recipe"))

@@ -98,13 +98,16 @@ class Predictions:
         return len(self.probs)
 
 
-def check_rows(probs: np.ndarray, where: str) -> None:
-    """Raise `BadInput`, naming the first bad row, unless rows of (N, C) are finite, >= 0 and sum to 1."""
+def check_rows(probs: np.ndarray, where: str, first: int = 0, tolerance: float = SUM_TOLERANCE) -> None:
+    """Raise `BadInput`, naming the first bad row, unless rows of (N, C) are finite, >= 0 and sum to 1.
+
+    first: the number of the first row, where only a part is looked at; tolerance: how far a sum may be from 1.
+    """
 
     def refuse(bad_rows: np.ndarray, expected: str, found: str) -> None:
         raise BadInput(
             f"{where}: {expected}, but {len(bad_rows)} of {len(probs)} rows do not hold, "
-            f"row {int(bad_rows[0])} first: {found}; save the softmax itself, or import logits: ens-import --logits."
+            f"row {first + int(bad_rows[0])} first: {found}; save the softmax itself, or import logits: ens-import --logits."
         )
 
     bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))
@@ -116,9 +119,9 @@ def check_rows(probs: np.ndarray, where: str) -> None:
     if bad.size:
         refuse(bad, "probabilities must not be negative", f"{float(probs[bad[0]].min()):g}")
     sums = probs.sum(axis=1, dtype=np.float64)
-    bad = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
+    bad = np.flatnonzero(np.abs(sums - 1) > tolerance)
     if bad.size:
-        refuse(bad, f"a row must sum to 1 within {SUM_TOLERANCE:g}", f"sum {sums[bad[0]]:.6g}")
+        refuse(bad, f"a row must sum to 1 within {tolerance:g}", f"sum {sums[bad[0]]:.6g}")
 
 
 def check_labels(labels: np.ndarray, n: int, c: int, where: str) -> np.ndarray:

@@ -67,7 +67,7 @@ def test_a_pinned_recipe_comes_back(tmp_path: Path) -> None:
 
 def test_a_study_keeps_the_whole_plan() -> None:
     plan = builtin_plan("digits")
-    again, vary = plan_of_run(run_record(plan, "both"), "study.toml")
+    again, vary = plan_of_run(run_record(plan, "both", 12), "study.toml")
     assert vary == "both"
     assert variants(again, 12, "both") == variants(plan, 12, "both")
 
