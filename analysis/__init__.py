@@ -8,11 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.calibration import Calibration
+    from analysis.door import combine, stack_arrays
+    from analysis.evidence import Evidence
     from analysis.history import History, read_history
+    from analysis.honest import HeldOut, Honest, held_out
     from analysis.intervals import wilson
     from analysis.metrics import METRICS, Metric, accuracy, brier, nll, top5
+    from analysis.paired import Paired
     from analysis.per_class import Confused, PerClass
     from analysis.plain import subset_preds, subset_table
+    from analysis.shapley import Shapley
     from analysis.stack import PredictionStack, join
     from analysis.table import SizeSummary, Subset, SubsetTable
     from analysis.table_file import write_subset_table
@@ -37,23 +43,33 @@ _ROOMS = {
     "Subset": "table",
     "SubsetTable": "table",
     "write_subset_table": "table_file",
+    "combine": "door",
 }
 
 __all__ = [
     "METRICS",
+    "Calibration",
     "Confused",
+    "Evidence",
+    "HeldOut",
     "History",
+    "Honest",
     "Metric",
+    "Paired",
     "PerClass",
     "PredictionStack",
+    "Shapley",
     "SizeSummary",
     "Subset",
     "SubsetTable",
     "accuracy",
     "brier",
+    "combine",
+    "held_out",
     "join",
     "nll",
     "read_history",
+    "stack_arrays",
     "subset_preds",
     "subset_table",
     "top5",

@@ -3,38 +3,48 @@
 Axes: M members, N samples, C classes, R pairs of a sample and a rival.
 """
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from analysis.blocks import Block, BlockSource
 from analysis.fixed_point import whole
-from analysis.metrics import TOP, floored, squared_error, true_probs
-from analysis.stack import PredictionStack
+from analysis.metrics import METRICS, TOP, floored, true_probs
+from analysis.rules import Rule, floored_logs, rule_of
 from ensemble.errors import BadInput, nearest
 
 BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
+LARGE = 10**8  # members times samples times classes from which on loading compiled code pays
+COMPILED_MEMBERS = 31  # whose sums fit into 32 bits
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The members' say on `rows` of a stack, ready for scoring any weighted ensemble of them quickly.
+    """The members' say on `rows` of a source, ready for scoring any weighted ensemble of them quickly.
 
-    stack: the members' probabilities, under the arithmetic mean.
-    rows: int64 (n,), increasing: the samples of the stack that are looked at.
+    source: the members' probabilities, in memory or in files. rule: how they are combined.
+    ids: str (N,), of all samples of the source. rows: int64 (n,), increasing: the samples that are looked at.
     labels: int64 (n,).
-    leads: int32 (M, R), q(y) - q(c) for each rival c that can beat y in some ensemble.
+    own: float64 (M, n), p(y) of each member, floored at 1e-12; the NLL of a mean is -ln of their mean.
+    leads: int32 (M, R), q(y) - q(c) for each rival c that can beat y in some ensemble and that no other makes needless.
     needs: int64 (R,), the smallest weighted sum of leads with which y beats that rival: 1 where c < y, else 0.
     sample: int64 (R,), increasing: which of the n samples each pair belongs to.
+    counted: how many rivals ahead of y `ahead` counts rightly: 1 is enough for accuracy, top-5 takes 5.
     """
 
-    stack: PredictionStack
+    source: BlockSource
+    rule: Rule
+    ids: np.ndarray
     rows: np.ndarray
     labels: np.ndarray
+    own: np.ndarray
     leads: np.ndarray
     needs: np.ndarray
     sample: np.ndarray
+    counted: int
 
     @property
     def samples(self) -> int:
@@ -47,19 +57,14 @@ class Evidence:
         return len(self.leads)
 
     @cached_property
-    def own(self) -> np.ndarray:
-        """p(y) of each member, floored at 1e-12: float64 (M, n)."""
-        return floored(true_probs(self.stack.probs[:, self.rows], self.labels))
-
-    @cached_property
     def products(self) -> np.ndarray:
         """Sums over the samples of the inner products of the members' errors p(c) - [c = y]: float64 (M, M).
 
-        The Brier score of weights w is w' products w / n.
+        The Brier score of a mean with weights w is w' products w / n.
         """
         total = np.zeros((self.members, self.members))
-        for part in self._blocks():
-            errors = self.stack.probs[:, self.rows[part]].astype(np.float64)
+        for part, probs in self.blocks():
+            errors = probs.astype(np.float64)
             errors[:, np.arange(errors.shape[1]), self.labels[part]] -= 1
             flat = errors.reshape(self.members, -1)
             total += flat @ flat.T
@@ -69,92 +74,146 @@ class Evidence:
         """Return the evidence of some of these samples. chosen: bool (n,)."""
         pairs = chosen[self.sample]
         place = np.cumsum(chosen) - 1
-        part = replace(
+        return replace(
             self,
             rows=self.rows[chosen],
             labels=self.labels[chosen],
+            own=self.own[:, chosen],
             leads=np.ascontiguousarray(self.leads[:, pairs]),
             needs=self.needs[pairs],
             sample=place[self.sample[pairs]],
         )
-        if "own" in self.__dict__:
-            part.__dict__["own"] = self.own[:, chosen]
-        return part
 
     def ahead(self, weights: np.ndarray) -> np.ndarray:
-        """Return how many rivals beat the true class, int64 (n,), by whole-number sums; see `fixed_point.whole`.
+        """Return how many rivals beat the true class, up to `counted`, int64 (n,): by whole-number sums.
 
-        weights: float64 (M,), not negative, summing to 1.
+        weights: float64 (M,), not negative, summing to 1; see `fixed_point.whole`.
         """
         sums = -self.needs
         for lead, weight in zip(self.leads, whole(weights), strict=True):
             if weight:
                 sums = sums + np.multiply(lead, weight, dtype=np.int64)
-        return np.bincount(self.sample[sums < 0], minlength=self.samples)
+        return np.minimum(np.bincount(self.sample[sums < 0], minlength=self.samples), self.counted)
 
     def scores(self, weights: np.ndarray, metric: str) -> np.ndarray:
-        """Return the numbers whose mean is the metric of the weighted ensemble, float64 (n,)."""
-        if metric not in _SCORES:
-            raise BadInput(f"no metric is called {metric!r}; {nearest(metric, _SCORES)}.")
-        return _SCORES[metric](self, weights)
+        """Return the numbers whose mean is the metric of the weighted ensemble, float64 (n,).
 
-    def _brier(self, weights: np.ndarray) -> np.ndarray:
+        Raises `BadInput` for an unknown metric, and for NLL and Brier of a vote, which has no probabilities.
+        """
+        self.require(metric)
+        if metric in ("accuracy", "top5"):
+            return (self.ahead(weights) < (1 if metric == "accuracy" else TOP)).astype(np.float64)
+        if metric == "nll" and self.rule.name == "mean":
+            return -np.log(weights @ self.own)
         result = np.empty(self.samples)
-        for part in self._blocks():
-            result[part] = squared_error(weighted_mean(self.stack.probs[:, self.rows[part]], weights), self.labels[part])
+        for part, probs in self.blocks():
+            result[part] = METRICS[metric].per_sample(combined(probs, weights, self.rule), self.labels[part])
         return result
 
-    def _blocks(self) -> Iterator[slice]:
-        yield from blocks(self.samples, self.members * self.stack.classes)
+    def require(self, metric: str) -> None:
+        """Raise `BadInput` for an unknown metric, or for top-5 where its rivals were not gathered."""
+        if metric not in METRICS:
+            raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
+        if metric == "top5" and self.counted < TOP:
+            raise BadInput("evidence: was gathered for accuracy; ask for top5=True.")
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Give the members' probabilities some samples at a time: which of the n, and (M, samples, C)."""
+        for block in self.source.blocks(rows_at_once(self.source)):
+            begin, end = np.searchsorted(self.rows, [block.start, block.stop])
+            if begin < end:
+                yield slice(begin, end), block.probs[:, self.rows[begin:end] - block.offset]
+
+    def probs(self) -> np.ndarray:
+        """Return the members' probabilities of all n samples at once, (M, n, C)."""
+        return np.concatenate([probs for _, probs in self.blocks()], axis=1)
 
 
-_SCORES: dict[str, Callable[[Evidence, np.ndarray], np.ndarray]] = {
-    "accuracy": lambda e, w: (e.ahead(w) == 0).astype(np.float64),
-    "top5": lambda e, w: (e.ahead(w) < TOP).astype(np.float64),
-    "nll": lambda e, w: -np.log(w @ e.own),
-    "brier": Evidence._brier,
-}
+def evidence(
+    source: BlockSource, rule: str = "mean", *, top5: bool = False, ids: np.ndarray | None = None
+) -> Evidence:
+    """Return the evidence of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
 
-
-def evidence(stack: PredictionStack) -> Evidence:
-    """Return the evidence of all samples of a stack; raise `BadInput` where it has no labels.
-
-    A rival that no member prefers to the true class never wins, whatever the weights, and is left out: one whose
-    q(y) - q(c) is positive for all members, or not negative for all where y < c.
+    top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
+    A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources the
+    engine's pruning leaves out those too that others dominate: what it shows for subsets holds for any weights >= 0.
     """
-    labels = stack.require_labels()
-    members, n, classes = stack.probs.shape
-    leads, needs, sample = [], [], []
-    for part in blocks(n, members * classes):
-        q, y = stack.quantised(part), labels[part]
-        lead = (np.take_along_axis(q, y[None, :, None], axis=2) - q).astype(np.int32)
-        need = (np.arange(classes) < y[:, None]).astype(np.int32)
-        counts = lead.min(axis=0) < need
-        counts[np.arange(len(y)), y] = False
-        leads.append(lead[:, counts])
-        needs.append(need[counts].astype(np.int64))
-        sample.append(np.nonzero(counts)[0] + part.start)
+    labels, kind = source.require_labels(), rule_of(rule)
+    members, n, classes = len(source.members), source.samples, source.classes
+    if ids is None:
+        ids = getattr(source, "sample_ids", np.array([str(i) for i in range(n)]))
+    loaded = "analysis.lattice.kernels" in sys.modules
+    compiled = members <= COMPILED_MEMBERS and (loaded or members * n * classes > LARGE)
+    gather = _pruned if compiled else _plain
+    own, parts = np.empty((members, n)), []
+    for block in source.blocks(rows_at_once(source)):
+        here = slice(block.start, block.stop)
+        probs = block.probs[:, block.start - block.offset : block.stop - block.offset]
+        own[:, here] = floored(true_probs(probs, labels[here]))
+        parts.append(gather(block, labels, kind, top5))
     return Evidence(
-        stack=stack,
+        source=source,
+        rule=kind,
+        ids=ids,
         rows=np.arange(n),
         labels=labels,
-        leads=np.concatenate(leads, axis=1),
-        needs=np.concatenate(needs),
-        sample=np.concatenate(sample),
+        own=own,
+        leads=np.concatenate([leads for leads, _, _ in parts], axis=1),
+        needs=np.concatenate([needs for _, needs, _ in parts]),
+        sample=np.concatenate([sample for _, _, sample in parts]),
+        counted=TOP if top5 or not compiled else 1,
     )
 
 
-def weighted_mean(probs: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the members' weighted mean, float64 (n, C), of probs (M, n, C); members are added in their order."""
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # leads, needs, sample
+
+
+def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
+    """Return a block's pairs, those left out that never win: q(y) - q(c) is positive for all, or not negative and y < c."""
+    q = rule.quantise(block.probs[:, block.start - block.offset : block.stop - block.offset])
+    y = labels[block.start : block.stop]
+    lead = (np.take_along_axis(q, y[None, :, None], axis=2) - q).astype(np.int32)
+    need = (np.arange(q.shape[2]) < y[:, None]).astype(np.int32)
+    counts = lead.min(axis=0) < need
+    counts[np.arange(len(y)), y] = False
+    return lead[:, counts], need[counts].astype(np.int64), np.nonzero(counts)[0] + block.start
+
+
+def _pruned(block: Block, labels: np.ndarray, rule: Rule, top5: bool) -> Pairs:
+    """Return a block's pairs as the engine prunes them; a rival that is always ahead becomes one that all members prefer."""
+    from analysis.lattice.prepare import prepare
+    from analysis.lattice.work import cores
+
+    ready = prepare(block, labels, rule, ("top5",) if top5 else ("accuracy",), cores())
+    always = ready.counts[:, 2]
+    kept = np.repeat(np.arange(len(ready)), np.diff(ready.starts))
+    added = np.repeat(np.arange(len(ready)), always)
+    sample = np.concatenate([kept, added])
+    order = np.argsort(sample, kind="stable")
+    lost = np.full((block.probs.shape[0], len(added)), -1, np.int32)
+    leads = np.concatenate([ready.rivals[:, :-1].T, lost], axis=1)[:, order]
+    needs = np.concatenate([-ready.rivals[:, -1].astype(np.int64), np.zeros(len(added), np.int64)])[order]
+    return np.ascontiguousarray(leads), needs, sample[order] + block.start
+
+
+def combined(probs: np.ndarray, weights: np.ndarray, rule: Rule) -> np.ndarray:
+    """Return the probabilities of a weighted ensemble, float64 (n, C), of its members' (M, n, C).
+
+    mean: the weighted mean. geometric: exp of the weighted mean of ln max(p, 2^-26), divided by its sum over classes.
+    Members are added in their order. Raises `BadInput` for a vote, which gives no probabilities.
+    """
+    if rule.floor is None:
+        raise BadInput("a vote gives no probabilities; combine by --rule mean or --rule geometric.")
     total = np.zeros(probs.shape[1:])
     for member, weight in zip(probs, weights, strict=True):
         if weight:
-            total += weight * member.astype(np.float64)
-    return total
+            total += weight * (member.astype(np.float64) if rule.name == "mean" else floored_logs(member))
+    if rule.name == "mean":
+        return total
+    powers = np.exp(total)
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
-def blocks(samples: int, numbers: int) -> Iterator[slice]:
-    """Cut samples of `numbers` numbers each into runs that are held at once."""
-    step = max(1, BLOCK_NUMBERS // numbers)
-    for start in range(0, samples, step):
-        yield slice(start, min(start + step, samples))
+def rows_at_once(source: BlockSource) -> int:
+    """Return how many samples of a source are held at once."""
+    return max(1, BLOCK_NUMBERS // (len(source.members) * source.classes))

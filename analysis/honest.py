@@ -14,7 +14,9 @@ from ensemble.errors import BadInput
 FOLDS = 10
 REPEATS = 5
 FEWEST = 20  # samples: two a fold
-WIDENING = 1.4
+PATIENCE = 120  # seconds, which five repeats may take by estimate
+WIDENING = 1.5
+FIRST = 2  # of ten folds, which the forward test chooses on before it scores any
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +24,14 @@ class HeldOut:
     """What a selection scores on samples that it did not choose on.
 
     scores: float64 (repeats, n), for each repeat and sample what the metric makes of the ensemble that was chosen on
-    the folds without that sample. chosen: for each repeat and fold the positions of the members that took part.
+    the folds without that sample. chosen: for each repeat and fold what was chosen without it. folds: int64
+    (repeats, n), the fold each sample was held out with.
     """
 
     metric: str
     scores: np.ndarray
-    chosen: tuple[tuple[tuple[int, ...], ...], ...]
-    folds: int
+    chosen: tuple[tuple[Chosen, ...], ...]
+    folds: np.ndarray
 
     @property
     def z(self) -> np.ndarray:
@@ -43,7 +46,7 @@ class HeldOut:
     @property
     def stability(self) -> float:
         """The share of selections that chose the members that were chosen most often."""
-        every = [members for repeat in self.chosen for members in repeat]
+        every = [chosen.members for repeat in self.chosen for chosen in repeat]
         return max(every.count(members) for members in set(every)) / len(every)
 
 
@@ -82,24 +85,44 @@ def held_out(
     Raises `BadInput` for fewer than 20 samples.
     """
     evidence = selection.evidence
-    if evidence.samples < FEWEST:
-        raise BadInput(f"{evidence.samples} samples are too few to hold out a tenth of; at least {FEWEST} are needed.")
-    ids = evidence.stack.sample_ids[evidence.rows]
-    scores = np.empty((repeats, evidence.samples))
-    chosen: list[tuple[tuple[int, ...], ...]] = []
-    known: dict[bytes, np.ndarray] = {}  # what an ensemble of weights scores on all samples
+    _check_enough(evidence)
+    ids = evidence.ids[evidence.rows]
+    fold = np.array([stratified_folds(evidence.labels, folds, repeat, ids) for repeat in range(repeats)])
+    chosen: list[tuple[Chosen, ...]] = []
     for repeat in range(repeats):
-        fold = stratified_folds(evidence.labels, folds, repeat, ids)
-        members = []
+        here = []
         for f in range(folds):
-            out = fold == f
-            choice = selection.choose(out)
-            members.append(choice.members)
-            scores[repeat, out] = _scores(choice, evidence, out, metric, known)
+            here.append(selection.choose(fold[repeat] == f))
             if progress:
                 progress(repeat * folds + f + 1, repeats * folds)
-        chosen.append(tuple(members))
-    return HeldOut(metric, scores, tuple(chosen), folds)
+        chosen.append(tuple(here))
+    return scored(evidence, tuple(chosen), fold, metric)
+
+
+def scored(evidence: Evidence, chosen: tuple[tuple[Chosen, ...], ...], folds: np.ndarray, metric: str) -> HeldOut:
+    """Return what ensembles score on the folds they were chosen without: another metric of what was held out before."""
+    scores = np.empty(folds.shape)
+    known: dict[bytes, np.ndarray] = {}
+    for fold, here, row in zip(folds, chosen, scores, strict=True):
+        for f, choice in enumerate(here):
+            out = fold == f
+            row[out] = _scores(choice, evidence, out, metric, known)
+    return HeldOut(metric, scores, chosen, folds)
+
+
+def out_of_fold(evidence: Evidence, found: HeldOut) -> np.ndarray:
+    """Return each sample's probabilities by what was chosen without it, in the first repeat: float64 (n, C)."""
+    probs = np.empty((evidence.samples, evidence.source.classes))
+    for f, choice in enumerate(found.chosen[0]):
+        out = found.folds[0] == f
+        if out.any():
+            probs[out] = choice.probs(evidence.only(out).probs())
+    return probs
+
+
+def _check_enough(evidence: Evidence) -> None:
+    if evidence.samples < FEWEST:
+        raise BadInput(f"{evidence.samples} samples are too few to hold out a tenth of; at least {FEWEST} are needed.")
 
 
 def _scores(
@@ -119,8 +142,8 @@ def _scores(
 def interval(found: HeldOut, level: float = 0.95) -> tuple[float, float]:
     """Return the low and high end of the honest accuracy's interval; see `docs/honesty.md` for what it covers.
 
-    Wilson's interval for the score as if there were only n / 1.4 samples: the selections share samples, so the honest
-    score scatters more than n separate trials do. 1.4 was set by simulation.
+    Wilson's interval for the score as if there were only n / 1.5 samples: the selections share samples, so the honest
+    score scatters more than n separate trials do. 1.5 was set by simulation.
     """
     n = found.scores.shape[1] / WIDENING
     low, high = wilson(found.score * n, n, level)
@@ -132,14 +155,16 @@ def honest(
 ) -> tuple[Honest, HeldOut | None]:
     """Return the honest accuracy of a selection, and what was held out for it; None where samples are too few.
 
-    chosen: what the selection chooses on all samples.
+    chosen: what the selection chooses on all samples. Where five repeats would take minutes there is one, and `how`
+    says so.
     """
     evidence = selection.evidence
     apparent = float(chosen.scores(evidence, "accuracy").mean())
     if evidence.samples < FEWEST:
         how = f"none: {evidence.samples} samples are too few to hold out a tenth of, at least {FEWEST} are needed"
         return Honest(apparent, None, None, None, how), None
-    found = held_out(selection, progress=progress)
+    repeats = REPEATS if selection.seconds * FOLDS * REPEATS <= PATIENCE else 1
+    found = held_out(selection, repeats=repeats, progress=progress)
     low, high = interval(found)
     return Honest(apparent, found.score, low, high, _how(evidence, found)), found
 
@@ -157,14 +182,48 @@ def _how(evidence: Evidence, found: HeldOut) -> str:
     """Say in a sentence what the honest score is an estimate of."""
     counts = np.bincount(evidence.labels)
     counts = counts[counts > 0]
-    few = int((counts < found.folds).sum())
+    folds = int(found.folds.max()) + 1
+    few = int((counts < folds).sum())
     rare = (
-        f"; {few} of {len(counts)} classes have fewer than {found.folds} samples, so not every fold holds them"
+        f"; {few} of {len(counts)} classes have fewer than {folds} samples, so not every fold holds them"
         if few
         else ""
     )
     return (
-        f"{found.folds} folds x {len(found.scores)}, cross-fitted: an estimate of the accuracy on new samples of what "
-        f"this selection chooses on {found.folds - 1}/{found.folds} of these {evidence.samples:,}, the members as they "
+        f"{folds} folds x {len(found.scores)}, cross-fitted: an estimate of the accuracy on new samples of what "
+        f"this selection chooses on {folds - 1}/{folds} of these {evidence.samples:,}, the members as they "
         f"are; it covers neither another training of the members nor earlier uses of the split{rare}"
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """What a selection scores on samples that come after those it chose on.
+
+    correct: bool (n,), whether the ensemble chosen on the folds before a sample's own has it right; tested: bool (n,),
+    False for the samples of the first folds, which were only chosen on. chosen: what was chosen, fold after fold.
+    """
+
+    correct: np.ndarray
+    tested: np.ndarray
+    chosen: tuple[Chosen, ...]
+
+
+def forward(selection: Selection, folds: int = FOLDS, first: int = FIRST) -> Forward:
+    """Choose on the first folds and score on the next, then choose on these and score on the one after, to the last.
+
+    Unlike in cross-fitting no sample is scored after it was chosen on, so whether it is right is independent of those
+    before it, given the choice: a test that counts samples as separate trials is exact (A. P. Dawid, Present position and
+    potential developments: the prequential approach, JRSS A 147, 1984). All selections on the same samples go the
+    same way. Raises `BadInput` for fewer than 20 samples.
+    """
+    evidence = selection.evidence
+    _check_enough(evidence)
+    fold = stratified_folds(evidence.labels, folds, 0, evidence.ids[evidence.rows])
+    correct = np.zeros(evidence.samples, dtype=bool)
+    chosen = []
+    for f in range(first, folds):
+        out = fold == f
+        chosen.append(selection.choose(fold >= f))
+        correct[out] = chosen[-1].scores(evidence.only(out), "accuracy") > 0
+    return Forward(correct, fold >= first, tuple(chosen))

@@ -9,8 +9,10 @@ import numpy as np
 
 from analysis.history import History, read_history
 from analysis.per_class import PerClass, per_class
-from analysis.plain import MAX_SUBSETS, count_subsets, subset_preds, subset_table
+from analysis.plain import MAX_SUBSETS, subset_preds
+from analysis.sizes import count_subsets
 from analysis.stack import PredictionStack, join
+from analysis.subsets import subset_table
 from analysis.table import SubsetTable
 from ensemble.errors import BadInput, nearest
 from ensemble.predictions import Predictions, natural_key

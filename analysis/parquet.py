@@ -1,7 +1,8 @@
 """The only door to pyarrow: named columns as a Parquet file. pyarrow is an optional extra."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,17 +13,22 @@ from ensemble.errors import BadInput
 from ensemble.files import replacing
 
 
-def write_parquet(path: Path, content: Mapping[str, np.ndarray], attributes: Mapping[str, object]) -> None:
-    """Write columns of one length, whole or not at all; `attributes` become metadata: JSON under `kofn`."""
+def write_parquet(path: Path, blocks: Iterable[Mapping[str, np.ndarray]], attributes: Mapping[str, object]) -> None:
+    """Write blocks of columns, a row group each, whole or not at all; `attributes` become metadata: JSON under `kofn`."""
     require_parquet()
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
 
     metadata = {"kofn": json.dumps(dict(attributes))}
-    columns = {
-        name: pyarrow.array(column.tolist() if column.dtype.kind == "U" else column) for name, column in content.items()
-    }
-    with replacing(path) as temporary:
-        parquet.write_table(pyarrow.table(columns, metadata=metadata), temporary)
+    with replacing(path) as temporary, contextlib.ExitStack() as stack:
+        writer = None
+        for block in blocks:
+            columns = {
+                name: pyarrow.array(column.tolist() if column.dtype.kind == "U" else column)
+                for name, column in block.items()
+            }
+            rows = pyarrow.table(columns, metadata=metadata)
+            writer = writer or stack.enter_context(parquet.ParquetWriter(temporary, rows.schema))
+            writer.write_table(rows)
 
 
 def require_parquet() -> None:

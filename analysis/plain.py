@@ -1,6 +1,5 @@
 """Every subset's scores, computed the obvious way: the reference for any faster way."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
@@ -9,13 +8,13 @@ import numpy as np
 from analysis.fixed_point import predicted
 from analysis.metrics import FLOOR, TOP, floored, squared_error, true_probs
 from analysis.rules import GEOMETRIC_MEMBERS, Rule, combined_probs, rule_of
+from analysis.sizes import check_sizes, count_subsets
 from analysis.stack import PredictionStack, check_indices
 from analysis.table import SubsetTable
 from ensemble.errors import BadInput
 
 MAX_SUBSETS = 100_000
 SECONDS_PER_NUMBER = 1e-9  # seen on one core, a subset: about 2 ms for 10,000 samples of 200 classes
-MAX_MEMBERS = 64  # bits of a mask
 BLOCK_NUMBERS = 80_000  # samples times classes of a block: its sums stay in a core's cache
 
 
@@ -35,7 +34,7 @@ def subset_table(
     no result. Raises `BadInput` for a stack without labels, sizes outside 1..M, or more subsets than this way can do.
     """
     labels = stack.require_labels()
-    wanted = _check_sizes(sizes, stack)
+    wanted = _affordable(sizes, stack)
     kind = rule_of(rule)
     subsets = sorted((mask_of(chosen), chosen) for k in wanted for chosen in combinations(range(len(stack.members)), k))
     correct, top5 = _counts(stack, labels, kind, wanted, [mask for mask, _ in subsets], progress, block)
@@ -89,18 +88,13 @@ def mask_of(indices: Sequence[int]) -> int:
     return sum(1 << i for i in indices)
 
 
-def _check_sizes(sizes: Sequence[int], stack: PredictionStack) -> list[int]:
+def _affordable(sizes: Sequence[int], stack: PredictionStack) -> list[int]:
     """Return the sizes in increasing order.
 
     Raises `BadInput` where one is outside 1..M, or there are too many subsets to score one after another.
     """
     members = len(stack.members)
-    wanted = sorted({int(k) for k in sizes})
-    if not wanted or wanted[0] < 1 or wanted[-1] > members:
-        found = ", ".join(str(k) for k in wanted if not 1 <= k <= members) or "none"
-        raise BadInput(f"a subset of {members} members has 1 to {members} of them, found size {found}.")
-    if members > MAX_MEMBERS:
-        raise BadInput(f"{members} members are more than the {MAX_MEMBERS} a mask holds; name fewer with --members.")
+    wanted = check_sizes(sizes, members)
     count = count_subsets(members, wanted)
     if count > MAX_SUBSETS:
         fitting = [k for k in (1, 2, 3) if count_subsets(members, range(1, k + 1)) <= MAX_SUBSETS]
@@ -111,11 +105,6 @@ def _check_sizes(sizes: Sequence[int], stack: PredictionStack) -> list[int]:
             f"--k 1-{fitting[-1]}, or for fewer members with --members."
         )
     return wanted
-
-
-def count_subsets(members: int, sizes: Sequence[int]) -> int:
-    """Return how many subsets of these sizes there are, exactly."""
-    return sum(math.comb(members, k) for k in sizes)
 
 
 def _blocks(stack: PredictionStack, block: int | None) -> Iterator[slice]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -72,10 +73,7 @@ class PredictionStack:
     def require_labels(self) -> np.ndarray:
         """Return the labels int64 (N,); raise `BadInput` where the split has none."""
         if self.labels is None:
-            raise BadInput(
-                f"split {self.split!r} has no labels, so nothing can be scored on it; "
-                "name a labelled split with --split, or import the labels with ens-import --labels."
-            )
+            raise no_labels(self.split)
         return self.labels
 
     def quantised(self, rows: slice = slice(None)) -> np.ndarray:
@@ -98,6 +96,14 @@ class PredictionStack:
         return total / len(chosen)
 
 
+def no_labels(split: str) -> BadInput:
+    """Return the error that says that a split has no labels."""
+    return BadInput(
+        f"split {split!r} has no labels, so nothing can be scored on it; "
+        "name a labelled split with --split, or import the labels with ens-import --labels."
+    )
+
+
 def check_indices(indices: Sequence[int], members: int) -> tuple[int, ...]:
     """Return the positions of a subset's members in increasing order; raise `BadInput` where it is none.
 
@@ -109,6 +115,48 @@ def check_indices(indices: Sequence[int], members: int) -> tuple[int, ...]:
     return chosen
 
 
+class Joinable(Protocol):
+    """What members are joined by: a `Predictions`, or a file's `Rows` without its probabilities."""
+
+    @property
+    def member(self) -> str: ...  # noqa: D102 - see `Predictions`
+    @property
+    def split(self) -> str: ...  # noqa: D102
+    @property
+    def ids_given(self) -> bool: ...  # noqa: D102
+    @property
+    def sample_ids(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def class_ids(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def class_names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def labels(self) -> np.ndarray | None: ...  # noqa: D102
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """How M members fit together.
+
+    order: where each member, in natural order of the names, stood among those that were given.
+    rows: for each its rows of the shared samples, int64 (N,); columns: its columns of the sorted classes, int64 (C,).
+    All else is as in `PredictionStack`.
+    """
+
+    order: tuple[int, ...]
+    rows: tuple[np.ndarray, ...]
+    columns: tuple[np.ndarray, ...]
+    members: tuple[str, ...]
+    labels: np.ndarray | None
+    sample_ids: np.ndarray
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    split: str
+    ids_given: bool
+    dropped: tuple[int, ...]
+
+
 def join(predictions: Sequence[Predictions], intersect: bool = False) -> PredictionStack:
     """Join members by sample id and class id, whatever the order of their rows and columns.
 
@@ -118,20 +166,39 @@ def join(predictions: Sequence[Predictions], intersect: bool = False) -> Predict
     join only with others of that kind, row by row, and only where their labels agree.
     Raises `BadInput` naming the two members that do not fit.
     """
+    joint = fit(predictions, intersect)
+    probs = np.empty((len(joint.members), len(joint.sample_ids), len(joint.class_ids)), dtype=np.float32)
+    for i, (nth, rows, columns) in enumerate(zip(joint.order, joint.rows, joint.columns, strict=True)):
+        probs[i] = predictions[nth].probs[np.ix_(rows, columns)]
+    return PredictionStack(
+        probs=probs,
+        members=joint.members,
+        labels=joint.labels,
+        sample_ids=joint.sample_ids,
+        class_ids=joint.class_ids,
+        class_names=joint.class_names,
+        split=joint.split,
+        ids_given=joint.ids_given,
+        dropped=joint.dropped,
+    )
+
+
+def fit(predictions: Sequence[Joinable], intersect: bool = False) -> Joint:
+    """Say how members fit together, without a look at their probabilities; see `join`."""
     if not predictions:
         raise BadInput("nothing to join: no member was given.")
-    members = sorted(predictions, key=lambda p: natural_key(p.member))
+    order = sorted(range(len(predictions)), key=lambda i: natural_key(predictions[i].member))
+    members = [predictions[i] for i in order]
     _check_comparable(members)
     first = members[0]
     class_ids = tuple(sorted(first.class_ids))
     rows = _rows_by_id(members, intersect) if first.ids_given else [np.arange(len(first))] * len(members)
     columns = [_positions(np.asarray(p.class_ids), np.asarray(class_ids)) for p in members]
-    probs = np.empty((len(members), len(rows[0]), len(class_ids)), dtype=np.float32)
-    for i, p in enumerate(members):
-        probs[i] = p.probs[np.ix_(rows[i], columns[i])]
     sample_ids = first.sample_ids[rows[0]]
-    return PredictionStack(
-        probs=probs,
+    return Joint(
+        order=tuple(order),
+        rows=tuple(rows),
+        columns=tuple(columns),
         members=tuple(p.member for p in members),
         labels=_shared_labels(members, rows, columns, sample_ids),
         sample_ids=sample_ids,
@@ -143,7 +210,7 @@ def join(predictions: Sequence[Predictions], intersect: bool = False) -> Predict
     )
 
 
-def _check_comparable(members: Sequence[Predictions]) -> None:
+def _check_comparable(members: Sequence[Joinable]) -> None:
     """Raise `BadInput` where two members share a name, or differ in split, classes or kind of ids."""
     first = members[0]
     for before, p in pairwise(members):
@@ -174,7 +241,7 @@ def _check_comparable(members: Sequence[Predictions]) -> None:
             )
 
 
-def _rows_by_id(members: Sequence[Predictions], intersect: bool) -> list[np.ndarray]:
+def _rows_by_id(members: Sequence[Joinable], intersect: bool) -> list[np.ndarray]:
     """Return each member's rows for the shared samples, in the order of the first member."""
     first = members[0]
     keep = np.ones(len(first), dtype=bool)
@@ -210,7 +277,7 @@ def _positions(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _shared_labels(
-    members: Sequence[Predictions], rows: list[np.ndarray], columns: list[np.ndarray], sample_ids: np.ndarray
+    members: Sequence[Joinable], rows: list[np.ndarray], columns: list[np.ndarray], sample_ids: np.ndarray
 ) -> np.ndarray | None:
     """Return the labels int64 (N,) in sorted class order, or None; raise `BadInput` where two members differ."""
     shared: np.ndarray | None = None
@@ -245,7 +312,7 @@ def _shared_labels(
     return shared
 
 
-def _shared_names(members: Sequence[Predictions], columns: list[np.ndarray]) -> tuple[str, ...]:
+def _shared_names(members: Sequence[Joinable], columns: list[np.ndarray]) -> tuple[str, ...]:
     """Return a name for each class: the first that says more than its id does, else the id."""
     ids = sorted(members[0].class_ids)
     names = [[p.class_names[i] for i in own] for p, own in zip(members, columns, strict=True)]

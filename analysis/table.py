@@ -1,11 +1,14 @@
 """Every subset's scores as one value: what `analysis.plain` computes and everything after it reads."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from analysis.metrics import METRICS
+from analysis.sizes import sizes_of
 from ensemble.errors import BadInput, nearest
 
 # Floating-point scores that are closer than this count as equal, so that which subset is chosen does not hang
@@ -55,7 +58,8 @@ class SubsetTable:
     nll, brier: float64 (S,), means over the samples.
     members: M names in natural order; samples, classes: N and C; split: what was scored.
     floored: how many of the M * N member probabilities of the true class were raised to 1e-12 for the NLL.
-    rule: how members are combined; "mean" is soft voting.
+    rule: how members are combined, see `analysis.rules`; "mean" is soft voting.
+    without: metrics that were not computed, whose scores are NaN; nll and brier are NaN where the rule has none.
     """
 
     masks: np.ndarray
@@ -69,6 +73,7 @@ class SubsetTable:
     split: str
     floored: int = 0
     rule: str = "mean"
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         s = len(self.masks)
@@ -84,16 +89,17 @@ class SubsetTable:
     def __len__(self) -> int:
         return len(self.masks)
 
-    @property
+    @cached_property
     def sizes(self) -> np.ndarray:
         """How many members each subset has, int64 (S,)."""
-        bits = np.arange(len(self.members), dtype=np.uint64)
-        return (self.masks[:, None] >> bits & np.uint64(1)).sum(axis=1, dtype=np.int64)
+        return sizes_of(self.masks)
 
     def scores(self, metric: str) -> np.ndarray:
         """Return a metric of every subset, float64 (S,); accuracy and top5 as fractions."""
         if metric not in METRICS:
             raise BadInput(f"{metric!r} is no metric; {nearest(metric, METRICS)}.")
+        if metric in self.without:
+            return np.broadcast_to(np.float64("nan"), len(self))
         if metric in ("accuracy", "top5"):
             return (self.correct if metric == "accuracy" else self.top5) / self.samples
         return self.nll if metric == "nll" else self.brier
@@ -115,7 +121,7 @@ class SubsetTable:
             size=len(members),
             correct=int(self.correct[row]),
             accuracy=int(self.correct[row]) / self.samples,
-            top5=int(self.top5[row]) / self.samples,
+            top5=math.nan if "top5" in self.without else int(self.top5[row]) / self.samples,
             nll=float(self.nll[row]),
             brier=float(self.brier[row]),
         )
@@ -147,10 +153,16 @@ class SubsetTable:
                     f"no subset has {max_size} members or fewer: the smallest that was scored has {int(sizes.min())}; "
                     "raise --max-size or lower --k."
                 )
+        if np.isnan(scores[rows[0]]):
+            raise BadInput(
+                f"{METRICS[metric].title} was not computed for these {len(self):,} subsets, or the rule {self.rule!r} has none; "
+                "choose by accuracy."
+            )
         best = scores[rows].max() if METRICS[metric].higher_is_better else scores[rows].min()
         rows = rows[np.abs(scores[rows] - best) <= TIE]
         rows = rows[sizes[rows] == sizes[rows].min()]
-        rows = rows[self.nll[rows] <= self.nll[rows].min() + TIE]
+        if not np.isnan(self.nll[rows[0]]):
+            rows = rows[self.nll[rows] <= self.nll[rows].min() + TIE]
         return int(rows[0])
 
     def by_size(self, metric: str = "accuracy") -> list[SizeSummary]:
@@ -167,7 +179,7 @@ class SubsetTable:
                     mean_accuracy=int(correct.sum()) / decisions,
                     min_accuracy=int(correct.min()) / self.samples,
                     max_accuracy=int(correct.max()) / self.samples,
-                    mean_top5=int(self.top5[rows].sum()) / decisions,
+                    mean_top5=math.nan if "top5" in self.without else int(self.top5[rows].sum()) / decisions,
                     mean_nll=float(self.nll[rows].mean()),
                     mean_brier=float(self.brier[rows].mean()),
                     best=self.subset(self._best_of(rows, metric)),
@@ -191,19 +203,32 @@ class SubsetTable:
         return METRICS[metric].advantage(subset.score(metric), pick(alone))
 
 
-def columns(table: SubsetTable) -> dict[str, np.ndarray]:
-    """Return the table as named columns, as files hold it: one row a subset, in increasing mask.
+def columns(table: SubsetTable, rows: slice = slice(None)) -> dict[str, np.ndarray]:
+    """Return the table, or some of its rows, as named columns, as files hold it: one row a subset.
 
     mask uint64, members str (joined with +), size and correct int64, accuracy, top5, nll and brier float64.
     """
-    joined: Sequence[str] = ["+".join(table.members_of(int(mask))) for mask in table.masks]
     return {
-        "mask": table.masks,
-        "members": np.array(joined, dtype=np.str_),
-        "size": table.sizes,
-        "correct": table.correct,
-        "accuracy": table.scores("accuracy"),
-        "top5": table.scores("top5"),
-        "nll": table.nll,
-        "brier": table.brier,
+        "mask": table.masks[rows],
+        "members": np.array(_joined_names(table.members, table.masks[rows]), dtype=np.str_),
+        "size": table.sizes[rows],
+        "correct": table.correct[rows],
+        "accuracy": table.scores("accuracy")[rows],
+        "top5": table.scores("top5")[rows],
+        "nll": table.nll[rows],
+        "brier": table.brier[rows],
     }
+
+
+def _joined_names(members: Sequence[str], masks: np.ndarray) -> list[str]:
+    """Return each subset's members joined with +, looked up by twelve bits of the mask at a time."""
+    joined = [""] * len(masks)
+    for first in range(0, len(members), 12):
+        names = members[first : first + 12]
+        known = [""]
+        for name in names:
+            known += [f"{before}+{name}" if before else name for before in known]
+        words = (masks >> np.uint64(first) & np.uint64(4095)).tolist()
+        parts = [known[word] for word in words]
+        joined = [f"{a}+{b}" if a and b else a or b for a, b in zip(joined, parts, strict=True)]
+    return joined

@@ -2,43 +2,59 @@
 
 import contextlib
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
-from cli.common import Talk
+from cli.common import Talk, printable
 from ensemble.jobs import Event
 
 
-def _sentence(talk: Talk, member: str, kind: str, facts: dict[str, Any]) -> None:
+def _sentence(member: str, kind: str, facts: dict[str, Any]) -> tuple[str, bool] | None:
+    """Return what is to be said of an event, and whether it is a warning; None where nothing is."""
     if kind == "died":
         again = "it goes on from its checkpoint" if facts["attempt"] < facts["attempts"] else "given up"
-        talk.warn(f"{member}: the process {facts['how']} (attempt {facts['attempt']} of {facts['attempts']}); {again}.")
-    elif kind == "end":
+        attempt = f"attempt {facts['attempt']} of {facts['attempts']}"
+        return f"{member}: the process {facts['how']} ({attempt}); {again}.", True
+    if kind == "end":
         outcome = facts["outcome"]
         if outcome.status == "failed":
-            talk.warn(f"{member}: failed, {str(outcome.error).removeprefix(f'{member}: ')}")
-        elif outcome.last is not None:
-            talk.say(
-                f"{member}: {outcome.status}, {outcome.epochs} epochs in {outcome.seconds:.0f} s, validation accuracy "
-                f"{outcome.last.val_accuracy:.1%} (best {outcome.best.val_accuracy:.1%} in epoch {outcome.best.epoch})"
-            )
+            return f"{member}: failed, {str(outcome.error).removeprefix(f'{member}: ')}", True
+        if outcome.last is not None:
+            best = f"best {outcome.best.val_accuracy:.1%} in {outcome.best.epoch}"
+            how = f"{outcome.status}, {outcome.epochs} epochs, {outcome.seconds:,.0f} s"
+            return f"{member}: {how}, val {outcome.last.val_accuracy:.1%} ({best})", False
+    return None
 
 
 @contextlib.contextmanager
 def board(talk: Talk) -> Generator[Event]:
     """Give the function that hears of members' events (see `ensemble.jobs.train_members`) and shows them."""
     if talk.quiet or not sys.stderr.isatty():
-        yield lambda member, kind, facts: _sentence(talk, member, kind, facts)
+
+        def tell(member: str, kind: str, facts: dict[str, Any]) -> None:
+            said = _sentence(member, kind, facts)
+            if said is not None:
+                (talk.warn if said[1] else talk.say)(said[0])
+
+        yield tell
         return
+    with _live_board() as show:
+        yield show
+
+
+@contextlib.contextmanager
+def _live_board() -> Generator[Callable[[str, str, dict[str, Any]], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
+    # Made for 80 columns: the name gives way first.
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=16),
-        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+        BarColumn(bar_width=8),
+        TextColumn("{task.fields[epoch]}/{task.fields[epochs]}"),
         TextColumn("{task.fields[scores]}"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
@@ -47,27 +63,22 @@ def board(talk: Talk) -> Generator[Event]:
             if kind in ("died", "end"):
                 if member in tasks:
                     bars.remove_task(tasks.pop(member))
-                _sentence(talk, member, kind, facts)
-                return
-            if kind == "start":
+                said = _sentence(member, kind, facts)
+                if said is not None:
+                    # Through the bars' own console, which writes above them.
+                    bars.console.print(Text(printable(said[0]), style="yellow" if said[1] else ""))
+            elif kind == "start":
                 tasks[member] = bars.add_task(member, total=None, epoch="-", epochs="-", scores="starting")
             elif kind == "batch":
                 done = facts["epoch"] - 1 + facts["done"] / facts["total"]
-                bars.update(
-                    tasks[member],
-                    completed=done,
-                    total=facts["epochs"],
-                    epoch=facts["epoch"],
-                    epochs=facts["epochs"],
-                )
+                now, all_ = facts["epoch"], facts["epochs"]
+                bars.update(tasks[member], completed=done, total=all_, epoch=now, epochs=all_)
             elif kind == "epoch":
+                rate = f"{facts['images_per_second']:,.0f}/s"
                 scores = (
-                    f"loss {facts['train_loss']:.3f} acc {facts['train_accuracy']:.1%} "
-                    f"val {facts['val_accuracy']:.1%} {facts['images_per_second']:,.0f} img/s"
+                    f"loss {facts['train_loss']:.3f} acc {facts['train_accuracy']:.1%} val {facts['val_accuracy']:.1%}"
                 )
-                bars.update(
-                    tasks[member], completed=facts["epoch"], total=facts["epochs"], epoch=facts["epoch"],
-                    epochs=facts["epochs"], scores=scores,
-                )  # fmt: skip
+                now, all_ = facts["epoch"], facts["epochs"]
+                bars.update(tasks[member], completed=now, total=all_, epoch=now, epochs=all_, scores=f"{scores} {rate}")
 
         yield show

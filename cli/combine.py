@@ -59,10 +59,10 @@ def _sizes(_context: click.Context, option: click.Parameter, text: str) -> tuple
 @click.option("--intersect", is_flag=True, help="Where members differ in samples, take the common ones.")
 @click.option(
     "--rule",
-    type=click.Choice(["mean"]),
+    type=click.Choice(["mean", "geometric", "vote"]),
     default="mean",
     show_default=True,
-    help="How members are combined: the arithmetic mean of their probabilities.",
+    help="How members are combined: the arithmetic or geometric mean of their probabilities, or plurality of votes.",
 )
 @click.option(
     "--metric",
@@ -92,12 +92,12 @@ def combine(
 ) -> None:  # fmt: skip
     """Score every subset of the members, and choose the best.
 
-    Members are joined by sample id and class id. A subset's prediction is the mean of its members'
-    probabilities; accuracy, top-5, NLL and Brier score are exact for every subset.
+    Members are joined by sample id and class id. Accuracy, top-5, NLL and Brier score are exact for every subset;
+    a vote has the former two, and the geometric mean of more than 12 members too.
     """
-    from analysis.plain import subset_table
     from analysis.saved import saved_ensemble
     from analysis.stack import join
+    from analysis.subsets import subset_table
     from analysis.table_file import check_table_path, write_subset_table
     from ensemble.store import Study
 
@@ -109,17 +109,19 @@ def combine(
     predictions = _read(study, split, members)
     stack = join(predictions, intersect)
     sizes = _within(k, len(stack.members))
+    _check_rule(rule, metric, len(stack.members), save)
+    _say_cost(talk, stack, sizes, rule)
     with talk.progress("Scoring subsets", "samples") as progress:
-        scored = subset_table(stack, sizes, progress)
+        scored = subset_table(stack, sizes, progress, rule)
     best = scored.best(metric, max_size)
-    alone = (scored if 1 in sizes else subset_table(stack, [1])).single_best(metric)
+    alone = (scored if 1 in sizes else subset_table(stack, [1], rule=rule)).single_best(metric)
     _warn(talk, stack, scored)
     _show(talk, scored, best, alone, metric, max_size)
     if table:
         write_subset_table(table, scored)
         talk.say(f"Wrote {_many(len(scored), 'subset')} to {table}.")
     if save:
-        path = study.write(saved_ensemble(save, stack, best.members, predictions))
+        path = study.write(saved_ensemble(save, stack, best.members, predictions, rule))
         talk.say(f"Saved the chosen ensemble as {save!r} in {path}.")
     talk.document(**_document(scored, best, metric))
     on = "" if split == "val" else f" --split {split}"
@@ -150,6 +152,42 @@ def _within(sizes: tuple[int, int] | None, members: int) -> range:
     return range(low, high + 1)
 
 
+def _check_rule(rule: str, metric: str, members: int, save: str | None) -> None:
+    """Raise `BadInput` where the rule gives no probabilities, and the metric or `--save` needs some."""
+    from analysis.rules import GEOMETRIC_MEMBERS
+    from ensemble.errors import BadInput
+
+    if rule == "vote" and save:
+        raise BadInput("--save: a vote gives no probabilities to keep; combine by --rule mean or --rule geometric.")
+    if metric not in ("nll", "brier"):
+        return
+    if rule == "vote":
+        raise BadInput(f"--metric {metric}: a vote gives no probabilities; choose by accuracy or top5.")
+    if rule == "geometric" and members > GEOMETRIC_MEMBERS:
+        raise BadInput(
+            f"--metric {metric}: for the geometric mean it is computed up to {GEOMETRIC_MEMBERS} members, and there "
+            f"are {members}; choose by accuracy or top5, or name fewer with --members."
+        )
+
+
+def _say_cost(talk: Talk, stack: "PredictionStack", sizes: range, rule: str) -> None:
+    """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it."""
+    from analysis.subsets import plain_is_faster
+
+    if stack.labels is None or plain_is_faster(stack, sizes):
+        return
+    from analysis.lattice.cost import cost
+
+    size = len(stack.members), stack.samples, stack.classes
+    found = cost(*size, sizes, source=stack, rule=rule)
+    if found.seconds > 1 or found.bytes > 10_000_000:
+        seconds = f"{found.seconds:,.0f} seconds" if found.seconds < 120 else f"{found.seconds / 60:,.0f} minutes"
+        talk.say(
+            f"{_many(found.subsets, 'subset')} of {size[0]} members: a table of {found.bytes / 1e6:,.0f} MB, "
+            f"about {seconds}."
+        )
+
+
 def _check_free(study: "Study", name: str) -> None:
     """Raise `BadInput` where the study has a member or an ensemble called `name` already."""
     from ensemble.errors import BadInput
@@ -165,10 +203,11 @@ def _warn(talk: Talk, stack: "PredictionStack", table: "SubsetTable") -> None:
     if any(stack.dropped):
         lost = ", ".join(f"{m} {n:,}" for m, n in zip(stack.members, stack.dropped, strict=True) if n)
         talk.warn(f"the members share {stack.samples:,} samples, which are scored; left out: {lost}.")
+    floor = "2^-26" if table.rule == "geometric" else "1e-12"
     if table.floored:
         talk.warn(
             f"{table.floored:,} of {len(stack.members) * stack.samples:,} member probabilities of the true class "
-            "lay below 1e-12 and count as 1e-12 in the NLL."
+            f"lay below {floor} and count as {floor} in the NLL."
         )
 
 
@@ -183,7 +222,7 @@ def _show(talk: Talk, table: "SubsetTable", best: "Subset", alone: "Subset", met
             (
                 str(s.k), f"{s.subsets:,}",
                 *(_percent(x) for x in (s.mean_accuracy, s.min_accuracy, s.max_accuracy, s.mean_top5)),
-                f"{s.mean_nll:.4f}", f"{s.mean_brier:.4f}",
+                _value("nll", s.mean_nll), _value("brier", s.mean_brier),
             )
             for s in by_size
         ],
@@ -198,7 +237,8 @@ def _show(talk: Talk, table: "SubsetTable", best: "Subset", alone: "Subset", met
         talk.text(f"  k = {s.k:<2}  {_value(metric, s.best.score(metric)):>7}  {_named(s.best, table.members)}")
     talk.text(f"\nBest{f' of at most {max_size}' if max_size else ''}: {' + '.join(best.members)}")
     talk.text(
-        f"  accuracy {_percent(best.accuracy)}, top-5 {_percent(best.top5)}, NLL {best.nll:.4f}, Brier {best.brier:.4f}"
+        f"  accuracy {_percent(best.accuracy)}, top-5 {_percent(best.top5)}, "
+        f"NLL {_value('nll', best.nll)}, Brier {_value('brier', best.brier)}"
     )
     gain = METRICS[metric].advantage(best.score(metric), alone.score(metric))
     points = f"{100 * gain:+.2f} points" if metric in ("accuracy", "top5") else f"{gain:+.4f}"
@@ -222,6 +262,8 @@ def _percent(share: float) -> str:
 
 
 def _value(metric: str, score: float) -> str:
+    if score != score:  # the rule has none
+        return "-"
     return _percent(score) if metric in ("accuracy", "top5") else f"{score:.4f}"
 
 

@@ -74,12 +74,12 @@ class Talk:
     def document(self, **content: Any) -> None:
         """Print the one JSON document of `--json`; nothing without it."""
         if self.json:
-            click.echo(json.dumps(json_ready({"schema": SCHEMA, **content}), ensure_ascii=False))
+            _out(json.dumps(json_ready({"schema": SCHEMA, **content}), ensure_ascii=False))
 
     def text(self, line: str) -> None:
         """Print a line of the result; nothing under `--json`."""
         if not self.json:
-            click.echo(printable_lines(line))
+            _out(printable_lines(line))
 
     def table(
         self,
@@ -116,7 +116,10 @@ class Talk:
             )
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
-        Console(file=sys.stdout, highlight=False).print(table)
+        console = Console(file=sys.stdout, highlight=False)
+        with console.capture() as captured:
+            console.print(table)
+        _out(captured.get().removesuffix("\n"))
 
     @contextlib.contextmanager
     def progress(self, what: str, unit: str = "") -> Generator[Progress]:
@@ -132,6 +135,15 @@ class Talk:
         with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _out(text: str) -> None:
+    """Write a line of the result; whoever read standard output (`head`, say) may have had enough, and work goes on."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # What follows goes nowhere, the interpreter's last flush included.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable_lines(text: str) -> str:
@@ -244,10 +256,6 @@ def run(cmd: click.Command, argv: Sequence[str]) -> int:
         return _fail(error.format_message() + hint, 2, as_json)
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code, as_json)
-    except BrokenPipeError:
-        # Whoever read standard output (head, say) has enough; keep the interpreter from flushing into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if "--debug" in argv:
             traceback.print_exc()

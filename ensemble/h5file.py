@@ -1,7 +1,9 @@
 """Predictions and subset tables as files, version 1 of the layout that FORMAT.md states."""
 
+import contextlib
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.hdf5 import AGAIN, NewFile, new_file, opened
-from ensemble.predictions import Predictions, check_labels
+from ensemble.hdf5 import AGAIN, NewFile, OldFile, new_file, opened
+from ensemble.predictions import Predictions, check_labels, check_rows
 from ensemble.split import check_ids
 
 PREDICTIONS = "kofn.predictions"
@@ -56,7 +58,26 @@ class Rows:
     ids_given: bool
     sample_ids: np.ndarray
     class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
     labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class RowReader:
+    """The probabilities of an open predictions file, a run of rows at a time."""
+
+    path: Path
+    file: OldFile
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return rows start..stop-1 as float32 (rows, C); raise `BadInput` where they are no probabilities."""
+        with np.errstate(over="ignore"):
+            rows = self.file.load("probs", slice(start, stop)).astype(np.float32, copy=False)
+        check_rows(rows, f"{self.path}: probs", first=start)
+        return rows
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -145,13 +166,22 @@ def read_predictions(path: Path, *, extras: bool = False) -> Predictions:
 
 def read_rows(path: Path) -> Rows:
     """Read all of a predictions file but its probabilities; raises `BadInput` as `read_predictions` does."""
-    attributes, arrays = _read(path, ["sample", "class", "label"])
-    rows = Rows(**_shared(path, attributes, arrays))
+    attributes, arrays = _read(path, ["sample", "class", "class_name", "label"])
+    names = tuple(arrays.get("class_name", arrays["class"]).tolist())
+    rows = Rows(**_shared(path, attributes, arrays), class_names=names)
     check_ids(rows.sample_ids, f"{path}: sample")
     check_ids(list(rows.class_ids), f"{path}: class")
     if rows.labels is not None:
         check_labels(rows.labels, len(rows.sample_ids), len(rows.class_ids), f"{path}: label")
     return rows
+
+
+@contextlib.contextmanager
+def reading_rows(path: Path) -> Generator[RowReader]:
+    """Open a predictions file to read its rows bit by bit; raises `BadInput` as `read_predictions` does."""
+    with opened(path, PREDICTIONS, VERSION) as file:
+        _checked(path, file)
+        yield RowReader(path, file)
 
 
 def write_table(path: Path, columns: Mapping[str, np.ndarray | Sequence[str]], attributes: Mapping[str, Any]) -> None:
@@ -166,6 +196,31 @@ def write_table(path: Path, columns: Mapping[str, np.ndarray | Sequence[str]], a
         file.put(first, columns[first])
         for name in others:
             file.put(name, columns[name], [first])
+
+
+def write_table_blocks(
+    path: Path,
+    blocks: Iterable[Mapping[str, np.ndarray]],
+    rows: int,
+    widths: Mapping[str, int],
+    attributes: Mapping[str, Any],
+) -> None:
+    """Write a table of subsets whose rows come in blocks; else as `write_table`.
+
+    rows: of all blocks together, S; widths: for each column of text the most bytes that one of its texts takes.
+    """
+    _refuse_taken(path, attributes, _TABLE_FIELDS)
+    waiting = iter(blocks)
+    first = next(waiting)
+    names = _check_lengths(path, {name: len(column) for name, column in first.items()})
+    with new_file(path, SUBSETS, VERSION, {"columns": names, **attributes}) as file:
+        for name in names:
+            file.make(name, rows, first[name].dtype, widths.get(name), [] if name == names[0] else [names[0]])
+        done = 0
+        for block in itertools.chain([first], waiting):
+            for name in names:
+                file.fill(name, done, block[name])
+            done += len(block[names[0]])
 
 
 def read_table(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -194,18 +249,23 @@ def _refuse_taken(path: Path, attributes: Mapping[str, Any], own: Sequence[str])
 def _read(path: Path, wanted: Sequence[str]) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
     """Return the root attributes and those wanted arrays that are there; all are checked before one is read."""
     with opened(path, PREDICTIONS, VERSION) as file:
-        present = [name for name in _ARRAYS if name in _REQUIRED or name in file]
-        shapes = {name: file.check(name, _ARRAYS[name][0], len(_ARRAYS[name][1])) for name in present}
-        lengths = dict(zip("NC", shapes["probs"], strict=True))
-        for name, shape in shapes.items():
-            axes = _ARRAYS[name][1]
-            expected = tuple(lengths.get(axis, length) for axis, length in zip(axes, shape, strict=True))
-            if shape != expected:
-                raise BadInput(
-                    f"{path}: {name}: expected the shape {expected} beside probs {shapes['probs']}, "
-                    f"found {shape}; {AGAIN}."
-                )
+        present = _checked(path, file)
         return file.attributes, {name: file.load(name) for name in present if name in wanted}
+
+
+def _checked(path: Path, file: OldFile) -> list[str]:
+    """Return the arrays that are there, once their types and shapes were found good."""
+    present = [name for name in _ARRAYS if name in _REQUIRED or name in file]
+    shapes = {name: file.check(name, _ARRAYS[name][0], len(_ARRAYS[name][1])) for name in present}
+    lengths = dict(zip("NC", shapes["probs"], strict=True))
+    for name, shape in shapes.items():
+        axes = _ARRAYS[name][1]
+        expected = tuple(lengths.get(axis, length) for axis, length in zip(axes, shape, strict=True))
+        if shape != expected:
+            raise BadInput(
+                f"{path}: {name}: expected the shape {expected} beside probs {shapes['probs']}, found {shape}; {AGAIN}."
+            )
+    return present
 
 
 def _shared(path: Path, attributes: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

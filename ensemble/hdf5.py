@@ -89,6 +89,25 @@ class NewFile:
         for i, scale in enumerate(axes):
             dataset.dims[i].attach_scale(self.handle[scale])
 
+    def make(self, name: str, rows: int, kind: np.dtype, width: int | None, axes: Sequence[str]) -> None:
+        """Make room for numbers or text that `fill` brings block by block; text, of at most `width` bytes, is packed.
+
+        Of a long table the text would take most of the room, and it repeats itself.
+        """
+        dtype: Any = kind if width is None else h5py.string_dtype("utf-8", max(2, width))
+        chunks = (max(1, min(rows, 2**20 // (8 if width is None else width))),)
+        pack = {} if width is None or rows < 2**16 else {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+        dataset = self.handle.create_dataset(name, (rows,), dtype=dtype, chunks=chunks, fletcher32=True, **pack)
+        if not axes:
+            dataset.make_scale(name)
+        for i, scale in enumerate(axes):
+            dataset.dims[i].attach_scale(self.handle[scale])
+
+    def fill(self, name: str, start: int, values: np.ndarray) -> None:
+        """Store values from row `start` on, where `make` made room."""
+        array = self._text(name, values.tolist()) if values.dtype.kind == "U" else values
+        self.handle[name][start : start + len(array)] = array
+
     def _text(self, name: str, values: Sequence[str]) -> np.ndarray:
         """Encode text as UTF-8 of one fixed length.
 
@@ -174,10 +193,10 @@ class OldFile:
         _check_size(dataset, where, self.size, expansion)
         return tuple(int(length) for length in shape)
 
-    def load(self, name: str) -> np.ndarray:
-        """Read an array that `check` found good; text comes as str."""
+    def load(self, name: str, rows: slice | None = None) -> np.ndarray:
+        """Read an array that `check` found good, or some of its rows; text comes as str."""
         try:
-            values = self.handle[name][()]
+            values = self.handle[name][() if rows is None else rows]
         except _H5PY_ERRORS as error:
             raise BadInput(f"{self.path}: {name}: {_reason(error)}; {AGAIN}.") from error
         if values.dtype.kind != "S":

@@ -10,14 +10,17 @@ from analysis.lattice.kernels import compiled, lanes, subset_sums
 
 
 @lanes
-def error_products(probs, labels, start, stop, out):
-    """Write for rows start..stop-1 of probs (M, rows, C) the members' <e_i, e_j>, j <= i: out float64 (rows, pairs)."""
+def error_products(probs, first_row, labels, out):
+    """Write the members' <e_i, e_j>, j <= i, for the rows of probs (M, rows, C) from first_row on.
+
+    labels: int64 (n,). out: float64 (n, M (M + 1) / 2).
+    """
     members, _, classes = probs.shape
     errors = np.empty((members, classes))
-    for n in range(start, stop):
+    for n in range(len(labels)):
         for m in range(members):
             for c in range(classes):
-                errors[m, c] = probs[m, n, c]
+                errors[m, c] = probs[m, first_row + n, c]
             errors[m, labels[n]] -= 1
         pair = 0
         for i in range(members):

@@ -195,3 +195,24 @@ def count_wrong(rivals, starts, ends, limits, order, begin, end, low, middle, fi
             if whole[t]:
                 for x in range(1 << low):
                     wrong[block, t, x] += whole[t]
+
+
+@compiled
+def decide(rivals, starts, fronts, masks, right):
+    """Mark in right (S, n), all true, the samples that the subsets with these masks (S,) have wrong.
+
+    starts: int64 (n + 1,). fronts: int64 (n,), how many rivals to look at, negative where it is always wrong.
+    """
+    members = rivals.shape[1] - 1
+    for s in range(len(masks)):
+        for n in range(right.shape[1]):
+            if fronts[n] < 0:
+                right[s, n] = False
+            for r in range(starts[n], starts[n] + fronts[n]):
+                total = np.int64(rivals[r, members])
+                for m in range(members):
+                    if masks[s] >> np.uint64(m) & np.uint64(1):
+                        total += rivals[r, m]
+                if total < 0:
+                    right[s, n] = False
+                    break

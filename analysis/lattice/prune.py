@@ -24,13 +24,14 @@ def dominates(strong, weak):
 
 
 @compiled
-def prune_rows(probs, labels, scale, limit, start, stop, rivals, room, counts):
-    """Write the rivals that matter for rows start..stop-1; return the row it stopped at and how many rivals it wrote.
+def prune_rows(probs, first_row, labels, scale, limit, start, rivals, counts):
+    """Write the rivals that matter for the samples from `start` on; return where it stopped and how many it wrote.
 
-    probs: (M, rows, C), quantised here as rint(scale * p). limit: 1 keeps the rivals that no other dominates, enough
+    probs: (M, rows, C), quantised here as rint(scale * p). labels: int64 (n,), those of the rows from first_row on.
+    limit: 1 keeps the rivals that no other dominates, enough
     to know whether y is first; 5 those that fewer than five others dominate, enough for top-5.
-    rivals: int32 (room, M + 1), filled from 0; it stops early where a row might not fit.
-    counts: int64 (rows, 3), for each row: the rivals that no other dominates (they stand first) or NEVER; all that
+    rivals: int32 (room, M + 1), filled from 0; it stops early where a sample's might not fit.
+    counts: int64 (n, 3), for each sample: the rivals that no other dominates (they stand first) or NEVER; all that
     are kept; and how many others are ahead in every subset, at most `limit`.
     """
     members, _, classes = probs.shape
@@ -43,8 +44,8 @@ def prune_rows(probs, labels, scale, limit, start, stop, rivals, room, counts):
     kept = np.empty(classes, np.int64)
     above = np.empty(classes, np.int64)
     written = 0
-    for n in range(start, stop):
-        if written + classes > room:
+    for n in range(start, len(labels)):
+        if written + classes > len(rivals):
             return n, written
         y = labels[n]
         for c in range(classes):
@@ -52,8 +53,8 @@ def prune_rows(probs, labels, scale, limit, start, stop, rivals, room, counts):
             most[c] = -2147483648
             total[c] = 0
         for m in range(members):
-            own = np.int32(np.rint(probs[m, n, y] * scale))
-            row = probs[m, n]
+            own = np.int32(np.rint(probs[m, first_row + n, y] * scale))
+            row = probs[m, first_row + n]
             for c in range(classes):
                 d = np.int32(own - np.int32(np.rint(row[c] * scale)))
                 q[m, c] = d
@@ -111,4 +112,4 @@ def prune_rows(probs, labels, scale, limit, start, stop, rivals, room, counts):
         if always == 0:
             counts[n, 0] = first - (written - size)
         counts[n, 1] = size
-    return stop, written
+    return len(labels), written

@@ -1,11 +1,13 @@
 """What a selection decided: an ensemble that can be scored on any samples, whether they took part in it or not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from analysis.evidence import Evidence, weighted_mean
+from analysis.evidence import Evidence, combined
+from analysis.rules import RULES, Rule
 
 
 class Chosen(Protocol):
@@ -43,6 +45,11 @@ class Selection(Protocol):
         """All samples that there are."""
         ...
 
+    @property
+    def seconds(self) -> float:
+        """What choosing once takes, roughly, on one core: by a model, so that it is the same every time."""
+        ...
+
     def choose(self, left_out: np.ndarray | None = None) -> Chosen:
         """Return what is chosen on all samples but those `left_out`, bool (n,), of which nothing is looked at."""
         ...
@@ -52,11 +59,12 @@ class Selection(Protocol):
 class Weighted:
     """A weighted mean of members.
 
-    weights: float64 (M,), not negative, summing to 1. Equal weights are a subset under soft voting. It predicts by
-    whole-number sums, see `fixed_point.whole`.
+    weights: float64 (M,), not negative, summing to 1. Equal weights are a subset. It predicts by whole-number sums, see
+    `fixed_point.whole`, of what the rule makes of probabilities.
     """
 
     weights: np.ndarray
+    rule: Rule = RULES["mean"]
 
     @property
     def members(self) -> tuple[int, ...]:
@@ -74,12 +82,13 @@ class Weighted:
         return evidence.scores(self.weights, metric)
 
     def probs(self, probs: np.ndarray) -> np.ndarray:
-        """Return the weighted mean, float64 (n, C), of (M, n, C)."""
-        return weighted_mean(probs, self.weights)
+        """Return what the ensemble says, float64 (n, C), of (M, n, C); raise `BadInput` for a vote."""
+        return combined(probs, self.weights, self.rule)
 
 
-def of_members(indices: tuple[int, ...] | list[int], members: int) -> Weighted:
+def of_members(indices: Iterable[int], members: int, rule: Rule = RULES["mean"]) -> Weighted:
     """Return the equally weighted mean of the members at `indices`, out of `members`."""
+    chosen = list(indices)
     weights = np.zeros(members)
-    weights[list(indices)] = 1 / len(indices)
-    return Weighted(weights)
+    weights[chosen] = 1 / len(chosen)
+    return Weighted(weights, rule)

@@ -31,6 +31,13 @@ class Greedy:
     max_size: int | None = None
     name: str = "greedy"
 
+    @property
+    def seconds(self) -> float:
+        """What choosing once takes, roughly."""
+        samples, pairs, members = self.evidence.samples, len(self.evidence.sample), self.evidence.members
+        each = {"nll": 6e-9 * samples, "brier": 1e-7}.get(self.metric, 5e-6 + 5e-10 * pairs)
+        return 1e-3 + 2e-7 * pairs + self.rounds * members * each
+
     def choose(self, left_out: np.ndarray | None = None) -> Weighted:
         """Return the weights, whole numbers divided by the rounds that were kept."""
         part = self.evidence if left_out is None else self.evidence.only(~left_out)
@@ -117,35 +124,68 @@ class _Quadratic:
 class _Counts:
     """Accuracy, or with `allowed` rivals ahead top-5: running sums of whole numbers.
 
-    The longer the sums, the fewer samples one more member can turn: only pairs that it may win and may lose are
-    looked at, which bounds over the members find in one pass.
+    The longer the sums, the fewer samples some more members can turn. Now and then all pairs are looked through for those
+    that the coming rounds could win or lose, by bounds over the members; until the next time only they are looked at.
     """
 
     def __init__(self, evidence: Evidence, allowed: int = 0) -> None:
         self.leads, self.sample = evidence.leads, evidence.sample
-        self.least, self.most = self.leads.min(axis=0), self.leads.max(axis=0)
+        self.least, self.most = self.leads.min(axis=0, initial=0), self.leads.max(axis=0, initial=0)
         self.sums = -evidence.needs
         self.samples, self.allowed = evidence.samples, allowed
+        self.added: list[int] = []  # since all pairs were looked through
+        self.size = 0
+        self._look_through()
+
+    def _look_through(self) -> None:
+        for member in self.added:
+            self.sums += self.leads[member]
+        self.added = []
+        self.rounds = max(2, self.size // 4)
+        lost = self.sums + self.rounds * self.most.astype(np.int64) < 0
+        base = np.bincount(self.sample[lost], minlength=self.samples)
+        settled = base > self.allowed
+        live = ~lost & (self.sums + self.rounds * self.least.astype(np.int64) < 0) & ~settled[self.sample]
+        self.settled = int(np.count_nonzero(settled))
+        # Laid out by rank: the first live pair of every sample, then the second of those that have two, and so on, the
+        # samples with the most pairs at the front; so a rank is put over the first samples, without a loop over samples.
+        sample, pairs = np.unique(self.sample[live], return_inverse=True)
+        counts = np.bincount(pairs, minlength=len(sample))
+        rank = np.arange(len(pairs)) - (np.cumsum(counts) - counts)[pairs]
+        most_first = np.argsort(-counts, kind="stable")
+        place = np.empty(len(sample), dtype=np.int64)
+        place[most_first] = np.arange(len(sample))
+        layout = np.flatnonzero(live)[np.argsort(rank * len(sample) + place[pairs])]
+        self.live_sums, self.live_leads = self.sums[layout], self.leads[:, layout]
+        self.ranks = np.bincount(rank)
+        self.spare = self.allowed - base[sample[most_first]]
 
     def losses(self, candidates: np.ndarray) -> np.ndarray:
         """Return the share of samples that are wrong with each of the candidates added, float64."""
-        reach = -self.sums  # a pair is lost where the new member's lead is below it
-        lost = np.bincount(self.sample[self.most < reach], minlength=self.samples)
-        settled = lost > self.allowed
-        open_pairs = np.flatnonzero((self.least < reach) & (self.most >= reach) & ~settled[self.sample])
-        wrong = np.full(len(candidates), np.count_nonzero(settled))
-        if open_pairs.size:
-            sample, reach = self.sample[open_pairs], reach[open_pairs]
-            starts = np.flatnonzero(np.diff(sample, prepend=-1))
-            spare = self.allowed - lost[sample[starts]]
-            for i, m in enumerate(candidates):
-                more = np.add.reduceat(self.leads[m, open_pairs] < reach, starts, dtype=np.int64)
-                wrong[i] += np.count_nonzero(more > spare)
-        return wrong / self.samples
+        if len(self.added) == self.rounds:
+            self._look_through()
+        if not len(self.spare):
+            return np.full(len(candidates), self.settled / self.samples)
+        # Compared in 32 bits: a sum beyond them is out of any one member's reach.
+        reach = np.clip(-self.live_sums, -(2**31), 2**31 - 1).astype(np.int32)
+        leads = self.live_leads if len(candidates) == len(self.leads) else self.live_leads[candidates]
+        lost = leads < reach
+        start = len(self.spare)
+        front = lost[:, :start].astype(np.int16 if self.allowed else np.bool_)
+        for length in self.ranks[1:]:
+            if self.allowed:
+                front[:, :length] += lost[:, start : start + length]
+            else:
+                front[:, :length] |= lost[:, start : start + length]
+            start += length
+        wrong = np.count_nonzero(front > self.spare if self.allowed else front, axis=1)
+        return (self.settled + wrong) / self.samples
 
     def add(self, member: int) -> None:
         """Add a member for good."""
-        self.sums += self.leads[member]
+        self.added.append(member)
+        self.live_sums += self.live_leads[member]
+        self.size += 1
 
 
 _STATES: dict[str, Callable[[Evidence], "_Counts | _Likelihood | _Quadratic"]] = {

@@ -1,6 +1,6 @@
 """Sums over any samples of what every subset scores: what the best subset is chosen by."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Protocol
 
@@ -9,6 +9,7 @@ import numpy as np
 from analysis.evidence import Evidence
 from analysis.metrics import TOP
 from analysis.plain import mask_of
+from analysis.subsets import plain_is_faster
 
 
 class Tallies(Protocol):
@@ -24,31 +25,61 @@ class Tallies(Protocol):
         ...
 
 
-class PlainTallies:
-    """Tallies of few subsets: what each of them makes of each sample is kept."""
+def tallies(evidence: Evidence, sizes: Sequence[int], metric: str = "accuracy") -> Tallies:
+    """Return the tallies of all subsets of these sizes, plain where they are few and by the engine where many."""
+    evidence.require(metric)
+    if plain_is_faster(evidence.source, list(sizes)):
+        return PlainTallies(evidence, sizes)
+    return LatticeTallies(evidence, sizes, metric)
 
-    def __init__(
-        self, evidence: Evidence, sizes: Iterable[int], progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        chosen = [c for k in sizes for c in combinations(range(evidence.members), k)]
-        chosen.sort(key=mask_of)
-        self.masks = np.array([mask_of(c) for c in chosen], dtype=np.uint64)
-        self._evidence = evidence
-        self._shares = np.zeros((len(chosen), evidence.members))
-        self._ahead = np.empty((len(chosen), evidence.samples), dtype=np.uint8)
-        for row, c in enumerate(chosen):
-            self._shares[row, list(c)] = 1 / len(c)
-            self._ahead[row] = np.minimum(evidence.ahead(self._shares[row]), TOP)
-            if progress:
-                progress(row + 1, len(chosen))
+
+class LatticeTallies:
+    """Tallies by the engine: the source is pruned once, and each question counted anew."""
+
+    def __init__(self, evidence: Evidence, sizes: Sequence[int], metric: str) -> None:
+        from analysis.lattice.engine import Lattice
+
+        self._lattice = Lattice(evidence.source, evidence.rule.name, sizes, ("accuracy", metric))
+        self.masks = self._lattice.masks
 
     def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""
-        if metric == "accuracy":
-            return (self._ahead[:, rows] == 0).sum(axis=1)
-        if metric == "top5":
-            return (self._ahead[:, rows] < TOP).sum(axis=1)
-        if metric == "nll":
-            return np.array([-np.log(share @ self._evidence.own[:, rows]).sum() for share in self._shares])
-        products = self._evidence.only(rows).products
-        return np.einsum("si,ij,sj->s", self._shares, products, self._shares)
+        ask = {"accuracy": "correct", "top5": "top5", "nll": "nll_sums", "brier": "brier_sums"}[metric]
+        return getattr(self._lattice, ask)(rows)
+
+
+class PlainTallies:
+    """Tallies of few subsets: what each of them makes of each sample is kept."""
+
+    def __init__(self, evidence: Evidence, sizes: Sequence[int]) -> None:
+        members, wanted = evidence.members, set(sizes)
+        masks = sorted(mask_of(c) for k in wanted for c in combinations(range(members), k))
+        self.masks = np.array(masks, dtype=np.uint64)
+        chosen = (self.masks[:, None] >> np.arange(members, dtype=np.uint64) & np.uint64(1)).astype(np.float64)
+        self._shares = chosen / chosen.sum(axis=1, keepdims=True)
+        self._evidence = evidence
+        self._ahead = np.empty((len(self.masks), evidence.samples), dtype=np.uint8)
+        position = {int(mask): i for i, mask in enumerate(self.masks)}
+
+        def extend(sums: np.ndarray, mask: int, first: int) -> None:
+            """Visit every subset that adds members from `first` on; each is one addition away from its parent."""
+            for m in range(first, members):
+                own = sums + evidence.leads[m]
+                row = position.get(mask | 1 << m)
+                if row is not None:
+                    lost = np.bincount(evidence.sample[own < 0], minlength=evidence.samples)
+                    self._ahead[row] = np.minimum(lost, TOP)
+                if mask.bit_count() + 2 <= max(wanted):
+                    extend(own, mask | 1 << m, m + 1)
+
+        # 31 members' leads fit into 32 bits.
+        extend(-evidence.needs.astype(np.int32 if members <= 31 else np.int64), 0, 0)
+
+    def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
+        """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""
+        if metric in ("accuracy", "top5"):
+            return (self._ahead[:, rows] < (1 if metric == "accuracy" else TOP)).sum(axis=1)
+        part = self._evidence.only(rows)
+        if metric == "brier" and part.rule.name == "mean":
+            return np.einsum("si,ij,sj->s", self._shares, part.products, self._shares)
+        return np.array([part.scores(share, metric).sum() for share in self._shares])

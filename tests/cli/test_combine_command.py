@@ -146,7 +146,7 @@ def test_the_best_by_a_metric(study: Study, capsys, metric: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rule", "vote"], "'vote' is not 'mean'"),
+        (["--rule", "votes"], "'votes' is not one of 'mean', 'geometric', 'vote'"),
         (["--select", "greedy"], "'greedy' is not 'best'"),
         (["--metric", "acc"], "'acc' is not one of 'accuracy', 'nll', 'brier', 'top5'"),
         (["--max-size", "0"], "0 is not in the range x>=1"),

@@ -374,3 +374,14 @@ def test_too_many_subsets_are_refused_with_the_way_out(tmp_path: Path, ask: Ask)
     status, out, _ = ask(study, "all")
     assert status == 0
     assert "skipped: 17 members have 131,071 subsets" in out
+
+
+def test_a_reader_that_has_had_enough_does_not_stop_the_pictures(digits: Study, tmp_path: Path) -> None:
+    """`ens-report all | head -1`: the pipe closes after a line, and every picture is written all the same."""
+    line = f"{SCRIPT} all --study {digits.root} --out {tmp_path / 'piped'} | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    assert {"per-class.png", "curve.png", "training.png", "gallery.png"} <= {
+        p.name for p in (tmp_path / "piped").iterdir()
+    }
