@@ -60,7 +60,7 @@ class ArraySource:
     """Arrays handed over as they are.
 
     probs: (M, N, C) of float16, float32 or float64; rows finite, >= 0, summing to 1 within 1e-4 (of float16, 2e-2).
-    labels: whole numbers (N,), columns of `probs`. members: M names; "0", "1", ... where none are given.
+    labels: whole numbers (N,), columns of `probs`. members: M names; m-0, m-1, ... where none are given.
     Raises `BadInput` where shapes, numbers or names do not fit.
     """
 
@@ -76,7 +76,7 @@ class ArraySource:
         m, n, c = probs.shape
         if min(m, n) < 1 or c < 2:
             raise BadInput(f"expected at least 1 member, 1 sample and 2 classes, found {m}, {n} and {c}.")
-        members = tuple(str(name) for name in self.members) or tuple(str(i) for i in range(m))
+        members = tuple(str(name) for name in self.members) or tuple(f"m-{i}" for i in range(m))
         if len(members) != m or list(members) != sorted(set(members), key=natural_key):
             raise BadInput(f"expected {m} different member names in natural order, found {', '.join(members)}.")
         for name, rows in zip(members, probs, strict=True):
@@ -118,7 +118,7 @@ def chosen_rows(rows: np.ndarray | Sequence[int] | None, samples: int) -> np.nda
     """
     if rows is None:
         return np.arange(samples)
-    array = np.asarray(rows)
+    array = np.asarray(rows) if len(rows) else np.empty(0, np.int64)
     if array.dtype == np.bool_ and array.shape == (samples,):
         return np.flatnonzero(array)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and not 0 <= array.min() <= array.max() < samples):

@@ -24,14 +24,16 @@ class Calibration:
     ece: float
 
 
-def calibration(probs: np.ndarray, labels: np.ndarray, preds: np.ndarray | None = None, bins: int = BINS) -> Calibration:
+def calibration(
+    probs: np.ndarray, labels: np.ndarray, preds: np.ndarray | None = None, bins: int = BINS
+) -> Calibration:
     """Return how well the confidence, the largest probability of a row, agrees with how often it is right.
 
     probs: floating point (N, C), an ensemble's; labels: int64 (N,); preds: int64 (N,), what was predicted where that is
     settled by another rule than the largest probability, as whole-number sums are. A confidence of a hair above 1
-    counts as 1, in the last bin; one of exactly b / B lies in the bin that ends there. M. P. Naeini, G. F. Cooper and M. Hauskrecht,
-    Obtaining well calibrated probabilities using Bayesian binning, AAAI 2015; 15 bins as C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger,
-    On calibration of modern neural networks, ICML 2017, have it. Raises `BadInput` for fewer than one bin.
+    counts as 1, in the last bin; one of exactly b / B lies in the bin that ends there. M. P. Naeini, G. F. Cooper and
+    M. Hauskrecht, Obtaining well calibrated probabilities using Bayesian binning, AAAI 2015; 15 bins as C. Guo and
+    others, On calibration of modern neural networks, ICML 2017, have it. Raises `BadInput` for fewer than one bin.
     """
     if bins < 1:
         raise BadInput(f"calibration: expected at least one bin, found {bins}.")

@@ -129,14 +129,12 @@ class Evidence:
         return np.concatenate([probs for _, probs in self.blocks()], axis=1)
 
 
-def evidence(
-    source: BlockSource, rule: str = "mean", *, top5: bool = False, ids: np.ndarray | None = None
-) -> Evidence:
+def evidence(source: BlockSource, rule: str = "mean", *, top5: bool = False, ids: np.ndarray | None = None) -> Evidence:
     """Return the evidence of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
 
     top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
-    A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources the
-    engine's pruning leaves out those too that others dominate: what it shows for subsets holds for any weights >= 0.
+    A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources
+    the engine's pruning leaves out those too that others dominate: what holds for subsets holds for any weights >= 0.
     """
     labels, kind = source.require_labels(), rule_of(rule)
     members, n, classes = len(source.members), source.samples, source.classes
@@ -169,7 +167,7 @@ Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # leads, needs, sample
 
 
 def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
-    """Return a block's pairs, those left out that never win: q(y) - q(c) is positive for all, or not negative and y < c."""
+    """Return a block's pairs without those that never win: q(y) - q(c) is positive for all, or >= 0 and y < c."""
     q = rule.quantise(block.probs[:, block.start - block.offset : block.stop - block.offset])
     y = labels[block.start : block.stop]
     lead = (np.take_along_axis(q, y[None, :, None], axis=2) - q).astype(np.int32)
@@ -180,7 +178,7 @@ def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
 
 
 def _pruned(block: Block, labels: np.ndarray, rule: Rule, top5: bool) -> Pairs:
-    """Return a block's pairs as the engine prunes them; a rival that is always ahead becomes one that all members prefer."""
+    """Return a block's pairs as the engine prunes them; a rival that is always ahead is one that all members prefer."""
     from analysis.lattice.prepare import prepare
     from analysis.lattice.work import cores
 

@@ -137,8 +137,6 @@ def _scores(
     return choice.scores(evidence.only(out), metric)
 
 
-
-
 def interval(found: HeldOut, level: float = 0.95) -> tuple[float, float]:
     """Return the low and high end of the honest accuracy's interval; see `docs/honesty.md` for what it covers.
 
@@ -185,9 +183,7 @@ def _how(evidence: Evidence, found: HeldOut) -> str:
     folds = int(found.folds.max()) + 1
     few = int((counts < folds).sum())
     rare = (
-        f"; {few} of {len(counts)} classes have fewer than {folds} samples, so not every fold holds them"
-        if few
-        else ""
+        f"; {few} of {len(counts)} classes have fewer than {folds} samples, so not every fold holds them" if few else ""
     )
     return (
         f"{folds} folds x {len(found.scores)}, cross-fitted: an estimate of the accuracy on new samples of what "
@@ -213,8 +209,8 @@ def forward(selection: Selection, folds: int = FOLDS, first: int = FIRST) -> For
     """Choose on the first folds and score on the next, then choose on these and score on the one after, to the last.
 
     Unlike in cross-fitting no sample is scored after it was chosen on, so whether it is right is independent of those
-    before it, given the choice: a test that counts samples as separate trials is exact (A. P. Dawid, Present position and
-    potential developments: the prequential approach, JRSS A 147, 1984). All selections on the same samples go the
+    before it, given the choice: a test that counts samples as separate trials is exact (A. P. Dawid, Present position
+    and potential developments: the prequential approach, JRSS A 147, 1984). All selections on the same samples go the
     same way. Raises `BadInput` for fewer than 20 samples.
     """
     evidence = selection.evidence

@@ -36,7 +36,7 @@ def paired(one: Forward, other: Forward, seed: int = 0) -> Paired:
     """Compare two selections that went forward through the same samples in the same order.
 
     On cross-fitted predictions the same test is wrong: every sample helps to choose what is scored on the others, and
-    where no subset was truly better it claimed a difference in 35 to 47 of 100 data sets instead of 5 (docs/honesty.md).
+    where no subset was truly better it claimed a difference in 24 to 42 of 100 data sets, not in 5 (docs/honesty.md).
     Raises `BadInput` where the two did not test the same samples.
     """
     if not np.array_equal(one.tested, other.tested):

@@ -23,9 +23,9 @@ def saved_ensemble(
 
     rule: "mean" or "geometric"; `BadInput` is raised for a vote, which has no probabilities. Probabilities are formed
     and renormalised in float64, then rounded to float32. selection: the way it was chosen, which the file notes.
-    probs: float64 (N, C), what is kept in place of what the ensemble says now: of a stacked ensemble, whose regression was
-    fitted to these samples, what was said of each by a regression that was fitted without it. It has no weights, so
-    its parents stand in the attribute `stacked`.
+    probs: float64 (N, C), what is kept in place of what the ensemble says now: of a stacked ensemble, whose regression
+    was fitted to these samples, what was said of each by a regression that was fitted without it. It has no weights,
+    so its parents stand in the attribute `stacked`.
     `sources` are what the stack was joined from: where the members agree in the fingerprint of their data, the
     ensemble carries it.
     """
@@ -33,7 +33,8 @@ def saved_ensemble(
     fingerprints = {p.data_fingerprint for p in sources if p.member in parents}
     attributes = {"rule": rule} | ({"selection": selection} if selection else {})
     if chosen.weights is None:
-        attributes |= {"rule": "stack", "stacked": "+".join(parents)} | ({"fitted": "out of fold"} if probs is not None else {})
+        attributes |= {"rule": "stack", "stacked": "+".join(parents)}
+        attributes |= {"fitted": "out of fold"} if probs is not None else {}
         parents, weights = (), ()
     else:
         weights = tuple(chosen.weights[list(chosen.members)].tolist())

@@ -18,8 +18,8 @@ BLOCK_BITS = 18  # subsets that are held at once, as a power of 2
 class Shapley:
     """How a metric's way from the empty ensemble to all members is shared out among them.
 
-    empty: the metric of the uniform prediction; all: that of all members together; values: member -> its share. They sum
-    to all - empty. A lower NLL or Brier score is better, so a member that helps has a negative value there.
+    empty: the metric of the uniform prediction; all: that of all members together; values: member -> its share. They
+    sum to all - empty. A lower NLL or Brier score is better, so a member that helps has a negative value there.
     """
 
     metric: str
@@ -31,10 +31,11 @@ class Shapley:
 def shapley(table: SubsetTable, metric: str) -> Shapley:
     """Return the members' Shapley values of a metric; raise `BadInput` where the table lacks a subset or the metric.
 
-    L. S. Shapley, A value for n-person games (1953): a member's value is what it adds to those before it, v(S + i) - v(S),
-    averaged over all orders of the members. With w(s) = s! (M - 1 - s)! / M! that is the sum over subsets with i
-    of (w(|S| - 1) + w(|S|)) v(S), less the sum over all subsets, the empty one too, of w(|S|) v(S), where w(M) = 0. The
-    first sum is a marginal over the lattice, folded bit by bit for all members at once: 2^M additions, not M! orders.
+    L. S. Shapley, A value for n-person games (1953): a member's value is what it adds to those before it, v(S + i) -
+    v(S), averaged over all orders of the members. With w(s) = s! (M - 1 - s)! / M! that is the sum over subsets with i
+    of (w(|S| - 1) + w(|S|)) v(S), less the sum over all subsets, the empty one too, of w(|S|) v(S), where w(M) = 0.
+    The first sum is a marginal over the lattice, folded bit by bit for all members at once: 2^M additions, not M!
+    orders.
     """
     members = len(table.members)
     if len(table) != 2**members - 1:

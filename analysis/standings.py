@@ -1,19 +1,24 @@
 """How the ways to choose an ensemble stand beside each other: each with its apparent and its honest score."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.honest import FEWEST, FOLDS, REPEATS, HeldOut, Honest, fixed, forward, honest, scored
+from analysis.metrics import METRICS
 from analysis.paired import Paired, paired
+from analysis.plain import mask_of
+from analysis.rules import rule_of
 from analysis.selection.best import Best
 from analysis.selection.chosen import Chosen, Selection, Weighted, of_members
 from analysis.selection.greedy import Greedy
 from analysis.selection.stack import Stack
 from analysis.selection.tallies import PlainTallies, tallies
 from analysis.selection.weights import Weights
+from analysis.table import SubsetTable
 from ensemble.errors import BadInput, nearest
 
 SELECTIONS = ("best", "greedy", "weights", "stack")
@@ -46,21 +51,26 @@ def selection_of(
     """Return the way to choose called `name`, bound to the samples of `evidence`.
 
     best: of the subsets of these sizes; greedy: of at most `max_size` different members; "member": the best one.
-    Raises `BadInput` for an unknown name, and for a way that does not go with the rule or a budget.
+    Raises `BadInput` as `check_selection` does.
     """
     if name == "member":
         return Best(evidence, PlainTallies(evidence, [1]), metric, name="member")
-    if name not in SELECTIONS:
-        raise BadInput(f"{name!r} is no way to choose an ensemble; {nearest(name, SELECTIONS)}.")
+    check_selection(name, evidence.rule.name, max_size)
     if name == "best":
         return Best(evidence, tallies(evidence, sizes, metric), metric, max_size)
-    if evidence.rule.name != "mean":
-        raise BadInput(f"--select {name} combines by the arithmetic mean; leave --rule {evidence.rule.name} out.")
     if name == "greedy":
         return Greedy(evidence, metric, max_size=max_size)
-    if max_size is not None:
-        raise BadInput(f"--select {name} has no budget; leave --max-size out, or choose by best or greedy.")
     return Weights(evidence) if name == "weights" else Stack(evidence)
+
+
+def check_selection(name: str, rule: str, max_size: int | None) -> None:
+    """Raise `BadInput` for an unknown way to choose, and for one that does not go with the rule or with a budget."""
+    if name not in SELECTIONS:
+        raise BadInput(f"{name!r} is no way to choose an ensemble; {nearest(name, SELECTIONS)}.")
+    if name != "best" and rule != "mean":
+        raise BadInput(f"--select {name} combines by the arithmetic mean; leave --rule {rule} out.")
+    if name in ("weights", "stack") and max_size is not None:
+        raise BadInput(f"--select {name} has no budget; leave --max-size out, or choose by best or greedy.")
 
 
 def standing(
@@ -83,6 +93,19 @@ def unchosen(name: str, evidence: Evidence, ensemble: Chosen, metric: str = "acc
     return Standing(name, ensemble, fixed(evidence, ensemble), None, None, score, score)
 
 
+def all_scores(standing: Standing, evidence: Evidence, table: SubsetTable) -> dict[str, float]:
+    """Return each metric of what was chosen, on all samples, in the order of `METRICS`; NaN where the rule has none.
+
+    A subset of the table has the table's scores.
+    """
+    chosen = standing.chosen
+    if standing.name == "best":
+        row = table.find(mask_of(chosen.members))
+        return {name: row.score(name) for name in METRICS}
+    none = ("nll", "brier") if evidence.rule.floor is None else ()
+    return {name: math.nan if name in none else float(chosen.scores(evidence, name).mean()) for name in METRICS}
+
+
 def everyone(evidence: Evidence) -> Weighted:
     """Return the ensemble of all members."""
     return of_members(range(evidence.members), evidence.members, evidence.rule)
@@ -99,9 +122,11 @@ def beside(
     source = evidence.source
     small = len(source.members) * source.samples * source.classes <= SMALL
     for name in SELECTIONS:
-        if name == asked or evidence.rule.name != "mean" and name != "best" or max_size and name in ("weights", "stack"):
+        if name == asked or (evidence.rule.name != "mean" and name != "best"):
             continue
-        if name == "best" or (small and FEWEST <= evidence.samples):
+        if max_size and name in ("weights", "stack"):
+            continue
+        if name == "best" or (small and evidence.samples >= FEWEST):
             selection = selection_of(name, evidence, sizes, metric, max_size)
             if selection.seconds * FOLDS * REPEATS <= MOMENT:
                 quick.append(selection)
@@ -121,12 +146,11 @@ def against_the_best_member(selection: Selection, metric: str) -> Paired | None:
     return paired(forward(selection), forward(selection_of("member", evidence, [1], metric)))
 
 
-def given(evidence: Evidence, weights: dict[str, float]) -> Weighted:
+def given(weights: Mapping[str, float], members: Sequence[str], rule: str = "mean") -> Weighted:
     """Return the ensemble with these weights, name -> weight; members that are not named take no part.
 
-    Raises `BadInput` where a name is not among the members, a weight is negative or none, or they do not sum to 1.
+    Raises `BadInput` where a name is not among the members, a weight is negative or no number, or they do not sum to 1.
     """
-    members = evidence.source.members
     values = np.zeros(len(members))
     for name, weight in weights.items():
         if name not in members:
@@ -138,4 +162,4 @@ def given(evidence: Evidence, weights: dict[str, float]) -> Weighted:
     if abs(total - 1) > 1e-6:
         advice = f"; divide each by {total:g}" if total > 0 else ""
         raise BadInput(f"--weights: expected weights that sum to 1 within 1e-6, found {total:.10g}{advice}.")
-    return Weighted(values / total, evidence.rule)
+    return Weighted(values / total, rule_of(rule))

@@ -39,6 +39,11 @@ class StreamedStack:
         return len(self.joint.sample_ids)
 
     @property
+    def sample_ids(self) -> np.ndarray:
+        """The shared samples' ids, str (N,)."""
+        return self.joint.sample_ids
+
+    @property
     def classes(self) -> int:
         """C, the number of classes."""
         return len(self.joint.class_ids)

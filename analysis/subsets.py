@@ -1,7 +1,6 @@
 """Every subset's scores, by whichever way is faster: the plain one for small jobs, the engine for all others."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,16 +8,17 @@ from analysis.blocks import BlockSource
 from analysis.metrics import METRICS
 from analysis.plain import MAX_SUBSETS
 from analysis.plain import subset_table as plain_table
+from analysis.rules import rule_of
 from analysis.sizes import check_sizes, count_subsets
 from analysis.stack import PredictionStack
 from analysis.table import SubsetTable
 
-# Seen on one core: what the plain way takes for a subset's sample, and for each of its classes.
-SECONDS_PER_SAMPLE = 5e-8
-SECONDS_PER_CLASS = 1.2e-9
-# Before the engine does anything, its compiled code is loaded; where there is none yet, it is compiled.
-SECONDS_TO_LOAD = 0.45
-SECONDS_TO_COMPILE = 6.0
+# Seen on one core: what the plain way takes for a subset, and for each of its probabilities.
+SECONDS_PER_SUBSET = 5e-5
+SECONDS_PER_NUMBER = {"mean": 1.5e-9, "geometric": 4e-8, "vote": 1.5e-9}
+# The engine loads its compiled code in about half a second, and compiles it, once, in about ten. The choice hangs on
+# the job alone, never on what was loaded or compiled before: the last bits of NLL and Brier differ between the ways.
+PLAIN_SECONDS = 1.0
 
 
 def subset_table(
@@ -36,20 +36,20 @@ def subset_table(
     `analysis.plain` defines them. progress is told samples done, and all. threads: as many as there are cores unless
     told. Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
     """
-    if isinstance(source, PredictionStack) and plain_is_faster(source, check_sizes(sizes, len(source.members))):
+    if isinstance(source, PredictionStack) and plain_is_faster(
+        source, check_sizes(sizes, len(source.members)), rule_of(rule).name
+    ):
         return plain_table(source, sizes, progress, rule=rule)
     from analysis.lattice.engine import lattice_table
 
     return lattice_table(source, sizes, rule, metrics, progress, threads)
 
 
-def plain_is_faster(source: BlockSource, sizes: Sequence[int]) -> bool:
-    """Say whether the plain way ends before the engine has begun."""
+def plain_is_faster(source: BlockSource, sizes: Sequence[int], rule: str = "mean") -> bool:
+    """Say whether the plain way, or little more, is done before the engine has begun."""
     subsets = count_subsets(len(source.members), sizes)
-    seconds = subsets * source.samples * (SECONDS_PER_SAMPLE + SECONDS_PER_CLASS * source.classes)
-    if "analysis.lattice.kernels" in sys.modules:
-        return False
-    return subsets <= MAX_SUBSETS and seconds < (SECONDS_TO_LOAD if is_compiled() else SECONDS_TO_COMPILE)
+    seconds = subsets * (SECONDS_PER_SUBSET + SECONDS_PER_NUMBER[rule] * source.samples * source.classes)
+    return subsets <= MAX_SUBSETS and seconds < PLAIN_SECONDS
 
 
 def is_compiled() -> bool:

@@ -6,7 +6,7 @@
 A draw is a new set of samples on which an ensemble of eight members is chosen; the truth is that very ensemble's
 accuracy on the population the samples came from:
 
-    level     no subset is truly better than another: on half of the hard samples the label is a toss, of which the members
+    level     no subset is truly better than another: of 40 % of the samples the label is a toss of which the members
               know nothing; every subset's accuracy is exactly .80
     graded    members differ, and their noise averages out, so subsets truly differ; the population is 100,000 samples
     digits    nine scikit-learn classifiers of different kinds, fitted to 200 digits; samples are drawn from the other
@@ -44,23 +44,23 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
-def level(rng: np.random.Generator, n: int, members: int = MEMBERS, alike: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """No true difference: 60 % of samples all members have right, 40 % are a toss between two of four classes.
+def level(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw without a true difference: 60 % of samples all have right, 40 % are a toss between two of four classes.
 
-    `alike` is the share of the members' noise that they have in common.
+    Half of the members' noise is one that they have in common.
     """
     labels = rng.integers(0, 4, n)
     other = (labels + rng.integers(1, 4, n)) % 4
     easy = rng.random(n) < 0.6
-    noise = alike**0.5 * rng.normal(size=n) + (1 - alike) ** 0.5 * rng.normal(size=(members, n))
-    logits = np.zeros((members, n, 4))
+    noise = 0.5**0.5 * (rng.normal(size=n) + rng.normal(size=(MEMBERS, n)))
+    logits = np.zeros((MEMBERS, n, 4))
     logits[:, np.arange(n), labels] += np.where(easy, 4, 2 + noise)
     logits[:, np.arange(n), other] += np.where(easy, 0, 2 - noise)
     return softmax(logits), labels
 
 
 def graded(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Members from weak to strong, ten classes, accuracies from .35 to .53, together .58."""
+    """Draw members from weak to strong, ten classes, accuracies from .35 to .54."""
     labels = rng.integers(0, 10, n)
     logits = rng.normal(size=(n, 10)) * 1.2 + rng.normal(size=(MEMBERS, n, 10)) * 1.2
     strength = np.linspace(0.75, 1.25, MEMBERS)
@@ -95,7 +95,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def selections(e: Evidence, names: Sequence[str]) -> dict[str, Selection]:
-    """The selections of these names, and the best single member they are compared with."""
+    """Return the selections of these names, and the best single member they are compared with."""
     made: dict[str, Selection] = {"member": Best(e, PlainTallies(e, [1]))}
     for name in names:
         made[name] = {
@@ -159,8 +159,8 @@ def one(e: Evidence, names: Sequence[str], truth: Truth) -> dict[str, Row]:
     for name in names:
         chosen, z = made[name].choose(), found[name].z
         real = truth.scores(chosen)
-        gains = [truth.scores(a) - truth.scores(b) for a, b in zip(gone[name].chosen, gone["member"].chosen, strict=True)]
-        gain = np.mean(gains, axis=0)
+        pairs = zip(gone[name].chosen, gone["member"].chosen, strict=True)
+        gain = np.mean([truth.scores(a) - truth.scores(b) for a, b in pairs], axis=0)
         against = paired(gone[name], gone["member"])
         ours, theirs = z > 0.5, found["member"].z > 0.5
         low, high = interval(found[name])
@@ -217,10 +217,8 @@ HEAD = (
 
 def simulate(draw: Draw, exact: float | None, sizes: dict[int, int], names: Sequence[str], seed: int = 0) -> None:
     """Print the table of one generator. exact: the accuracy of every subset, where it is known."""
-    if exact is None:
-        truth = Truth(_evidence(*draw(np.random.default_rng(2**31), POPULATION)))
-    else:
-        truth = Truth(exact=exact)
+    population = _evidence(*draw(np.random.default_rng(2**31), POPULATION)) if exact is None else None
+    truth = Truth(population, exact or 0.0)
     for n, draws in sizes.items():
         rng = np.random.default_rng([seed, n])
         _print(n, names, [one(_evidence(*draw(rng, n)), names, truth) for _ in range(draws)])
@@ -252,7 +250,7 @@ def _evidence(probs: np.ndarray, labels: np.ndarray) -> Evidence:
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description="Bias and coverage of apparent and honest scores.")
-    parser.add_argument("--draws", type=int, default=1000, help="draws of 250 samples; fewer where there are more samples")
+    parser.add_argument("--draws", type=int, default=1000, help="of 250 samples; fewer of more samples")
     draws = parser.parse_args().draws
     many = {250: draws, 1000: draws, 5000: max(1, draws // 2)}
     few = {250: max(1, draws // 4), 1000: max(1, draws // 8)}

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from cli.combine_text import many, show_choice, show_sizes
 from cli.common import Talk, command, entry
 
 if TYPE_CHECKING:
+    from analysis.evidence import Evidence
     from analysis.stack import PredictionStack
-    from analysis.table import Subset, SubsetTable
+    from analysis.standings import Standing
+    from analysis.table import SubsetTable
     from ensemble.predictions import Predictions
     from ensemble.store import Study
 
@@ -21,6 +25,8 @@ EXAMPLES = (
     "ens-combine --k 1-3 --metric nll                     at most three members, the best by likelihood",
     "ens-combine --members 'm3-*' --members resnet        only these",
     "ens-combine --max-size 3 --save best3                the best of at most three, kept as an ensemble",
+    "ens-combine --select greedy                          weights by greedy selection, with an honest score",
+    "ens-combine --weights m3-0=.7,m3-1=.3 --save pair    weights of one's own",
     "ens-combine --table subsets.csv --json > best.json   a row a subset, and the summary for a script",
 )
 
@@ -38,6 +44,25 @@ def _sizes(_context: click.Context, option: click.Parameter, text: str) -> tuple
     if not 1 <= low <= high:
         raise click.BadParameter(f"sizes start at 1 and a range goes upward, as in 2-5; found {text!r}.", param=option)
     return low, high
+
+
+def _weights(_context: click.Context, option: click.Parameter, text: str | None) -> dict[str, float] | None:
+    """Turn 'a=.5,b=.5' into {"a": .5, "b": .5}."""
+    if text is None:
+        return None
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = (piece.strip() for piece in part.partition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = None
+        if not (name and equals) or weight is None:
+            raise click.BadParameter(f"expected NAME=WEIGHT pairs such as a=.5,b=.5, found {part!r}.", param=option)
+        if name in found:
+            raise click.BadParameter(f"{name!r} was given twice; name each member once.", param=option)
+        found[name] = weight
+    return found
 
 
 @command("ens-combine", EXAMPLES)
@@ -73,12 +98,19 @@ def _sizes(_context: click.Context, option: click.Parameter, text: str) -> tuple
 )
 @click.option(
     "--select",
-    type=click.Choice(["best"]),
+    type=click.Choice(["best", "greedy", "weights", "stack"]),
     default="best",
     show_default=True,
-    help="How one subset is chosen: the best of all, exactly.",
+    help="How the ensemble is chosen: the best subset of all; members added greedily, again and again; the weights "
+    "with the lowest NLL; or stacking, a regression on the members' log-probabilities.",
 )
-@click.option("--max-size", type=click.IntRange(min=1), metavar="N", help="Choose among subsets of at most N members.")
+@click.option("--max-size", type=click.IntRange(min=1), metavar="N", help="At most N members, for best and greedy.")
+@click.option(
+    "--weights",
+    callback=_weights,
+    metavar="A=W,B=W",
+    help="Nothing is chosen: these members with these weights, which sum to 1, such as a=.5,b=.5.",
+)
 @click.option(
     "--table",
     type=click.Path(path_type=Path),
@@ -88,19 +120,24 @@ def _sizes(_context: click.Context, option: click.Parameter, text: str) -> tuple
 @click.option("--save", metavar="NAME", help="Keep the chosen ensemble's predictions in the study.")
 def combine(
     talk: Talk, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
-    metric: str, select: str, max_size: int | None, table: Path | None, save: str | None,
+    metric: str, select: str, max_size: int | None, weights: dict[str, float] | None, table: Path | None,
+    save: str | None,
 ) -> None:  # fmt: skip
-    """Score every subset of the members, and choose the best.
+    """Score every subset of the members, choose an ensemble, and say what it is worth.
 
     Members are joined by sample id and class id. Accuracy, top-5, NLL and Brier score are exact for every subset;
-    a vote has the former two, and the geometric mean of more than 12 members too.
+    a vote has the former two, and the geometric mean of more than 12 members too. What is chosen on a split looks
+    better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
-    from analysis.saved import saved_ensemble
+    from analysis.evidence import evidence
     from analysis.stack import join
+    from analysis.standings import all_scores, check_selection, given, selection_of, standing, unchosen
     from analysis.subsets import subset_table
     from analysis.table_file import check_table_path, write_subset_table
     from ensemble.store import Study
 
+    _check_options()
+    check_selection(select, rule, max_size)
     study = Study.open(talk.study)
     if table:
         check_table_path(table)
@@ -109,23 +146,41 @@ def combine(
     predictions = _read(study, split, members)
     stack = join(predictions, intersect)
     sizes = _within(k, len(stack.members))
+    named = None if weights is None else given(weights, stack.members, rule)
     _check_rule(rule, metric, len(stack.members), save)
     _say_cost(talk, stack, sizes, rule)
     with talk.progress("Scoring subsets", "samples") as progress:
         scored = subset_table(stack, sizes, progress, rule)
-    best = scored.best(metric, max_size)
-    alone = (scored if 1 in sizes else subset_table(stack, [1], rule=rule)).single_best(metric)
     _warn(talk, stack, scored)
-    _show(talk, scored, best, alone, metric, max_size)
+    # Gathered before anything is printed: what does not go together is said before work begins.
+    seen = evidence(stack, rule, top5=metric == "top5" or select != "best" or named is not None)
+    selection = selection_of(select, seen, sizes, metric, max_size)
+    show_sizes(talk, scored, metric)
+    if named:
+        own = unchosen("given", seen, named, metric)
+    else:
+        with talk.progress("Choosing again and again for an honest score", "folds") as progress:
+            own = standing(selection, metric, progress)
+    scores = all_scores(own, seen, scored)
+    if not talk.json:
+        show_choice(talk, scored, scores, own, seen, sizes, metric, max_size)
     if table:
         write_subset_table(table, scored)
-        talk.say(f"Wrote {_many(len(scored), 'subset')} to {table}.")
+        talk.say(f"Wrote {many(len(scored), 'subset')} to {table}.")
     if save:
-        path = study.write(saved_ensemble(save, stack, best.members, predictions, rule))
-        talk.say(f"Saved the chosen ensemble as {save!r} in {path}.")
-    talk.document(**_document(scored, best, metric))
+        _save(talk, study, save, stack, predictions, own, seen, rule)
+    talk.document(**_document(scored, own, scores, metric, full=len(sizes) == len(stack.members)))
     on = "" if split == "val" else f" --split {split}"
     talk.next(f"ens-report per-class{on}", f"ens-report curve{on}")
+
+
+def _check_options() -> None:
+    """Refuse options that have nothing to do beside `--weights`."""
+    context = click.get_current_context()
+    if context.params["weights"] is not None:
+        for name, spelled in (("select", "--select"), ("max_size", "--max-size")):
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--weights names the ensemble, so {spelled} has nothing to choose; drop one.")
 
 
 def _read(study: "Study", split: str, patterns: Sequence[str]) -> list["Predictions"]:
@@ -172,10 +227,12 @@ def _check_rule(rule: str, metric: str, members: int, save: str | None) -> None:
 
 def _say_cost(talk: Talk, stack: "PredictionStack", sizes: range, rule: str) -> None:
     """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it."""
-    from analysis.subsets import plain_is_faster
+    from analysis.subsets import is_compiled, plain_is_faster
 
-    if stack.labels is None or plain_is_faster(stack, sizes):
+    if stack.labels is None or plain_is_faster(stack, sizes, rule):
         return
+    if not is_compiled():
+        talk.say("Compiling for this machine, this once: some ten seconds.")
     from analysis.lattice.cost import cost
 
     size = len(stack.members), stack.samples, stack.classes
@@ -183,7 +240,7 @@ def _say_cost(talk: Talk, stack: "PredictionStack", sizes: range, rule: str) -> 
     if found.seconds > 1 or found.bytes > 10_000_000:
         seconds = f"{found.seconds:,.0f} seconds" if found.seconds < 120 else f"{found.seconds / 60:,.0f} minutes"
         talk.say(
-            f"{_many(found.subsets, 'subset')} of {size[0]} members: a table of {found.bytes / 1e6:,.0f} MB, "
+            f"{many(found.subsets, 'subset')} of {size[0]} members: a table of {found.bytes / 1e6:,.0f} MB, "
             f"about {seconds}."
         )
 
@@ -211,72 +268,30 @@ def _warn(talk: Talk, stack: "PredictionStack", table: "SubsetTable") -> None:
         )
 
 
-def _show(talk: Talk, table: "SubsetTable", best: "Subset", alone: "Subset", metric: str, max_size: int | None) -> None:
-    """Print the table by size, the best of each size, and the chosen one with what it gains."""
-    from analysis.metrics import METRICS
+def _save(
+    talk: Talk, study: "Study", name: str, stack: "PredictionStack", predictions: Sequence["Predictions"],
+    own: "Standing", seen: "Evidence", rule: str,
+) -> None:  # fmt: skip
+    """Keep the chosen ensemble's predictions in the study."""
+    from analysis.honest import out_of_fold
+    from analysis.saved import saved_ensemble
 
-    by_size = table.by_size(metric)
-    talk.table(
-        ("k", "subsets", "accuracy", "min", "max", "top-5", "NLL", "Brier"),
-        [
-            (
-                str(s.k), f"{s.subsets:,}",
-                *(_percent(x) for x in (s.mean_accuracy, s.min_accuracy, s.max_accuracy, s.mean_top5)),
-                _value("nll", s.mean_nll), _value("brier", s.mean_brier),
-            )
-            for s in by_size
-        ],
-        title=f"{_many(len(table), 'subset')} of {_many(len(table.members), 'member')}, "
-        f"{_many(table.samples, 'sample')} of {table.split}, {table.classes} classes",
-        left=(),
-    )  # fmt: skip
-    title = METRICS[metric].title
-    name = title if title[:2].isupper() else title.lower()
-    talk.text(f"Best of each size by {name}:")
-    for s in by_size:
-        talk.text(f"  k = {s.k:<2}  {_value(metric, s.best.score(metric)):>7}  {_named(s.best, table.members)}")
-    talk.text(f"\nBest{f' of at most {max_size}' if max_size else ''}: {' + '.join(best.members)}")
-    talk.text(
-        f"  accuracy {_percent(best.accuracy)}, top-5 {_percent(best.top5)}, "
-        f"NLL {_value('nll', best.nll)}, Brier {_value('brier', best.brier)}"
-    )
-    gain = METRICS[metric].advantage(best.score(metric), alone.score(metric))
-    points = f"{100 * gain:+.2f} points" if metric in ("accuracy", "top5") else f"{gain:+.4f}"
-    single = f"{alone.members[0]} ({_value(metric, alone.score(metric))})"
-    if best.mask != alone.mask:
-        talk.text(f"  Gain in {name} over the best member, {single}: {points}")
-    choices = len(table) if max_size is None else int((table.sizes <= max_size).sum())
-    if choices > 1:
-        talk.text(
-            f"  It was chosen from {choices:,} subsets on {table.split}, the split that scores it, so its score "
-            "flatters it: expect less on new data."
-        )
+    # A regression knows the samples it was fitted to: what is kept was said of each by one fitted without it.
+    apart = out_of_fold(seen, own.held) if own.chosen.weights is None and own.held else None
+    path = study.write(saved_ensemble(name, stack, own.chosen, predictions, rule, own.name, apart))
+    note = ", each sample as a regression says that was fitted without it" if apart is not None else ""
+    talk.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _document(
+    table: "SubsetTable", own: "Standing", scores: dict[str, float], metric: str, full: bool
+) -> dict[str, Any]:
+    """Return the JSON of commands.md; full: whether the table holds every subset."""
+    from analysis.shapley import SHOWN, shapley
 
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}%"
-
-
-def _value(metric: str, score: float) -> str:
-    if score != score:  # the rule has none
-        return "-"
-    return _percent(score) if metric in ("accuracy", "top5") else f"{score:.4f}"
-
-
-def _named(subset: "Subset", members: Sequence[str]) -> str:
-    """Name a subset by its members, or by those it lacks where they are fewer."""
-    missing = [m for m in members if m not in subset.members]
-    if len(members) > 2 and len(missing) < min(3, subset.size):
-        return f"all but {', '.join(missing)}" if missing else f"all {len(members)}"
-    return " + ".join(subset.members)
-
-
-def _document(table: "SubsetTable", best: "Subset", metric: str) -> dict[str, Any]:
-    """Return the JSON of commands.md; what is not built yet is None."""
+    chosen, found = own.chosen, own.honest
+    equal = chosen.weights is None or (own.name == "best")
+    contributions = [shapley(table, name) for name in SHOWN] if full else []
     return {
         "split": table.split,
         "rule": table.rule,
@@ -287,19 +302,16 @@ def _document(table: "SubsetTable", best: "Subset", metric: str) -> dict[str, An
         "subsets": len(table),
         "by_size": [asdict(s) | {"best": s.best.members} for s in table.by_size(metric)],
         "best": {
-            "members": best.members,
-            "weights": None,
-            "k": best.size,
-            "accuracy": best.accuracy,
-            "top5": best.top5,
-            "nll": best.nll,
-            "brier": best.brier,
-            "honest_accuracy": None,
-            "honest_low": None,
-            "honest_high": None,
-            "honest_how": None,
+            "members": [table.members[i] for i in chosen.members],
+            "weights": None if equal else chosen.weights[list(chosen.members)],
+            "k": len(chosen.members),
+            **scores,
+            "honest_accuracy": found.score,
+            "honest_low": found.low,
+            "honest_high": found.high,
+            "honest_how": found.how,
         },
-        "shapley": None,
+        "shapley": {s.metric: {"empty": s.empty, "all": s.all, "values": s.values} for s in contributions} or None,
     }
 
 

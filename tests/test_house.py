@@ -22,7 +22,7 @@ DOORS = {
     "torch": {"ensemble/zoo/ting.py", "ensemble/zoo/measure.py", "ensemble/augment.py", "ensemble/weights.py",
               "ensemble/infer.py", "ensemble/trainer.py"},
     "PIL": {"ensemble/datasets/decode.py"},
-    "sklearn": {"ensemble/datasets/digits.py"},
+    "sklearn": {"ensemble/datasets/digits.py", "analysis/selection/stack.py"},
     "rich": {"cli/common.py", "cli/board.py"},
     "multiprocessing": {"ensemble/jobs.py"},
     "pyarrow": {"analysis/parquet.py"},
@@ -106,7 +106,18 @@ with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
 assert "Usage: {command}" in text.getvalue(), text.getvalue()
 assert "Examples:" in text.getvalue() and text.getvalue().count("{command} ") >= 3, text.getvalue()
 """
-    assert not {"torch", "matplotlib", "sklearn", "scipy", "PIL", "rich", "pandas"} & loaded_after(code)
+    assert not {
+        "torch",
+        "matplotlib",
+        "sklearn",
+        "scipy",
+        "numba",
+        "numpy",
+        "h5py",
+        "PIL",
+        "rich",
+        "pandas",
+    } & loaded_after(code)
 
 
 def test_every_folder_of_code_is_a_package_and_so_installed() -> None:

@@ -10,7 +10,7 @@ from analysis.blocks import ArraySource, BlockSource
 from analysis.lattice import scores
 from analysis.lattice.engine import ALL, check_metrics, has_geometric, rows_of_block
 from analysis.lattice.prepare import prepare, question
-from analysis.lattice.room import peak_bytes, table_bytes
+from analysis.lattice.room import check_room, peak_bytes, table_bytes
 from analysis.lattice.walks import walk_through
 from analysis.lattice.work import cores
 from analysis.rules import rule_of
@@ -55,7 +55,8 @@ def cost(
 
     With a `source`, 256 of its samples spread over it (of files, from their beginning) are pruned and counted for a few
     parts of the subsets, and the time is scaled up: it depends on how much members disagree, which no formula knows.
-    Without one it is a model of easy predictions.
+    Without one it is a model of easy predictions. Raises `BadInput` for bad sizes, and where a source is to be timed for
+    a table that would not fit into memory.
     """
     sizes = check_sizes(sizes or range(1, members + 1), members)
     wanted, threads = check_metrics(metrics), threads or cores()
@@ -73,6 +74,7 @@ def cost(
 def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str], rule: str, threads: int) -> float:
     """Time a part of the samples and of the subsets, and scale up."""
     labels, kind = source.require_labels(), rule_of(rule)
+    check_room(len(source.members), sizes, metrics)
     read = next(iter(source.blocks(rows_of_block(source))))
     held = read.probs.shape[1]
     rows = np.unique(np.linspace(0, held - 1, min(CALIBRATION_ROWS, held)).astype(np.int64))

@@ -113,6 +113,8 @@ class _Sums:
                 self._add_up(steps)
         if whole:
             self._told = stop
+            if self.progress:
+                self.progress(stop, self.samples)
 
     def _steps(self, stop: int, count: int) -> Iterator[Callable[[float], None] | None]:
         """Give a function for each of `count` steps that is told the step's share that is done."""

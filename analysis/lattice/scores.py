@@ -33,6 +33,8 @@ def count_wrong(walk: Walk, question: Question, threads: int, tick: Tick | None 
 
     edges = _pieces(question, len(walk.parts), threads)
     total = (len(edges) - 1) * len(walk.parts)
+    if not total:
+        return wrong
     run_all(
         (partial(task, part, begin, end) for begin, end in zip(edges, edges[1:], strict=False)
          for part in range(len(walk.parts))),

@@ -18,8 +18,8 @@ from ensemble.errors import BadInput
 class Best:
     """The subset with the best `metric`, of those tallied and of at most `max_size` members.
 
-    Of equally good ones (counts equal, NLL and Brier within 1e-12) the one with fewer members, then with lower NLL, then
-    with the lower mask: as `SubsetTable.best` has it.
+    Of equally good ones (counts equal, NLL and Brier within 1e-12) the one with fewer members, then with lower NLL,
+    then with the lower mask: as `SubsetTable.best` has it.
     """
 
     evidence: Evidence
@@ -71,9 +71,8 @@ class Best:
         means = -means if METRICS[self.metric].higher_is_better else means
         rows = self._allowed[means <= means.min() + TIE]
         rows = rows[self._sizes[rows] == self._sizes[rows].min()]
-        subsets = [
-            of_members(_members(int(mask)), self.evidence.members, self.evidence.rule) for mask in self.tallies.masks[rows]
-        ]
+        members, rule = self.evidence.members, self.evidence.rule
+        subsets = [of_members(_members(int(mask)), members, rule) for mask in self.tallies.masks[rows]]
         if len(subsets) > 1 and self.evidence.rule.floor is not None:
             nll = np.array([self._nll(subset)[keep].mean() for subset in subsets])
             subsets = [s for s, value in zip(subsets, nll, strict=True) if value <= nll.min() + TIE]

@@ -1,7 +1,7 @@
 """Greedy selection with replacement: the member that helps most is added, again and again.
 
-R. Caruana, A. Niculescu-Mizil, G. Crew and A. Ksikes, Ensemble selection from libraries of models, ICML 2004. How often a
-member was added, divided by the rounds, is its weight.
+R. Caruana, A. Niculescu-Mizil, G. Crew and A. Ksikes, Ensemble selection from libraries of models, ICML 2004. How
+often a member was added, divided by the rounds, is its weight.
 """
 
 from collections.abc import Callable
@@ -124,8 +124,8 @@ class _Quadratic:
 class _Counts:
     """Accuracy, or with `allowed` rivals ahead top-5: running sums of whole numbers.
 
-    The longer the sums, the fewer samples some more members can turn. Now and then all pairs are looked through for those
-    that the coming rounds could win or lose, by bounds over the members; until the next time only they are looked at.
+    The longer the sums, the fewer samples some more members can turn. Now and then all pairs are looked through for
+    those that the coming rounds could win or lose, by bounds over the members; until the next time only they count.
     """
 
     def __init__(self, evidence: Evidence, allowed: int = 0) -> None:
@@ -148,7 +148,7 @@ class _Counts:
         live = ~lost & (self.sums + self.rounds * self.least.astype(np.int64) < 0) & ~settled[self.sample]
         self.settled = int(np.count_nonzero(settled))
         # Laid out by rank: the first live pair of every sample, then the second of those that have two, and so on, the
-        # samples with the most pairs at the front; so a rank is put over the first samples, without a loop over samples.
+        # samples with the most pairs at the front; so a rank is put over the first samples without a loop over them.
         sample, pairs = np.unique(self.sample[live], return_inverse=True)
         counts = np.bincount(pairs, minlength=len(sample))
         rank = np.arange(len(pairs)) - (np.cumsum(counts) - counts)[pairs]

@@ -8,8 +8,8 @@ squares, and a line search keeps the descent. Chosen because it needs some ten s
 itself, sets weights to exactly 0, and has no step size to tune. It starts from twenty steps of the EM fixed point
 w <- w * g(w), which alone would need thousands where a weight goes to 0.
 
-The certificate: with g_m = mean(p_m(y) / sum_k w_k p_k(y)), Jensen's inequality gives f(w) - min f <= ln max_m g_m, and at the
-minimum g_m <= 1 with equality where w_m > 0 (the Kuhn-Tucker conditions).
+The certificate: with g_m = mean(p_m(y) / sum_k w_k p_k(y)), Jensen's inequality gives f(w) - min f <= ln max_m g_m,
+and at the minimum g_m <= 1 with equality where w_m > 0 (the Kuhn-Tucker conditions).
 """
 
 from dataclasses import dataclass
@@ -94,7 +94,8 @@ def _descend(
     while along < 0 and size >= least:
         tried = np.maximum(weights + size * step, 0)
         mixture = tried @ own
-        if mixture.min() > 0 and -np.log(mixture).mean() + tried.sum() <= value + 0.01 * size * along + 1e-14 * abs(value):
+        enough = value + 0.01 * size * along + 1e-14 * abs(value)
+        if mixture.min() > 0 and -np.log(mixture).mean() + tried.sum() <= enough:
             return tried
         size /= 2
     return None

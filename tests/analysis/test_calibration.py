@@ -45,7 +45,9 @@ def test_a_bin_ends_with_its_upper_edge() -> None:
         assert calibration(row, np.array([0])).counts[max(b - 1, 0)] == 1 or b / 15 < (1 - b / 15) / 40
 
 
-@given(st.lists(st.tuples(st.integers(20, 40), st.booleans()), min_size=1, max_size=30), st.sampled_from([1, 3, 4, 8, 15]))
+@given(
+    st.lists(st.tuples(st.integers(20, 40), st.booleans()), min_size=1, max_size=30), st.sampled_from([1, 3, 4, 8, 15])
+)
 def test_against_the_slow_reference(samples: list[tuple[int, bool]], bins: int) -> None:
     confidences = [c / 40 for c, _ in samples]
     right = [r for _, r in samples]

@@ -10,12 +10,14 @@ from analysis.evidence import Evidence, evidence
 from analysis.folds import stratified_folds
 from analysis.honest import fixed, forward, held_out, honest, interval
 from analysis.intervals import wilson
+from analysis.paired import paired
 from analysis.selection.best import Best
 from analysis.selection.chosen import Selection, of_members
 from analysis.selection.greedy import Greedy
 from analysis.selection.stack import Stack
 from analysis.selection.tallies import PlainTallies
 from analysis.selection.weights import Weights
+from analysis.stack import PredictionStack
 from ensemble.errors import BadInput
 
 
@@ -82,7 +84,7 @@ class Spy:
         self.left_out: list[np.ndarray] = []
 
     def choose(self, left_out=None):
-        self.left_out.append(left_out)
+        self.left_out.append(np.zeros(self.evidence.samples, dtype=bool) if left_out is None else left_out)
         return of_members([0], self.evidence.members)
 
 
@@ -113,12 +115,11 @@ def test_what_is_left_out_cannot_matter(name: str) -> None:
     """A selection that peeks is found: the labels that are left out are all changed, and nothing may change."""
     e = skilled()
     out = np.arange(150) % 5 == 0
-    stack = e.source
     labels = e.labels.copy()
     labels[out] = (labels[out] + 1) % 5
-    other = evidence(stack_arrays(stack.probs, labels))
+    other = evidence(stack_arrays(e.probs(), labels))
     one, two = (SELECTIONS[name](x).choose(out) for x in (e, other))
-    assert np.array_equal(one.probs(stack.probs), two.probs(stack.probs))
+    assert np.array_equal(one.probs(e.probs()), two.probs(e.probs()))
 
 
 class Peeking(Best):
@@ -153,6 +154,37 @@ def test_noise_is_at_chance_by_every_selection(name: str) -> None:
     assert np.mean(gaps) > 0.005
 
 
+def toss(seed: int) -> Evidence:
+    """No subset is truly better than another: on 40 % of the samples the label is a toss, and every accuracy .8."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, 150)
+    other = (labels + rng.integers(1, 4, 150)) % 4
+    easy = rng.random(150) < 0.6
+    said = rng.normal(size=150) + rng.normal(size=(4, 150))
+    logits = np.zeros((4, 150, 4))
+    logits[:, np.arange(150), labels] += np.where(easy, 4, 2 + said)
+    logits[:, np.arange(150), other] += np.where(easy, 0, 2 - said)
+    exp = np.exp(logits)
+    return evidence(stack_arrays(exp / exp.sum(axis=2, keepdims=True), labels))
+
+
+def test_the_interval_covers_and_the_test_keeps_its_level() -> None:
+    covered, claimed, bias, flattery = [], [], [], []
+    for seed in range(150):
+        e = toss(seed)
+        selection, member = best(e), Best(e, PlainTallies(e, [1]))
+        found = held_out(selection)
+        low, high = interval(found)
+        covered.append(low <= 0.8 <= high)
+        bias.append(found.score - 0.8)
+        flattery.append(selection.choose().scores(e, "accuracy").mean() - 0.8)
+        claimed.append(paired(forward(selection), forward(member)).p < 0.05)
+    assert np.mean(flattery) > 0.02
+    assert abs(np.mean(bias)) < 0.01
+    assert np.mean(covered) > 0.91
+    assert np.mean(claimed) < 0.10
+
+
 # The score
 
 
@@ -172,7 +204,7 @@ def test_the_same_again_and_unchanged_by_the_order_of_members(name: str) -> None
     e = skilled(members=4)
     one = held_out(SELECTIONS[name](e), repeats=2)
     assert np.array_equal(one.scores, held_out(SELECTIONS[name](e), repeats=2).scores)
-    turned = evidence(stack_arrays(e.source.probs[[2, 0, 3, 1]], e.labels))
+    turned = evidence(stack_arrays(e.probs()[[2, 0, 3, 1]], e.labels))
     other = held_out(SELECTIONS[name](turned), repeats=2)
     assert one.scores == pytest.approx(other.scores)
 
@@ -182,9 +214,8 @@ def test_unchanged_by_the_order_of_samples() -> None:
 
     e = skilled()
     order = np.random.default_rng(0).permutation(150)
-    turned = replace(
-        e.source, probs=e.source.probs[:, order], labels=e.labels[order], sample_ids=e.source.sample_ids[order]
-    )
+    assert isinstance(e.source, PredictionStack)
+    turned = replace(e.source, probs=e.probs()[:, order], labels=e.labels[order], sample_ids=e.ids[order])
     one, other = held_out(best(e)), held_out(best(evidence(turned)))
     assert np.array_equal(one.scores[:, order], other.scores)
 

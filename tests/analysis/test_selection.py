@@ -1,6 +1,7 @@
 """Each way to choose against brute force or a reference, with ties of every kind."""
 
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,11 @@ from analysis.selection.greedy import Greedy, greedy_order
 from analysis.selection.stack import Stack, fit
 from analysis.selection.tallies import LatticeTallies, PlainTallies
 from analysis.selection.weights import Weights, best_weights
+from analysis.stack import PredictionStack
+from analysis.streamed import stream
 from ensemble.errors import BadInput
+from ensemble.h5file import write_predictions
+from ensemble.predictions import Predictions
 
 
 def levels(seed: int, members: int = 4, samples: int = 12, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -41,6 +46,11 @@ def smooth(seed: int, members: int = 5, samples: int = 200, classes: int = 6) ->
 
 def made(probs, labels, rule: str = "mean") -> Evidence:
     return evidence(stack_arrays(np.asarray(probs, dtype=np.float32), labels), rule, top5=True)
+
+
+def whole_stack(e: Evidence) -> PredictionStack:
+    assert isinstance(e.source, PredictionStack)
+    return e.source
 
 
 # The rule of arithmetic for weights
@@ -67,7 +77,7 @@ def test_weights_as_whole_numbers(weights: list[float], expected: list[int]) -> 
 def test_weighted_decisions_are_exact(seed: int, counts: list[int]) -> None:
     probs, labels = levels(seed)
     e = made(probs, labels)
-    sums = np.tensordot(np.array(counts), quantise(e.source.probs), axes=1)
+    sums = np.tensordot(np.array(counts), quantise(e.probs()), axes=1)
     weights = np.array(counts) / sum(counts)
     assert (e.scores(weights, "accuracy") > 0).tolist() == (predicted(sums) == labels).tolist()
     ahead = [
@@ -80,17 +90,17 @@ def test_weighted_decisions_are_exact(seed: int, counts: list[int]) -> None:
 @pytest.mark.parametrize("metric", METRICS)
 def test_scores_of_a_subset_are_those_of_the_table(rule: str, metric: str) -> None:
     e = made(*smooth(1), rule)
-    table = subset_table(e.source, range(1, 6), rule=rule)
+    table = subset_table(whole_stack(e), range(1, 6), rule=rule)
     for chosen in [(2,), (0, 3), (0, 1, 2, 3, 4)]:
         ensemble = of_members(chosen, 5, e.rule)
         expected = table.find(sum(1 << i for i in chosen)).score(metric)
         assert ensemble.scores(e, metric).mean() == pytest.approx(expected, abs=1e-12)
-        assert ensemble.probs(e.source.probs) == pytest.approx(combined_probs(e.source, chosen, rule))
+        assert ensemble.probs(e.probs()) == pytest.approx(combined_probs(whole_stack(e), chosen, rule))
 
 
 def test_votes_have_no_likelihood() -> None:
     e = made(*smooth(1), "vote")
-    table = subset_table(e.source, [3], rule="vote")
+    table = subset_table(whole_stack(e), [3], rule="vote")
     assert of_members((0, 1, 2), 5, e.rule).scores(e, "accuracy").mean() == table.find(7).accuracy
     with pytest.raises(BadInput, match="a vote gives no probabilities"):
         of_members((0, 1), 5, e.rule).scores(e, "nll")
@@ -107,6 +117,27 @@ def test_some_of_the_samples() -> None:
     assert e.only(keep).only(np.arange(keep.sum()) < 5).rows.tolist() == np.flatnonzero(keep)[:5].tolist()
 
 
+def test_files_are_read_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probs, labels = smooth(3)
+    ids, classes = np.array([f"s{i}" for i in range(200)]), tuple("abcdef")
+    paths = []
+    for i, member in enumerate(probs.astype(np.float32)):
+        order = np.random.default_rng(i).permutation(200) if i else np.arange(200)
+        paths.append(tmp_path / f"m-{i}.h5")
+        write_predictions(
+            paths[-1], Predictions(f"m-{i}", "val", member[order], ids[order], classes, classes, labels[order])
+        )
+    monkeypatch.setattr("analysis.evidence.BLOCK_NUMBERS", 700)
+    files, memory = evidence(stream(paths), top5=True), made(probs, labels)
+    assert files.ids.tolist() == ids.tolist()
+    weights = np.array([0.1, 0.2, 0.3, 0.4, 0])
+    for metric in METRICS:
+        assert files.scores(weights, metric) == pytest.approx(memory.scores(weights, metric), abs=1e-12)
+    keep = np.arange(200) % 7 == 0
+    assert files.only(keep).probs() == pytest.approx(memory.only(keep).probs())
+    assert files.products == pytest.approx(memory.products)
+
+
 # best
 
 
@@ -116,11 +147,11 @@ def test_best_agrees_with_the_table(seed: int, metric: str, max_size: int | None
     probs, labels = levels(seed)
     e = made(probs, labels)
     selection = Best(e, PlainTallies(e, range(1, 5)), metric, max_size)
-    table = subset_table(e.source, range(1, 5))
+    table = subset_table(whole_stack(e), range(1, 5))
     assert selection.choose().members == table.indices_of(table.best(metric, max_size).mask)
     # With a third left out: as if those samples had never been.
     out = np.arange(len(labels)) % 3 == seed % 3
-    part = subset_table(made(probs[:, ~out], labels[~out]).source, range(1, 5))
+    part = subset_table(whole_stack(made(probs[:, ~out], labels[~out])), range(1, 5))
     assert selection.choose(out).members == part.indices_of(part.best(metric, max_size).mask)
 
 
@@ -129,7 +160,7 @@ def test_best_agrees_with_the_table(seed: int, metric: str, max_size: int | None
 def test_best_under_other_rules(rule: str, metrics: list[str], kind: type) -> None:
     for seed in range(5):
         e = made(*levels(seed, classes=7), rule)
-        table = subset_table(e.source, range(1, 5), rule=rule)
+        table = subset_table(whole_stack(e), range(1, 5), rule=rule)
         for metric in metrics:
             options = () if kind is PlainTallies else (metric,)
             selection = Best(e, kind(e, range(1, 5), *options), metric)
@@ -144,7 +175,7 @@ def test_tallies_plain_and_by_the_engine(metric: str, sizes: list[int]) -> None:
     assert np.array_equal(plain.masks, engine.masks)
     rows = np.random.default_rng(0).random(200) < 0.4
     assert plain.sums(metric, rows) == pytest.approx(engine.sums(metric, rows), rel=1e-12)
-    table = subset_table(e.source, sizes)
+    table = subset_table(whole_stack(e), sizes)
     every = np.ones(200, dtype=bool)
     assert plain.sums(metric, every) / 200 == pytest.approx(table.scores(metric), rel=1e-12)
 
@@ -239,7 +270,7 @@ def test_greedy_by_hand() -> None:
 def test_greedy_of_one_member_and_an_unknown_metric() -> None:
     probs, labels = smooth(0, members=1)
     assert greedy_order(made(probs, labels))[0] == [0]
-    with pytest.raises(BadInput, match="greedy selection by 'acuracy': .*accuracy"):
+    with pytest.raises(BadInput, match=r"greedy selection by 'acuracy': .*accuracy"):
         greedy_order(made(probs, labels), "acuracy")
 
 
@@ -333,12 +364,10 @@ def test_equal_weights() -> None:
 
 
 def test_brute_force_over_all_small_ensembles() -> None:
-    # No multiset of up to four members beats what best finds among subsets and greedy among multisets by more than it should.
+    # Greedy cannot beat the best of all multisets of four, nor best that; and best is the best of all subsets.
     probs, labels = smooth(8, members=3, samples=40)
     e = made(probs, labels)
-    top = max(
-        e.scores(np.array(c) / sum(c), "accuracy").mean() for c in product(range(5), repeat=3) if 0 < sum(c) <= 4
-    )
+    top = max(e.scores(np.array(c) / sum(c), "accuracy").mean() for c in product(range(5), repeat=3) if 0 < sum(c) <= 4)
     assert greedy_order(e, rounds=4)[1][-1] <= top
     best = Best(e, PlainTallies(e, range(1, 4))).choose()
     every = [of_members(c, 3) for k in (1, 2, 3) for c in combinations(range(3), k)]

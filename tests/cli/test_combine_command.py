@@ -20,6 +20,7 @@ from ensemble.store import Pin, Study
 SCRIPT = Path(sys.executable).with_name("ens-combine")
 CLASSES = tuple(f"n{i}" for i in range(8))
 SAMPLES = 60
+HONEST = ["honest_accuracy", "honest_low", "honest_high", "honest_how"]
 
 
 LABELS = np.random.default_rng(99).integers(0, len(CLASSES), SAMPLES)
@@ -92,15 +93,24 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
             "mean_top5", "mean_nll", "mean_brier", "best",
         ]  # fmt: skip
         assert ours["mean_accuracy"] == theirs.mean_accuracy
-        assert ours["mean_nll"] == theirs.mean_nll
+        assert ours["mean_nll"] == pytest.approx(theirs.mean_nll, abs=1e-12)
         assert ours["best"] == list(theirs.best.members)
     best = table.best()
     assert found["best"] == {
         "members": list(best.members), "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
-        "nll": best.nll, "brier": best.brier, "honest_accuracy": None, "honest_low": None, "honest_high": None,
-        "honest_how": None,
+        "nll": pytest.approx(best.nll, abs=1e-12), "brier": pytest.approx(best.brier, abs=1e-12),
+        **{key: found["best"][key] for key in HONEST},
     }  # fmt: skip
-    assert found["shapley"] is None
+    assert list(found["best"])[-4:] == HONEST
+    assert found["best"]["honest_low"] < found["best"]["honest_accuracy"] < found["best"]["honest_high"]
+    assert found["best"]["honest_how"].startswith("10 folds x 5, cross-fitted")
+    assert list(found["shapley"]) == ["accuracy", "nll", "brier"]
+    for name, values in found["shapley"].items():
+        assert values["empty"] == METRICS[name].empty(8)
+        assert values["all"] == pytest.approx(table.find(31).score(name), abs=1e-12)
+        assert list(values["values"]) == found["members"]
+        assert sum(values["values"].values()) == pytest.approx(values["all"] - values["empty"], abs=1e-12)
+    assert document(study, capsys, "--k", "1-4")["shapley"] is None
 
 
 @pytest.mark.parametrize(("k", "sizes"), [("2", [2]), ("2-4", [2, 3, 4]), ("5", [5]), ("1-1", [1])])
@@ -147,7 +157,21 @@ def test_the_best_by_a_metric(study: Study, capsys, metric: str) -> None:
     ("options", "message"),
     [
         (["--rule", "votes"], "'votes' is not one of 'mean', 'geometric', 'vote'"),
-        (["--select", "greedy"], "'greedy' is not 'best'"),
+        (["--select", "gredy"], "'gredy' is not one of 'best', 'greedy', 'weights', 'stack'"),
+        (
+            ["--select", "greedy", "--rule", "vote"],
+            "--select greedy combines by the arithmetic mean; leave --rule vote",
+        ),
+        (["--select", "stack", "--max-size", "2"], "--select stack has no budget; leave --max-size out"),
+        (["--weights", "m3-0=.5,m3-1=.4"], "sum to 1 within 1e-6, found 0.9; divide each by 0.9"),
+        (["--weights", "m3-0=.5,m3-9=.5"], "--weights: 'm3-9' is not among the members joined; "),
+        (["--weights", "m3-0=.5,m3-0=.5"], "'m3-0' was given twice; name each member once"),
+        (["--weights", "m3-0=1.5,m3-1=-.5"], "--weights: m3-1=-0.5, expected a weight of 0 or more"),
+        (["--weights", "m3-0=nan"], "--weights: m3-0=nan, expected a weight of 0 or more"),
+        (["--weights", "m3-0=0"], "sum to 1 within 1e-6, found 0."),
+        (["--weights", "m3-0"], "expected NAME=WEIGHT pairs such as a=.5,b=.5, found 'm3-0'"),
+        (["--weights", "m3-0=x"], "expected NAME=WEIGHT pairs such as a=.5,b=.5, found 'm3-0=x'"),
+        (["--weights", ""], "expected NAME=WEIGHT pairs"),
         (["--metric", "acc"], "'acc' is not one of 'accuracy', 'nll', 'brier', 'top5'"),
         (["--max-size", "0"], "0 is not in the range x>=1"),
         (["--k", "3", "--max-size", "2"], "no subset has 2 members or fewer: the smallest that was scored has 3"),
@@ -186,7 +210,7 @@ def test_the_table_holds_every_subset(study: Study, capsys, tmp_path: Path) -> N
     assert [int(r["mask"]) for r in rows] == list(range(1, 32))
     assert rows[4]["members"] == "m3-0+m3-2"
     assert [int(r["correct"]) for r in rows] == table.correct.tolist()
-    assert [float(r["brier"]) for r in rows] == table.brier.tolist()
+    assert [float(r["brier"]) for r in rows] == pytest.approx(table.brier, abs=1e-12)
 
 
 def test_a_saved_ensemble_takes_part_when_named(study: Study, capsys) -> None:
@@ -256,14 +280,107 @@ def test_options_from_a_file(study: Study, capsys, tmp_path: Path) -> None:
     assert (found["metric"], found["subsets"]) == ("nll", 6)
 
 
-def test_too_many_subsets_for_this_way(tmp_path: Path, capsys) -> None:
+def test_some_sizes_of_many_members(tmp_path: Path, capsys) -> None:
     made = Study.create(tmp_path / "many", Pin("imported", None, None, CLASSES, CLASSES))
     for i in range(17):
         made.write(predictions(f"m-{i}", softmax(i)))
-    status, _, err = ask(made, capsys)
-    assert status == 2
-    assert "131,071 subsets of 17 members" in err
+    assert document(made, capsys, "--members", "m-?")["subsets"] == 1023
     assert document(made, capsys, "--k", "1-2")["subsets"] == 17 + 136
+
+
+@pytest.mark.parametrize("select", ["greedy", "weights", "stack"])
+def test_other_ways_to_choose(study: Study, capsys, select: str) -> None:
+    best = document(study, capsys, "--select", select, "--save", "mix")["best"]
+    saved = study.read("mix", "val")
+    stack = join(study.select("val"))
+    if select == "stack":
+        assert (best["weights"], best["members"]) == (None, list(stack.members))
+        assert (saved.parents, saved.attributes["stacked"]) == ((), "+".join(stack.members))
+        assert (saved.attributes["rule"], saved.attributes["fitted"]) == ("stack", "out of fold")
+        # What is kept of a regression was said without the sample: it is no better than the honest score says.
+        right = (saved.probs.argmax(axis=1) == LABELS).mean()
+        assert right < best["accuracy"]
+        assert right == pytest.approx(best["honest_accuracy"], abs=0.1)
+    else:
+        assert sum(best["weights"]) == pytest.approx(1)
+        assert len(best["weights"]) == len(best["members"]) == best["k"]
+        assert saved.parents == tuple(best["members"])
+        assert saved.weights == pytest.approx(best["weights"])
+        own = [stack.members.index(m) for m in best["members"]]
+        mean = np.tensordot(best["weights"], stack.probs[own].astype(np.float64), axes=1)
+        assert saved.probs == pytest.approx(mean, abs=1e-6)
+        assert best["accuracy"] == pytest.approx((mean.argmax(axis=1) == LABELS).mean())
+    assert saved.attributes["selection"] == select
+    assert best["honest_accuracy"] < best["accuracy"] or select == "weights"
+    assert study.read("mix", "val").kind == "ensemble"
+
+
+def test_weights_of_ones_own(study: Study, capsys) -> None:
+    best = document(study, capsys, "--weights", "m3-2=.75, m3-0=0.25, net-0=0", "--save", "own")["best"]
+    assert (best["members"], best["weights"], best["k"]) == (["m3-0", "m3-2"], [0.25, 0.75], 2)
+    stack = join(study.select("val", best["members"]))
+    mean = np.tensordot([0.25, 0.75], stack.probs.astype(np.float64), axes=1)
+    assert best["accuracy"] == best["honest_accuracy"] == (mean.argmax(axis=1) == LABELS).mean()
+    assert best["brier"] == pytest.approx(METRICS["brier"].value(mean, LABELS))
+    assert best["honest_how"].startswith("nothing was chosen on these 60 samples")
+    assert study.read("own", "val").weights == (0.25, 0.75)
+    status, out, _ = ask(study, capsys, "--weights", "m3-2=.75,m3-0=.25")
+    assert status == 0
+    assert "As given: 0.25 m3-0 + 0.75 m3-2" in out
+    assert "flatters" not in out
+    status, _, err = ask(study, capsys, "--weights", "m3-2=1", "--select", "greedy")
+    assert status == 2
+    assert "--weights names the ensemble, so --select has nothing to choose; drop one." in err
+
+
+def test_what_the_terminal_shows(study: Study, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    status, out, _ = ask(study, capsys)
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    for name in ("best member", "all members", "* best subset", "greedy", "weights"):
+        row = next(line for line in lines if " ".join(line).startswith(name))
+        assert sum(cell.endswith("%") for cell in row) == 2, row
+    best = document(study, capsys)["best"]
+    assert f"Honest accuracy {100 * best['honest_accuracy']:.2f}%, 95 % interval" in out
+    assert "Honest: 10 folds x 5, cross-fitted: an estimate of the accuracy on new samples" in out
+    assert "Against the best member, on 48 samples, each chosen on the samples before it: " in out
+    assert "(McNemar, mid-p)" in out
+    assert "would be found in 80 of 100 such sets." in out
+    assert "Not run, since they take longer: --select stack." in out
+    shares = [line for line in out.splitlines() if "█" in line]
+    assert len(shares) == 5
+    assert max(len(line.split("█")) for line in shares) == 25
+    _, out, _ = ask(study, capsys, "--metric", "nll", "--k", "1-3", "--select", "weights")
+    assert "Chosen by weights: " in out
+    assert "It was fitted on val, the split that scores it" in out
+    assert "Shapley" not in out
+    assert next(line for line in out.splitlines() if "chosen by" in line).split()[-2:] == ["NLL", "honest"]
+
+
+def test_too_few_samples_for_an_honest_score(tmp_path: Path, capsys) -> None:
+    made = Study.create(tmp_path / "few", Pin("imported", None, None, CLASSES, CLASSES))
+    for i in range(3):
+        made.write(predictions(f"m-{i}", softmax(i)[:12], labels=LABELS[:12], ids=IDS[:12]))
+    best = document(made, capsys)["best"]
+    assert [best[key] for key in HONEST[:3]] == [None, None, None]
+    assert best["honest_how"] == "none: 12 samples are too few to hold out a tenth of, at least 20 are needed"
+    status, out, _ = ask(made, capsys)
+    assert status == 0
+    assert "Honest score: none: 12 samples are too few to hold out a tenth of, at least 20 are needed." in out
+
+
+@pytest.mark.parametrize("rule", ["geometric", "vote"])
+def test_honest_scores_of_other_rules(study: Study, capsys, rule: str) -> None:
+    found = document(study, capsys, "--rule", rule)
+    best = found["best"]
+    assert best["honest_low"] < best["honest_accuracy"] < best["honest_high"]
+    if rule == "vote":
+        assert best["nll"] is None
+        assert set(found["shapley"]["nll"]["values"].values()) == {None}
+    status, out, _ = ask(study, capsys, "--rule", rule)
+    assert status == 0
+    assert "greedy" not in out
 
 
 def test_no_study(tmp_path: Path, capsys) -> None:
