@@ -3,7 +3,7 @@
 import numpy as np
 
 # Logits: a part all members share, the true class's lead over it, and a part of each member's own.
-EASY = {"shared": 1.5, "lead": 3.5, "own": 0.9}
+EASY = {"shared": 1.5, "lead": 3.5, "own": 0.8}
 HARD = {"shared": 0.5, "lead": 1.0, "own": 1.0}
 KINDS = {"easy": EASY, "hard": HARD}
 

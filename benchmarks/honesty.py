@@ -1,6 +1,6 @@
 """How far apparent and honest scores are from the truth, and how often their intervals hold it.
 
-    python -m benchmarks.honesty                 all tables of docs/honesty.md, about ten minutes
+    python -m benchmarks.honesty                 all tables of docs/honesty.md, about twenty minutes
     python -m benchmarks.honesty --draws 40      the same, roughly
 
 A draw is a new set of samples on which an ensemble of eight members is chosen; the truth is that very ensemble's

@@ -69,7 +69,8 @@ class Stack:
 def fit(probs: np.ndarray, labels: np.ndarray) -> Stacked:
     """Return the multinomial logistic regression of labels, int64 (n,), on ln max(p, 2^-26) of probs (M, n, C).
 
-    L2 penalty with scikit-learn's C = 0.01; L-BFGS stops at its default tolerance, or after 100 steps, which is part of what this selection is.
+    L2 penalty with scikit-learn's C = 0.01; L-BFGS stops at its default tolerance or after 100 steps, which is part of
+    what this selection is (up to 3,000 changed no decision on 597 held-out digits).
     """
     members = tuple(range(len(probs)))
     seen = np.unique(labels)
