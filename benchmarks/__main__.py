@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-SHORT = ("commands", "training", "packing")
+SHORT = ("commands", "training", "packing", "greedy")
 
 for name in SHORT:
     print(f"\n== python -m benchmarks.{name}", flush=True)
