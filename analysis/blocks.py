@@ -121,6 +121,10 @@ def chosen_rows(rows: np.ndarray | Sequence[int] | None, samples: int) -> np.nda
     array = np.asarray(rows) if len(rows) else np.empty(0, np.int64)
     if array.dtype == np.bool_ and array.shape == (samples,):
         return np.flatnonzero(array)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and not 0 <= array.min() <= array.max() < samples):
+    if (
+        array.ndim != 1
+        or array.dtype.kind not in "iu"
+        or (array.size and not 0 <= array.min() <= array.max() < samples)
+    ):
         raise BadInput(f"rows: expected a mask of {samples} or positions in 0..{samples - 1}, found {array!r:.100}.")
     return array.astype(np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.history import History, read_history
 from analysis.per_class import PerClass, per_class
-from analysis.plain import MAX_SUBSETS, subset_preds
+from analysis.plain import subset_preds
 from analysis.sizes import count_subsets
 from analysis.stack import PredictionStack, join
 from analysis.subsets import subset_table
@@ -20,6 +20,7 @@ from ensemble.split import Dataset, Split
 from ensemble.store import Study
 
 Progress = Callable[[int, int], None]
+MOST_SUBSETS = 2**20  # in a figure: those of 20 members
 
 
 class Lacks(BadInput):
@@ -74,10 +75,10 @@ class Material:
         """Scores of every subset of the members that take part; raises `Lacks` where they are too many."""
         members = len(self.stack.members)
         count = count_subsets(members, range(1, members + 1))
-        if count > MAX_SUBSETS:
+        if count > MOST_SUBSETS:
             raise Lacks(
-                f"{members} members have {count:,} subsets, more than the {MAX_SUBSETS:,} that are scored one after "
-                "another; name fewer members with --member."
+                f"{members} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a report shows; "
+                "name fewer members with --member, or score them with ens-combine."
             )
         return subset_table(self.stack, range(1, members + 1), self.progress)
 

@@ -14,7 +14,7 @@ from ensemble.files import replacing
 
 
 def write_parquet(path: Path, blocks: Iterable[Mapping[str, np.ndarray]], attributes: Mapping[str, object]) -> None:
-    """Write blocks of columns, a row group each, whole or not at all; `attributes` become metadata: JSON under `kofn`."""
+    """Write blocks of columns, a row group each, whole or not at all; `attributes` become metadata `kofn`, as JSON."""
     require_parquet()
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
 

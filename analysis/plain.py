@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from analysis.fixed_point import predicted
-from analysis.metrics import FLOOR, TOP, floored, squared_error, true_probs
+from analysis.metrics import TOP, floored, squared_error, true_probs
 from analysis.rules import GEOMETRIC_MEMBERS, Rule, combined_probs, rule_of
 from analysis.sizes import check_sizes, count_subsets
 from analysis.stack import PredictionStack, check_indices

@@ -155,8 +155,8 @@ class SubsetTable:
                 )
         if np.isnan(scores[rows[0]]):
             raise BadInput(
-                f"{METRICS[metric].title} was not computed for these {len(self):,} subsets, or the rule {self.rule!r} has none; "
-                "choose by accuracy."
+                f"{METRICS[metric].title} was not computed for these {len(self):,} subsets, or the rule {self.rule!r} "
+                "has none; choose by accuracy."
             )
         best = scores[rows].max() if METRICS[metric].higher_is_better else scores[rows].min()
         rows = rows[np.abs(scores[rows] - best) <= TIE]

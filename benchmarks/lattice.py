@@ -2,7 +2,7 @@
 
     python -m benchmarks.lattice               10,000 samples of 200 classes; ten minutes or so on two cores
     python -m benchmarks.lattice --quick       up to 20 members, and without how time grows: two minutes
-    python -m benchmarks.lattice --large       20 members on 50,000 x 1,000 from disk instead; 4 GB in a temporary folder
+    python -m benchmarks.lattice --large       20 members, 50,000 x 1,000 from disk instead: 4 GB in a temporary folder
 
 Seconds are medians by the clock, after the compile; beside them those of all cores together, which say more where a
 machine is shared. What would take minutes or hours is timed on some subsets and scaled up, and marked with *.
@@ -84,7 +84,7 @@ def engine_rows(kind: str, most: int) -> dict[int, float]:
             if full and members > 20:
                 continue
             # Hard ones of 20 members and more take minutes: once is enough.
-            times = 1 if kind == "hard" and members >= 20 or members >= 24 else 3
+            times = 1 if (kind == "hard" and members >= 20) or members >= 24 else 3
             wall, own = timed(lambda: lattice_table(source, sizes, metrics=metrics), times)  # noqa: B023
             goal = goals.get((members, full), "") if kind == "easy" else ""
             what = "all four metrics" if full else "accuracy, pruning included"
@@ -186,8 +186,8 @@ def binding(members: int = 20) -> None:
         f"pruning; bounds settle {100 * (1 - looked / every):.1f} % of these, {looked:.3g} are made"
     )
     print(
-        f"  a cycle of one core at {clock() / 1e9:.1f} GHz answers {every / cycles:.0f} and makes {looked / cycles:.1f}; "
-        f"loads from the first-level cache would allow {PEAK}"
+        f"  a cycle of one core at {clock() / 1e9:.1f} GHz answers {every / cycles:.0f} of them and makes "
+        f"{looked / cycles:.1f}; loads from the first-level cache would allow {PEAK}"
     )
 
 
@@ -236,9 +236,7 @@ def large(members: int = 20, samples: int = 50_000, classes: int = 1000) -> None
         names, ids = tuple(f"n{i:04d}" for i in range(classes)), np.array([f"s{i}" for i in range(samples)])
         for i, rng in enumerate(streams):
             path = Path(folder) / f"{i:02d}.h5"
-            write_predictions(
-                path, Predictions(f"m-{i}", "val", member_probs(rng, shared), ids, names, names, labels)
-            )
+            write_predictions(path, Predictions(f"m-{i}", "val", member_probs(rng, shared), ids, names, names, labels))
         del shared
         for metrics in ("accuracy", ",".join(ALL)):
             subprocess.run([sys.executable, "-m", "benchmarks.lattice", "--score", folder, metrics], check=True)

@@ -107,7 +107,8 @@ def check_rows(probs: np.ndarray, where: str, first: int = 0, tolerance: float =
     def refuse(bad_rows: np.ndarray, expected: str, found: str) -> None:
         raise BadInput(
             f"{where}: {expected}, but {len(bad_rows)} of {len(probs)} rows do not hold, "
-            f"row {first + int(bad_rows[0])} first: {found}; save the softmax itself, or import logits: ens-import --logits."
+            f"row {first + int(bad_rows[0])} first: {found}; "
+            "save the softmax itself, or import logits: ens-import --logits."
         )
 
     bad = np.flatnonzero(~np.isfinite(probs).all(axis=1))

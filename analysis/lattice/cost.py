@@ -55,8 +55,8 @@ def cost(
 
     With a `source`, 256 of its samples spread over it (of files, from their beginning) are pruned and counted for a few
     parts of the subsets, and the time is scaled up: it depends on how much members disagree, which no formula knows.
-    Without one it is a model of easy predictions. Raises `BadInput` for bad sizes, and where a source is to be timed for
-    a table that would not fit into memory.
+    Without one it is a model of easy predictions. Raises `BadInput` for bad sizes, and where a source is to be timed
+    for a table that would not fit into memory.
     """
     sizes = check_sizes(sizes or range(1, members + 1), members)
     wanted, threads = check_metrics(metrics), threads or cores()

@@ -1,7 +1,7 @@
-"""The engine's public face: the table of every subset from a source of any length, and a prepared value for questions."""
+"""The engine's public face: every subset's table from a source of any length, and a prepared value for questions."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -61,8 +61,7 @@ def lattice_table(
         brier = _brier(walk.arrange(scores.forms(walk, matrix, threads)), masks)
         brier /= source.samples
     if has_geometric(rule, len(source.members)) and {"nll", "brier"} & set(wanted):
-        tick = progress and (lambda share: progress(int(share * source.samples), source.samples))
-        found = scores.geometric_sums(source, labels, sizes, rows, threads, tick=tick)
+        found = scores.geometric_sums(source, labels, sizes, rows, threads, progress=progress)
         chosen = masks.astype(np.int64)
         nll, brier = (
             total[chosen] / source.samples if name in wanted else nll
@@ -120,12 +119,12 @@ class _Sums:
         """Give a function for each of `count` steps that is told the step's share that is done."""
         begin, share = self._told, (stop - self._told) / count
         for i in range(count):
-            if self.progress is None:
-                yield None
-            else:
-                tell = self.progress
-                yield lambda done, i=i: tell(int(begin + (i + done) * share), self.samples)
+            yield partial(self._tell, begin + i * share, share) if self.progress else None
             self._told = begin + (i + 1) * share
+
+    def _tell(self, begin: float, share: float, done: float) -> None:
+        if self.progress:
+            self.progress(int(begin + done * share), self.samples)
 
     def _count(self, steps: Iterator[Callable[[float], None] | None]) -> None:
         held = joined(self._uncounted)
@@ -253,7 +252,9 @@ class Lattice:
 
     def _require(self, metric: str) -> None:
         if metric not in self.metrics:
-            raise BadInput(f"this lattice was prepared for {', '.join(self.metrics)}; name {metric!r} among its metrics.")
+            raise BadInput(
+                f"this lattice was prepared for {', '.join(self.metrics)}; name {metric!r} among its metrics."
+            )
 
 
 def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:

@@ -156,8 +156,6 @@ def count_wrong(rivals, starts, ends, limits, order, begin, end, low, middle, fi
     offsets = np.empty((widest, 1 << middle), np.int32)
     bounds = np.empty((widest, 2), np.int32)
     whole = np.empty(1 << middle, np.int32)
-    sure = np.empty(1 << middle, np.int32)
-    maybe = np.empty(1 << middle, np.int32)
     chosen = np.empty(widest, np.int64)
     lead = np.empty(1 << low, np.int32)
     for block in range(wrong.shape[0]):
@@ -173,30 +171,26 @@ def count_wrong(rivals, starts, ends, limits, order, begin, end, low, middle, fi
             if ahead + count < limit:
                 continue
             tabulate(rivals, active, count, base, low, middle, tables, offsets, bounds)
-            # Which of the tables the bounds settle is asked of all of them at once: few are left to look into.
             for t in range(1 << middle):
-                sure[t] = maybe[t] = ahead
-            for a in range(count):
-                least, most = bounds[a, 0], bounds[a, 1]
-                ours = offsets[a]
-                for t in range(1 << middle):
-                    sure[t] -= (ours[t] + most) >> 31
-                    maybe[t] -= (ours[t] + least) >> 31
-            for t in range(1 << middle):
-                if sure[t] >= limit:
+                sure = ahead
+                left = 0
+                for a in range(count):
+                    offset = offsets[a, t]
+                    if offset + bounds[a, 1] < 0:
+                        sure += 1
+                        if sure >= limit:
+                            break
+                    elif offset + bounds[a, 0] < 0:
+                        chosen[left] = a
+                        left += 1
+                if sure >= limit:
                     whole[t] += 1
-                elif maybe[t] >= limit:
-                    left = 0
-                    for a in range(count):
-                        offset = offsets[a, t]
-                        if offset + bounds[a, 0] < 0 <= offset + bounds[a, 1]:
-                            chosen[left] = a
-                            left += 1
-                    need = limit - sure[t]
-                    if need == 1:
-                        mark_any(tables, offsets, t, chosen, left, lead, wrong[block, t])
-                    else:
-                        mark_several(tables, offsets, t, chosen, left, np.int32(need), lead, wrong[block, t])
+                elif sure + left < limit:
+                    continue
+                elif limit - sure == 1:
+                    mark_any(tables, offsets, t, chosen, left, lead, wrong[block, t])
+                else:
+                    mark_several(tables, offsets, t, chosen, left, np.int32(limit - sure), lead, wrong[block, t])
         for t in range(1 << middle):
             if whole[t]:
                 for x in range(1 << low):

@@ -41,7 +41,6 @@ def prune_rows(probs, first_row, labels, scale, limit, start, rivals, counts):
     total = np.empty(classes, np.int64)
     keys = np.empty(classes, np.int64)
     found = np.empty((classes, members + 1), np.int32)
-    kept = np.empty(classes, np.int64)
     above = np.empty(classes, np.int64)
     written = 0
     for n in range(start, len(labels)):

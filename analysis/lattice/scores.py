@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
@@ -36,7 +37,7 @@ def count_wrong(walk: Walk, question: Question, threads: int, tick: Tick | None 
     if not total:
         return wrong
     run_all(
-        (partial(task, part, begin, end) for begin, end in zip(edges, edges[1:], strict=False)
+        (partial(task, part, begin, end) for begin, end in pairwise(edges)
          for part in range(len(walk.parts))),
         threads,
         tick and (lambda done: tick(done / total)),
@@ -106,7 +107,7 @@ def geometric_sums(
     rows: int,
     threads: int,
     times: np.ndarray | None = None,
-    tick: Tick | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each subset's sums of NLL and of Brier under the geometric mean: two float64 (2^M,), by mask.
 
@@ -126,10 +127,9 @@ def geometric_sums(
             if len(take):
                 logs, own = floored_logs(block.probs[:, take - block.offset]), labels[take]
                 run_all((partial(task, logs, own, size) for size in sizes), threads)
-            if tick:
-                tick(stop / source.samples)
+            if progress:
+                progress(stop, source.samples)
     return nll, brier
-
 
 
 def right_of(masks: np.ndarray, held: Prepared) -> np.ndarray:

@@ -32,10 +32,17 @@ PART = 2**14  # combinations of a part
 
 
 class Walk(Protocol):
-    """A way through some subsets; `raw` is how many numbers its raw order has, `parts` where they are cut."""
+    """A way through some subsets."""
 
-    raw: int
-    parts: Sequence[slice]
+    @property
+    def raw(self) -> int:
+        """How many numbers its raw order has."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[slice]:
+        """Where its raw order is cut."""
+        ...
 
     @property
     def masks(self) -> np.ndarray:

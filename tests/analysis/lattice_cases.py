@@ -74,7 +74,7 @@ def slow_scores(probs: np.ndarray, labels: np.ndarray, rule: str) -> dict[int, t
                     continue
                 brier.append(math.fsum((p - (j == y)) ** 2 for j, p in enumerate(together)))
             means = [math.fsum(v) / n if v else math.nan for v in (nll, brier)]
-            found[sum(1 << i for i in chosen)] = (correct, top5, *means)
+            found[sum(1 << i for i in chosen)] = (correct, top5, means[0], means[1])
     return found
 
 
@@ -118,7 +118,8 @@ def tying_arrays(draw: st.DrawFn, most: int = 5) -> tuple[np.ndarray, np.ndarray
         elif kind == "uniform":
             members.append([[1] * c] * n)
         elif kind == "one-hot":
-            members.append([[int(j == k) for j in range(c)] for k in draw(st.lists(st.integers(0, c - 1), min_size=n, max_size=n))])
+            ones = draw(st.lists(st.integers(0, c - 1), min_size=n, max_size=n))
+            members.append([[int(j == k) for j in range(c)] for k in ones])
         elif kind == "pairs":  # equal rivals far apart
             halves = draw(st.lists(row, min_size=n, max_size=n))
             members.append([[max(1, r[min(j, c - 1 - j)]) for j in range(c)] for r in halves])

@@ -1,4 +1,4 @@
-"""What may not change a subset's score: threads, blocks, the order of members, of samples; and what must hold of all."""
+"""What may not change a subset's score: threads, blocks, the order of members; and what must hold of all scores."""
 
 import numpy as np
 import pytest

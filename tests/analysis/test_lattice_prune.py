@@ -50,6 +50,11 @@ def test_a_dominated_rival_is_needless(d: list[list[int]], y: int, left: list[tu
     assert sorted(pruned(d, y)[0]) == sorted(left)
 
 
+def ahead(rivals: list[tuple[int, ...]], chosen: list[int]) -> int:
+    """How many of the rivals (d and handicap) are ahead in a subset."""
+    return sum(sum(row[i] for i in chosen) + row[-1] < 0 for row in rivals)
+
+
 @settings(max_examples=400)
 @given(
     st.integers(1, 4).flatmap(
@@ -60,18 +65,16 @@ def test_a_dominated_rival_is_needless(d: list[list[int]], y: int, left: list[tu
 def test_no_answer_changes_and_nothing_needless_stays(d: list[list[int]], y: int) -> None:
     y = min(y, len(d))
     members = len(d[0])
-    rivals = [(*row, -1 if r < y else 0) for r, row in enumerate(d)]
+    rivals: list[tuple[int, ...]] = [(*row, -1 if r < y else 0) for r, row in enumerate(d)]
     front, counts = pruned(d, y, limit=1)
     five, counts5 = pruned(d, y, limit=5)
     for mask in range(1, 2**members):
         chosen = [i for i in range(members) if mask >> i & 1]
-        def ahead(rows):  # noqa: B023 - called in this turn
-            return sum(sum(row[i] for i in chosen) + row[-1] < 0 for row in rows)  # noqa: B023
-
-        assert (ahead(rivals) == 0) == (counts[0] != NEVER and ahead(front) == 0)
-        assert (ahead(rivals) < 5) == (counts5[2] + ahead(five) < 5)
+        in_all, in_front, in_five = (ahead(rows, chosen) for rows in (rivals, front, five))
+        assert (in_all == 0) == (counts[0] != NEVER and in_front == 0)
+        assert (in_all < 5) == (counts5[2] + in_five < 5)
         if counts5[0] != NEVER:  # the front stands first
-            assert (ahead(rivals) == 0) == (ahead(five[: counts5[0]]) == 0)
+            assert (in_all == 0) == (ahead(five[: counts5[0]], chosen) == 0)
     # What stays is a front: no one of it is at least as weak as another in every member, on the same side.
     for i, weak in enumerate(front):
         for j, strong in enumerate(front):

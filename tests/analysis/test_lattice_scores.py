@@ -112,6 +112,7 @@ def test_a_prepared_lattice_answers_for_any_rows(case, data) -> None:
         expected = np.array([slow[int(mask)] for mask in lattice.masks]).T
         assert lattice.correct(rows).tolist() == expected[0].tolist()
         assert lattice.top5(rows).tolist() == expected[1].tolist()
+        assert lattice.right(lattice.masks)[:, rows].sum(axis=1).tolist() == expected[0].tolist()
         np.testing.assert_allclose(lattice.nll_sums(rows), expected[2] * len(rows), rtol=1e-12, atol=1e-11)
         np.testing.assert_allclose(lattice.brier_sums(rows), expected[3] * len(rows), rtol=1e-12, atol=1e-11)
 
@@ -144,7 +145,8 @@ def test_per_class_counts_of_named_subsets_and_of_all(rule: str) -> None:
     for row, mask in zip(right, masks, strict=True):
         chosen = [i for i in range(6) if mask >> i & 1]
         for n in range(150):
-            assert row[n] == (slow_scores(source.probs[chosen, n : n + 1], labels[n : n + 1], rule)[2 ** len(chosen) - 1][0] == 1)
+            alone = slow_scores(source.probs[chosen, n : n + 1], labels[n : n + 1], rule)
+            assert row[n] == (alone[2 ** len(chosen) - 1][0] == 1)
 
 
 def test_only_what_was_asked_for() -> None:

@@ -365,15 +365,15 @@ def test_members_of_different_samples_need_intersect(digits: Study, ask: Ask, tm
 
 def test_too_many_subsets_are_refused_with_the_way_out(tmp_path: Path, ask: Ask) -> None:
     study = Study.create(tmp_path / "many", Pin("imported", None, None, ("a", "b"), ("a", "b")))
-    for i in range(17):
+    for i in range(21):
         predict(study, f"m-{i}", np.array([0, 1, 1]), np.array(["x", "y", "z"]), i)
     status, _, err = ask(study, "curve")
     assert status == 2
-    assert "17 members have 131,071 subsets" in err
+    assert "21 members have 2,097,151 subsets" in err
     assert "name fewer members with --member" in err
     status, out, _ = ask(study, "all")
     assert status == 0
-    assert "skipped: 17 members have 131,071 subsets" in out
+    assert "skipped: 21 members have 2,097,151 subsets" in out
 
 
 def test_a_reader_that_has_had_enough_does_not_stop_the_pictures(digits: Study, tmp_path: Path) -> None:
