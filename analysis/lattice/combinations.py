@@ -48,7 +48,7 @@ def firsts_of(prefixes: np.ndarray) -> np.ndarray:
 def count_wrong_after(rivals, starts, ends, limits, order, begin, end, prefixes, wrong):
     """Count as `kernels.count_wrong` does, for all subsets with these prefixes (P, k-1): wrong int32 (subsets,).
 
-    rivals: int32, or int64 where subsets of more than 31 members are asked for.
+    Sums are formed in 64 bits, so subsets may have more than 31 members.
     """
     members = rivals.shape[1] - 1
     widest = 1

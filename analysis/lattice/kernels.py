@@ -29,6 +29,12 @@ def split_bits(members: int) -> tuple[int, int, int]:
     return low, middle, members - low - middle
 
 
+@numba.njit(inline="always")
+def sign(value):
+    """Return -1 for a negative number of 32 bits, else 0; said so that sums are not widened to 64 bits."""
+    return np.int32(np.int32(value) >> 31)
+
+
 @compiled
 def subset_sums(values, first, bits, out):
     """Write the sums of values[first : first + bits] over each of its 2^bits subsets; out[0] is kept as it is."""
@@ -95,22 +101,22 @@ def mark_any(tables, offsets, t, chosen, count, lead, wrong):
     table, offset = tables[a], offsets[a, t]
     if count == 1:
         for x in range(size):
-            wrong[x] -= (table[x] + offset) >> 31
+            wrong[x] -= sign(table[x] + offset)
         return
     b = chosen[1]
     other, shift = tables[b], offsets[b, t]
     if count == 2:
         for x in range(size):
-            wrong[x] -= ((table[x] + offset) | (other[x] + shift)) >> 31
+            wrong[x] -= sign(np.int32(table[x] + offset) | np.int32(other[x] + shift))
         return
     # A bitwise or is negative where any of its terms is.
     for x in range(size):
-        lead[x] = (table[x] + offset) | (other[x] + shift)
+        lead[x] = np.int32(table[x] + offset) | np.int32(other[x] + shift)
     for j in range(2, count - 1):
         a = chosen[j]
         table, offset = tables[a], offsets[a, t]
         for x in range(size):
-            lead[x] |= table[x] + offset
+            lead[x] |= np.int32(table[x] + offset)
         if j & 7 == 7:  # the strongest rivals come first, and a few of them are often ahead everywhere
             everywhere = -1
             for x in range(size):
@@ -120,7 +126,7 @@ def mark_any(tables, offsets, t, chosen, count, lead, wrong):
     a = chosen[count - 1]
     table, offset = tables[a], offsets[a, t]
     for x in range(size):
-        wrong[x] -= (lead[x] | (table[x] + offset)) >> 31
+        wrong[x] -= sign(lead[x] | np.int32(table[x] + offset))
 
 
 @compiled
@@ -133,9 +139,9 @@ def mark_several(tables, offsets, t, chosen, count, enough, lead, wrong):
         a = chosen[j]
         table, offset = tables[a], offsets[a, t]
         for x in range(size):
-            lead[x] += (table[x] + offset) >> 31
+            lead[x] += sign(table[x] + offset)
     for x in range(size):
-        wrong[x] -= lead[x] >> 31
+        wrong[x] -= sign(lead[x])
 
 
 @compiled
@@ -156,6 +162,8 @@ def count_wrong(rivals, starts, ends, limits, order, begin, end, low, middle, fi
     offsets = np.empty((widest, 1 << middle), np.int32)
     bounds = np.empty((widest, 2), np.int32)
     whole = np.empty(1 << middle, np.int32)
+    sure = np.empty(1 << middle, np.int32)
+    maybe = np.empty(1 << middle, np.int32)
     chosen = np.empty(widest, np.int64)
     lead = np.empty(1 << low, np.int32)
     for block in range(wrong.shape[0]):
@@ -171,26 +179,30 @@ def count_wrong(rivals, starts, ends, limits, order, begin, end, low, middle, fi
             if ahead + count < limit:
                 continue
             tabulate(rivals, active, count, base, low, middle, tables, offsets, bounds)
+            # What the bounds settle is asked of all of a rival's tables at once: few are left to look into.
             for t in range(1 << middle):
-                sure = ahead
-                left = 0
-                for a in range(count):
-                    offset = offsets[a, t]
-                    if offset + bounds[a, 1] < 0:
-                        sure += 1
-                        if sure >= limit:
-                            break
-                    elif offset + bounds[a, 0] < 0:
-                        chosen[left] = a
-                        left += 1
-                if sure >= limit:
+                sure[t] = maybe[t] = ahead
+            for a in range(count):
+                least, most = bounds[a, 0], bounds[a, 1]
+                ours = offsets[a]
+                for t in range(1 << middle):
+                    sure[t] -= sign(ours[t] + most)
+                    maybe[t] -= sign(ours[t] + least)
+            for t in range(1 << middle):
+                if sure[t] >= limit:
                     whole[t] += 1
-                elif sure + left < limit:
-                    continue
-                elif limit - sure == 1:
-                    mark_any(tables, offsets, t, chosen, left, lead, wrong[block, t])
-                else:
-                    mark_several(tables, offsets, t, chosen, left, np.int32(limit - sure), lead, wrong[block, t])
+                elif maybe[t] >= limit:
+                    left = 0
+                    for a in range(count):
+                        offset = offsets[a, t]
+                        if offset + bounds[a, 0] < 0 <= offset + bounds[a, 1]:
+                            chosen[left] = a
+                            left += 1
+                    need = limit - sure[t]
+                    if need == 1:
+                        mark_any(tables, offsets, t, chosen, left, lead, wrong[block, t])
+                    else:
+                        mark_several(tables, offsets, t, chosen, left, np.int32(need), lead, wrong[block, t])
         for t in range(1 << middle):
             if whole[t]:
                 for x in range(1 << low):

@@ -124,7 +124,6 @@ class Combinations:
 
     def __init__(self, members: int, sizes: Sequence[int]) -> None:
         self.members = members
-        self.kind = np.int32 if max(sizes) <= 31 else np.int64
         self.raw = count_subsets(members, sizes)
         self._runs: list[_Run] = []
         at = 0
@@ -163,8 +162,7 @@ class Combinations:
         """Count the wrong for a part; see `Walk`."""
         run, q = self._runs[part], question
         wrong = np.zeros(run.where.stop - run.where.start, np.int32)
-        rivals = q.rivals.astype(self.kind, copy=False)
-        count_wrong_after(rivals, q.starts, q.ends, q.limits, q.order, begin, end, run.prefixes, wrong)
+        count_wrong_after(q.rivals, q.starts, q.ends, q.limits, q.order, begin, end, run.prefixes, wrong)
         return wrong
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:

@@ -50,6 +50,13 @@ def test_a_dominated_rival_is_needless(d: list[list[int]], y: int, left: list[tu
     assert sorted(pruned(d, y)[0]) == sorted(left)
 
 
+def test_rivals_that_always_win_leave_room_for_fewer_among_the_five() -> None:
+    chain = [[-1, 4], [-2, 3], [-3, 2]]  # each makes those before it needless
+    for always, kept in ((0, 3), (2, 3), (3, 2), (4, 1), (5, 0)):
+        left, counts = pruned([[-9, -9]] * always + chain, 0, limit=5)
+        assert (len(left), counts[2]) == (kept, always)
+
+
 def ahead(rivals: list[tuple[int, ...]], chosen: list[int]) -> int:
     """How many of the rivals (d and handicap) are ahead in a subset."""
     return sum(sum(row[i] for i in chosen) + row[-1] < 0 for row in rivals)

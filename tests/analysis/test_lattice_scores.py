@@ -76,9 +76,11 @@ def test_sixty_members_by_enumeration() -> None:
     source = random_source(60, 40, 12, seed=1, signal=0.3)
     stack = stack_of(source.probs, source.labels)
     same_table(lattice_table(stack, [1, 2]), subset_table(stack, [1, 2]), bits=False)
-    # More than 31 members' sums need more than 32 bits: all 60 certain of one class, and of another.
+    # More than 31 members' sums need more than 32 bits: all but one certain of one class, and of another.
     certain = np.zeros((60, 2, 3), np.float32)
     certain[:, 0, 1] = certain[:, 1, 2] = 1
+    certain[0, 0] = certain[0, 1] = 0
+    certain[0, 0, 0] = certain[0, 1, 1] = 1
     table = lattice_table(stack_of(certain, np.array([1, 1])), [59, 60])
     assert table.correct.tolist() == [1] * 61
 
