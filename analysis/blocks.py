@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.predictions import check_labels, check_rows, natural_key
+from ensemble.predictions import HALF_TOLERANCE, SUM_TOLERANCE, check_labels, check_rows, natural_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,11 @@ class ArraySource:
         if len(members) != m or list(members) != sorted(set(members), key=natural_key):
             raise BadInput(f"expected {m} different member names in natural order, found {', '.join(members)}.")
         for name, rows in zip(members, probs, strict=True):
-            check_rows(rows, f"probabilities of {name!r}", tolerance=2e-2 if probs.dtype == np.float16 else 1e-4)
+            check_rows(
+                rows,
+                f"probabilities of {name!r}",
+                tolerance=HALF_TOLERANCE if probs.dtype == np.float16 else SUM_TOLERANCE,
+            )
         object.__setattr__(self, "probs", probs)
         object.__setattr__(self, "members", members)
         object.__setattr__(self, "labels", check_labels(self.labels, n, c, "labels"))

@@ -7,7 +7,7 @@ import numpy as np
 from analysis.stack import PredictionStack
 from analysis.table import SubsetTable
 from ensemble.errors import BadInput
-from ensemble.predictions import SUM_TOLERANCE, check_labels, check_name, check_rows, natural_key
+from ensemble.predictions import check_labels, check_name, natural_key, single_precision
 
 
 def combine(
@@ -20,7 +20,7 @@ def combine(
     """Return the scores of every subset of the members, or of those with one of `sizes` members.
 
     probs: (M, N, C) in floating point, or M arrays (N, C); rows finite, >= 0, summing to 1 within 1e-4 (of float16,
-    2e-2). They are rounded to float32, as files hold them.
+    2e-2, and renormalised). They are rounded to float32, as files hold them.
     labels: whole numbers (N,), the column of each sample's true class.
     members: M names; m-0, m-1 ... where there are none. Bit i of a mask is the i-th name in natural order.
     rule: "mean", "geometric" or "vote", see `analysis.rules`.
@@ -51,6 +51,7 @@ def stack_arrays(
         twice = next(name for name in names if names.count(name) > 1)
         raise BadInput(f"members: {twice!r} was given twice; name each member once.")
     shape = arrays[0].shape
+    checked = []
     for name, array in zip(names, arrays, strict=True):
         check_name(name, "member")
         where = f"probs of {name!r}"
@@ -60,12 +61,12 @@ def stack_arrays(
             raise BadInput(f"{where}: {array.shape}, but {names[0]!r} has {shape}; all must have the same (N, C).")
         if shape[0] < 1 or shape[1] < 2:
             raise BadInput(f"{where}: expected at least 1 sample and 2 classes, found {shape[0]} and {shape[1]}.")
-        check_rows(array, where, tolerance=2e-2 if array.dtype == np.float16 else SUM_TOLERANCE)
+        checked.append(single_precision(array, where))
     order = sorted(range(len(names)), key=lambda i: natural_key(names[i]))
     digits = len(str(shape[1] - 1))
     ids = tuple(f"{c:0{digits}d}" for c in range(shape[1]))
     return PredictionStack(
-        probs=np.stack([arrays[i] for i in order]).astype(np.float32),
+        probs=np.stack([checked[i] for i in order]),
         members=tuple(names[i] for i in order),
         labels=None if labels is None else check_labels(np.asarray(labels), *shape, "labels"),
         sample_ids=np.array([str(i) for i in range(shape[0])]),

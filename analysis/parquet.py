@@ -35,6 +35,6 @@ def require_parquet() -> None:
     """Raise `BadInput` where pyarrow is not installed."""
     if find_spec("pyarrow") is None:
         raise BadInput(
-            "Parquet files need the package pyarrow, which is not installed; run 'pip install pyarrow', "
-            "or name the file .csv or .h5."
+            "Parquet files need the package pyarrow, which is not installed; run 'pip install pyarrow' "
+            "(or install kofn[parquet]), or name the file .csv or .h5."
         )

@@ -103,9 +103,7 @@ class Talk:
         from rich.text import Text
 
         cut = left if cut is None else cut
-        table = Table(
-            title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0)
-        )
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
         for i, column in enumerate(columns):
             table.add_column(
                 Text(column),
@@ -116,10 +114,14 @@ class Talk:
             )
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
-        console = Console(file=sys.stdout, highlight=False)
+        # A file or a pipe has no width to fit, unless COLUMNS says one.
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 250
+        console = Console(file=sys.stdout, highlight=False, width=width)
         with console.capture() as captured:
             console.print(table)
-        _out(captured.get().removesuffix("\n"))
+        if title:
+            self.text(title)
+        _out("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     @contextlib.contextmanager
     def progress(self, what: str, unit: str = "") -> Generator[Progress]:
@@ -172,10 +174,11 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
     known = {p.name: p for p in context.command.params if isinstance(p, click.Option) and p.name}
     for key in settings:
         if key.replace("-", "_") not in known:
-            # A top-level key may be meant for another command; one in this command's own table may not.
-            if isinstance(tables, dict) and key in tables:
-                raise BadInput(f"{path}: {own}.{key} is no option of {context.command.name}; {nearest(key, known)}.")
-            continue
+            where = f"{own}.{key}" if key in named else key
+            advice = (
+                "" if key in named else f" What is meant for another command stands in its own table, as [{own}] does."
+            )
+            raise BadInput(f"{path}: {where} is no option of {context.command_path}; {nearest(key, known)}.{advice}")
         context.default_map = {**(context.default_map or {}), key.replace("-", "_"): settings[key]}
     return path
 

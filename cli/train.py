@@ -13,6 +13,7 @@ EXAMPLES = (
     "ens-train --variants 12                                    six more, the first ones stay",
     "ens-train --vary seed --variants 5 --study deep            a plain deep ensemble",
     "ens-train --data tiny-imagenet-200.zip --model ting-m1     real images, the paper's smallest network",
+    "ens-train --recipe mine.toml --variants 3 --name mine      settings of one's own: see docs/recipes.md",
     "ens-train --dry-run                                        what would be done, and nothing else",
     "ens-train --list-models                                    every network by name",
 )
@@ -24,7 +25,12 @@ EXAMPLES = (
 @click.option("--data", help="'digits', a folder, a zip or a packed cache.  [default: digits, or the study's]")
 @click.option("--model", help="A name of --list-models.  [default: ting-m3; its small form for digits]")
 @click.option("--name", help="Members are NAME-0, NAME-1, ...  [default: the model]")
-@click.option("--recipe", type=click.Path(path_type=Path), metavar="FILE.toml", help="Settings, variants, ranges.")
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="Settings over the shipped ones: epochs = 30, ...",
+)
 @click.option("--epochs", type=int, help="Epochs of each member.  [default: the recipe's]")
 @click.option("--seed", type=int, help="Seed of initial weights, order, mirrors and dropout.  [default: 0]")
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu', 'cuda' or 'cuda:1'.")

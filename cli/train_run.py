@@ -1,5 +1,6 @@
 """What ens-train does: the study, the plan, the members in their processes, and the table of what became of them."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def train_study(
 ) -> int:  # fmt: skip
     """Train what the options of ens-train ask for, print what became of it, and return the exit status."""
     if variants is not None and variants < 1:
-        raise BadInput(f"--variants {variants}: expected at least 1.")
+        raise BadInput(f"--variants {variants}: expected at least 1; 6 is the default.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise BadInput(f"--device {device}: expected 'auto', 'cpu', 'cuda' or 'cuda:N'.")
     study, begun = _study_of(talk, data)
     prefix, plan, vary = _plan_of(study, model, name, recipe, vary)
     settings = {"epochs": epochs, "seed": seed}
@@ -50,10 +53,12 @@ def train_study(
     given = [Job(study.root, e.name, e.recipe, e.threads or 1, device, splits) for e in planned if e.action != "skip"]
     finished = {e.name: finished_outcome(study, e, splits) for e in planned if e.action == "skip"}
     talk.say(
-        f"{study.root}: {len(planned)} members of {plan.base.model} on {study.pin.data}"
+        f"{study.root}: {len(planned)} {'member' if len(planned) == 1 else 'members'} {prefix}-* on {study.pin.data}"
         + (f", {len(finished)} finished before" if finished else "")
         + (f", {jobs} at once" if jobs > 1 and len(given) > 1 else "")
     )
+    if runs and not any((model, name, recipe)):
+        talk.say(f"Besides them it has {', '.join(f'{other}-*' for other in runs)}: choose with --model or --name.")
     with board(talk) as show:
         outcomes = {o.member: o for o in train_members(given, jobs, show)} | finished
     return _report(talk, study, planned, [outcomes[e.name] for e in planned])
@@ -104,16 +109,18 @@ def _plan_of(
                 f"{study.root}: members {prefix}-* are of {plan.base.model}; choose another --name for {model}."
             )
         return prefix, plan, vary or before
-    if recipe is not None:
-        plan = read_plan(recipe)
-    elif study.pin.source == "digits":
-        plan = builtin_plan("digits")
-    else:
-        plan = builtin_plan(model_named(model or "ting-m3").recipe)
-    chosen = model_named(model or plan.base.model)
-    if recipe is None and model is not None:
-        plan = plan.with_settings(model=model, **chosen.settings)
-    return prefix or chosen.name, plan, vary or "recipe"
+
+    def shipped(named: str | None) -> Plan:
+        """Return the plan that ships for the data and for a model, the data's own one where none is named."""
+        wanted = model or named
+        plan = builtin_plan("digits" if study.pin.source == "digits" else model_named(wanted or "ting-m3").recipe)
+        return plan if wanted is None else plan.with_settings(model=wanted, **model_named(wanted).settings)
+
+    plan = shipped(None) if recipe is None else read_plan(recipe, shipped)
+    if model is not None:
+        plan = plan.with_settings(model=model)
+    model_named(plan.base.model)
+    return prefix or plan.base.model, plan, vary or "recipe"
 
 
 def _default_jobs(device: str, members: int) -> int:

@@ -40,6 +40,8 @@ _STORAGE_ADVICE = {
     errno.EACCES: "choose a folder you may write to, or change its permissions",
     errno.EPERM: "choose a folder you may write to, or change its permissions",
     errno.EROFS: "choose a folder on a disk that is not read-only",
+    errno.EEXIST: "a part of that path is a file; choose another folder",
+    errno.EISDIR: "that is a folder; name a file in it",
     errno.ENOTDIR: "a part of that path is a file; choose another folder",
 }
 

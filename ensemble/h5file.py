@@ -12,7 +12,7 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.hdf5 import AGAIN, NewFile, OldFile, new_file, opened
-from ensemble.predictions import Predictions, check_labels, check_rows
+from ensemble.predictions import Predictions, check_labels, single_precision
 from ensemble.split import check_ids
 
 PREDICTIONS = "kofn.predictions"
@@ -74,10 +74,7 @@ class RowReader:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return rows start..stop-1 as float32 (rows, C); raise `BadInput` where they are no probabilities."""
-        with np.errstate(over="ignore"):
-            rows = self.file.load("probs", slice(start, stop)).astype(np.float32, copy=False)
-        check_rows(rows, f"{self.path}: probs", first=start)
-        return rows
+        return single_precision(self.file.load("probs", slice(start, stop)), f"{self.path}: probs", start)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -150,7 +147,7 @@ def read_predictions(path: Path, *, extras: bool = False) -> Predictions:
     try:
         return Predictions(
             **shared,
-            probs=single["probs"],
+            probs=single_precision(arrays["probs"], "probs") if arrays["probs"].ndim == 2 else single["probs"],
             class_names=tuple(arrays.get("class_name", arrays["class"]).tolist()),
             parents=parents,
             weights=weights,

@@ -12,7 +12,7 @@ from ensemble.arrays import NO_PICKLE, as_list, check_file, read_lines, read_lis
 from ensemble.errors import BadInput
 from ensemble.h5file import PREDICTIONS, read_predictions
 from ensemble.hdf5 import kind_of
-from ensemble.predictions import Predictions, check_rows
+from ensemble.predictions import Predictions, check_rows, single_precision
 from ensemble.split import check_ids
 
 # How far beyond 0 or 1 a value may lie and still pass for rounding.
@@ -208,6 +208,8 @@ def _probabilities(values: np.ndarray, are_logits: bool, where: str) -> tuple[np
             raise BadInput(f"{where}: expected logits, found rows that sum to 1, probabilities; leave out --logits.")
         raw = wide.astype(np.float32)
         return softmax(wide).astype(np.float32), 0, raw if np.isfinite(raw).all() else None
+    if values.dtype == np.float16:
+        return single_precision(values, where), 0, None
     low, high = wide.min(axis=1), wide.max(axis=1)
     off = ((low < 0) | (high > 1)) & (low >= -ROUNDING) & (high <= 1 + ROUNDING)
     # Rows that are worse are not touched, and refused.

@@ -11,6 +11,8 @@ from ensemble.errors import BadInput
 from ensemble.split import check_ids
 
 SUM_TOLERANCE = 1e-4
+HALF_TOLERANCE = 2e-2  # rows of float16 are off by their rounding, the more the more classes there are
+RESERVED = ("all", "best")  # words of `ens-report --ensemble`
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -18,6 +20,8 @@ def check_name(name: str, what: str) -> str:
     """Return `name` where it can name a member, an ensemble or a split: letters, digits, _ and -, at most 100."""
     if not _NAME.fullmatch(name):
         raise BadInput(f"{what} {name[:120]!r}: use letters, digits, _ and - only, at most 100 of them.")
+    if name in RESERVED and what != "split":
+        raise BadInput(f"{what} {name!r}: 'ens-report --ensemble {name}' means something else; choose another name.")
     return name
 
 
@@ -123,6 +127,21 @@ def check_rows(probs: np.ndarray, where: str, first: int = 0, tolerance: float =
     bad = np.flatnonzero(np.abs(sums - 1) > tolerance)
     if bad.size:
         refuse(bad, f"a row must sum to 1 within {tolerance:g}", f"sum {sums[bad[0]]:.6g}")
+
+
+def single_precision(probs: np.ndarray, where: str, first: int = 0) -> np.ndarray:
+    """Return probabilities (N, C) as float32; rows of float16 are renormalised in float64.
+
+    Raises `BadInput`, as `check_rows` does, where a row sums to 1 within neither 1e-4 nor, of float16, 2e-2.
+    """
+    if probs.dtype == np.float16:
+        check_rows(probs, where, first, HALF_TOLERANCE)
+        wide = probs.astype(np.float64)
+        return (wide / wide.sum(axis=1, keepdims=True)).astype(np.float32)
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, and is refused as that
+        rows = probs.astype(np.float32, copy=False)
+    check_rows(rows, where, first)
+    return rows
 
 
 def check_labels(labels: np.ndarray, n: int, c: int, where: str) -> np.ndarray:

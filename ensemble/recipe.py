@@ -1,7 +1,7 @@
 """A recipe: every choice that makes one member, as a small frozen value kept beside its result in TOML."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
@@ -91,15 +91,27 @@ class Plan:
         return replace(self, base=Recipe.from_dict({**self.base.as_dict(), **settings}, self.source or "recipe"))
 
 
-def read_plan(path: Path) -> Plan:
-    """Read a plan from TOML: settings at the top, `[[variants]]`, and `[ranges]` with [low, high, scale] each."""
+def read_plan(path: Path, plan_of: Callable[[str | None], Plan]) -> Plan:
+    """Read a plan from TOML: settings at the top, `[[variants]]`, and `[ranges]` with [low, high, scale] each.
+
+    What the file leaves out is as in `plan_of(model)`, the plan that ships for the file's model (None where it names
+    none). What it sets is so for every member: the shipped variants and ranges then leave that setting alone. With
+    variants of its own, or ranges, it takes nothing of the shipped ones.
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as a recipe, {error}.") from error
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{path}: expected TOML, {error}.") from error
-    return plan_from_dict(content, str(path))
+    model = content.get("model")
+    under = plan_of(model if isinstance(model, str) else None)
+    own = {key: value for key, value in content.items() if key not in ("variants", "ranges", "about")}
+    merged = {**under.base.as_dict(), **content}
+    if "variants" not in content and "ranges" not in content:
+        merged["variants"] = [{k: v for k, v in variant.items() if k not in own} for variant in under.variants]
+        merged["ranges"] = {k: list(v) for k, v in (under.ranges or {}).items() if k not in own}
+    return plan_from_dict(merged, str(path))
 
 
 def builtin_plan(name: str) -> Plan:

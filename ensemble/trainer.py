@@ -25,7 +25,7 @@ from ensemble.store import Study
 from ensemble.weights import check_like, load_tensors, save_tensors
 from ensemble.zoo import build_network
 
-CHECKPOINT_SECONDS = 5.0
+CHECKPOINT_SECONDS = 1.0
 Report = Callable[[str, dict[str, Any]], None]
 
 

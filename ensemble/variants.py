@@ -29,14 +29,16 @@ def variants(plan: Plan, count: int, vary: str = "recipe") -> list[Recipe]:
 
 
 def _settings(plan: Plan, i: int) -> dict[str, Any]:
-    if i < len(plan.variants):
-        return dict(plan.variants[i])
+    # Without named variants the base itself is the first.
+    named = plan.variants or ({},)
+    if i < len(named):
+        return dict(named[i])
     if not plan.ranges:
         raise BadInput(
             f"{plan.source}: names {len(plan.variants)} variants and no [ranges] to draw member {i} from; "
-            f"ask for --variants {max(1, len(plan.variants))}, vary the seed, or add [ranges]."
+            f"ask for --variants {len(named)}, vary the seed with --vary seed, or add [ranges]."
         )
-    drawn = i - len(plan.variants)
+    drawn = i - len(named)
     point = _halton(drawn + 1, len(plan.ranges))
     settings = {}
     for u, (name, (low, high, scale)) in zip(point, sorted(plan.ranges.items()), strict=True):

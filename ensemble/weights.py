@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ensemble.errors import BadInput
 from ensemble.files import replacing
@@ -16,10 +16,11 @@ VERSION = 1
 
 def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
     """Write named tensors with JSON facts, whole or not at all."""
-    metadata = {"kind": kind, "version": str(VERSION), "facts": json.dumps(facts)}
+    # One key: safetensors writes several in no fixed order, and equal weights should be equal files.
+    metadata = {"kofn": json.dumps({"kind": kind, "version": VERSION, "facts": facts})}
     with replacing(path) as temporary:
         # safetensors stores what is contiguous; channels_last weights are laid out plainly.
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
+        temporary.write_bytes(save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata))
 
 
 def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -27,11 +28,11 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[s
     advice = "delete the member's folder to train it anew, or restore the file from a copy"
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get("kofn", "{}"))
             found = metadata.get("kind"), metadata.get("version")
-            if found != (kind, str(VERSION)):
+            if found != (kind, VERSION):
                 raise BadInput(f"{path}: expected kind {kind!r}, version {VERSION}, found {found}; {advice}.")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["facts"])  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata["facts"]  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise BadInput(f"{path}: cannot be read as {kind}, {error}; {advice}.") from error
 

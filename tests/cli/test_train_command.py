@@ -136,6 +136,7 @@ def test_list_models(tmp_path: Path) -> None:
         (["--vary", "seeds"], ["seeds"]),
         (["--name", "../up"], ["../up", "letters, digits"]),
         (["--varants", "3"], ["--varants", "--variants"]),
+        (["--device", "gpu"], ["--device gpu", "'cuda'"]),
         (["--config", "nowhere.toml"], ["nowhere.toml"]),
     ],
 )
@@ -153,6 +154,9 @@ def test_bad_input_under_json_is_a_document_too(tmp_path: Path) -> None:
 def test_a_misspelt_key_of_the_option_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "options.toml").write_text("[train]\nvariant = 2\n")
     refused(run("--config", "options.toml", cwd=tmp_path), "options.toml", "train.variant", "variants")
+    (tmp_path / "options.toml").write_text("epohcs = 2\n")
+    refused(run("--config", "options.toml", cwd=tmp_path), "options.toml", "epohcs", "epochs")
+    assert not (tmp_path / "study").exists()
 
 
 def test_a_study_that_may_not_be_written_is_refused(tmp_path: Path) -> None:

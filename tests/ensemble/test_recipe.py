@@ -87,7 +87,6 @@ def test_differences_are_named() -> None:
         ("model = 'ting-m3'\ndropout = 1.0", "dropout must be at least 0 and below 1, found 1.0"),
         ("model = 'ting-m3'\nl2 = nan", "l2 must be at least 0, found nan"),
         ("model = 'ting-m3'\npadding = 'full'", "padding must be 'same' or 'valid', found 'full'"),
-        ("epochs = 3", "needs the key 'model'"),
         ("model = 'ting-m3'\n[ranges]\nl2 = [1, 2]", r"ranges.l2 must be \[low, high"),
         ("model = 'ting-m3'\n[ranges]\nl2 = [0, 1, 'log']", "logarithmic, so low must be above 0"),
         ("model = 'ting-m3'\n[[variants]]\nl3 = 1", "variants: 'l3' is no setting"),
@@ -98,7 +97,7 @@ def test_a_bad_recipe_file_is_refused_by_name(tmp_path: Path, text: str, message
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(BadInput, match=rf"(mine\.toml|recipe).*{message}"):
-        read_plan(path)
+        read_plan(path, lambda model: builtin_plan("ting"))
 
 
 def test_variants_without_ranges_run_out_in_a_sentence() -> None:
@@ -108,3 +107,22 @@ def test_variants_without_ranges_run_out_in_a_sentence() -> None:
         variants(plan, 2)
     with pytest.raises(BadInput, match="--variants 0: expected at least 1"):
         variants(plan, 0)
+
+
+def test_a_file_goes_over_the_shipped_plan(tmp_path: Path) -> None:
+    """What it sets holds for every member; what it leaves out is as shipped."""
+    path = tmp_path / "mine.toml"
+    path.write_text("learning_rate = 0.03\nepochs = 4\n")
+    made = variants(read_plan(path, lambda model: builtin_plan("digits")), 12)
+    assert {(r.learning_rate, r.epochs, r.batch_size, r.model) for r in made} == {(0.03, 4, 16, "ting-m3-small")}
+    assert [(r.l2, r.dropout) for r in made[:6]] == [(l2, dropout) for _, l2, dropout in TING_SIX]
+    assert len({r.l2 for r in made[6:]}) == 6
+
+
+def test_a_file_with_ranges_of_its_own_begins_with_its_base(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("learning_rate = 0.03\n[ranges]\nlearning_rate = [0.01, 0.1, 'log']\n")
+    made = variants(read_plan(path, lambda model: builtin_plan("ting")), 4)
+    assert made[0] == Recipe(model="ting-m3", learning_rate=0.03)
+    assert len({r.learning_rate for r in made}) == 4
+    assert {r.l2 for r in made} == {1e-3}

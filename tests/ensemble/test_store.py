@@ -33,12 +33,12 @@ def test_members_stand_in_natural_order_and_ensembles_take_part_only_when_named(
     study = Study.create(tmp_path, PIN)
     for name in ("m-10", "m-2", "other"):
         study.write(some(name))
-    study.write(some("best", kind="ensemble"))
+    study.write(some("best3", kind="ensemble"))
     study.write(some("m-2", split="test"))
     assert study.splits() == ["test", "val"]
-    assert study.members("val") == ["best", "m-2", "m-10", "other"]
+    assert study.members("val") == ["best3", "m-2", "m-10", "other"]
     assert [p.member for p in study.select("val")] == ["m-2", "m-10", "other"]
-    assert [p.member for p in study.select("val", ["m-*", "best"])] == ["best", "m-2", "m-10"]
+    assert [p.member for p in study.select("val", ["m-*", "best3"])] == ["best3", "m-2", "m-10"]
     assert natural_key("m-2") < natural_key("m-10")
 
 
@@ -78,6 +78,12 @@ def test_a_renamed_file_is_refused(tmp_path: Path) -> None:
     path.rename(path.with_name("m-1.val.h5"))
     with pytest.raises(BadInput, match=r"m-1.val.h5: holds predictions of 'm-0' for 'val', not what its name says"):
         study.read("m-1", "val")
+
+
+@pytest.mark.parametrize("name", ["all", "best"])
+def test_words_of_the_reports_name_no_member(name: str) -> None:
+    with pytest.raises(BadInput, match=rf"member '{name}': 'ens-report --ensemble {name}' means something else"):
+        some(name)
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "a/b", "..", "a b", "ä", "x" * 101, "a\n"])
