@@ -1,12 +1,16 @@
 """What all tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine pauses at will: time is no property of the code.
 settings.register_profile("kofn", deadline=None)
