@@ -104,7 +104,8 @@ def test_pack(tmp_path, tree, picture):
 def test_config_of_a_subcommand(tmp_path, tree):
     root = tree(tmp_path / "pets")
     config = tmp_path / "kofn.toml"
-    config.write_text(f"[train]\nvariants = 3\n[data]\njson = true\n[data.pack]\nsize = 24\nout = {str(tmp_path / 'p')!r}\n")
+    tables = "[train]\nvariants = 3\n[data]\njson = true\n[data.pack]\nsize = 24\n"
+    config.write_text(f"{tables}out = {str(tmp_path / 'p')!r}\n")
     content = json.loads(ens_data("pack", root, "--config", config).stdout)
     assert content["shape"] == [24, 24, 3]
     assert content["pack"] == str(tmp_path / "p")
