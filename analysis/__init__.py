@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from analysis.metrics import METRICS, Metric, accuracy, brier, nll, top5
     from analysis.paired import Paired
     from analysis.per_class import Confused, PerClass
-    from analysis.plain import subset_preds, subset_table
+    from analysis.plain import subset_preds
     from analysis.shapley import Shapley
     from analysis.stack import PredictionStack, join
+    from analysis.subsets import subset_table
     from analysis.table import SizeSummary, Subset, SubsetTable
     from analysis.table_file import write_subset_table
 
@@ -36,7 +37,7 @@ _ROOMS = {
     "Confused": "per_class",
     "PerClass": "per_class",
     "subset_preds": "plain",
-    "subset_table": "plain",
+    "subset_table": "subsets",
     "PredictionStack": "stack",
     "join": "stack",
     "SizeSummary": "table",

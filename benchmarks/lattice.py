@@ -55,7 +55,7 @@ def timed(work: Callable[[], object], times: int = 3) -> tuple[float, float]:
 def line(what: str, wall: float, own: float | None, goal: str = "", note: str = "") -> None:
     """Print one row."""
     used = "" if own is None else f"{own:10.3f}"
-    print(f"  {what:58}{wall:12.3f}{used:>10}{goal:>8}  {note}", flush=True)
+    print(f"  {what:68}{wall:12.3f}{used:>10}{goal:>8}  {note}", flush=True)
 
 
 def source_of(members: int, kind: str = "easy", samples: int = N, classes: int = C) -> ArraySource:
@@ -200,8 +200,9 @@ def clock() -> float:
         return 3e9
 
 
-def growth() -> None:
-    """Print how seconds for accuracy grow with members, samples and classes."""
+def growth(picture: Path | None) -> None:
+    """Print how seconds for accuracy grow with members, samples and classes, and draw it where a path is given."""
+    found: dict[str, list[tuple[int, float]]] = {}
     for name, cases in (
         ("members, 10,000 x 200", [(m, N, C) for m in (8, 12, 16, 18, 20, 22)]),
         ("samples, 16 members, 200 classes", [(16, n, C) for n in (2500, 5000, 10_000, 20_000, 40_000)]),
@@ -213,7 +214,29 @@ def growth() -> None:
             wall, _ = timed(lambda: lattice_table(source, range(1, members + 1), metrics=("accuracy",)))  # noqa: B023
             value = {"m": members, "s": samples, "c": classes}[name[0]]
             cells.append(f"{value:,}: {wall:.3f}")
+            found.setdefault(name, []).append((value, wall))
         print(f"  {name:40}" + "   ".join(cells), flush=True)
+    if picture:
+        draw_growth(found, picture)
+
+
+def draw_growth(found: dict[str, list[tuple[int, float]]], picture: Path) -> None:
+    """Draw seconds against members, samples and classes, each axis logarithmic but that of members."""
+    from analysis.figures.style import new_figure, save
+
+    figure = new_figure(7.0, 2.4)
+    for i, (name, points) in enumerate(found.items(), start=1):
+        axes = figure.add_subplot(1, 3, i)
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3)
+        axes.set_yscale("log")
+        what, _, fixed = name.partition(", ")
+        if what != "members":
+            axes.set_xscale("log")
+        axes.set_title(fixed, fontsize=7)
+        axes.set_xlabel(what)
+        axes.set_ylabel("seconds" if i == 1 else "")
+    figure.subplots_adjust(left=0.08, right=0.99, top=0.88, bottom=0.2, wspace=0.3)
+    save(figure, picture)
 
 
 def whole_process() -> None:
@@ -259,6 +282,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.lattice")
     options.add_argument("--quick", action="store_true")
     options.add_argument("--large", action="store_true")
+    options.add_argument("--figure", type=Path, metavar="FILE.png", help="draw how seconds grow")
     options.add_argument("--score", nargs=2, metavar=("FOLDER", "METRICS"), help=argparse.SUPPRESS)
     asked = options.parse_args()
     if asked.score:
@@ -268,7 +292,7 @@ def main() -> None:
         f"{platform.machine()}, {cores()} cores, load {os.getloadavg()[0]:.1f} when it began, "
         f"numba {version('numba')}, numpy {np.__version__}"
     )
-    print(f"  {'':58}{'seconds':>12}{'of cores':>10}{'reach':>8}")
+    print(f"  {'':68}{'seconds':>12}{'of cores':>10}{'reach':>8}")
     if asked.large:
         large()
         return
@@ -282,16 +306,16 @@ def main() -> None:
     rest = others()
     print("times the engine's seconds")
     for name, wall in rest.items():
-        print(f"  {name:58}{wall / seconds[20]:12,.0f}")
+        print(f"  {name:68}{wall / seconds[20]:12,.0f}")
     better = min(wall for name, wall in rest.items() if "Gray" in name or "BLAS" in name)
-    print(f"  {'the better of Gray code and BLAS (reach 1,000)':58}{better / seconds[20]:12,.0f}")
+    print(f"  {'the better of Gray code and BLAS (reach 1,000)':68}{better / seconds[20]:12,.0f}")
     print("a whole process")
     whole_process()
     print("what binds the kernel")
     binding()
     if not asked.quick:
         print("how seconds grow")
-        growth()
+        growth(asked.figure)
 
 
 if __name__ == "__main__":
