@@ -222,6 +222,8 @@ def growth(picture: Path | None) -> None:
 
 def draw_growth(found: dict[str, list[tuple[int, float]]], picture: Path) -> None:
     """Draw seconds against members, samples and classes, each axis logarithmic but that of members."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     from analysis.figures.style import new_figure, save
 
     figure = new_figure(7.0, 2.4)
@@ -232,10 +234,16 @@ def draw_growth(found: dict[str, list[tuple[int, float]]], picture: Path) -> Non
         what, _, fixed = name.partition(", ")
         if what != "members":
             axes.set_xscale("log")
+        axes.set_xticks([value for value, _ in points], [f"{value:,}" for value, _ in points], fontsize=7)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())
+        axes.minorticks_off()
+        axes.set_ylim(0.01, 1)
         axes.set_title(fixed, fontsize=7)
         axes.set_xlabel(what)
         axes.set_ylabel("seconds" if i == 1 else "")
-    figure.subplots_adjust(left=0.08, right=0.99, top=0.88, bottom=0.2, wspace=0.3)
+    figure.subplots_adjust(left=0.1, right=0.99, top=0.88, bottom=0.2, wspace=0.3)
     save(figure, picture)
 
 
