@@ -81,6 +81,9 @@ def per_class(talk: Talk, job: Job) -> dict[str, Any]:
         talk.text(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
     talk.text(f"hardest: {found(value, names, 0)}")
     talk.text(f"easiest: {found(value, names, value.scored - 1)}")
+    lowest = int((value.accuracy[: value.scored] == value.accuracy[0]).sum())
+    if lowest > len(hardest):
+        talk.text(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
     if value.worst_k:
         sure = int((value.worst_share[: value.scored] >= 0.95).sum())
         talk.text(

@@ -61,8 +61,8 @@ def caption(grid: FilterGrid) -> str:
 def filters_figure(grid: FilterGrid, columns_wide: float = COLUMN) -> Figure:
     """Return the kernels as a figure one column wide, titled with the member, the kernels' size and the scaling."""
     usable = columns_wide - 2 * _MARGIN
-    # Few kernels are not blown up to the whole column: at most half an inch each.
-    shown = min(usable, 0.5 * grid.columns)
+    # Few kernels are not blown up to the whole column: at most 0.8 inches each.
+    shown = min(usable, 0.8 * grid.columns)
     high, wide = sheet(grid).shape[:2]
     drawn = shown * high / wide
     note = wrap(caption(grid), usable * 72, 6.5, lines=3)

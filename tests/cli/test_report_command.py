@@ -385,3 +385,16 @@ def test_a_reader_that_has_had_enough_does_not_stop_the_pictures(digits: Study, 
     assert {"per-class.png", "curve.png", "training.png", "gallery.png"} <= {
         p.name for p in (tmp_path / "piped").iterdir()
     }
+
+
+def test_ties_for_the_hardest_are_told(ask: Ask, tmp_path: Path) -> None:
+    """Thirty classes of whom none is ever right: which ten are shown says nothing of them."""
+    ids = tuple(f"n{i:02}" for i in range(32))
+    study = Study.create(tmp_path / "tied", Pin("imported", None, None, ids, ids))
+    truth = np.repeat(np.arange(32), 3)
+    probs = np.full((96, 32), 0.01)
+    probs[:, 31] = 1 - 0.31  # everything is said to be the last class
+    study.write(Predictions("m", "val", probs, np.arange(96).astype(str), ids, ids, truth))
+    status, out, _ = ask(study, "per-class")
+    assert status == 0
+    assert "31 classes share the lowest accuracy; which of them are shown is the order of their ids." in out
