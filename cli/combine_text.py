@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from analysis.paired import Paired
     from analysis.shapley import Shapley
     from analysis.standings import Standing
-    from analysis.table import Subset, SubsetTable
+    from analysis.table import SubsetTable
 
 NAMES = {
     "member": "best member", "all": "all members", "best": "best subset", "greedy": "greedy", "weights": "weights",
@@ -24,6 +24,8 @@ BAR = 24  # characters of the longest bar
 
 def show_sizes(talk: Talk, table: "SubsetTable", metric: str) -> None:
     """Print the table by size, and the best of each."""
+    from analysis.table import name_set
+
     by_size = table.by_size(metric)
     talk.table(
         ("k", "subsets", "accuracy", "min", "max", "top-5", "NLL", "Brier"),
@@ -41,7 +43,9 @@ def show_sizes(talk: Talk, table: "SubsetTable", metric: str) -> None:
     )  # fmt: skip
     talk.text(f"Best of each size by {_title(metric)}:")
     for s in by_size:
-        talk.text(f"  k = {s.k:<2}  {value(metric, s.best.score(metric)):>7}  {_named(s.best, table.members)}")
+        talk.text(
+            f"  k = {s.k:<2}  {value(metric, s.best.score(metric)):>7}  {name_set(s.best.members, table.members)}"
+        )
 
 
 def show_choice(
@@ -225,11 +229,3 @@ def _title(metric: str) -> str:
 
     title = METRICS[metric].title
     return title if title[:2].isupper() else title.lower()
-
-
-def _named(subset: "Subset", members: Sequence[str]) -> str:
-    """Name a subset by its members, or by those it lacks where they are fewer."""
-    missing = [m for m in members if m not in subset.members]
-    if len(members) > 2 and len(missing) < min(3, subset.size):
-        return f"all but {', '.join(missing)}" if missing else f"all {len(members)}"
-    return " + ".join(subset.members)

@@ -104,7 +104,7 @@ def per_class(talk: Talk, job: Job) -> dict[str, Any]:
 
 def curve(talk: Talk, job: Job) -> dict[str, Any]:
     """Show every subset's accuracy by its size."""
-    from analysis.figures.text import name_set
+    from analysis.table import name_set
 
     table = job.material.table
     best, by_size = table.best(), table.by_size()

@@ -28,12 +28,6 @@ class StorageError(KofnError):
     exit_code = 2
 
 
-class SomeMembersFailed(KofnError):
-    """Some members failed; those that were finished are safe. Exit status 3."""
-
-    exit_code = 3
-
-
 _STORAGE_ADVICE = {
     errno.ENOSPC: "free some space or choose another folder, then run the same command again",
     errno.EDQUOT: "free some of your quota or choose another folder, then run the same command again",

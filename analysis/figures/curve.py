@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
-from analysis.figures.text import clean, name_set, shorten_middle, width, wrap
-from analysis.table import SubsetTable
+from analysis.figures.text import clean, shorten_middle, width, wrap
+from analysis.table import SubsetTable, name_set
 
 _NAME = 6.0  # points: the members' names
 _ROOM = 56.0  # points: for such a name

@@ -110,22 +110,6 @@ def labels(names: Sequence[str], ids: Sequence[str], points: float, size: float)
     return out
 
 
-def name_set(chosen: Sequence[str], members: Sequence[str]) -> str:
-    """Return the names of a subset in short: "all 6", "all but m3-2", "m3-0 + m3-4"; a common stem is written once.
-
-    `chosen` and `members` in the same order.
-    """
-    left_out = [name for name in members if name not in chosen]
-    if not left_out and len(members) > 1:
-        return f"all {len(members)}"
-    if len(left_out) == 1 and len(members) > 3:
-        return f"all but {left_out[0]}"
-    stems = {name.rpartition("-")[0] for name in chosen}
-    if len(chosen) > 2 and len(stems) == 1 and "" not in stems:
-        return f"{stems.pop()}-{{{', '.join(name.rpartition('-')[2] for name in chosen)}}}"
-    return " + ".join(chosen)
-
-
 def wrap(text: str, points: float, size: float, lines: int = 2) -> str:
     """Return `text` broken at blanks into at most `lines` lines of `points`; what is too long is cut at the end."""
     out: list[str] = [""]
