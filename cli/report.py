@@ -9,7 +9,8 @@ import click
 from click.core import ParameterSource
 
 from cli.common import Talk, command, entry
-from cli.report_kinds import KINDS, Job
+from cli.reports import KINDS
+from cli.reports.job import Job
 from ensemble.errors import BadInput, nearest, storage_error
 
 if TYPE_CHECKING:
@@ -25,14 +26,29 @@ EXAMPLES = (
     "ens-report all                                        all of these that the study allows",
 )
 
-# Options that only some kinds have a use for.
-_ONLY_FOR = {
-    "ensemble": ("per-class", "gallery"),
-    "scale": ("filters",),
-    "classes": ("gallery",),
-    "images": ("gallery",),
-}
-_SPELLED = {"classes": "--class"}
+# Option -> the kinds that have a use for it.
+_USED_BY: dict[str, list[str]] = {}
+_OPTIONS: dict[str, Callable[[Any], Any]] = {}
+
+
+def _gather() -> None:
+    """Take the options that the kinds declare, each once, with the kinds that share it."""
+    for kind, room in KINDS.items():
+        for option in room.OPTIONS:
+            made = click.Command("", params=[])
+            option(made)
+            name = str(made.params[0].name)
+            _OPTIONS.setdefault(name, option)
+            _USED_BY.setdefault(name, []).append(kind)
+
+
+_gather()
+
+
+def _kind_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_OPTIONS.values()):
+        function = option(function)
+    return function
 
 
 def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str:
@@ -43,14 +59,6 @@ def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str
 
 @command("ens-report", EXAMPLES)
 @click.argument("kind", callback=_kind, metavar="KIND")
-@click.option(
-    "--ensemble",
-    default="all",
-    show_default=True,
-    metavar="all|best|NAME",
-    help="Who speaks in per-class and gallery: the mean of all, the subset most accurate on this split, "
-    "a saved ensemble or a single member.",
-)
 @click.option(
     "--member",
     "--members",
@@ -70,34 +78,17 @@ def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str
     show_default=True,
     help="Of the pictures.",
 )
-@click.option(
-    "--scale",
-    type=click.Choice(["filter", "shared"]),
-    default="filter",
-    show_default=True,
-    help="filters: each from its own smallest to its largest weight, or all on one scale.",
-)
-@click.option(
-    "--class",
-    "classes",
-    multiple=True,
-    metavar="ID_OR_NAME",
-    help="gallery: a class to show; may be repeated.  [default: the hardest and the easiest]",
-)
-@click.option("--images", type=click.IntRange(1, 100), default=8, show_default=True, help="gallery: how many a class.")
+@_kind_options
 def report(
     talk: Talk,
     *,
     kind: str,
-    ensemble: str,
     members: tuple[str, ...],
     split: str,
     intersect: bool,
     out: Path | None,
     format_: str,
-    scale: str,
-    classes: tuple[str, ...],
-    images: int,
+    **options: Any,
 ) -> None:
     """Make a report of a study: per-class, curve, training, filters, gallery, or all of them.
 
@@ -110,27 +101,30 @@ def report(
     study = Study.open(talk.study)
     out = study.report_dir if out is None else out
     with talk.progress("Scoring subsets", "samples") as progress:
-        material = Material(study, split, members, ensemble, intersect, progress)
-        if kind == "curve" or (ensemble == "best" and kind in (*_ONLY_FOR["ensemble"], "all")):
+        material = Material(study, split, members, options["ensemble"], intersect, progress)
+        if kind == "curve" or (options["ensemble"] == "best" and kind in (*_USED_BY["ensemble"], "all")):
             # Scored while the bar is there, and kept.
             _ = material.table
     if intersect and kind not in ("training", "filters"):
         _warn(talk, material)
-    if classes and kind == "all":
-        _check_classes(material, classes)
+    if options["classes"] and kind == "all":
+        _check_classes(material, options["classes"])
     _ready(out)
-    job = Job(material, out, format_, scale, classes, images)
-    document = _all(talk, job) if kind == "all" else KINDS[kind](talk, job)
+    job = Job(material, out, format_, options)
+    document = _all(talk, job) if kind == "all" else KINDS[kind].report(talk, job)
     talk.document(**document)
-    _next(talk, kind, job)
+    talk.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
 
 
 def _check_options(kind: str) -> None:
     """Refuse an option on the command line that this kind of report has no use for."""
     context = click.get_current_context()
-    for name, kinds in _ONLY_FOR.items():
-        if kind not in (*kinds, "all") and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{_SPELLED.get(name, f'--{name}')} is for {' and '.join(kinds)}, not for {kind}.")
+    for option in context.command.params:
+        kinds = _USED_BY.get(str(option.name), [kind])
+        if kind in (*kinds, "all"):
+            continue
+        if context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} is for {' and '.join(kinds)}, not for {kind}.")
 
 
 def _check_classes(material: "Material", classes: tuple[str, ...]) -> None:
@@ -166,28 +160,15 @@ def _all(talk: Talk, job: Job) -> dict[str, Any]:
 
     reports: dict[str, Any] = {}
     skipped: dict[str, str] = {}
-    for kind, make in KINDS.items():
+    for kind, room in KINDS.items():
         talk.text(("" if kind == "per-class" else "\n") + f"== {kind} ==")
         try:
-            reports[kind] = make(talk, job)
+            reports[kind] = room.report(talk, job)
         except Lacks as lack:
             reports[kind] = None
             skipped[kind] = str(lack)
             talk.text(f"skipped: {lack}")
     return {"kind": "all", "reports": reports, "skipped": skipped}
-
-
-def _next(talk: Talk, kind: str, job: Job) -> None:
-    on = "" if job.material.split == "val" else f" --split {job.material.split}"
-    after: dict[str, Callable[[], tuple[str, ...]]] = {
-        "per-class": lambda: (f"ens-report gallery{on}",),
-        "curve": lambda: (f"ens-report per-class --ensemble best{on}", f"ens-combine --max-size 3 --save best3{on}"),
-        "training": lambda: (f"ens-report filters{on}", f"ens-combine --k all{on}"),
-        "filters": lambda: (f"ens-report training{on}",),
-        "gallery": lambda: (f"ens-report gallery --images 16{on}",),
-        "all": lambda: (f"ens-combine --max-size 3 --save best3{on}",),
-    }
-    talk.next(*after[kind]())
 
 
 main = entry(report)

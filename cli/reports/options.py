@@ -1,0 +1,22 @@
+"""Options that several reports share; a report's room lists its own in OPTIONS."""
+
+import click
+
+ENSEMBLE = click.option(
+    "--ensemble",
+    default="all",
+    show_default=True,
+    metavar="all|best|NAME",
+    help="Who speaks where one ensemble is looked at: the mean of all members, the subset most accurate on this split, "
+    "a saved ensemble or a single member.",
+)
+CLASSES = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="ID_OR_NAME",
+    help="gallery: a class to show; may be repeated.  [default: the hardest and the easiest]",
+)
+IMAGES = click.option(
+    "--images", type=click.IntRange(1, 100), default=8, show_default=True, help="gallery: how many a class."
+)
