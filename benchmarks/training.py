@@ -58,9 +58,9 @@ def network_and_optimiser(model: str):
     """Return the same network, laid out the same way, with a plain optimiser."""
     import torch
 
-    from ensemble.zoo import build_network
+    from ensemble.zoo import Wanted, build_network
 
-    network = build_network(model, image_shape=(64, 64, 3), classes=200).to(memory_format=torch.channels_last)
+    network = build_network(model, Wanted((64, 64, 3), 200, dropout=0.5)).to(memory_format=torch.channels_last)
     return network.train(), torch.optim.SGD(network.parameters(), 0.01, 0.9, weight_decay=2e-3, nesterov=True)
 
 

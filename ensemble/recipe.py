@@ -12,37 +12,86 @@ import tomli_w
 from ensemble.errors import BadInput, nearest
 from ensemble.files import write_text
 
+OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
+SCHEDULES = ("step", "inverse", "plateau", "cosine")
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "elu", "gelu", "silu")
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one member is trained. Rates are per update; `l2` is lam in lam * sum(W^2), as Keras writes it."""
+    """How one member is trained; docs/recipes.md explains each setting.
+
+    The network: model, padding ("same" or "valid"), activation, head (of models with several; "" its own), dropout.
+    Its input: input_size (0: the images' own; else they are resized on the device), normalise (`ensemble.inputs`),
+    augment and augment_val (the notation of `ensemble.augmentation`), mixup and cutmix (alpha of their Beta; 0 none).
+    The loss: label_smoothing; l2 is lam in lam * sum(W^2) over kernels, as Keras writes it, times a layer's own
+    `l2_scale`; weight_decay is torch's, over all parameters, decoupled for adamw.
+    The updates: optimiser, learning_rate, momentum, nesterov, epsilon, batch_size, epochs, ema (0: none; else the decay
+    of the averaged weights, which then make the predictions).
+    The rate: schedule "step" (times decay_factor every decay_epochs), "inverse" (1 / (1 + decay * updates)), "plateau"
+    (times decay_factor after `patience` epochs without a better loss on tune), "cosine" (to zero, after warmup_epochs
+    of a linear rise; in `snapshots` equal cycles, each of which ends in predictions, where above 0).
+    The data: tune, the share of train held out, stratified, for what chooses something while training.
+    The start: weights ("": random; "random": random where the model asks for weights; "hub"; or a file), weights_sha256
+    (of that file), frozen_epochs (the first ones train the head alone), unfrozen_rate (learning rate from then on).
+    """
 
     model: str
     padding: str = "same"
+    activation: str = "relu"
+    head: str = ""
+    dropout: float = 0.5
+    input_size: int = 0
+    normalise: str = "mean-image"
+    augment: str = "mirror"
+    augment_val: str = ""
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    label_smoothing: float = 0.0
+    l2: float = 1e-3
+    weight_decay: float = 0.0
+    optimiser: str = "sgd"
     learning_rate: float = 0.01
     momentum: float = 0.9
-    decay_factor: float = 0.85
-    decay_epochs: int = 10
-    l2: float = 1e-3
-    dropout: float = 0.5
+    nesterov: bool = True
+    epsilon: float = 1e-8
     batch_size: int = 128
     epochs: int = 75
-    mirror: bool = True
+    ema: float = 0.0
+    schedule: str = "step"
+    decay_factor: float = 0.85
+    decay_epochs: int = 10
+    decay: float = 0.0
+    patience: int = 5
+    warmup_epochs: int = 0
+    snapshots: int = 0
+    tune: float = 0.0
+    weights: str = ""
+    weights_sha256: str = ""
+    frozen_epochs: int = 0
+    unfrozen_rate: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
+        shares = ("dropout", "label_smoothing", "ema", "momentum", "tune")
         for name, ok, expected in (
             ("padding", self.padding in ("same", "valid"), "'same' or 'valid'"),
+            ("activation", self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
+            ("optimiser", self.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
+            ("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
             ("learning_rate", self.learning_rate > 0, "above 0"),
-            ("momentum", 0 <= self.momentum < 1, "at least 0 and below 1"),
+            ("epsilon", self.epsilon > 0, "above 0"),
             ("decay_factor", 0 < self.decay_factor <= 1, "above 0 and at most 1"),
-            ("decay_epochs", self.decay_epochs >= 1, "at least 1"),
-            ("l2", self.l2 >= 0, "at least 0"),
-            ("dropout", 0 <= self.dropout < 1, "at least 0 and below 1"),
-            ("batch_size", self.batch_size >= 1, "at least 1"),
-            ("epochs", self.epochs >= 1, "at least 1"),
+            *((name, 0 <= getattr(self, name) < 1, "at least 0 and below 1") for name in shares),
+            *((name, getattr(self, name) >= 0, "at least 0") for name in (
+                "l2", "weight_decay", "mixup", "cutmix", "input_size", "decay", "warmup_epochs", "snapshots",
+                "frozen_epochs", "unfrozen_rate",
+            )),
+            *((name, getattr(self, name) >= 1, "at least 1") for name in (
+                "decay_epochs", "patience", "batch_size", "epochs",
+            )),
             ("seed", 0 <= self.seed < 2**31, "between 0 and 2^31 - 1"),
-        ):
+        ):  # fmt: skip
             if not ok:
                 raise BadInput(f"recipe: {name} must be {expected}, found {getattr(self, name)!r}.")
 
@@ -59,6 +108,9 @@ class Recipe:
         """Make a recipe of named values; raise `BadInput` on an unknown name or a value of the wrong type."""
         kinds = {f.name: f.type for f in fields(cls)}
         clean: dict[str, Any] = {}
+        values = dict(values)
+        if "mirror" in values:  # what recipes said before they had `augment`
+            values.setdefault("augment", "mirror" if values.pop("mirror") else "")
         for key, value in values.items():
             if key not in kinds:
                 raise BadInput(f"{where}: {key!r} is no setting of a recipe; {nearest(key, kinds)}.")

@@ -23,7 +23,7 @@ from ensemble.recipe import write_recipe
 from ensemble.split import Dataset
 from ensemble.store import Study
 from ensemble.weights import check_like, load_tensors, save_tensors
-from ensemble.zoo import build_network
+from ensemble.zoo import Wanted, build_network
 
 CHECKPOINT_SECONDS = 1.0
 Report = Callable[[str, dict[str, Any]], None]
@@ -96,10 +96,14 @@ class _Member:
         torch.manual_seed(self.recipe.seed)
         network = build_network(
             self.recipe.model,
-            image_shape=dataset.image_shape,
-            classes=len(dataset.class_ids),
-            padding=self.recipe.padding,
-            dropout=self.recipe.dropout,
+            Wanted(
+                image_shape=dataset.image_shape,
+                classes=len(dataset.class_ids),
+                padding=self.recipe.padding,
+                activation=self.recipe.activation,
+                head=self.recipe.head,
+                dropout=self.recipe.dropout,
+            ),
         )
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.kernels = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
@@ -164,7 +168,7 @@ class _Member:
         for start in range(0, n, recipe.batch_size):
             rows = order[start : start + recipe.batch_size]
             inputs, labels = self.normalise(train.images(rows)), train.labels[rows]
-            if recipe.mirror:
+            if recipe.augment == "mirror":
                 inputs = mirror(inputs)
             with self.precision():
                 logits = self.network(inputs)

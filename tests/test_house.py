@@ -19,7 +19,7 @@ DOORS = {
     "h5py": {"ensemble/hdf5.py"},
     "matplotlib": {"analysis/figures/"},
     "safetensors": {"ensemble/weights.py"},
-    "torch": {"ensemble/zoo/ting.py", "ensemble/zoo/measure.py", "ensemble/augment.py", "ensemble/weights.py",
+    "torch": {"ensemble/zoo/", "ensemble/augment.py", "ensemble/weights.py",
               "ensemble/infer.py", "ensemble/trainer.py"},
     "PIL": {"ensemble/datasets/decode.py"},
     "sklearn": {"ensemble/datasets/digits.py", "analysis/selection/stack.py"},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ensemble.errors import BadInput, nearest
 
 if TYPE_CHECKING:
-    from torch import nn
+    from ensemble.zoo.network import Network
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,24 @@ def model_named(name: str) -> Model:
     return MODELS[name]
 
 
-def build_network(
-    name: str, *, image_shape: tuple[int, int, int], classes: int, padding: str = "same", dropout: float = 0.5
-) -> "nn.Module":
-    """Build the network `name` for images of (height, width, channels), initialised from torch's current seed.
+@dataclass(frozen=True)
+class Wanted:
+    """What a network is built for.
 
-    It maps float (B, channels, height, width) to logits (B, classes). Raises `BadInput` where the images are
-    too small for it.
+    image_shape: (height, width, channels) of its input; classes: how many logits; the rest as in `Recipe`. A builder
+    refuses, with `BadInput`, what its network cannot honour: a padding or an activation it has no choice of, dropout
+    where it has none, an unknown head, images that are too small.
     """
+
+    image_shape: tuple[int, int, int]
+    classes: int
+    padding: str = "same"
+    activation: str = "relu"
+    head: str = ""
+    dropout: float = 0.0
+
+
+def build_network(name: str, wanted: Wanted) -> "Network":
+    """Build the network `name`, initialised from torch's current seed: float (B, channels, H, W) to logits (B, C)."""
     model = model_named(name)
-    module = import_module(model.module)
-    return module.build(model, image_shape=image_shape, classes=classes, padding=padding, dropout=dropout)
+    return import_module(model.module).build(model, wanted)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ensemble.zoo import Model, build_network
+from ensemble.zoo import Model, Wanted, build_network
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ def size_of(model: Model, padding: str = "same") -> Size:
     """Measure a model at the paper's input and classes, without giving it memory."""
     shape = (model.input, model.input, model.channels)
     with torch.device("meta"):
-        network = build_network(model.name, image_shape=shape, classes=model.classes, padding=padding).eval()
+        network = build_network(model.name, Wanted(shape, model.classes, padding=padding)).eval()
         images = torch.empty(1, model.channels, model.input, model.input)
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():

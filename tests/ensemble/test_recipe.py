@@ -28,7 +28,7 @@ def test_the_six_named_variants(plan: str) -> None:
 
 def test_the_papers_schedule() -> None:
     recipe = builtin_plan("ting").base
-    assert (recipe.momentum, recipe.batch_size, recipe.epochs, recipe.mirror) == (0.9, 128, 75, True)
+    assert (recipe.momentum, recipe.batch_size, recipe.epochs, recipe.augment) == (0.9, 128, 75, "mirror")
     assert recipe.learning_rate_at(0) == recipe.learning_rate_at(9) == 0.01
     assert recipe.learning_rate_at(10) == pytest.approx(0.0085)
     assert recipe.learning_rate_at(29) == pytest.approx(0.01 * 0.85**2)
@@ -83,7 +83,7 @@ def test_differences_are_named() -> None:
     [
         ("model = 'ting-m3'\nlearning_rat = 0.1", "'learning_rat' is no setting of a recipe; .*learning_rate"),
         ("model = 'ting-m3'\nepochs = 'many'", "epochs must be of type int, found 'many'"),
-        ("model = 'ting-m3'\nmirror = 1", "mirror must be of type bool, found 1"),
+        ("model = 'ting-m3'\naugment = 1", "augment must be of type str, found 1"),
         ("model = 'ting-m3'\ndropout = 1.0", "dropout must be at least 0 and below 1, found 1.0"),
         ("model = 'ting-m3'\nl2 = nan", "l2 must be at least 0, found nan"),
         ("model = 'ting-m3'\npadding = 'full'", "padding must be 'same' or 'valid', found 'full'"),

@@ -25,6 +25,7 @@ from ensemble.jobs import Job, Outcome, train_members
 from ensemble.recipe import Recipe, builtin_plan
 from ensemble.store import Study, pin_of
 from ensemble.weights import load_tensors, save_tensors
+from ensemble.zoo import Wanted
 
 CPU = torch.device("cpu")
 SHORT = replace(builtin_plan("digits").base, epochs=3)
@@ -108,7 +109,7 @@ def slow_training(recipe: Recipe, epochs: int) -> dict[str, torch.Tensor]:
     x = torch.from_numpy(((images - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
     y = torch.from_numpy(train.labels)
     torch.manual_seed(recipe.seed)
-    network = trainer.build_network(recipe.model, image_shape=(16, 16, 1), classes=10, dropout=recipe.dropout)
+    network = trainer.build_network(recipe.model, Wanted((16, 16, 1), 10, dropout=recipe.dropout))
     velocity = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
     for epoch in range(epochs):
         torch.manual_seed((recipe.seed << 20) + epoch + 1)
@@ -154,7 +155,7 @@ def test_history_says_what_the_predictions_say(study: Study) -> None:
     assert float(last["val_loss"]) - float(last["val_cross_entropy"]) == pytest.approx(penalty, rel=1e-4)
     assert float(last["train_loss"]) > float(last["train_cross_entropy"])
     assert val.first_layer is not None
-    assert np.array_equal(val.first_layer, weights(study, "m")["network.0.0.weight"].numpy())
+    assert np.array_equal(val.first_layer, weights(study, "m")["network.base.0.weight"].numpy())
     assert val.recipe is not None
     assert val.recipe["threads"] == 1
     assert val.attributes["epoch"] == 3
@@ -248,7 +249,7 @@ def test_damaged_weights_are_refused_by_name(study: Study, damage: str) -> None:
     elif damage == "kind":
         save_tensors(path, "kofn.checkpoint", tensors, facts)
     else:
-        save_tensors(path, "kofn.weights", {**tensors, "network.0.0.weight": torch.zeros(2, 2)}, facts)
+        save_tensors(path, "kofn.weights", {**tensors, "network.base.0.weight": torch.zeros(2, 2)}, facts)
     with pytest.raises(BadInput, match=r"weights\.safetensors: (cannot be read|expected kind|does not fit)"):
         trainer.train_member(job(study, "m", replace(SHORT, epochs=1)), quiet)
 
@@ -262,7 +263,7 @@ def test_evaluate_and_predict_agree_across_batches() -> None:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     torch.manual_seed(0)
-    network = trainer.build_network("ting-m3-small", image_shape=(16, 16, 1), classes=10)
+    network = trainer.build_network("ting-m3-small", Wanted((16, 16, 1), 10))
     normalise = fit_normaliser(dataset.split("train").images)
     batches = Batches(val.images, val.labels, CPU)
     probs = predict(network, batches, normalise, precision_on(CPU))
