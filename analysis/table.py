@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from analysis.metrics import METRICS
+from analysis.notebook import html_table, percent
 from analysis.sizes import sizes_of
 from ensemble.errors import BadInput, nearest
 
@@ -201,6 +202,19 @@ class SubsetTable:
         alone = [self.find(1 << i).score(metric) for i in self.indices_of(subset.mask)]
         pick = max if METRICS[metric].higher_is_better else min
         return METRICS[metric].advantage(subset.score(metric), pick(alone))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (s.k, s.subsets, *map(percent, (s.mean_accuracy, s.min_accuracy, s.max_accuracy)),
+             name_set(s.best.members, self.members))
+            for s in self.by_size()
+        ]  # fmt: skip
+        return html_table(
+            f"{len(self):,} subsets of {len(self.members)} members on {self.split}, {self.samples:,} samples",
+            ("k", "subsets", "mean %", "lowest %", "highest %", "the best of them"),
+            rows,
+            "The best were chosen and are scored on the same samples, which flatters them.",
+        )
 
 
 def columns(table: SubsetTable, rows: slice = slice(None)) -> dict[str, np.ndarray]:

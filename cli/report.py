@@ -1,5 +1,6 @@
 """ens-report: pictures and tables of what a study found."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,13 @@ def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str
 @click.option("--intersect", is_flag=True, help="Where members differ in samples, take the common ones.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: STUDY/report]")
 @click.option(
+    "--style",
+    "style_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.mplstyle",
+    help="Fonts, sizes, lines and resolution of the pictures, over kofn's own (analysis/figures/kofn.mplstyle).",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["png", "svg", "pdf"]),
@@ -88,6 +96,7 @@ def report(
     intersect: bool,
     out: Path | None,
     format_: str,
+    style_file: Path | None,
     **options: Any,
 ) -> None:
     """Make a report of a study: per-class, curve, training, filters, gallery, or all of them.
@@ -111,9 +120,19 @@ def report(
         _check_classes(material, options["classes"])
     _ready(out)
     job = Job(material, out, format_, options)
-    document = _all(talk, job) if kind == "all" else KINDS[kind].report(talk, job)
+    with _styled(style_file):
+        document = _all(talk, job) if kind == "all" else KINDS[kind].report(talk, job)
     talk.document(**document)
     talk.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
+
+
+def _styled(style_file: Path | None) -> contextlib.AbstractContextManager[None]:
+    """Lay the user's style over the house's, where there is one: without it matplotlib may not even be needed."""
+    if style_file is None:
+        return contextlib.nullcontext()
+    from analysis.figures.style import style_over
+
+    return style_over(style_file)
 
 
 def _check_options(kind: str) -> None:

@@ -1,7 +1,9 @@
 """The house style of every figure, and how a figure becomes a file."""
 
 import contextlib
+import logging
 from collections.abc import Generator
+from contextvars import ContextVar
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -26,6 +28,42 @@ _METADATA: dict[str, dict[str, None]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 FORMATS = tuple(_METADATA)
+_OVER: ContextVar[Path | None] = ContextVar("style file", default=None)
+
+
+@contextlib.contextmanager
+def style_over(path: Path | None) -> Generator[None]:
+    """Lay the settings of a matplotlib style file over the house style inside the block; None leaves it as it is.
+
+    Raises `BadInput` where the file cannot be read or sets something matplotlib does not know.
+    """
+    if path is not None:
+        _read_style(path)
+    token = _OVER.set(path)
+    try:
+        yield
+    finally:
+        _OVER.reset(token)
+
+
+def _read_style(path: Path) -> matplotlib.RcParams:
+    """Read a style file strictly: what matplotlib would pass over with a log message is an error here."""
+    told: list[str] = []
+    log = logging.getLogger("matplotlib")
+    listener = logging.Handler(logging.WARNING)
+    listener.emit = lambda record: told.append(record.getMessage())
+    log.addHandler(listener)
+    was, log.propagate = log.propagate, False
+    try:
+        settings = matplotlib.rc_params_from_file(path, use_default_template=False, fail_on_error=True)
+    except (OSError, UnicodeDecodeError, ValueError, KeyError) as error:
+        raise BadInput(f"{path}: cannot be read as a matplotlib style file, {error}.") from error
+    finally:
+        log.removeHandler(listener)
+        log.propagate = was
+    if told:
+        raise BadInput(f"{path}: is no matplotlib style file, {told[0].strip().splitlines()[0]}.")
+    return settings
 
 
 @contextlib.contextmanager
@@ -33,6 +71,9 @@ def style() -> Generator[None]:
     """Use the house style inside the block, whatever the user's own matplotlib settings are."""
     with as_file(files("analysis.figures") / "kofn.mplstyle") as path:
         settings = matplotlib.rc_params_from_file(path, use_default_template=True)
+    over = _OVER.get()
+    if over is not None:
+        settings.update(_read_style(over))
     # Figures are made without pyplot: no backend is chosen, and none is touched.
     with matplotlib.rc_context({key: settings[key] for key in settings if not key.startswith("backend")}):
         yield

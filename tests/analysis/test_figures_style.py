@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.figures.curve import apart
-from analysis.figures.style import COLUMN, FORMATS, new_figure, save, style
+from analysis.figures.style import COLUMN, FORMATS, new_figure, save, style, style_over
 from analysis.figures.text import BOX, clean, cut, drawable, labels, shorten, shorten_middle, width, wrap
 from analysis.table import name_set
 from ensemble.errors import BadInput, StorageError
@@ -146,3 +146,35 @@ def test_labels_are_moved_apart_and_stay_in_order(wanted: list[float]) -> None:
 
 def test_labels_that_do_not_collide_stay() -> None:
     assert apart([10, 30, 31, 80], 7, 100) == pytest.approx([10, 27, 34, 80])
+
+
+def test_a_style_file_lies_over_the_houses(tmp_path: Path) -> None:
+    from PIL import Image
+
+    mine = tmp_path / "mine.mplstyle"
+    mine.write_text("savefig.dpi: 50\nlines.linewidth: 6\n")
+    plain = drawn(tmp_path / "plain.png", "name")
+    with style_over(mine):
+        over = drawn(tmp_path / "over.png", "name")
+        with style():
+            assert matplotlib.rcParams["lines.linewidth"] == 6
+            assert matplotlib.rcParams["font.size"] == 7  # the house's, since the file says nothing of it
+    assert over != plain == drawn(tmp_path / "again.png", "name")
+    with Image.open(tmp_path / "over.png") as image:
+        assert image.size == (100, 50)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("fnt.size: 12\n", "Bad key fnt.size"),
+        ("font.size: large print\n", "Could not convert"),
+        (None, "No such file"),
+    ],
+)
+def test_a_style_file_that_is_none(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "mine.mplstyle"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(BadInput, match=said), style_over(path):
+        pass
