@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.parquet import require_parquet, write_parquet
 from analysis.table import SubsetTable, columns
 from ensemble.errors import BadInput
 from ensemble.files import replacing
+from ensemble.parquet import require_parquet, write_parquet
 
 Blocks = Iterator[Mapping[str, np.ndarray]]
 ROWS = 2**16  # that are turned into text and written at a time

@@ -16,6 +16,7 @@ _FILE = click.Path(path_type=Path)
         "ens-import resnet.npz vit.npz               # arrays: probs or logits, labels, sample_ids, class_names",
         "ens-import keras.npy --labels y_val.npy     # (N, C) probabilities and the labels of their rows",
         "ens-import timm.npy --logits --labels labels.csv --ids files.txt --classes wnids.txt",
+        "ens-import kaggle.csv --split test          # an id column and a column a class; a label column where known",
         "ens-import mate.val.h5 --member mate        # a predictions file of another study",
     ],
 )
@@ -33,7 +34,8 @@ _FILE = click.Path(path_type=Path)
 def import_(talk: Talk, files: tuple[Path, ...], member: str | None, force: bool, **options: Any) -> None:
     """Make predictions from anywhere members of a study.
 
-    Read are .npz, .npy and predictions files of kofn (.h5). All files are checked before any is written.
+    Read are .npz and .h5 with probs or logits, .npy, .csv and .parquet with an id column and a column a class, and
+    predictions files of kofn. All files are checked before any is written.
     """
     from analysis.metrics import accuracy
     from ensemble.admission import admit, study_classes

@@ -241,6 +241,30 @@ def kind_of(path: Path) -> str | None:
         return kind if isinstance(kind, str) else None
 
 
+def read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return those of the wanted arrays that lie in the root of another program's HDF5 file, and all names there.
+
+    Their place, filters, type and size are checked as those of our own files, but no checksums are asked for; text may
+    be of variable length. Raises `BadInput`.
+    """
+    found = {}
+    with _handle(path) as (handle, size):
+        for name in [name for name in wanted if name in handle.keys()]:  # noqa: SIM118
+            where = f"{path}: {name}"
+            if handle.id.links.get_info(name.encode()).type != _HARD_LINK:
+                raise BadInput(f"{where}: expected an array, found a link to another place, which is never followed.")
+            dataset = handle[name]
+            if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+                raise BadInput(f"{where}: expected an array, found something else; {AGAIN}.")
+            _check_place(dataset, where)
+            text = h5py.check_string_dtype(dataset.dtype) is not None
+            if not text:
+                _check_kind(dataset, where, "fi")
+            _check_size(dataset, where, size, _check_filters(dataset, where, checksum=False))
+            found[name] = dataset.asstr()[()].astype(np.str_) if text else dataset[()]
+        return found, sorted(handle.keys())
+
+
 def _reason(error: Exception) -> str:
     """Say in words what HDF5 found."""
     text = " ".join(str(error).split())
@@ -324,8 +348,8 @@ def _check_place(dataset: h5py.Dataset, where: str) -> None:
         )
 
 
-def _check_filters(dataset: h5py.Dataset, where: str) -> int:
-    """Return how many times larger than on disk the data can be; refuse strange filters, and a missing checksum."""
+def _check_filters(dataset: h5py.Dataset, where: str, *, checksum: bool = True) -> int:
+    """Return how many times larger than on disk the data can be; refuse strange filters, or a missing checksum."""
     plan = dataset.id.get_create_plist()
     filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
     strange = [number for number in filters if number not in _FILTERS]
@@ -334,7 +358,7 @@ def _check_filters(dataset: h5py.Dataset, where: str) -> int:
             f"{where}: expected no filters but {', '.join(_FILTERS.values())}, found number {strange[0]}; "
             "write it again without."
         )
-    if h5py.h5z.FILTER_FLETCHER32 not in filters:
+    if checksum and h5py.h5z.FILTER_FLETCHER32 not in filters:
         raise BadInput(f"{where}: expected a Fletcher-32 checksum on every chunk, found none; write it again with one.")
     return DEFLATE_LIMIT if h5py.h5z.FILTER_DEFLATE in filters else 1
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.arrays import NO_PICKLE, as_list, check_file, read_lines, read_list, read_npy, read_npz
+from ensemble.arrays import as_list, read_lines, read_list
 from ensemble.errors import BadInput
+from ensemble.foreign import HDF5, ID_COLUMNS, LABEL_COLUMNS, READS, read_foreign
 from ensemble.h5file import PREDICTIONS, read_predictions
 from ensemble.hdf5 import kind_of
 from ensemble.predictions import Predictions, check_rows, single_precision
@@ -17,13 +18,6 @@ from ensemble.split import check_ids
 
 # How far beyond 0 or 1 a value may lie and still pass for rounding.
 ROUNDING = 1e-6
-READS = (
-    "read are .npz with 'probs', 'pred_probs' or 'logits', .npy of shape (N, C), and predictions files of kofn (.h5)"
-)
-_ARRAYS = ("probs", "pred_probs", "logits", "labels", "sample_ids", "class_ids", "class_names")
-_LABEL_COLUMNS = ("label", "labels")
-_ID_COLUMNS = ("id", "sample_id", "sample_ids", "ids")
-_PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +81,9 @@ def import_file(
     study_classes: those of the study it is meant for; they name the columns where the file does not.
     Raises `BadInput` for whatever cannot be used.
     """
-    kind = path.suffix.lower()
-    if kind in _PICKLES:
-        raise BadInput(f"{path}: expected arrays, found {kind}; {NO_PICKLE}.")
-    if kind in (".h5", ".hdf5"):
+    if path.suffix.lower() in HDF5 and kind_of(path) is not None:
         return _own(path, member, split, labels, [("--ids", ids), ("--classes", classes), ("--logits", logits)])
-    if kind not in (".npz", ".npy"):
-        check_file(path)
-        raise BadInput(f"{path}: {kind or 'a file without ending'} cannot be imported; {READS}.")
-    values, beside = _values(path, kind, logits)
+    values, beside = read_foreign(path, logits)
     name = member or _legal_name(path)
     probs, clipped, raw = _probabilities(values, beside.pop("logits", None) is not None, str(path))
     n, c = probs.shape
@@ -142,7 +130,7 @@ def _own(
 ) -> Imported:
     """Read a file of our own format, which names everything itself."""
     if kind_of(path) != PREDICTIONS:
-        raise BadInput(f"{path}: HDF5 of other programs cannot be imported; {READS}.")
+        raise BadInput(f"{path}: is a file of kofn, but not of predictions; {READS}.")
     for option, given in refused:
         if given:
             raise BadInput(f"{path}: is a predictions file, which names its samples and classes; leave out {option}.")
@@ -150,7 +138,7 @@ def _own(
     if labels is not None:
         if p.labels is not None:
             raise BadInput(f"{path}: has labels of its own; leave out --labels.")
-        truth, ids = read_list(labels, "labels", _LABEL_COLUMNS, _ID_COLUMNS)
+        truth, ids = read_list(labels, "labels", LABEL_COLUMNS, ID_COLUMNS)
         truth = truth if ids is None else _by_id(truth, ids, p.sample_ids, str(labels), str(path))
         try:
             p = replace(p, labels=_columns_of(truth, p.class_ids, p.class_names, str(labels)))
@@ -164,26 +152,6 @@ def _legal_name(path: Path) -> str:
     if not name:
         raise BadInput(f"{path}: its name gives no name for a member; choose one with --member NAME.")
     return name
-
-
-def _values(path: Path, kind: str, logits: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the array of probabilities or logits, and what stands beside it; "logits" among these if it is logits."""
-    if kind == ".npy":
-        values = read_npy(path)
-        return values, {"logits": values} if logits else {}
-    found, names = read_npz(path, _ARRAYS)
-    order = ("logits", "probs", "pred_probs") if logits else ("probs", "pred_probs", "logits")
-    chosen = next((name for name in order if name in found), None)
-    if chosen is None:
-        raise BadInput(
-            f"{path}: expected an array 'probs', 'pred_probs' or 'logits', found {', '.join(names[:10]) or 'none'}; "
-            "save it with np.savez(FILE, probs=...)."
-        )
-    values = found[chosen]
-    beside = {name: array for name, array in found.items() if name not in order}
-    if logits or chosen == "logits":
-        beside["logits"] = values
-    return values, beside
 
 
 def _probabilities(values: np.ndarray, are_logits: bool, where: str) -> tuple[np.ndarray, int, np.ndarray | None]:
@@ -294,7 +262,7 @@ def _given_classes(
 def _sample_ids(path: Path, n: int, file: Path | None, beside: dict[str, np.ndarray]) -> np.ndarray | None:
     """Return the ids that were given, str (N,), or None."""
     if file is not None:
-        ids, where = read_list(file, "sample ids", _ID_COLUMNS, numbers=False)[0].astype(np.str_), str(file)
+        ids, where = read_list(file, "sample ids", ID_COLUMNS, numbers=False)[0].astype(np.str_), str(file)
     elif "sample_ids" in beside:
         ids, where = as_list(beside["sample_ids"], f"{path}: sample_ids").astype(np.str_), f"{path}: sample_ids"
     else:
@@ -309,7 +277,7 @@ def _labels(
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return labels as they were given, numbers or text, and the ids beside them; None where there are none."""
     if file is not None:
-        return read_list(file, "labels", _LABEL_COLUMNS, _ID_COLUMNS)
+        return read_list(file, "labels", LABEL_COLUMNS, ID_COLUMNS)
     if "labels" in beside:
         return as_list(beside["labels"], f"{path}: labels"), None
     return None, None

@@ -13,7 +13,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 
 # What analysis may take from ensemble: values and files, never what trains.
 FROM_ENSEMBLE = {"ensemble.predictions", "ensemble.store", "ensemble.errors", "ensemble.split", "ensemble.files",
-                 "ensemble.h5file", "ensemble.epochs"}  # fmt: skip
+                 "ensemble.h5file", "ensemble.epochs", "ensemble.parquet"}  # fmt: skip
 
 DOORS = {
     "h5py": {"ensemble/hdf5.py"},
@@ -25,7 +25,7 @@ DOORS = {
     "sklearn": {"ensemble/datasets/digits.py", "analysis/selection/stack.py"},
     "rich": {"cli/common.py", "cli/board.py"},
     "multiprocessing": {"ensemble/jobs.py"},
-    "pyarrow": {"analysis/parquet.py"},
+    "pyarrow": {"ensemble/parquet.py"},
     "numba": {"analysis/lattice/kernels.py"},
 }  # fmt: skip
 

@@ -77,7 +77,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "ids": (["good.npz", "twice.npz"], "twice.npz: sample_ids: ids must be unique, but 1 stand more than once, 'a'"),
     "cut": (["good.npz", "cut.h5"], "cut.h5: expected a whole HDF5 file, found one that is cut short"),
     "pickle": (["good.npz", "model.pkl"], "model.pkl: expected arrays, found .pkl; pickles are never read"),
-    "csv": (["p.csv"], "p.csv: .csv cannot be imported; read are .npz"),
+    "another kind": (["p.xlsx"], "p.xlsx: .xlsx cannot be imported; read are .npz"),
     "name": (["good.npz", "--member", "a.b"], "member 'a.b': use letters, digits, _ and - only"),
     "split": (["good.npz", "--split", "../up"], "split '../up': use letters"),
     "one name": (["good.npz", "nan.npz", "--member", "m"], "--member m: names one member, but 2 files were given"),
@@ -101,7 +101,7 @@ def test_bad_input(case: str, begun: bool, tmp_path: Path) -> None:
     frozen = Path(__file__).parents[1] / "data/format-v1/member.h5"
     (tmp_path / "cut.h5").write_bytes(frozen.read_bytes()[:5000])
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04.")
-    (tmp_path / "p.csv").write_text("1,2\n")
+    (tmp_path / "p.xlsx").write_text("1,2\n")
     if begun:
         assert ens_import(tmp_path, npz(tmp_path, "first.npz")).returncode == 0
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}

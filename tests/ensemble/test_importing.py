@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,6 +60,63 @@ def test_column_numbers_sort_as_columns(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.full((2, 1200), 1 / 1200))
     ids = import_file(tmp_path / "m.npy").predictions.class_ids
     assert (ids[0], ids[-1], sorted(ids)) == ("0000", "1199", list(ids))
+
+
+CSV = "id,label,cat,dog\nb,dog,0.25,0.75\na,cat,1,0\n"
+
+
+def test_a_table_names_its_rows_and_columns(tmp_path: Path) -> None:
+    from pyarrow import csv, parquet
+
+    path = write(tmp_path / "mate.csv", CSV)
+    parquet.write_table(csv.read_csv(path), tmp_path / "mate.parquet")
+    for p in (import_file(path).predictions, import_file(tmp_path / "mate.parquet").predictions):
+        assert (p.member, p.class_ids, p.sample_ids.tolist()) == ("mate", ("cat", "dog"), ["b", "a"])
+        assert p.labels is not None and p.labels.tolist() == [1, 0]
+        assert p.probs.tolist() == [[0.25, 0.75], [1, 0]]
+
+
+def test_a_table_may_call_the_studys_classes_by_their_names(tmp_path: Path) -> None:
+    study = Classes(("n01", "n02"), ("dog", "cat"))
+    p = import_file(write(tmp_path / "m.csv", CSV), study_classes=study).predictions
+    assert (p.class_ids, p.class_names) == (("n02", "n01"), ("cat", "dog"))
+    assert p.labels is not None and p.labels.tolist() == [1, 0]
+
+
+def test_a_table_with_labels_by_number_and_without(tmp_path: Path) -> None:
+    p = import_file(write(tmp_path / "n.csv", "image,a,b,target\n7,0,1,1\n8,1,0,0\n")).predictions
+    assert p.labels is not None and (p.labels.tolist(), p.sample_ids.tolist()) == ([1, 0], ["7", "8"])
+    bare = import_file(write(tmp_path / "o.csv", "a,b\n0,1\n"), split="test").predictions
+    assert (bare.labels, bare.ids_given) == (None, False)
+
+
+def test_hdf5_of_other_programs(tmp_path: Path) -> None:
+    z = np.array([[1.0, 2, 3], [0, 0, np.log(2)]])
+    with h5py.File(tmp_path / "bed.h5", "w") as file:
+        file["logits"], file["targets"] = z, [2, 0]
+        file["sample_ids"] = ["one", "zwei"]
+        file["notes"] = "not looked at"
+    p = import_file(tmp_path / "bed.h5").predictions
+    assert p.labels is not None and (p.labels.tolist(), p.sample_ids.tolist()) == ([2, 0], ["one", "zwei"])
+    assert np.allclose(p.probs[1], [0.25, 0.25, 0.5])
+
+
+def test_hdf5_that_reads_other_files_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(24))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["probs"] = P
+    with h5py.File(tmp_path / "external.h5", "w") as file:
+        file.create_dataset("probs", (1, 3), "f8", external=[(str(secret), 0, 24)])
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["probs"] = h5py.ExternalLink("other.h5", "probs")
+    with h5py.File(tmp_path / "group.h5", "w") as file:
+        file.create_group("probs")
+    for name, said in (
+        ("external", "found them in another"), ("link", "a link to another place"), ("group", "expected an array"),
+    ):  # fmt: skip
+        with pytest.raises(BadInput, match=said):
+            import_file(tmp_path / f"{name}.h5")
 
 
 @pytest.mark.parametrize("key", ["probs", "pred_probs"])
@@ -222,9 +280,12 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "weights": (of("p.pt", b"x"), r"found \.pt; pickles are never read"),
         "objects in npy": (folder / "object.npy", "found Python objects, which are pickles"),
         "objects in npz": (folder / "object.npz", "labels: expected numbers or text, found Python objects"),
-        "csv": (of("p.csv", b"1,2"), r"\.csv cannot be imported; read are \.npz"),
-        "parquet": (of("p.parquet", b"PAR1"), r"\.parquet cannot be imported; read are \.npz"),
-        "foreign HDF5": (folder / "table.h5", r"HDF5 of other programs cannot be imported; read are \.npz"),
+        "another kind": (of("p.xlsx", b"1,2"), r"\.xlsx cannot be imported; read are \.npz"),
+        "short csv": (of("p.csv", b"1,2"), "expected a heading and a row a sample, found 1 lines"),
+        "ragged csv": (of("r.csv", b"id,a,b\n1,.5,.5\n2,1\n"), "row 3: expected 3 cells, found 2"),
+        "words in csv": (of("w.csv", b"id,a,fold\n1,1,one\n"), "column 'fold': expected a number in every row"),
+        "parquet": (of("p.parquet", b"PAR1"), "cannot be read as Parquet"),
+        "a table of ours": (folder / "table.h5", r"is a file of kofn, but not of predictions; read are \.npz"),
         "no known key": (npz_of(folder, "keys.npz", arr_0=P), "expected an array 'probs', .* found arr_0"),
         "flat": (array("flat.npy", P[:, 0]), r"expected one column per class .* np.stack\(\[1 - p, p\]"),
         "one column": (array("one.npy", P[:, :1]), r"found the shape \(4, 1\); for two classes"),
