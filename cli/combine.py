@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from cli import completion
 from cli.combine_text import many, show_choice, show_sizes
 from cli.common import Talk, command, entry
 
@@ -78,9 +79,10 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
     "--members",
     multiple=True,
     metavar="PATTERN",
+    shell_complete=completion.members,
     help="Only members of this name, such as 'm3-*'; may be repeated. Saved ensembles take part only when named.",
 )
-@click.option("--split", default="val", show_default=True, help="Which predictions.")
+@click.option("--split", default="val", show_default=True, shell_complete=completion.splits, help="Which predictions.")
 @click.option("--intersect", is_flag=True, help="Where members differ in samples, take the common ones.")
 @click.option(
     "--rule",

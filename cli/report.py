@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from cli import completion
 from cli.common import Talk, command, entry
 from cli.reports import KINDS
 from cli.reports.job import Job
@@ -58,17 +59,22 @@ def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str
     return kind
 
 
+def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> list[str]:
+    return [kind for kind in (*KINDS, "all") if kind.startswith(start)]
+
+
 @command("ens-report", EXAMPLES)
-@click.argument("kind", callback=_kind, metavar="KIND")
+@click.argument("kind", callback=_kind, metavar="KIND", shell_complete=_kinds)
 @click.option(
     "--member",
     "--members",
     "members",
     multiple=True,
     metavar="NAME",
+    shell_complete=completion.members,
     help="Only members of this name, or of a pattern such as 'm3-*'; may be repeated.",
 )
-@click.option("--split", default="val", show_default=True, help="Which predictions.")
+@click.option("--split", default="val", show_default=True, shell_complete=completion.splits, help="Which predictions.")
 @click.option("--intersect", is_flag=True, help="Where members differ in samples, take the common ones.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write.  [default: STUDY/report]")
 @click.option(

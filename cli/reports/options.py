@@ -2,11 +2,14 @@
 
 import click
 
+from cli import completion
+
 ENSEMBLE = click.option(
     "--ensemble",
     default="all",
     show_default=True,
     metavar="all|best|NAME",
+    shell_complete=completion.ensembles,
     help="Who speaks where one ensemble is looked at: the mean of all members, the subset most accurate on this split, "
     "a saved ensemble or a single member.",
 )

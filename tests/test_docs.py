@@ -1,0 +1,65 @@
+"""README and docs/: every command they name exists, quick blocks run, and the pages build without a warning."""
+
+import re
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from doc_blocks import PAGES, ROOT, Block, blocks_of, run_block
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+COMMANDS = sorted({line for block in BLOCKS for line in block.commands()})
+QUICK = [page for page in PAGES if any(block.when == "run" for block in blocks_of(page))]
+
+
+def test_there_are_blocks_that_run() -> None:
+    assert len(COMMANDS) > 30
+    assert QUICK
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_is_understood(line: str) -> None:
+    """Its options exist: asked for with --help at the end, a misspelt one would be refused all the same."""
+    program, *words = shlex.split(re.split(r" [|>&]|;", line)[0])
+    done = subprocess.run(
+        [Path(sys.executable).with_name(program), *words, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    known = set(re.findall(r"--[a-z0-9-]+", done.stdout))
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("page", QUICK, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_quick_blocks_run(page: Path, tmp_path: Path) -> None:
+    for block in blocks_of(page):
+        if block.when == "run":
+            done = run_block(block, tmp_path)
+            assert done.returncode == 0, f"{block.name}\n{done.stdout}\n{done.stderr}"
+
+
+def test_a_block_that_fails_is_noticed(tmp_path: Path) -> None:
+    for language, code in (("sh", "false\ntrue\n"), ("sh", "ens-combine --k 99 | cat\n"), ("python", "1 / 0\n")):
+        block = Block(ROOT / "README.md", 1, "run", language, code)
+        assert run_block(block, tmp_path).returncode != 0
+
+
+def test_blocks_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n\n<!-- run -->\n```sh\nens-train  # all\nls\n```\n\n```python\nb = 1\n```\n")
+    one, two = blocks_of(page)
+    assert (one.when, one.language, one.line, one.commands()) == ("run", "sh", 5, ["ens-train"])
+    assert (two.when, two.language, two.code, two.commands()) == ("", "python", "b = 1\n", [])
+
+
+@pytest.mark.skipif(find_spec("sphinx") is None, reason="the documentation is built by the extra `docs`")
+def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "trees"]
+    done = subprocess.run([*call, ROOT / "docs", tmp_path / "out"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    commands = (tmp_path / "out" / "reference" / "commands.html").read_text(encoding="utf-8")
+    for script in ("ens-train", "ens-combine", "ens-report", "ens-import", "ens-data", "ens-predict"):
+        assert f'id="{script}"' in commands
+    assert "--variants INTEGER" in commands
