@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.history import History, read_history
-from analysis.per_class import PerClass, per_class
+from analysis.classes.per_class import PerClass, per_class
+from analysis.members.history import History, has_epochs, read_history
 from analysis.plain import subset_preds
 from analysis.sizes import count_subsets
 from analysis.stack import PredictionStack, join
@@ -64,11 +64,15 @@ class Material:
         return found
 
     @cached_property
+    def joined(self) -> PredictionStack:
+        """The members that take part, joined, whether the split has labels or not."""
+        return join(self.predictions, self.intersect)
+
+    @cached_property
     def stack(self) -> PredictionStack:
         """The members that take part, joined; raises `BadInput` where the split is unlabelled."""
-        stack = join(self.predictions, self.intersect)
-        stack.require_labels()
-        return stack
+        self.joined.require_labels()
+        return self.joined
 
     @cached_property
     def table(self) -> SubsetTable:
@@ -127,7 +131,8 @@ def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
     is found or a member named in full has none, `BadInput` where one cannot be read or a pattern matches no member.
     """
     folder = study.root / "members"
-    trained = sorted((path.parent.name for path in folder.glob("*/history.csv")), key=natural_key)
+    begun = (path for path in folder.glob("*/history.csv") if has_epochs(path))
+    trained = sorted((path.parent.name for path in begun), key=natural_key)
     known = sorted({*trained, *(name for split in study.splits() for name in study.members(split))}, key=natural_key)
     chosen: set[str] = set()
     for pattern in patterns:

@@ -69,12 +69,12 @@ def bare(model: str, data: Path, threads: int) -> list[float]:
     import torch
     from torch.nn import functional as F
 
-    from ensemble.augment import fit_normaliser
     from ensemble.datasets import load_dataset
+    from ensemble.inputs import fit_inputs
 
     torch.set_num_threads(threads)
     train = load_dataset(data).split("train")
-    images = fit_normaliser(train.images)(torch.from_numpy(train.images[:]))
+    images = fit_inputs(train.images)(torch.from_numpy(train.images[:]))
     labels = torch.from_numpy(train.labels)
     network, optimiser = network_and_optimiser(model)
     rates = []

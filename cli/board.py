@@ -11,6 +11,8 @@ from ensemble.jobs import Event
 
 def _sentence(member: str, kind: str, facts: dict[str, Any]) -> tuple[str, bool] | None:
     """Return what is to be said of an event, and whether it is a warning; None where nothing is."""
+    if kind == "note":
+        return f"{member}: {facts['text']}", False
     if kind == "died":
         again = "it goes on from its checkpoint" if facts["attempt"] < facts["attempts"] else "given up"
         attempt = f"attempt {facts['attempt']} of {facts['attempts']}"
@@ -60,8 +62,8 @@ def _live_board() -> Generator[Callable[[str, str, dict[str, Any]], None]]:
         tasks: dict[str, Any] = {}
 
         def show(member: str, kind: str, facts: dict[str, Any]) -> None:
-            if kind in ("died", "end"):
-                if member in tasks:
+            if kind in ("died", "end", "note"):
+                if member in tasks and kind != "note":
                     bars.remove_task(tasks.pop(member))
                 said = _sentence(member, kind, facts)
                 if said is not None:
@@ -73,6 +75,8 @@ def _live_board() -> Generator[Callable[[str, str, dict[str, Any]], None]]:
                 done = facts["epoch"] - 1 + facts["done"] / facts["total"]
                 now, all_ = facts["epoch"], facts["epochs"]
                 bars.update(tasks[member], completed=done, total=all_, epoch=now, epochs=all_)
+            elif kind == "features":
+                bars.update(tasks[member], scores=f"features of the base {facts['done'] / facts['total']:.0%}")
             elif kind == "epoch":
                 rate = f"{facts['images_per_second']:,.0f}/s"
                 scores = (

@@ -22,9 +22,11 @@ EXAMPLES = (
     "ens-report per-class                                  the hardest ten and the easiest ten classes",
     "ens-report curve --member 'm3-*' --format pdf         every subset of these members by its size",
     "ens-report training --member ting-m3-0                loss and accuracy of one member, train and val",
+    "ens-report compare --by lr --x images                members by learning rate, along images seen",
     "ens-report filters --scale shared                     first-layer kernels, all on one scale",
     "ens-report gallery --class 'wooden spoon' --images 12 what was said of a class's images",
     "ens-report per-class --ensemble best --json           the best subset's classes, for a script",
+    "ens-report html                                       one page to explore in a browser, and to send to others",
     "ens-report all                                        all of these that the study allows",
 )
 
@@ -40,6 +42,10 @@ def _gather() -> None:
             made = click.Command("", params=[])
             option(made)
             name = str(made.params[0].name)
+            if _OPTIONS.get(name, option) is not option:
+                raise TypeError(
+                    f"report {kind}: --{name} is another kind's option; share it in options.py, or rename it"
+                )
             _OPTIONS.setdefault(name, option)
             _USED_BY.setdefault(name, []).append(kind)
 
@@ -117,10 +123,10 @@ def report(
     out = study.report_dir if out is None else out
     with talk.progress("Scoring subsets", "samples") as progress:
         material = Material(study, split, members, options["ensemble"], intersect, progress)
-        if kind == "curve" or (options["ensemble"] == "best" and kind in (*_USED_BY["ensemble"], "all")):
+        if kind in ("curve", "html") or (options["ensemble"] == "best" and kind in (*_USED_BY["ensemble"], "all")):
             # Scored while the bar is there, and kept.
             _ = material.table
-    if intersect and kind not in ("training", "filters"):
+    if intersect and kind not in ("training", "filters", "models", "layers", "compare"):
         _warn(talk, material)
     if options["classes"] and kind == "all":
         _check_classes(material, options["classes"])
@@ -154,14 +160,14 @@ def _check_options(kind: str) -> None:
 
 def _check_classes(material: "Material", classes: tuple[str, ...]) -> None:
     """Refuse an unknown class before the first of several reports is made."""
-    from analysis.gallery import find_class
+    from analysis.images.gallery import find_class
 
     for name in classes:
         find_class(name, material.stack.class_ids, material.stack.class_names)
 
 
 def _warn(talk: Talk, material: "Material") -> None:
-    stack = material.stack
+    stack = material.joined
     if any(stack.dropped):
         lost = ", ".join(f"{m} {n:,}" for m, n in zip(stack.members, stack.dropped, strict=True) if n)
         talk.warn(f"the members share {stack.samples:,} samples, which are reported on; left out: {lost}.")

@@ -1,6 +1,5 @@
 """ens-train: train the members of a study and keep their predictions."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +13,10 @@ EXAMPLES = (
     "ens-train --vary seed --variants 5 --study deep            a plain deep ensemble",
     "ens-train --data tiny-imagenet-200.zip --model ting-m1     real images, the paper's smallest network",
     "ens-train --recipe mine.toml --variants 3 --name mine      settings of one's own: see docs/recipes.md",
+    "ens-train --recipe m3-improved --set batch_size=256        a shipped recipe, and a setting besides",
+    "ens-train --folds 5                                        out-of-fold predictions of the training images too",
+    "ens-train --variants 1 --snapshots 5                       five members for the price of one",
+    "ens-train --model de-xception --weights xception.pth       from weights learnt elsewhere",
     "ens-train --dry-run                                        what would be done, and nothing else",
     "ens-train --list-models                                    every network by name",
 )
@@ -25,17 +28,16 @@ EXAMPLES = (
 @click.option("--data", help="'digits', a folder, a zip or a packed cache.  [default: digits, or the study's]")
 @click.option("--model", help="A name of --list-models.  [default: ting-m3; its small form for digits]")
 @click.option("--name", help="Members are NAME-0, NAME-1, ...  [default: the model]")
-@click.option(
-    "--recipe",
-    type=click.Path(path_type=Path),
-    metavar="FILE.toml",
-    help="Settings over the shipped ones: epochs = 30, ...",
-)
+@click.option("--recipe", metavar="FILE|NAME", help="Settings of a file over the shipped ones, or a shipped recipe.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of every member's recipe.")
+@click.option("--weights", metavar="FILE|hub|random", help="What the networks start from.  [default: the recipe's]")
 @click.option("--epochs", type=int, help="Epochs of each member.  [default: the recipe's]")
 @click.option("--seed", type=int, help="Seed of initial weights, order, mirrors and dropout.  [default: 0]")
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu', 'cuda' or 'cuda:1'.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Members at once.  [default: a core each; 1 on a GPU]")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each member.  [default: cores / jobs]")
+@click.option("--folds", type=int, metavar="K", help="Out-of-fold predictions of train too, by K more networks each.")
+@click.option("--snapshots", type=int, metavar="N", help="N cosine cycles; the end of each becomes a member.")
 @click.option("--predict-train", is_flag=True, help="Keep predictions of the training images too.")
 @click.option("--force", is_flag=True, help="Start existing members over.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing.")

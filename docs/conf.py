@@ -59,7 +59,7 @@ class Commands(SphinxDirective):
 
 def _runs(module: object, command: click.Command) -> bool:
     """Say whether a module's `main` runs this command, rather than one of its subcommands."""
-    return command in [cell.cell_contents for cell in module.main.__closure__]  # ty: ignore[unresolved-attribute]
+    return command in [cell.cell_contents for cell in module.main.__closure__]  # ty: ignore[missing-attribute]
 
 
 def setup(app: Sphinx) -> None:

@@ -2,8 +2,10 @@
 
 import csv
 import io
-from dataclasses import astuple, dataclass, fields
+import math
+from dataclasses import MISSING, astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from ensemble.errors import BadInput, storage_error
 from ensemble.files import write_text
@@ -13,9 +15,12 @@ from ensemble.files import write_text
 class Epoch:
     """One epoch, counted from 1.
 
-    cross_entropy: natural log, mean over images; loss: with the L2 penalty, as Keras prints it. Those of train are
-    running means over the epoch's batches, dropout and augmentation on; those of val are after the epoch. Accuracies
-    are fractions. images_per_second counts training images over training seconds; `seconds` is the whole epoch.
+    learning_rate: of the epoch's first update. cross_entropy: natural log, mean over images; loss: with the L2 penalty,
+    as Keras prints it, and in train with label smoothing and mixed labels. Those of train are running means over the
+    epoch's batches, dropout and augmentation on; those of val and tune are after the epoch. Accuracies are fractions.
+    images_per_second counts training images over training seconds; `seconds` is the whole epoch. images_seen: trained
+    on since the first epoch, each as often as it was; 0 in histories that do not say. tune: NaN where nothing is held
+    out.
     """
 
     epoch: int
@@ -28,6 +33,9 @@ class Epoch:
     val_accuracy: float
     images_per_second: float
     seconds: float
+    images_seen: int = 0
+    tune_cross_entropy: float = math.nan
+    tune_accuracy: float = math.nan
 
 
 COLUMNS = tuple(field.name for field in fields(Epoch))
@@ -35,7 +43,7 @@ COLUMNS = tuple(field.name for field in fields(Epoch))
 
 def _line(values: tuple) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
+    csv.writer(text, lineterminator="\n").writerow(["" if value != value else value for value in values])
     return text.getvalue()
 
 
@@ -52,13 +60,21 @@ def read_epochs(path: Path, upto: int) -> list[Epoch]:
             for row in csv.DictReader(file):
                 if len(found) == upto:
                     break
-                found.append(Epoch(**{f.name: f.type(row[f.name]) for f in fields(Epoch)}))  # ty: ignore[not-callable]
+                found.append(_epoch(row))
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise BadInput(
             f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); restore the file from a copy, "
             "or start the member over with --force."
         ) from error
     return found
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    values: dict[str, Any] = {}
+    for f in fields(Epoch):
+        if f.name in row or f.default is MISSING:  # what has a default came later, and older files lack it
+            values[f.name] = math.nan if row[f.name] == "" else f.type(row[f.name])  # ty: ignore[not-callable]
+    return Epoch(**values)
 
 
 def rewrite_epochs(path: Path, epochs: list[Epoch]) -> None:

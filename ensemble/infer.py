@@ -7,12 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ensemble.augment import Batches, Normaliser
+from ensemble.inputs import Rows
 
 # One fixed size: a matrix product's last bits may depend on the batch.
 BATCH = 500
+# What a network is given at once: such a batch of 64x64 in colour. Of larger images fewer go in, to spare memory.
+NUMBERS = BATCH * 3 * 64 * 64
 
 Precision = Callable[[], torch.amp.autocast]
+# From what `Rows` give to a network's input: an `Inputs`, one after an `Augmenter`, or nothing to do for features.
+ToInputs = Callable[[torch.Tensor], torch.Tensor]
 
 
 def precision_on(device: torch.device) -> Precision:
@@ -25,20 +29,20 @@ def precision_on(device: torch.device) -> Precision:
 
 
 @torch.no_grad()
-def predict(network: nn.Module, batches: Batches, normalise: Normaliser, precision: Precision) -> np.ndarray:
+def predict(network: nn.Module, batches: Rows, inputs: ToInputs, precision: Precision) -> np.ndarray:
     """Return the softmax of every image in order, float32 (N, C); the softmax is taken in float32."""
     network.eval()
     parts = []
     for start in range(0, len(batches), BATCH):
         rows = torch.arange(start, min(start + BATCH, len(batches)), device=batches.device)
         with precision():
-            logits = network(normalise(batches.images(rows)))
+            logits = in_parts(network, inputs(batches.images(rows)))
         parts.append(F.softmax(logits.float(), dim=1).cpu())
     return torch.cat(parts).numpy()
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, batches: Batches, normalise: Normaliser, precision: Precision) -> tuple[float, float]:
+def evaluate(network: nn.Module, batches: Rows, inputs: ToInputs, precision: Precision) -> tuple[float, float]:
     """Return the mean cross-entropy (natural log) and the accuracy (a fraction) on a labelled split."""
     network.eval()
     assert batches.labels is not None  # the trainer gives labelled splits only
@@ -47,8 +51,14 @@ def evaluate(network: nn.Module, batches: Batches, normalise: Normaliser, precis
     for start in range(0, len(batches), BATCH):
         rows = torch.arange(start, min(start + BATCH, len(batches)), device=batches.device)
         with precision():
-            logits = network(normalise(batches.images(rows)))
+            logits = in_parts(network, inputs(batches.images(rows)))
         labels = batches.labels[rows]
         loss += F.cross_entropy(logits.float(), labels, reduction="sum").double().cpu()
         correct += int((logits.argmax(1) == labels).sum())
     return float(loss) / len(batches), correct / len(batches)
+
+
+def in_parts(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Return what `network` makes of inputs (B, ...), no more of them at a time than `NUMBERS` allows."""
+    parts = inputs.split(max(1, NUMBERS // inputs[0].numel()))
+    return network(inputs) if len(parts) == 1 else torch.cat([network(part) for part in parts])

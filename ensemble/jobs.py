@@ -25,9 +25,11 @@ Event = Callable[[str, str, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Job:
-    """One member to train: what a worker process is told.
+    """One network to train: what a worker process is told.
 
     threads: of the CPU, part of what decides the bits; splits: those to keep predictions of.
+    fold, folds: where `folds` is above 0, the network that learns without fold number `fold` of train and predicts it;
+    the member itself learns from all of train.
     """
 
     study: Path
@@ -36,11 +38,23 @@ class Job:
     threads: int
     device: str
     splits: tuple[str, ...]
+    fold: int | None = None
+    folds: int = 0
+
+    @property
+    def title(self) -> str:
+        """What it is called when one speaks of it."""
+        return self.member if self.fold is None else fold_title(self.member, self.fold)
+
+
+def fold_title(member: str, fold: int) -> str:
+    """Return what the network is called that learns without a fold, as one speaks of it."""
+    return f"{member} fold {fold}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a member.
+    """What became of a job; member: its title.
 
     status: trained, resumed, skipped or failed; then `error` says why, `error_code` is the exit status it asks for, and
     `detail` is the traceback of a defect. images_per_second: the median over its epochs.
@@ -70,9 +84,9 @@ def train_members(jobs: Sequence[Job], at_once: int, on_event: Event) -> list[Ou
     """Train every job, at most `at_once` at the same time; return their outcomes in the order of `jobs`.
 
     A process that dies (killed, out of memory) is replaced and its member goes on from its checkpoint, three
-    attempts in all; an error that would only repeat itself is not tried again. `on_event(member, kind, facts)`
-    hears "start", "batch", "epoch", "died" and "end". When the caller is interrupted, the processes are ended: what
-    they had finished is whole, since files are renamed into place.
+    attempts in all; an error that would only repeat itself is not tried again. `on_event(title, kind, facts)`
+    hears "start", "note", "batch", "features", "epoch", "died" and "end". When the caller is interrupted, the processes
+    are ended: what they had finished is whole, since files are renamed into place.
     """
     waiting = list(range(len(jobs)))
     attempts = dict.fromkeys(waiting, 0)
@@ -98,18 +112,18 @@ def train_members(jobs: Sequence[Job], at_once: int, on_event: Event) -> list[Ou
                     worker.process.join()
                     workers.remove(worker)
                     how = _how_it_died(worker.process.exitcode)
-                    on_event(job.member, "died", {"how": how, "attempt": attempts[task], "attempts": ATTEMPTS})
+                    on_event(job.title, "died", {"how": how, "attempt": attempts[task], "attempts": ATTEMPTS})
                     if attempts[task] < ATTEMPTS:
                         waiting.insert(0, task)
                     else:
                         error = f"its process died {ATTEMPTS} times, the last time it {how}"
-                        outcomes[task] = Outcome(job.member, "failed", error=error)
-                        on_event(job.member, "end", {"outcome": outcomes[task]})
+                        outcomes[task] = Outcome(job.title, "failed", error=error)
+                        on_event(job.title, "end", {"outcome": outcomes[task]})
                     continue
                 if kind == "end":
                     outcomes[task] = facts["outcome"]
                     worker.task = None
-                on_event(job.member, kind, facts)
+                on_event(job.title, kind, facts)
     finally:
         for worker in workers:
             worker.stop()
@@ -146,7 +160,7 @@ def _give(worker: _Worker, waiting: list[int], jobs: Sequence[Job], attempts: di
     task = waiting.pop(0)
     worker.task = task
     attempts[task] += 1
-    on_event(jobs[task].member, "start", {"attempt": attempts[task]})
+    on_event(jobs[task].title, "start", {"attempt": attempts[task]})
     # A worker that died meanwhile is noticed when its pipe is read.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         worker.pipe.send(jobs[task])
@@ -186,10 +200,10 @@ def _serve(pipe: Connection) -> None:
         try:
             outcome = train_member(job, lambda kind, facts: pipe.send((kind, facts)))
         except KofnError as error:
-            outcome = Outcome(job.member, "failed", error=str(error), error_code=error.exit_code)
+            outcome = Outcome(job.title, "failed", error=str(error), error_code=error.exit_code)
         except BrokenPipeError:
             return  # the parent is gone, and nobody waits for this member
         except Exception as error:
             text = f"{type(error).__name__}: {error}; this is a defect of kofn, --debug shows where"
-            outcome = Outcome(job.member, "failed", error=text, detail=traceback.format_exc())
+            outcome = Outcome(job.title, "failed", error=text, detail=traceback.format_exc())
         pipe.send(("end", {"outcome": outcome}))

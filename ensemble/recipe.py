@@ -1,7 +1,7 @@
 """A recipe: every choice that makes one member, as a small frozen value kept beside its result in TOML."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 
 import tomli_w
 
+from ensemble.augmentation import parse as parse_augment
 from ensemble.errors import BadInput, nearest
 from ensemble.files import write_text
+from ensemble.normalisation import parse as parse_normalise
 
 OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
 SCHEDULES = ("step", "inverse", "plateau", "cosine")
@@ -26,11 +28,12 @@ class Recipe:
     augment and augment_val (the notation of `ensemble.augmentation`), mixup and cutmix (alpha of their Beta; 0 none).
     The loss: label_smoothing; l2 is lam in lam * sum(W^2) over kernels, as Keras writes it, times a layer's own
     `l2_scale`; weight_decay is torch's, over all parameters, decoupled for adamw.
-    The updates: optimiser, learning_rate, momentum, nesterov, epsilon, batch_size, epochs, ema (0: none; else the decay
-    of the averaged weights, which then make the predictions).
+    The updates: optimiser, learning_rate, momentum (of Adam and its kin the first beta; the second is .999), nesterov
+    (of sgd), epsilon, batch_size, epochs, ema (0: none; else the decay of the averaged weights, which then make the
+    predictions).
     The rate: schedule "step" (times decay_factor every decay_epochs), "inverse" (1 / (1 + decay * updates)), "plateau"
-    (times decay_factor after `patience` epochs without a better loss on tune), "cosine" (to zero, after warmup_epochs
-    of a linear rise; in `snapshots` equal cycles, each of which ends in predictions, where above 0).
+    (times decay_factor after more than `patience` epochs without a better loss on tune), "cosine" (to zero, after
+    warmup_epochs of a linear rise; in `snapshots` equal cycles, each of which ends in predictions, where above 0).
     The data: tune, the share of train held out, stratified, for what chooses something while training.
     The start: weights ("": random; "random": random where the model asks for weights; "hub"; or a file), weights_sha256
     (of that file), frozen_epochs (the first ones train the head alone), unfrozen_rate (learning rate from then on).
@@ -94,10 +97,42 @@ class Recipe:
         ):  # fmt: skip
             if not ok:
                 raise BadInput(f"recipe: {name} must be {expected}, found {getattr(self, name)!r}.")
+        parse_augment(self.augment)
+        parse_normalise(self.normalise)
+        self._check_together()
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """Return the learning rate of an epoch counted from 0: lr * factor^(epoch // decay_epochs)."""
-        return self.learning_rate * self.decay_factor ** (epoch // self.decay_epochs)
+    def _check_together(self) -> None:
+        """Raise `BadInput` where two settings contradict each other, or one would do nothing."""
+        cycles = max(self.snapshots, 1)
+        fewer = max(self.epochs // cycles, 1) * cycles
+        for bad, message in (
+            (self.optimiser == "adamw" and self.l2 > 0,
+             f"l2 = {self.l2:g} with optimiser 'adamw': l2 is a penalty in the loss, as Keras has it, and adamw's "
+             "decay is not; set l2 = 0 and use weight_decay, or take optimiser 'adam'."),
+            (self.schedule == "plateau" and self.tune == 0,
+             "schedule 'plateau' looks at the loss on tune, the part of train that is held out for such choices; set "
+             "tune, to 0.1 say."),
+            (self.schedule != "cosine" and (self.snapshots > 0 or self.warmup_epochs > 0),
+             f"warmup_epochs and snapshots are of schedule 'cosine', found {self.schedule!r}; set schedule to "
+             "'cosine', or both to 0."),
+            (self.schedule != "inverse" and self.decay > 0,
+             f"decay is of schedule 'inverse', found {self.schedule!r}; set schedule to 'inverse', or decay to 0."),
+            (self.epochs % cycles > 0,
+             f"snapshots = {cycles} are cycles of equal length, and {self.epochs} epochs cannot be parted so; set "
+             f"epochs to {fewer} or {fewer + cycles}."),
+            (self.snapshots > 0 and self.frozen_epochs > 0,
+             "snapshots and frozen_epochs do not go together; set one of them to 0."),
+            (self.unfrozen_rate > 0 and self.frozen_epochs == 0,
+             "unfrozen_rate is of the epochs after frozen_epochs, which are 0; set learning_rate instead."),
+            (len(parse_augment(self.augment_val)) > 1,
+             f"augment_val {self.augment_val!r}: validation holds each image once; write one set, without '+'."),
+        ):  # fmt: skip
+            if bad:
+                raise BadInput(f"recipe: {message}")
+
+    def outputs(self, member: str) -> tuple[str, ...]:
+        """Return the names under which a member's predictions are kept: its own, or one for each snapshot."""
+        return tuple(f"{member}-s{i}" for i in range(1, self.snapshots + 1)) or (member,)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, in order."""
@@ -142,6 +177,11 @@ class Plan:
         """Return the plan with settings of its base replaced; the variants keep their own."""
         return replace(self, base=Recipe.from_dict({**self.base.as_dict(), **settings}, self.source or "recipe"))
 
+    def holding(self, names: Collection[str]) -> "Plan":
+        """Return the plan with some settings of its base holding for every member: nothing varies them."""
+        variants = tuple({k: v for k, v in variant.items() if k not in names} for variant in self.variants)
+        return replace(self, variants=variants, ranges={k: v for k, v in (self.ranges or {}).items() if k not in names})
+
 
 def read_plan(path: Path, plan_of: Callable[[str | None], Plan]) -> Plan:
     """Read a plan from TOML: settings at the top, `[[variants]]`, and `[ranges]` with [low, high, scale] each.
@@ -166,8 +206,13 @@ def read_plan(path: Path, plan_of: Callable[[str | None], Plan]) -> Plan:
     return plan_from_dict(merged, str(path))
 
 
+def shipped_names() -> list[str]:
+    """Return the names of the plans that ship, sorted."""
+    return sorted(f.name.removesuffix(".toml") for f in files("ensemble.recipes").iterdir() if f.name.endswith(".toml"))
+
+
 def builtin_plan(name: str) -> Plan:
-    """Return the plan that ships for a model, `ensemble/recipes/<name>.toml`."""
+    """Return the plan that ships under a name, `ensemble/recipes/<name>.toml`."""
     file = files("ensemble.recipes") / f"{name}.toml"
     return plan_from_dict(tomllib.loads(file.read_text(encoding="utf-8")), f"recipes/{name}.toml")
 
@@ -194,6 +239,26 @@ def plan_from_dict(content: Mapping[str, Any], where: str) -> Plan:
             Recipe.from_dict({**base.as_dict(), key: float(end)}, f"{where}, ranges")
         clean[key] = (float(value[0]), float(value[1]), str(value[2]))
     return Plan(base=base, variants=tuple(variants), ranges=clean, source=where)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return name and value of "NAME=VALUE", of the setting's type; raise `BadInput` where it is none."""
+    name, equals, written = text.partition("=")
+    name, written = name.strip(), written.strip()
+    kinds = {f.name: f.type for f in fields(Recipe)}
+    if not equals:
+        raise BadInput(f"--set {text}: expected NAME=VALUE, as in --set batch_size=64.")
+    if name not in kinds:
+        raise BadInput(f"--set {text}: {name!r} is no setting of a recipe; {nearest(name, kinds)}.")
+    if kinds[name] is bool:
+        if written not in ("true", "false"):
+            raise BadInput(f"--set {text}: {name} must be true or false, found {written!r}.")
+        return name, written == "true"
+    try:
+        return name, kinds[name](written)  # ty: ignore[not-callable]
+    except ValueError as error:
+        number = "a whole number" if kinds[name] is int else "a number"
+        raise BadInput(f"--set {text}: {name} must be {number}, found {written!r}.") from error
 
 
 def read_recipe(path: Path) -> tuple[Recipe, int]:

@@ -13,9 +13,11 @@ from analysis.figures.text import clean, shorten_middle, width, wrap
 from analysis.table import SubsetTable, name_set
 
 _NAME = 6.0  # points: the members' names
+_TICK = 6.5  # points: the numbers on the axis
 _ROOM = 56.0  # points: for such a name
 _SPREAD = 0.56  # of the distance between two k, for the jitter
-_MOST_NAMES = 12
+_STEP = _NAME * 1.15  # points: from one such name to the next
+_MOST_NAMES = 30
 _MANY = 3000  # points; more are drawn as one picture within SVG and PDF
 
 
@@ -67,30 +69,26 @@ def draw_curve(table: SubsetTable, axes: Axes) -> Axes:
 def name_members(table: SubsetTable, axes: Axes) -> Axes:
     """Write the members' names left of their points at k = 1, moved apart where they would overlap.
 
-    Call it last: it needs the final size and limits of `axes`. Of more than twelve members the best six and the
-    worst six are named.
+    Call it last: it needs the final size and limits of `axes`. Where not all fit below one another, or there are more
+    than thirty, as many of the best as of the worst are named.
     """
     singles = [int(row) for row in np.flatnonzero(table.sizes == 1)]
     if not singles or len(table.members) < 2:
         return axes
     accuracy = 100 * table.scores("accuracy")
     singles.sort(key=lambda row: accuracy[row])
-    if len(singles) > _MOST_NAMES:
-        half = _MOST_NAMES // 2
-        singles = singles[:half] + singles[-half:]
+    points_w, points_h = _points(axes)
+    most = min(int(points_h / _STEP), _MOST_NAMES)
+    if len(singles) > most:
+        singles = singles[: most // 2] + singles[-(most // 2) :]
     names = [shorten_middle(clean(table.members_of(int(table.masks[row]))[0]), _ROOM, _NAME) for row in singles]
-    figure = axes.get_figure()
-    assert isinstance(figure, Figure)
-    inches_w, inches_h = figure.get_size_inches()
-    box = axes.get_position()
-    points_w, points_h = box.width * inches_w * 72, box.height * inches_h * 72
     # The names need their own room left of k = 1: widen the axis by as much as the longest takes.
     room = max(width(name, _NAME) for name in names) + 16
     largest = int(table.sizes.max()) + 0.5
     per_unit = (points_w - room) / (largest - 1)
     axes.set_xlim(1 - room / per_unit, largest)
     low, high = axes.get_ylim()
-    place = apart([(accuracy[row] - low) / (high - low) * points_h for row in singles], _NAME * 1.15, points_h)
+    place = apart([(accuracy[row] - low) / (high - low) * points_h for row in singles], _STEP, points_h)
     for row, name, y in zip(singles, names, place, strict=True):
         axes.annotate(
             name, xy=(1, accuracy[row]), xytext=(1 - 12 / per_unit, low + y / points_h * (high - low)),
@@ -100,6 +98,27 @@ def name_members(table: SubsetTable, axes: Axes) -> Axes:
                         "relpos": (1, 0.5)},
         )  # fmt: skip
     return axes
+
+
+def name_sizes(table: SubsetTable, axes: Axes) -> Axes:
+    """Write each size k below the axis, or every second, third, ... with the largest and 1 among them; call it last."""
+    ks = np.unique(table.sizes).tolist()
+    low, high = axes.get_xlim()
+    room = (width(str(ks[-1]), _TICK) + 3) / _points(axes)[0] * (high - low)
+    step = next(s for s in range(1, len(ks) + 1) if s >= room or s == len(ks))
+    shown = ks[::-1][::step]
+    if shown[-1] != ks[0] and shown[-1] - ks[0] >= room / 1.5:
+        shown.append(ks[0])
+    axes.set_xticks(shown[::-1])
+    return axes
+
+
+def _points(axes: Axes) -> tuple[float, float]:
+    """Return the width and height of the axes in points."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    (wide, high), box = figure.get_size_inches(), axes.get_position()
+    return box.width * wide * 72, box.height * high * 72
 
 
 def apart(wanted: Sequence[float], step: float, high: float) -> list[float]:
@@ -124,19 +143,27 @@ def _start(group: Sequence[float], step: float, high: float) -> float:
     return max(min(start, high - step * (len(group) - 0.5)), step / 2)
 
 
-def curve_figure(table: SubsetTable, columns_wide: float = COLUMN, height: float = 2.7) -> Figure:
-    """Return the curve as a figure one column wide, the best subset named above it."""
-    figure = new_figure(columns_wide, height)
+def curve_figure(table: SubsetTable, columns_wide: float = COLUMN, height: float | None = None) -> Figure:
+    """Return the curve as a figure one column wide, the best subset named above it.
+
+    height: inches; 2.7 unless told, and as much more as the names of up to thirty members need.
+    """
     best = table.best()
     told = (
         f"Best of {len(table):,} on {table.split}: {clean(name_set(best.members, table.members))}"
         if len(table) > 1
         else f"The only member: {clean(best.members[0])}"
     )
-    told = wrap(f"{told}, {100 * best.accuracy:.1f} %", (columns_wide - 0.12) * 72, 7.5)
-    figure.text(0.06 / columns_wide, 1 - 0.05 / height, told, size=7.5, va="top", linespacing=1.15, parse_math=False)
+    usable, end = (columns_wide - 0.12) * 72, f", {100 * best.accuracy:.1f}\u00a0%"
+    if width(told + end, 7.5) > 1.7 * usable:  # names of which little would be left
+        told = f"Best of {len(table):,} on {table.split}: {best.size} of {len(table.members)} members"
+    told = wrap(told + end, usable, 7.5).replace("\u00a0", " ")
     head = 0.05 + 9.5 / 72 * (1 + told.count("\n")) + 0.07
     left, bottom = 0.48, 0.56
+    names = _STEP * (min(len(table.members), _MOST_NAMES) + 0.5) / 72
+    height = height or max(2.7, head + names + bottom)
+    figure = new_figure(columns_wide, height)
+    figure.text(0.06 / columns_wide, 1 - 0.05 / height, told, size=7.5, va="top", linespacing=1.15, parse_math=False)
     axes = figure.add_axes(
         (
             left / columns_wide,
@@ -147,7 +174,7 @@ def curve_figure(table: SubsetTable, columns_wide: float = COLUMN, height: float
     )
     draw_curve(table, axes)
     axes.yaxis.set_label_coords(-(left - 0.12) / (columns_wide - left - 0.1), 0.5)
-    name_members(table, axes)
+    name_sizes(table, name_members(table, axes))
     shown = [
         Line2D([], [], color=BLUE, alpha=0.65, marker="o", markersize=3, markeredgewidth=0, linestyle="none",
                label=f"{len(table):,} subset{'s' * (len(table) != 1)}"),

@@ -6,10 +6,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.class_table import extremes
+from analysis.classes.class_table import extremes
+from analysis.classes.per_class import PerClass
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
 from analysis.figures.text import labels, shorten, width
-from analysis.per_class import PerClass
 
 _SIZE = 6.5  # points: names and counts
 _ROW = 0.128  # inches a class
@@ -39,7 +39,7 @@ def draw_per_class(
             "clip_on": False,
         }
         to_edge = axes.get_yaxis_transform()
-        axes.text(-0.02, y, name, ha="right", transform=to_edge, **beside)
+        axes.annotate(name, (0, y), (-3, 0), to_edge, "offset points", ha="right", annotation_clip=False, **beside)
         axes.annotate(
             _count(value, row), (1, y), (room, 0), to_edge, "offset points", ha="right", annotation_clip=False, **beside
         )
@@ -62,7 +62,7 @@ def per_class_figure(value: PerClass, title: str, columns_wide: float = COLUMN) 
     names = labels(
         [value.class_names[i] for i in hardest + easiest], [value.class_ids[i] for i in hardest + easiest], _ROOM, _SIZE
     )
-    left = max(width(name, _SIZE) for name in names) / 72 + 0.12
+    left = max(width(name, _SIZE) for name in names) / 72 + 0.14
     right = _count_room(value) / 72 + 0.08
     head, foot, gap = 0.24 if whole else 0.37, 0.36, 0.0 if whole else _BREAK
     count = len(hardest) + len(easiest) + gap
@@ -74,7 +74,9 @@ def per_class_figure(value: PerClass, title: str, columns_wide: float = COLUMN) 
     draw_per_class(value, axes, hardest, top, BLUE if whole else VERMILLION, names[: len(hardest)])
     draw_per_class(value, axes, easiest, top - len(hardest) - gap, BLUE, names[len(hardest) :])
     overall = 100 * value.correct.sum() / value.samples.sum()
-    axes.axvline(overall, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)), zorder=2)
+    # In two parts, so that it does not run through the heading between them.
+    for ends in ((count - len(hardest), count), (0, len(easiest))) if gap else ((0, count),):
+        axes.plot([overall, overall], ends, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)), zorder=2)
     axes.set_xlim(0, 100)
     axes.set_ylim(0, count)
     axes.set_yticks([])
@@ -90,5 +92,6 @@ def per_class_figure(value: PerClass, title: str, columns_wide: float = COLUMN) 
             (f"Hardest {len(hardest)} of {value.scored}", count, VERMILLION),
             (f"Easiest {len(easiest)}", count - len(hardest) - gap, BLUE),
         ):
-            axes.text(0, y + 0.12, heading, size=_SIZE, color=colour, weight="bold", clip_on=False)
+            axes.text(0, y + 0.12, heading, size=_SIZE, color=colour, weight="bold", clip_on=False,
+                      bbox={"facecolor": axes.get_facecolor(), "edgecolor": "none", "pad": 0.6})  # fmt: skip
     return figure

@@ -56,6 +56,7 @@ def drawable(name: str, class_id: str = "") -> str:
     return shown
 
 
+@functools.lru_cache(maxsize=4096)
 def width(text: str, size: float) -> float:
     """Return the width in points of `text` set at `size` points."""
     if not text:
@@ -104,7 +105,7 @@ def labels(names: Sequence[str], ids: Sequence[str], points: float, size: float)
     out = []
     for label, i in zip(shown, ids, strict=True):
         if shown.count(label) > 1:
-            tail = f" ({shorten(clean(i), points / 2, size)})"
+            tail = f" ({shorten_middle(clean(i), points / 2, size)})"  # ids often differ in their last letters
             label = shorten(label.rstrip(ELLIPSIS), points - width(tail, size), size) + tail
         out.append(label)
     return out

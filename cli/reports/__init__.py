@@ -8,7 +8,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cli.common import Talk
-from cli.reports import curve, filters, gallery, per_class, training
+from cli.reports import (
+    calibration,
+    compare,
+    confusion,
+    curve,
+    diversity,
+    errors,
+    filters,
+    gallery,
+    html,
+    layers,
+    models,
+    per_class,
+    sample,
+    training,
+)
 from cli.reports.job import Job
 
 
@@ -33,6 +48,15 @@ KINDS: Mapping[str, Report] = {
     "per-class": per_class,
     "curve": curve,
     "training": training,
+    "models": models,
+    "layers": layers,
+    "compare": compare,
     "filters": filters,
     "gallery": gallery,
+    "confusion": confusion,
+    "calibration": calibration,
+    "diversity": diversity,
+    "errors": errors,
+    "sample": sample,
+    "html": html,
 }  # ty: ignore[invalid-assignment]

@@ -18,9 +18,8 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
     from analysis.figures.curve import curve_figure
     from analysis.figures.style import save, style
 
-    detail = table.members[0] if job.material.patterns and len(table.members) == 1 else ""
     with style():
-        picture = save(curve_figure(table), job.path("curve", detail))
+        picture = save(curve_figure(table), job.path("curve"))
     talk.table(
         ("k", "subsets", "mean %", "lowest", "highest", "the best of them"),
         [

@@ -1,11 +1,19 @@
-"""First-layer kernels."""
+"""Kernels of a convolution, the first unless told otherwise, and numbers to how smooth they are."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.common import Talk
 from cli.reports.job import Job
+from cli.reports.text import file_name, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from analysis.members.filter_measures import FilterMeasures
+    from analysis.members.filters import FilterGrid
 
 OPTIONS = (
     click.option(
@@ -15,44 +23,153 @@ OPTIONS = (
         show_default=True,
         help="filters: each from its own smallest to its largest weight, or all on one scale.",
     ),
+    click.option(
+        "--sort",
+        type=click.Choice(["none", "colour", "frequency"]),
+        default="none",
+        show_default=True,
+        help="filters: as they stand, grey ones first and then by hue, or smooth ones first.",
+    ),
+    click.option(
+        "--layer",
+        metavar="N|NAME",
+        default="",
+        help="filters: another convolution, counted from 1 or by its name in 'ens-report layers'; needs the weights.",
+    ),
+    click.option(
+        "--epochs", "through", is_flag=True, help="filters: before, after one epoch and at the end, side by side."
+    ),
 )
+_WORDS = {"begin": "start", "first": "after 1 epoch", "last": "last epoch"}
 
 
 def report(talk: Talk, job: Job) -> dict[str, Any]:
-    """Show first-layer kernels, a picture a member."""
-    from analysis.filters import filter_grid
-    from analysis.material import Lacks
+    """Show kernels, a picture a member, and measure them beside those of their start."""
+    from analysis.members.filter_measures import measure
+    from analysis.members.filters import filter_grid
 
-    there = [p for p in job.material.predictions if p.first_layer is not None]
-    without = [p.member for p in job.material.predictions if p.first_layer is None]
-    if not there:
-        raise Lacks(
-            f"{job.material.study.root}: no first-layer kernels are known of {', '.join(without)}; members that were "
-            "imported, and networks that do not begin with a convolution, have none."
-        )
-    grids = [
-        filter_grid(p.first_layer, member=p.member, scale=job.options["scale"])
-        for p in there
-        if p.first_layer is not None
-    ]
-    from analysis.figures.filters import caption, filters_figure
+    found, without = _kernels(job)
+    scale, order = job.options["scale"], job.options["sort"]
+    rows, members = [], []
+    for member, layer, times in found:
+        grids: dict[str, FilterGrid] = {}
+        last = filter_grid(times["last"], member=member, layer=layer, scale=scale, order=order)
+        for time, kernels in times.items():
+            grids[time] = filter_grid(kernels, member=member, layer=layer, scale=scale, order=order, like=last)
+        measured = {time: measure(kernels) for time, kernels in times.items()}
+        picture = _draw(job, last, grids, measured)
+        rows.append(_row(member, last, measured["last"], measured.get("begin")))
+        talk.text(f"{member}: {_told(last)}; {picture}")
+        members.append({
+            "name": member, "layer": layer or None, "kernels": last.kernels.shape, "limit": last.limit,
+            "constant": last.constant, "shown": len(last.shown), "measures": _document(measured["last"]),
+            "measures_at": {time: _document(value) for time, value in measured.items()}, "file": picture,
+        })  # fmt: skip
+    heads = ("member", "kernels", "dead", "high freq. %", "eff. rank", "colour %")
+    talk.table(heads, rows, title="In brackets: the same of its start; high freq.: of noise, where that is not known")
+    if without:
+        say(talk, f"Left out: {'; '.join(without.values())}.")
+    files = [member["file"] for member in members]
+    return {"kind": "filters", "scale": scale, "order": order, "members": members, "without": list(without),
+            "files": files}  # fmt: skip
+
+
+def _kernels(job: Job) -> "tuple[list[tuple[str, str, dict[str, np.ndarray]]], dict[str, str]]":
+    """Return member, layer and kernels by time ("last" at least) of each, and why the others have none."""
+    from analysis.material import Lacks
+    from analysis.members.network import read_network
+    from ensemble.errors import BadInput
+    from ensemble.kernels import convolutions, find_layer, read_first_layer, read_kernels
+
+    study, asked = job.material.study, job.options["layer"]
+    found, without = [], {}
+    for p in job.material.predictions:
+        folder = study.member_dir(p.member)
+        times = read_first_layer(folder / "first_layer.npz") or {}
+        if asked:
+            path, network = folder / "weights.safetensors", read_network(folder / "network.json")
+            if not path.is_file():
+                without[p.member] = f"{p.member}: no weights are kept of it, so that only its first layer can be shown"
+                continue
+            names = tuple(layer.name for layer in network.layers) if network else ()
+            layers = convolutions(path, names)
+            try:
+                layer = find_layer(asked, layers, path)
+            except BadInput as error:
+                without[p.member] = str(error).rstrip(".")
+                continue
+            if layer != next(iter(layers)):
+                times = {}
+            times["last"] = read_kernels(path, layer)
+        elif p.first_layer is not None:
+            layer, times["last"] = "", p.first_layer
+        else:
+            without[p.member] = f"{p.member}: imported, or its network does not begin with a convolution"
+            continue
+        if job.options["through"] and "begin" not in times:
+            why = "early kernels are kept of first layers only" if asked else "its early kernels are not kept"
+            without[p.member] = f"{p.member}: {why}, and not of imported members or by older versions"
+            continue
+        same = {time: times[time] for time in _WORDS if time in times and times[time].shape == times["last"].shape}
+        found.append((p.member, layer, same))
+    if not found:
+        if not asked and not job.options["through"]:
+            raise Lacks(
+                f"{study.root}: no first-layer kernels are known of {', '.join(without)}; members that were imported, "
+                "and networks that do not begin with a convolution, have none."
+            )
+        raise Lacks(f"{study.root}: no kernels can be shown of {', '.join(without)}. {next(iter(without.values()))}.")
+    return found, without
+
+
+def _draw(job: Job, last: "FilterGrid", grids: "dict[str, FilterGrid]", measured: "dict[str, FilterMeasures]") -> Path:
+    from analysis.figures.filters import epochs_figure, filters_figure, measures_said
     from analysis.figures.style import save, style
 
-    members = []
-    for grid in grids:
-        with style():
-            detail = "-".join((grid.member, "shared") if grid.scale == "shared" else (grid.member,))
-            picture = save(filters_figure(grid), job.out / f"filters-{detail}.{job.format}")
-        flat = f"; {grid.constant} of them flat" if grid.constant else ""
-        talk.text(f"{grid.member}: {caption(grid)}{flat}; {picture}")
-        members.append({"name": grid.member, "kernels": grid.kernels.shape, "limit": grid.limit,
-                        "constant": grid.constant, "file": picture})  # fmt: skip
-    if without:
-        talk.text(f"No first-layer kernels are known of {', '.join(without)}.")
-    files = [member["file"] for member in members]
-    return {"kind": "filters", "scale": job.options["scale"], "members": members, "without": without, "files": files}
+    parts = ["filters", last.member, file_name(last.layer), "shared" if last.scale == "shared" else ""]
+    parts += ["" if last.order == "none" else last.order, "epochs" if job.options["through"] else ""]
+    with style():
+        if job.options["through"]:
+            notes = {_WORDS[time]: _smoothness(value) for time, value in measured.items()}
+            figure = epochs_figure({_WORDS[time]: grid for time, grid in grids.items()}, notes)
+        else:
+            figure = filters_figure(last, measures_said(measured["last"], measured.get("begin")))
+        return save(figure, job.out / f"{'-'.join(part for part in parts if part)}.{job.format}")
+
+
+def _smoothness(value: "FilterMeasures") -> str:
+    high = "" if value.high != value.high else f"high freq. {100 * value.high:.0f} %\n"
+    return f"{high}eff. rank {value.rank:.1f}, {value.dead or 'no'} dead"
+
+
+def _told(grid: "FilterGrid") -> str:
+    from analysis.figures.filters import caption
+
+    return caption(grid) + (f"; {grid.constant} of them flat" if grid.constant else "")
+
+
+def _row(member: str, grid: "FilterGrid", now: "FilterMeasures", start: "FilterMeasures | None") -> list[str]:
+    def cell(value: float, before: float | None, by: float = 1.0) -> str:
+        if value != value:
+            return "-"
+        return f"{by * value:.1f}" + ("" if before is None or before != before else f" ({by * before:.1f})")
+
+    out, channels, height, width = grid.kernels.shape
+    return [
+        member, f"{out}: {height}x{width}x{channels}", f"{now.dead}",
+        cell(now.high, start.high if start else now.noise, 100), cell(now.rank, start.rank if start else None),
+        cell(now.colour, start.colour if start else None, 100),
+    ]  # fmt: skip
+
+
+def _document(value: "FilterMeasures") -> dict[str, Any]:
+    return {
+        "dead": value.dead, "dead_share": value.dead_share, "high_frequency": value.high,
+        "high_frequency_of_noise": value.noise, "effective_rank": value.rank, "full_rank": value.full,
+        "colour": value.colour,
+    }  # fmt: skip
 
 
 def following(job: Job) -> tuple[str, ...]:
     """Return the commands to run next."""
-    return (f"ens-report training{job.on}",)
+    return (f"ens-report layers{job.on}", f"ens-report training{job.on}")

@@ -5,6 +5,7 @@ from typing import Any
 from cli.common import Talk
 from cli.reports.job import Job
 from cli.reports.options import CLASSES, ENSEMBLE, IMAGES
+from cli.reports.pictures import predicted_images
 from cli.reports.text import file_name, first, shelf_document, shelf_sentence, written
 
 OPTIONS = (ENSEMBLE, CLASSES, IMAGES)
@@ -12,26 +13,14 @@ OPTIONS = (ENSEMBLE, CLASSES, IMAGES)
 
 def report(talk: Talk, job: Job) -> dict[str, Any]:
     """Show classes' images, right and wrong; the hardest and the easiest class unless others are named."""
-    from analysis.gallery import find_class, gallery
-    from analysis.material import Lacks, images_of
-    from ensemble.datasets import load_dataset
-    from ensemble.errors import BadInput
+    from analysis.images.gallery import find_class, gallery
 
-    material = job.material
-    pin, spoken, value = material.study.pin, material.spoken, material.classes
-    if pin.source is None:
-        raise Lacks(f"{material.study.root}: holds predictions that were imported, and no images are known for them.")
+    spoken, value = job.material.spoken, job.material.classes
+    split = predicted_images(talk, job)
     stack = spoken.stack
     classes = [find_class(name, stack.class_ids, stack.class_names) for name in job.options["classes"]]
     classes = classes or [int(value.columns[i]) for i in sorted({0, value.scored - 1})]
-    try:
-        with talk.progress("Packing images", "images") as progress:
-            dataset = load_dataset(pin.source, progress=progress)
-    except BadInput as error:
-        raise Lacks(f"the images of {material.study.root} cannot be read: {error}") from error
-    shown = gallery(
-        stack, spoken.preds, images_of(dataset, material), list(dict.fromkeys(classes)), job.options["images"]
-    )
+    shown = gallery(stack, spoken.preds, split, list(dict.fromkeys(classes)), job.options["images"])
     from analysis.figures.gallery import gallery_figure
     from analysis.figures.style import save, style
 

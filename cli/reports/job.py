@@ -1,6 +1,7 @@
 """What every report is given: the material, where its files go, and the options of single kinds."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,10 @@ from cli.common import Talk
 
 if TYPE_CHECKING:
     from analysis.material import Material
+
+
+_LONGEST = 60  # letters of patterns in a file's name
+_SIGNS = {"*": "@", "[": "(", "]": ")"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,16 +32,13 @@ class Job:
     def path(self, kind: str, detail: str = "", ending: str = "") -> Path:
         """Return the file of a report; what is not the default (split, ensemble, members) stands in its name."""
         material = self.material
-        parts = [kind, "" if material.split == "val" else material.split, detail]
+        parts = [kind, "" if material.split == "val" else material.split, slug(material.patterns), detail]
         return self.out / f"{'-'.join(part for part in parts if part)}.{ending or self.format}"
 
     @property
     def who(self) -> str:
-        """Name the ensemble in file names: nothing for all members."""
-        material = self.material
-        if material.ensemble != "all":
-            return material.ensemble
-        return material.stack.members[0] if material.patterns and len(material.stack.members) == 1 else ""
+        """Name the ensemble in file names: nothing for all the members that take part, which `path` names itself."""
+        return "" if self.material.ensemble == "all" else self.material.ensemble
 
     @property
     def on(self) -> str:
@@ -49,6 +51,29 @@ class Job:
         if len(members) == 1:
             return f"{members[0]} alone"
         return f"mean of {'the best ' if ensemble == 'best' else ''}{len(members)} members"
+
+
+def slug(patterns: Iterable[str]) -> str:
+    """Return members' patterns as a part of a file's name: other patterns, another name; nothing for none.
+
+    Names stand as they are, joined with +; of the signs of a pattern * is @ and [ ] are ( ), others =HEX. None of these
+    can be in a member's name. Of what is long the beginning is kept, and a digest of the whole.
+    """
+    joined = "+".join("".join(_sign(sign) for sign in pattern) for pattern in sorted(set(patterns)))
+    if len(joined) <= _LONGEST:
+        return joined
+    return f"{joined[: _LONGEST - 9]}={hashlib.sha256(joined.encode()).hexdigest()[:8]}"
+
+
+def _sign(sign: str) -> str:
+    plain = sign in "-_" or (sign.isascii() and sign.isalnum())
+    return sign if plain else _SIGNS.get(sign, f"={ord(sign):X}")
+
+
+def called(job: Job) -> str:
+    """Name the ensemble where it stands beside its members: a saved one by its name, else as `Job.whom` does."""
+    ensemble = job.material.ensemble
+    return job.whom() if ensemble in ("all", "best") else ensemble
 
 
 def say_chosen_here(talk: Talk, job: Job) -> None:

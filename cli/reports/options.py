@@ -18,8 +18,25 @@ CLASSES = click.option(
     "classes",
     multiple=True,
     metavar="ID_OR_NAME",
-    help="gallery: a class to show; may be repeated.  [default: the hardest and the easiest]",
+    help="gallery, sample: a class to show; may be repeated.  [default: the hardest and the easiest; drawn ones]",
 )
 IMAGES = click.option(
-    "--images", type=click.IntRange(1, 100), default=8, show_default=True, help="gallery: how many a class."
+    "--images",
+    type=click.IntRange(1, 100),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="gallery, sample: how many a class; html: so too, or as many as keep the page small; errors: how many a "
+    "picture.",
+)
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="errors, sample: what draws the images."
+)
+ALONG = click.option(
+    "--x",
+    "along",
+    type=click.Choice(["epochs", "images"]),
+    default="epochs",
+    show_default=True,
+    help="training, compare: what the axis counts; images are those seen, each time they are.",
 )

@@ -1,28 +1,63 @@
-"""How well each class is told: the hardest, the easiest, and all of them in a CSV file."""
+"""How well each class is told: the hardest, the easiest, those helped and hurt, and all of them in a CSV file."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from cli.common import Talk
-from cli.reports.job import Job, say_chosen_here
+from cli.reports.job import Job, called, say_chosen_here
 from cli.reports.options import ENSEMBLE
-from cli.reports.text import class_document, class_table, found, written
+from cli.reports.text import class_document, class_table, found, many, say
 
-OPTIONS = (ENSEMBLE,)
+if TYPE_CHECKING:
+    from analysis.classes.agreement import Agreement
+    from analysis.classes.helped import Helped
+    from analysis.classes.per_class import PerClass
+
+OPTIONS = (
+    ENSEMBLE,
+    click.option(
+        "--against",
+        metavar="NAME",
+        help="per-class: the member or saved ensemble that classes are helped or hurt against.  "
+        "[default: the best member on this split]",
+    ),
+)
+_SAID = 5  # classes named in a sentence
 
 
 def report(talk: Talk, job: Job) -> dict[str, Any]:
-    """Show the hardest and the easiest classes: a table, a CSV file of all, a figure."""
-    from analysis.class_table import extremes, short_names, write_class_csv
+    """Show the hardest and the easiest classes, and what the ensemble changed: tables, a CSV file, figures."""
+    from analysis.classes.agreement import agreement
+    from analysis.classes.class_table import extremes, short_names, write_class_csv
+    from analysis.classes.helped import helped
+    from analysis.team import rival_of, team_of
 
     value, split = job.material.classes, job.material.split
+    group = team_of(job.material)
+    stack = group.stack
+    labels = stack.require_labels()
+    rival = rival_of(job.material, group, job.options["against"])
+    changed = None
+    if rival is not None:
+        changed = helped(
+            labels, group.preds, rival.preds, stack.class_ids, stack.class_names,
+            against=rival.name, chosen_here=rival.chosen_here,
+        )  # fmt: skip
+    agreed = agreement(group.said, labels, stack.class_ids, stack.class_names) if len(stack.members) > 1 else None
     table = job.path("per-class", job.who, "csv")
-    write_class_csv(table, value)
+    write_class_csv(table, value, changed, agreed)
+    from analysis.figures.helped import helped_figure
     from analysis.figures.per_class import per_class_figure
     from analysis.figures.style import save, style
 
     with style():
         figure = per_class_figure(value, f"Accuracy by class on {split}, {job.whom()}")
-        picture = save(figure, job.path("per-class", job.who))
+        files = [save(figure, job.path("per-class", job.who))]
+        if changed:
+            against = job.options["against"]
+            detail = "-".join(part for part in ("helped", job.who, f"against-{against}" if against else "") if part)
+            files.append(save(helped_figure(changed, called(job)), job.path("per-class", detail)))
     names = short_names(value)
     hardest, easiest = extremes(value)
     if value.scored <= 20:
@@ -34,29 +69,110 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
     say_chosen_here(talk, job)
     if value.scored < len(value):
         talk.text(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
+    if len(value.never_said):
+        few = _some([names[i] for i in value.never_said])
+        never = many(len(value.never_said), "class", "classes")
+        say(talk, f"{never} with images never said, so without a precision: {few}.")
     talk.text(f"hardest: {found(value, names, 0)}")
     talk.text(f"easiest: {found(value, names, value.scored - 1)}")
-    lowest = int((value.accuracy[: value.scored] == value.accuracy[0]).sum())
-    if lowest > len(hardest):
-        talk.text(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
-    if value.worst_k:
-        sure = int((value.worst_share[: value.scored] >= 0.95).sum())
-        talk.text(
-            f"{sure or 'None'} of them {'is' if sure == 1 else 'are'} surely among the hardest {value.worst_k} "
-            "(in at least 95 % of draws); chance may have put the others there."
-            if sure < value.worst_k
-            else f"All of the hardest {value.worst_k} are surely so (in at least 95 % of draws)."
-        )
-    written(talk, picture, table)
+    _say_sure(talk, value, len(hardest))
+    by_column = dict(zip(value.columns.tolist(), names, strict=True))
+    if changed:
+        _say_helped(talk, changed, by_column)
+    if agreed:
+        _say_agreement(talk, agreed, by_column)
+    for path in files:
+        talk.text(f"figure: {path}")
+    talk.text(f"table:  {table}")
     return {
         "split": split,
         "of": job.material.spoken.stack.members,
         "rule": "mean",
         "worst_k": value.worst_k,
-        "classes": [class_document(value, i) for i in range(len(value))],
+        "classes": [class_document(value, i, changed, agreed) for i in range(len(value))],
+        "macro_accuracy": value.macro_accuracy,
+        "macro_f1": value.macro_f1,
+        "against": _against_document(changed) if changed else None,
+        "members": stack.members,
+        "files": [*files, table],
     }
 
 
 def following(job: Job) -> tuple[str, ...]:
     """Return the commands to run next."""
     return (f"ens-report gallery{job.on}",)
+
+
+def _say_sure(talk: Talk, value: "PerClass", hardest: int) -> None:
+    """Say how many of the hardest and of the easiest classes are so for sure, and not by chance."""
+    lowest = int((value.accuracy[: value.scored] == value.accuracy[0]).sum())
+    if lowest > hardest:
+        talk.text(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
+    if not value.worst_k:
+        return
+    hard, easy = (int((s[: value.scored] >= 0.95).sum()) for s in (value.worst_share, value.best_share))
+    k = value.worst_k
+    if hard == easy == k:
+        talk.text(f"All of the hardest {k} and of the easiest {k} are surely so (in at least 95 % of draws).")
+        return
+    say(
+        talk,
+        f"{hard or 'None'} of the classes {'is' if hard == 1 else 'are'} surely among the hardest {k}, "
+        f"{easy or 'none'} among the easiest {k} (in at least 95 % of draws); chance may have put the others there.",
+    )
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SAID
+    return ", ".join(names[:_SAID]) + (f" and {more} more" if more > 0 else "")
+
+
+def _say_helped(talk: Talk, value: "Helped", names: dict[int, str]) -> None:
+    import numpy as np
+
+    def said(columns: Any) -> str:
+        return _some([f"{names[int(c)]} ({100 * value.difference[c]:+.0f})" for c in columns]) or "none"
+
+    say(
+        talk,
+        f"against {value.against}: {many(len(value.helped), 'class', 'classes')} surely told better, "
+        f"{len(value.hurt)} surely worse, of {value.tested} tested (paired, McNemar's mid-p; Benjamini-Hochberg at "
+        f"{100 * value.level:.0f} %).",
+    )
+    for word, sure, all_of in (
+        ("better", value.helped, value.ranked(True)),
+        ("worse", value.hurt, value.ranked(False)),
+    ):
+        if len(all_of):
+            columns, how = (sure, "") if len(sure) else (all_of, ", but it may be chance")
+            say(talk, f"told {word}{how} (points): {said(columns)}")
+    smallest = float(np.nanmedian(value.smallest))
+    say(
+        talk,
+        "A difference"
+        + (f" below {100 * smallest:.0f} points" if smallest <= 1 else ", however large,")
+        + " would mostly have gone unnoticed in a class of middling size: no find is no proof.",
+    )
+    if value.chosen_here:
+        say(
+            talk,
+            f"{value.against} was chosen as the best on these very images, which flatters it: classes are found helped "
+            "too seldom, and hurt too often. --against NAME compares with a member chosen elsewhere.",
+        )
+
+
+def _say_agreement(talk: Talk, value: "Agreement", names: dict[int, str]) -> None:
+    def said(most: bool) -> str:
+        return ", ".join(
+            f"{names[int(c)]} ({100 * value.disagreement[c]:.0f} %)"
+            for c in value.ranked(most)[: min(3, len(names) // 2)]
+        )
+
+    say(talk, f"members agree most on {said(False)}; least on {said(True)} (share of pairs of members that differ).")
+
+
+def _against_document(value: "Helped") -> dict[str, Any]:
+    return {
+        "name": value.against, "chosen_here": value.chosen_here, "level": value.level, "tested": value.tested,
+        "helped": [value.class_ids[c] for c in value.helped], "hurt": [value.class_ids[c] for c in value.hurt],
+    }  # fmt: skip

@@ -1,5 +1,7 @@
 """How ens-report puts what was found: cells, sentences, JSON."""
 
+import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 from cli.common import Talk
 
 if TYPE_CHECKING:
-    from analysis.gallery import Shelf
-    from analysis.per_class import PerClass
+    from analysis.classes.agreement import Agreement
+    from analysis.classes.helped import Helped
+    from analysis.classes.per_class import PerClass
+    from analysis.images.gallery import Shelf
     from analysis.table import Subset
 
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
-def many(count: int, what: str) -> str:
-    """Return `count` with the noun in its right number."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
+def many(count: int, what: str, plural: str = "") -> str:
+    """Return `count` with the noun in its right number; `plural` where that is not the noun and an s."""
+    return f"{count:,} {what if count == 1 else plural or f'{what}s'}"
 
 
 def first(name: str) -> str:
@@ -32,6 +36,12 @@ def file_name(text: str) -> str:
 def written(talk: Talk, picture: Path, table: Path | None = None) -> None:
     """Say where the files are."""
     talk.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
+
+
+def say(talk: Talk, sentence: str, letters: int = 100) -> None:
+    """Print a sentence in lines of at most so many letters; words are not broken, further lines stand in by two."""
+    lines = textwrap.wrap(sentence, letters, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    talk.text("\n".join(lines))
 
 
 def interval(value: "PerClass", i: int) -> str:
@@ -52,21 +62,30 @@ def class_table(talk: Talk, value: "PerClass", names: Sequence[str], rows: Seque
     """Print classes as a table that fits 80 columns."""
     said = [value.confused_with[i][:1] for i in rows]
     talk.table(
-        ("class", "", "%", "95 %", "right", "mostly said instead"),
+        ("class", "", "%", "95 %", "right", "prec.", "mostly said instead"),
         [
-            (cut(names[i], 20), bar(value.accuracy[i], value.high[i], 14),
+            (cut(names[i], 20), bar(value.accuracy[i], value.high[i], 10),
              f"{100 * value.accuracy[i]:.0f}", interval(value, i), f"{value.correct[i]}/{value.samples[i]}",
+             "" if math.isnan(value.precision[i]) else f"{100 * value.precision[i]:.0f}",
              f"{cut(first(s[0].name), 14)} {s[0].count}" if s else "")
             for i, s in zip(rows, said, strict=True)
         ],
         title=title,
-        left=(0, 1, 5),
+        left=(0, 1, 6),
     )  # fmt: skip
 
 
 def cut(text: str, letters: int) -> str:
     """Return `text` in at most so many letters."""
     return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
+
+
+def cut_middle(text: str, letters: int) -> str:
+    """Return `text` in at most so many letters, its two ends: names of members often differ in the last one."""
+    if len(text) <= letters:
+        return text
+    head = (letters - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (letters - 1 - head) :]}"
 
 
 def bar(share: float, high: float, cells: int) -> str:
@@ -76,13 +95,26 @@ def bar(share: float, high: float, cells: int) -> str:
     return f"{blocks}{'─' * (round(high * cells) - len(blocks))}".ljust(cells)
 
 
-def class_document(value: "PerClass", i: int) -> dict[str, Any]:
-    """Return a class's row of the JSON document."""
+def class_document(
+    value: "PerClass", i: int, helped: "Helped | None" = None, agreement: "Agreement | None" = None
+) -> dict[str, Any]:
+    """Return a class's row of the JSON document; null where there is nothing to compare with or to divide by."""
+    c = int(value.columns[i])
     return {
         "id": value.class_ids[i], "name": value.class_names[i], "samples": value.samples[i],
         "correct": value.correct[i], "accuracy": value.accuracy[i], "low": value.low[i], "high": value.high[i],
         "confused_with": [{"id": c.id, "name": c.name, "count": c.count} for c in value.confused_with[i]],
-        "worst_share": value.worst_share[i],
+        "worst_share": value.worst_share[i], "best_share": value.best_share[i],
+        "said": value.said[i], "precision": value.precision[i], "precision_low": value.precision_low[i],
+        "precision_high": value.precision_high[i], "f1": value.f1[i],
+        "against": None if helped is None else {
+            "won": helped.won[c], "lost": helped.lost[c], "difference": helped.difference[c], "p": helped.p[c],
+            "q": helped.q[c], "smallest": helped.smallest[c],
+        },
+        "members": None if agreement is None else {
+            "disagreement": agreement.disagreement[c], "all_right": agreement.all_right[c],
+            "all_wrong": agreement.all_wrong[c],
+        },
     }  # fmt: skip
 
 

@@ -1,36 +1,39 @@
-"""Loss and accuracy by epoch."""
+"""Loss and accuracy by epoch, or by images seen."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.common import Talk
-from cli.reports.job import Job
+from cli.reports.job import Job, slug
+from cli.reports.options import ALONG
 from cli.reports.text import written
 
-OPTIONS = ()
+if TYPE_CHECKING:
+    from analysis.members.history import History
+
+OPTIONS = (ALONG,)
+MOST_LINES = 6  # in one picture; more are shown as their range and in a small panel each
 
 
 def report(talk: Talk, job: Job) -> dict[str, Any]:
-    """Show loss and accuracy by epoch: of members that are named a column each, else of all in one picture."""
+    """Show loss and accuracy: of members that are named a column each, else of all in one picture."""
     from analysis.material import histories
 
-    material = job.material
-    found = histories(material.study, material.patterns)
-    from analysis.figures.style import save, style
-    from analysis.figures.training import MOST_COLUMNS, members_figure, overlay_figure
-
-    apart = len(found) == 1 or (bool(material.patterns) and len(found) <= MOST_COLUMNS)
-    with style():
-        figure = members_figure(found) if apart else overlay_figure(found)
-        name = "-".join(history.member for history in found) if material.patterns and len(found) == 1 else ""
-        picture = save(figure, job.out / f"{'-'.join(part for part in ('training', name) if part)}.{job.format}")
+    found = histories(job.material.study, job.material.patterns)
+    files = _draw(job, found)
     rows, members = [], []
     for history in found:
         (last, last_accuracy), (best, best_accuracy) = history.last(), history.best()
         at_end = {
-            key: float(values[-1]) for key, values in history.columns.items() if key.startswith(("train_", "val_"))
+            key: float(values[-1])
+            for key, values in history.columns.items()
+            if key.startswith(("train_", "val_", "tune_"))
         }
-        members.append({"name": history.member, "epochs": last, "last": {"epoch": last, **at_end},
-                        "best": {"epoch": best, "val_accuracy": best_accuracy}})  # fmt: skip
+        falls = history.falls()
+        members.append({
+            "name": history.member, "epochs": last, "last": {"epoch": last, **at_end},
+            "best": {"epoch": best, "val_accuracy": best_accuracy},
+            "rate_falls_at": None if falls is None else history.columns["epoch"][falls].astype(int),
+        })  # fmt: skip
         losses = [f"{at_end[key]:.3f}" for key in ("train_cross_entropy", "val_cross_entropy")]
         shares = [f"{100 * at_end['train_accuracy']:.1f}", f"{100 * last_accuracy:.1f}"]
         rows.append([history.member, str(last), *losses, *shares, f"{100 * best_accuracy:.1f} @ {best}"])
@@ -38,10 +41,36 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
     talk.table(heads, rows, title="At the last epoch; losses are cross-entropies in nats")
     top = max(members, key=lambda m: m["last"]["val_accuracy"])
     talk.text(f"highest at its last epoch: {top['name']}, {100 * top['last']['val_accuracy']:.1f} % on val.")
-    written(talk, picture)
-    return {"kind": "training", "members": members, "files": [picture]}
+    for file in files:
+        written(talk, file)
+    return {"kind": "training", "x": job.options["along"], "members": members, "files": files}
+
+
+def _draw(job: Job, found: "list[History]") -> list[Any]:
+    """Draw the pictures that so many members need; return their files."""
+    from analysis.figures.small_multiples import small_multiples_figure
+    from analysis.figures.style import save, style
+    from analysis.figures.training import MOST_COLUMNS, members_figure, overlay_figure, range_figure
+    from analysis.members.curves import by_member, curves, places
+
+    material, along = job.material, job.options["along"]
+    split = material.study.pin.splits.get("train")
+    train = split.samples if split else None
+    apart = len(found) == 1 or (bool(material.patterns) and len(found) <= MOST_COLUMNS)
+    stem = "-".join(part for part in ("training", slug(material.patterns), "" if along == "epochs" else along) if part)
+    with style():
+        if apart:
+            x = places(found, along, train) if along == "images" else None
+            figures = {stem: members_figure(found, x)}
+        elif len(found) <= MOST_LINES:
+            figures = {stem: overlay_figure(by_member(found, along=along, train=train))}
+        else:
+            together = curves([("members", found)], along=along, middle="median", train=train)
+            each = small_multiples_figure(by_member(found, along=along, train=train))
+            figures = {stem: range_figure(together), f"{stem}-members": each}
+        return [save(figure, job.out / f"{name}.{job.format}") for name, figure in figures.items()]
 
 
 def following(job: Job) -> tuple[str, ...]:
     """Return the commands to run next."""
-    return (f"ens-report filters{job.on}", f"ens-combine --k all{job.on}")
+    return (f"ens-report models{job.on}", f"ens-report filters{job.on}", f"ens-combine --k all{job.on}")

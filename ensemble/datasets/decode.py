@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
 from ensemble.errors import BadInput
 
@@ -28,8 +28,10 @@ class Decoded:
     original: tuple[int, int]
 
 
-def decode(data: bytes, where: str, size: int | None = None) -> Decoded:
+def decode(data: bytes, where: str, size: int | tuple[int, int] | None = None) -> Decoded:
     """Decode an image; with `size`, make its shorter side that long and cut out the centre, (size, size).
+
+    A pair is height and width: the image is made as large as it takes to cover them, and the centre cut out.
 
     Grey is repeated over three channels, alpha dropped, 16 bits cut to their high 8, of an animation the first
     frame taken; EXIF rotation is not applied (torchvision's loader does the same). Resizing is PIL's bilinear
@@ -61,12 +63,23 @@ def decode(data: bytes, where: str, size: int | None = None) -> Decoded:
         raise BadInput(f"{where}: is broken or truncated, {str(error).rstrip('.')}; replace or remove it.") from error
 
 
-def _pixels(image: Image.Image, size: int | None) -> Decoded:
+def fitted(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return uint8 (H, W, 3) resized and cut to height and width `size`, as `decode` does it."""
+    return np.asarray(_fit(Image.fromarray(pixels), size))
+
+
+def to_grey(pixels: np.ndarray) -> np.ndarray:
+    """Return uint8 (H, W, 1) of uint8 (H, W, 3): PIL's luma, ITU-R 601; of a grey image its own values."""
+    weighted = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], dtype=np.uint32)
+    return ((weighted + 0x8000) >> 16).astype(np.uint8)[..., None]
+
+
+def _pixels(image: Image.Image, size: int | tuple[int, int] | None) -> Decoded:
     kind, grey = _kind(image)
     original = image.height, image.width
     rgb = _rgb(image)
     if size is not None:
-        rgb = _fit(rgb, size)
+        rgb = _fit(rgb, size if isinstance(size, tuple) else (size, size))
     return Decoded(np.asarray(rgb), kind, grey, original)
 
 
@@ -97,11 +110,32 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _fit(image: Image.Image, size: int) -> Image.Image:
-    w, h = image.size
-    new = (size, int(size * h / w)) if w <= h else (int(size * w / h), size)
+def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    (w, h), (height, width) = image.size, size
+    # Which side decides: width / w >= height / h, in whole numbers.
+    new = (width, max(height, int(width * h / w))) if width * h >= height * w else (int(height * w / h), height)
     if new[0] * new[1] > MAX_PIXELS:
-        raise Image.DecompressionBombError(f"{new[0]} x {new[1]} when its shorter side is {size}")
+        raise Image.DecompressionBombError(f"{new[0]} x {new[1]} when it is made to cover {width} x {height}")
     image = image.resize(new, Image.Resampling.BILINEAR)
-    left, top = round((new[0] - size) / 2.0), round((new[1] - size) / 2.0)
-    return image.crop((left, top, left + size, top + size))
+    left, top = round((new[0] - width) / 2.0), round((new[1] - height) / 2.0)
+    return image.crop((left, top, left + width, top + height))
+
+
+def encode(pixels: np.ndarray, most: int | None = None) -> tuple[str, bytes]:
+    """Return an image as the MIME type and the bytes of a file, for a page that carries its images itself.
+
+    pixels: uint8 (H, W, 1 or 3). With `most` a small file is made, at most so many pixels high and wide: PNG up to 32
+    pixels a side, where it is the smallest; WebP above, or JPEG where this PIL has no WebP. Without it a PNG, in which
+    nothing is lost.
+    """
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    if most is not None:
+        image.thumbnail((most, most), Image.Resampling.LANCZOS)
+    settings: dict[str, dict[str, int | bool]] = {
+        "PNG": {"optimize": True}, "WEBP": {"quality": 70, "method": 4}, "JPEG": {"quality": 72, "optimize": True},
+    }  # fmt: skip
+    exact = most is None or max(image.size) <= 32
+    kind = "PNG" if exact else "WEBP" if features.check("webp") else "JPEG"
+    file = io.BytesIO()
+    image.save(file, kind, **settings[kind])
+    return f"image/{kind.lower()}", file.getvalue()

@@ -239,7 +239,7 @@ def _fill(
         "fingerprint": fingerprint_of(splits, listing.class_ids),
         "class_ids": listing.class_ids,
         "class_names": listing.class_names,
-        "notes": [*listing.notes, *_conversions(tally.kinds, splits[0].images.shape[3], size)],
+        "notes": [*listing.notes, *conversions(tally.kinds, splits[0].images.shape[3], size)],
         "splits": [
             {
                 "name": s.name,
@@ -269,7 +269,7 @@ def _shape(source: Source, listing: Listing, size: int | None) -> tuple[int, int
     return h, w, source.where(path)
 
 
-def _conversions(kinds: Counter[str], channels: int, size: int | None) -> list[str]:
+def conversions(kinds: Counter[str], channels: int, size: int | None) -> list[str]:
     """Say what was converted on the way in, one sentence a kind."""
     notes = []
     for kind, count in sorted(kinds.items()):

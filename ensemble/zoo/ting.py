@@ -1,7 +1,7 @@
 """Ting's M1 to M4 ("Using Convolutional Neural Network for the Tiny ImageNet Challenge", Table 1).
 
-The notation is the table's: `C5-32` is a convolution of 32 filters 5x5 with bias, then the activation (ReLU); `P` a
-max pool 2x2 with stride 2; `FC256` a dense layer with activation and dropout. The last dense layer, one output a class, is
+The notation is the table's: `C5-32` is a convolution of 32 filters 5x5 with bias, then the activation (ReLU); `P` a max
+pool 2x2 with stride 2; `FC256` a dense layer with activation and dropout. The last dense layer, one output a class, is
 not written. Whether a convolution pads is not stated in the paper: `same` is our reading.
 """
 
@@ -11,10 +11,17 @@ from ensemble.errors import BadInput
 from ensemble.zoo import Model, Wanted
 from ensemble.zoo.keras import ACTIVATIONS, glorot
 from ensemble.zoo.network import Network
+from ensemble.zoo.refusal import check
 
 
 def build(model: Model, wanted: Wanted) -> Network:
-    """Build a network of the table."""
+    """Build a network of the table, with the start Keras gives it [A: the paper's start is not stated]."""
+    return glorot(layers_of(model, wanted))
+
+
+def layers_of(model: Model, wanted: Wanted) -> Network:
+    """Build a network of the table with torch's own start."""
+    check(model, wanted, "padding", "activation", "dropout")
     height, width, channels = wanted.image_shape
     activation, padding = ACTIVATIONS[wanted.activation], wanted.padding
     features: list[nn.Module] = []
@@ -35,8 +42,9 @@ def build(model: Model, wanted: Wanted) -> Network:
                 height, width = height - kernel + 1, width - kernel + 1
         if height < 1 or width < 1:
             raise BadInput(
-                f"{model.name} with padding {padding!r}: images of {wanted.image_shape[0]}x{wanted.image_shape[1]} are too "
-                f"small, nothing is left at layer {token}; use padding 'same', larger images or a shallower model."
+                f"{model.name} with padding {padding!r}: images of {wanted.image_shape[0]}x{wanted.image_shape[1]} are "
+                f"too small, nothing is left at layer {token}; use padding 'same', larger images (input_size) or a "
+                "shallower model."
             )
     dense.append(nn.Linear(height * width * channels, wanted.classes))
-    return glorot(Network(nn.Sequential(*features, nn.Flatten()), nn.Sequential(*dense)))
+    return Network(nn.Sequential(*features, nn.Flatten()), nn.Sequential(*dense))

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.class_table import HEADER, extremes, harmless, short_names, write_class_csv
-from analysis.per_class import PerClass, per_class
+from analysis.classes.agreement import agreement
+from analysis.classes.class_table import HEADER, extremes, short_names, write_class_csv
+from analysis.classes.helped import helped
+from analysis.classes.per_class import PerClass, per_class
 
 
 def classes(count: int, unseen: int = 0, names: tuple[str, ...] | None = None) -> PerClass:
@@ -33,12 +35,6 @@ def test_short_names_tell_classes_apart() -> None:
     assert sorted(short_names(value)) == ["crane (n000)", "crane (n001)", "dog", "n003"]
 
 
-@pytest.mark.parametrize("name", ["=cmd()", "+1", "-1", "@x", "\tx", "\rx"])
-def test_formulas_are_disarmed(name: str) -> None:
-    assert harmless(name) == "'" + name
-    assert harmless("x" + name) == "x" + name
-
-
 def test_csv_holds_every_class_hardest_first(tmp_path: Path) -> None:
     names = ("=1+1", 'a "quoted", name', "dog\nhound", "猫", "never seen")
     value = classes(5, unseen=1, names=names)
@@ -49,5 +45,28 @@ def test_csv_holds_every_class_hardest_first(tmp_path: Path) -> None:
     assert [row[2] for row in rows[1:]] == ["'=1+1", *names[1:]]
     assert [float(row[5]) for row in rows[1:5]] == value.accuracy[:4].tolist()
     assert [float(row[6]) for row in rows[1:5]] == value.low[:4].tolist()
-    assert rows[1][9:] == ["n001", names[1], "5"]
-    assert rows[5][3:] == ["0", "0", "", "", "", "", "", "", ""]
+    assert rows[1][9:12] == ["n001", names[1], "5"]
+    assert rows[5][3:12] == ["0", "0", "", "", "", "", "", "", ""]
+    # Of class 3, the last seen, 2 of 5 go on to class 4.
+    assert rows[5][13:] == ["2", "0.0", *[repr(float(x)) for x in (value.precision_low[4], value.precision_high[4])],
+                            *[""] * 11]  # fmt: skip
+    assert [row[17] for row in rows[1:]] == [repr(x) for x in value.f1[:4].tolist()] + [""]
+
+
+def test_csv_tells_who_is_helped_and_who_agrees_by_class(tmp_path: Path) -> None:
+    labels = np.array([0, 0, 1, 1, 1, 2])
+    ours, theirs = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 0, 1, 1, 1, 2])
+    ids = ("a", "b", "c")
+    value = per_class(ours, labels, ids, ids)
+    write_class_csv(
+        tmp_path / "c.csv", value, helped(labels, ours, theirs, ids, against="m-1"),
+        agreement(np.stack([ours, theirs]), labels, ids),
+    )  # fmt: skip
+    with (tmp_path / "c.csv").open(newline="") as file:
+        rows = {row["class_id"]: row for row in csv.DictReader(file)}
+    assert [(rows[i]["against"], rows[i]["won"], rows[i]["lost"]) for i in ids] == [
+        ("m-1", "1", "0"), ("m-1", "0", "1"), ("m-1", "0", "0")
+    ]  # fmt: skip
+    assert [float(rows[i]["difference"]) for i in ids] == [0.5, -1 / 3, 0]
+    assert [float(rows[i]["members_disagree"]) for i in ids] == [0.5, 1 / 3, 0]
+    assert [float(rows[i]["all_right"]) for i in ids] == [0.5, 2 / 3, 1]

@@ -58,3 +58,8 @@ def test_names_come_in_natural_order() -> None:
 def test_bad_arrays(probs, labels, members, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         combine(probs, labels, members)
+
+
+@pytest.mark.parametrize("name", analysis.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(analysis, name) is not None

@@ -1,27 +1,26 @@
 """Figures show the numbers they were given: read back from what was drawn."""
 
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
+from drawn import cut_off, overlaps, texts
 from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
+from analysis.classes.per_class import PerClass, per_class
 from analysis.figures.curve import curve_figure, draw_curve, jitter
 from analysis.figures.filters import _ZOOM, caption, filters_figure, sheet, tile_corner
 from analysis.figures.gallery import gallery_figure
+from analysis.figures.lines import looks
 from analysis.figures.per_class import per_class_figure
 from analysis.figures.style import new_figure, save, style
-from analysis.figures.training import looks, members_figure, overlay_figure
-from analysis.filters import filter_grid
-from analysis.gallery import Gallery, Shelf
-from analysis.history import COLUMNS, History
-from analysis.per_class import PerClass, per_class
+from analysis.figures.training import members_figure, overlay_figure
+from analysis.images.gallery import Gallery, Shelf
+from analysis.members.curves import by_member
+from analysis.members.filters import filter_grid
+from analysis.members.history import COLUMNS, History
 from analysis.plain import subset_table
 from analysis.stack import PredictionStack
 from analysis.table import SubsetTable
@@ -72,43 +71,6 @@ def gallery_of(*shelves: Shelf) -> Gallery:
 
 def xy(line: Line2D) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
-
-
-def texts(figure: Figure) -> list[str]:
-    return [t.get_text() for t in figure.findobj(Text) if isinstance(t, Text) and t.get_text()]
-
-
-def boxes(figure: Figure) -> list[tuple[str, Bbox]]:
-    """Return every text that is really drawn, with its place in dots."""
-    drawn: list[Text] = []
-    draw = Text.draw
-
-    def watching(self: Text, renderer) -> None:
-        if self.get_visible() and self.get_text().strip():
-            drawn.append(self)
-        draw(self, renderer)
-
-    with patch.object(Text, "draw", watching):
-        figure.canvas.draw()
-    # Of an annotation only the words: its arrow may pass by others.
-    return [(text.get_text(), Text.get_window_extent(text)) for text in drawn]
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts that lie on one another by more than a dot or two (of 100 to the inch)."""
-    there = boxes(figure)
-    return [
-        (s, t)
-        for i, (s, a) in enumerate(there)
-        for t, b in there[i + 1 :]
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
-    ]
-
-
-def cut_off(figure: Figure) -> list[str]:
-    """Texts a part of which lies outside the figure."""
-    high, wide = figure.bbox.y1, figure.bbox.x1
-    return [t for t, b in boxes(figure) if b.x0 < 0 or b.y0 < 0 or b.x1 > wide or b.y1 > high]
 
 
 @pytest.mark.parametrize("members", [1, 2, 6])
@@ -179,9 +141,9 @@ def test_training_lines_are_the_history() -> None:
 def test_overlaid_members_each_have_their_own_look() -> None:
     values = [history(f"m-{i}", 5, i) for i in range(6)]
     with style():
-        figure = overlay_figure(values)
-        assert len({str(look) for look in looks(28)}) == 28
-    accuracy = figure.axes[0]
+        figure = overlay_figure(by_member(values))
+        assert len({str(look) for look in looks(42)}) == 42
+    accuracy = figure.axes[3]
     curves = [line for line in accuracy.lines if len(xy(line)[0]) == 5]
     for line, value in zip(curves, values, strict=True):
         assert (np.asarray(line.get_ydata()) == 100 * value.columns["val_accuracy"]).all()
@@ -190,7 +152,7 @@ def test_overlaid_members_each_have_their_own_look() -> None:
 
 def test_members_that_begin_with_an_underscore_are_in_the_legend() -> None:
     with style():
-        assert "_a" in texts(overlay_figure([history("_a", 3), history("b", 3)]))
+        assert "_a" in texts(overlay_figure(by_member([history("_a", 3), history("b", 3)])))
 
 
 def test_a_history_without_validation_is_drawn() -> None:
@@ -249,8 +211,8 @@ FIGURES = {
     "one member": lambda: members_figure([history("ting-m3-0", 75)]),
     "one epoch": lambda: members_figure([history("x" * 100, 1)]),
     "four members": lambda: members_figure([history(f"{'m' * 40}-{i}", 30, i) for i in range(4)]),
-    "six overlaid": lambda: overlay_figure([history(f"ting-m3-{i}", 75, i) for i in range(6)]),
-    "30 overlaid": lambda: overlay_figure([history(f"{'m' * 90}-{i}", 5, i) for i in range(30)]),
+    "six overlaid": lambda: overlay_figure(by_member([history(f"ting-m3-{i}", 75, i) for i in range(6)])),
+    "30 overlaid": lambda: overlay_figure(by_member([history(f"{'m' * 90}-{i}", 5, i) for i in range(30)])),
     "filters": lambda: filters_figure(filter_grid(np.eye(20, 15).reshape(4, 3, 5, 5), member="m" * 99)),
     "gallery": lambda: gallery_figure(gallery_of(shelf_of([True] * 4 + [False] * 4), shelf_of([]), shelf_of([True]))),
 }  # fmt: skip

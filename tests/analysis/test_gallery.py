@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.gallery import find_class, gallery
+from analysis.images.gallery import find_class, gallery
 from analysis.plain import subset_preds
 from analysis.stack import PredictionStack
 from ensemble.errors import BadInput

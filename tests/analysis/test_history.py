@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.history import COLUMNS, read_history
+from analysis.members.history import COLUMNS, read_history
 from ensemble.errors import BadInput
 
 HEADER = ",".join(COLUMNS)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import precision_recall_fscore_support
 
-from analysis.hardest import fit_prior, worst_share
-from analysis.per_class import per_class
+from analysis.classes.hardest import end_shares, fit_prior, worst_share
+from analysis.classes.per_class import per_class
+from analysis.intervals import wilson
 from ensemble.errors import BadInput
 
 IDS = ("n1", "n2", "n3", "n4")
@@ -87,6 +89,7 @@ def likelihood(a: float, b: float, right: np.ndarray, wrong: np.ndarray) -> floa
     return stats.betabinom.logpmf(right, right + wrong, a, b).sum()
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 12), min_size=3, max_size=12), st.integers(0, 2**32 - 1))
 def test_no_prior_on_a_grid_is_likelier(right: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -134,3 +137,73 @@ def test_no_samples_at_all() -> None:
     few = worst_share(np.array([1, 0, 0, 0, 0, 0, 0, 0]), np.array([2, 0, 0, 0, 0, 0, 0, 0]), 2)
     assert few[0] == 1
     assert np.isnan(few[1:]).all()
+
+
+def test_precision_and_f1_by_hand() -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1, 3, 3])
+    preds = np.array([0, 0, 0, 1, 3, 3, 3, 2])
+    value = per_class(preds, labels, IDS, NAMES)  # bee, dog, ant, cat
+    assert value.said.tolist() == [1, 3, 3, 1]
+    assert value.precision.tolist() == [0, 1 / 3, 1, 0]  # cat has no samples, yet was said: its precision is 0
+    assert value.f1[:3].tolist() == [0, 0.4, 6 / 7]
+    assert np.isnan(value.f1[3])
+    low, high = wilson(1, 3)
+    assert (value.precision_low[1], value.precision_high[1]) == (low, high)
+    assert value.macro_f1 == pytest.approx((0.4 + 6 / 7) / 3)
+    assert value.macro_accuracy == pytest.approx(1.25 / 3)
+    assert (value.recall is value.accuracy, value.support is value.samples) == (True, True)
+
+
+def test_absent_and_never_said_are_nan_and_not_a_division_by_nothing() -> None:
+    value = per_class(np.array([0, 0, 2]), np.array([0, 1, 0]), IDS, NAMES)  # bee never said, cat absent, dog neither
+    at = {name: i for i, name in enumerate(value.class_names)}
+    assert np.isnan(value.precision[at["bee"]]) and value.f1[at["bee"]] == 0
+    assert value.precision[at["cat"]] == 0 and np.isnan(value.accuracy[at["cat"]])
+    assert np.isnan([value.precision[at["dog"]], value.f1[at["dog"]], value.precision_low[at["dog"]]]).all()
+    assert value.never_said.tolist() == [at["bee"]]
+
+
+def test_arrays_alone_are_enough() -> None:
+    value = per_class(np.array([0, 10, 1]), np.array([0, 10, 10]))
+    assert value.class_ids[:2] == ("10", "00")
+    with pytest.raises(BadInput, match="as many predictions as labels, found 1 and 2"):
+        per_class(np.array([0]), np.array([0, 1]))
+    with pytest.raises(BadInput, match="columns up to 2 are in use, but 2 ids and 2 names"):
+        per_class(np.array([2]), np.array([0]), ("a", "b"), ("a", "b"))
+
+
+@settings(max_examples=10)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=50))
+def test_scores_are_scikit_learns_where_it_defines_them(pairs: list[tuple[int, int]]) -> None:
+    labels, preds = (np.array(side) for side in zip(*pairs, strict=True))
+    ids = tuple("abcdef")
+    value = per_class(preds, labels, ids, ids)
+    precision, recall, f1, support = (
+        np.asarray(part)[value.columns]
+        for part in precision_recall_fscore_support(labels, preds, labels=range(6), zero_division=np.nan)
+    )
+    assert (support == value.samples).all()
+    np.testing.assert_allclose(value.precision, precision, rtol=1e-12)
+    np.testing.assert_allclose(value.accuracy, recall, rtol=1e-12)
+    # A class without samples has no F1 here; scikit-learn calls it 0 where it was said.
+    np.testing.assert_allclose(value.f1, np.where(support > 0, f1, np.nan), rtol=1e-12)
+
+
+def test_the_easiest_are_the_hardest_turned_over() -> None:
+    correct, samples = np.array([3, 5, 6, 9, 14, 15]), np.array([10, 10, 20, 12, 20, 20])
+    hard, easy = end_shares(correct, samples, 2)
+    turned_hard, turned_easy = end_shares(samples - correct, samples, 2)
+    tolerance = 4 * np.sqrt(0.5 / 4000)
+    assert easy == pytest.approx(turned_hard, abs=tolerance)
+    assert hard == pytest.approx(turned_easy, abs=tolerance)
+    assert easy.sum() == pytest.approx(2)
+    a, b = fit_prior(correct, samples - correct)
+    # Among the 2 highest: not among the 4 lowest.
+    assert easy == pytest.approx(1 - lowest_share(a + correct, b + samples - correct, 4), abs=tolerance)
+
+
+def test_of_few_classes_all_are_among_both_ends() -> None:
+    hard, easy = end_shares(np.array([1, 0, 3, 0]), np.array([2, 0, 4, 0]), 3)
+    assert np.array_equal(hard, easy, equal_nan=True)
+    assert hard[[0, 2]].tolist() == [1, 1]
+    assert np.isnan(easy[[1, 3]]).all()

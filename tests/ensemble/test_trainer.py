@@ -14,18 +14,19 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import ensemble.trainer as trainer
-from ensemble.augment import Batches, fit_normaliser, mirror
+from ensemble import trainer, training
+from ensemble.augment import mirror
 from ensemble.datasets import load_dataset
-from ensemble.epochs import COLUMNS, best_epoch, read_epochs
+from ensemble.epochs import COLUMNS, Epoch, best_epoch, read_epochs
 from ensemble.errors import BadInput, KofnError
 from ensemble.files import locked
 from ensemble.infer import evaluate, precision_on, predict
+from ensemble.inputs import Batches, fit_inputs
 from ensemble.jobs import Job, Outcome, train_members
 from ensemble.recipe import Recipe, builtin_plan
 from ensemble.store import Study, pin_of
 from ensemble.weights import load_tensors, save_tensors
-from ensemble.zoo import Wanted
+from ensemble.zoo import Wanted, build_network
 
 CPU = torch.device("cpu")
 SHORT = replace(builtin_plan("digits").base, epochs=3)
@@ -57,12 +58,13 @@ def same_bits(study: Study, one: str, other: str) -> bool:
 def scores(study: Study, member: str) -> list[tuple]:
     """The history without what a clock says."""
     epochs = read_epochs(study.member_dir(member) / "history.csv", upto=10**6)
-    return [tuple(getattr(e, c) for c in COLUMNS[:-2]) for e in epochs]
+    clocks = ("images_per_second", "seconds")
+    return [tuple(str(getattr(e, c)) for c in COLUMNS if c not in clocks) for e in epochs]
 
 
 def test_the_normaliser_by_hand() -> None:
     images = np.array([[[[0], [10]]], [[[20], [30]]]], dtype=np.uint8)  # (2, 1, 2, 1)
-    normalise = fit_normaliser(images, block=1)
+    normalise = fit_inputs(images, block=1)
     assert normalise.mean.flatten().tolist() == [10, 20]
     assert float(normalise.std) == 10  # every pixel is 10 off its mean
     inputs = normalise(torch.from_numpy(images))
@@ -72,12 +74,12 @@ def test_the_normaliser_by_hand() -> None:
 
 def test_images_of_one_colour_stay_finite() -> None:
     images = np.full((3, 2, 2, 3), 7, dtype=np.uint8)
-    assert not fit_normaliser(images)(torch.from_numpy(images)).any()
+    assert not fit_inputs(images)(torch.from_numpy(images)).any()
 
 
 def test_inputs_lie_in_memory_as_channels_last() -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), dtype=np.uint8)
-    inputs = fit_normaliser(images)(torch.from_numpy(images))
+    inputs = fit_inputs(images)(torch.from_numpy(images))
     assert inputs.shape == (4, 3, 6, 5)
     assert inputs.is_contiguous(memory_format=torch.channels_last)
 
@@ -109,7 +111,7 @@ def slow_training(recipe: Recipe, epochs: int) -> dict[str, torch.Tensor]:
     x = torch.from_numpy(((images - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
     y = torch.from_numpy(train.labels)
     torch.manual_seed(recipe.seed)
-    network = trainer.build_network(recipe.model, Wanted((16, 16, 1), 10, dropout=recipe.dropout))
+    network = build_network(recipe.model, Wanted((16, 16, 1), 10, dropout=recipe.dropout))
     velocity = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
     for epoch in range(epochs):
         torch.manual_seed((recipe.seed << 20) + epoch + 1)
@@ -164,7 +166,7 @@ def test_history_says_what_the_predictions_say(study: Study) -> None:
 
 
 def test_the_best_epoch_is_the_first_of_the_highest() -> None:
-    make = lambda n, acc: trainer.Epoch(n, 0.1, 1, 1, 0.5, 1, 1, acc, 1, 1)  # noqa: E731
+    make = lambda n, acc: Epoch(n, 0.1, 1, 1, 0.5, 1, 1, acc, 1, 1)  # noqa: E731
     assert best_epoch([make(1, 0.2), make(2, 0.7), make(3, 0.7), make(4, 0.5)]).epoch == 2
 
 
@@ -180,21 +182,39 @@ def cut_after(epoch: int) -> Callable[[str, dict[str, Any]], None]:
     return report
 
 
-@pytest.mark.parametrize("cuts", [(1,), (2,), (2, 3)])
+# What a training may have to remember, beside SGD's momentum.
+REMEMBERING = {
+    "adam": {"optimiser": "adam"},
+    "radam": {"optimiser": "radam"},
+    "nadam": {"optimiser": "nadam"},
+    "rmsprop": {"optimiser": "rmsprop", "learning_rate": 1e-3},
+    "ema": {"ema": 0.9},
+    "plateau": {"schedule": "plateau", "tune": 0.1, "patience": 1, "decay_factor": 0.1},
+    "cosine": {"schedule": "cosine", "warmup_epochs": 1, "augment": "mirror + rotate:10", "mixup": 0.2},
+    "snapshots": {"schedule": "cosine", "snapshots": 2},
+    "frozen": {"frozen_epochs": 3, "unfrozen_rate": 1e-3, "optimiser": "adam"},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "cuts"), [({}, (1,)), ({}, (2,)), *((settings, (2, 3)) for settings in [{}, *REMEMBERING.values()])],
+    ids=["early", "once", "sgd", *REMEMBERING],
+)  # fmt: skip
 def test_a_cut_run_ends_with_the_same_bits(
-    study: Study, monkeypatch: pytest.MonkeyPatch, cuts: tuple[int, ...]
+    study: Study, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], cuts: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
-    recipe = replace(SHORT, epochs=4)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    recipe = replace(SHORT, epochs=4, **settings)
     trainer.train_member(job(study, "whole", recipe), quiet)
     for epoch in cuts:
         with pytest.raises(Cut):
             trainer.train_member(job(study, "cut", recipe), cut_after(epoch))
-        assert not study.predictions_path("cut", "val").exists()
+        assert not study.predictions_path(recipe.outputs("cut")[-1], "val").exists()
     outcome = trainer.train_member(job(study, "cut", recipe), quiet)
     # Cut in its first epoch there is no checkpoint yet, and the member begins anew.
     assert outcome.status == ("trained" if cuts == (1,) else "resumed")
-    assert same_bits(study, "whole", "cut")
+    for whole, cut in zip(recipe.outputs("whole"), recipe.outputs("cut"), strict=True):
+        assert same_bits(study, whole, cut)
     assert scores(study, "whole") == scores(study, "cut")
     assert not (study.member_dir("cut") / "checkpoint.safetensors").exists()
     assert trainer.train_member(job(study, "cut", recipe), quiet).status == "skipped"
@@ -263,8 +283,8 @@ def test_evaluate_and_predict_agree_across_batches() -> None:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     torch.manual_seed(0)
-    network = trainer.build_network("ting-m3-small", Wanted((16, 16, 1), 10))
-    normalise = fit_normaliser(dataset.split("train").images)
+    network = build_network("ting-m3-small", Wanted((16, 16, 1), 10))
+    normalise = fit_inputs(dataset.split("train").images)
     batches = Batches(val.images, val.labels, CPU)
     probs = predict(network, batches, normalise, precision_on(CPU))
     assert probs.shape == (1597, 10)

@@ -1,0 +1,1 @@
+"""How well each class is told, and what it is taken for."""

@@ -1,0 +1,192 @@
+"""Which classes are taken for which: the counts, an order in which classes that are confused stand together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.errors import BadInput, nearest
+
+ORDERS = ("cluster", "id")
+MOST_ORDERED = 1500  # classes: ordering the leaves takes seconds for 1,000 and minutes for 4,000
+# Blocks are told of where there are more classes than have room for their names.
+_MANY, _SMALLEST = 20, 3
+
+
+@dataclass(frozen=True)
+class Block:
+    """Classes that stand together because they are taken for one another: a subtree of the clustering.
+
+    start, stop: their places in `Confusion.order`. inside: errors that stay among them; errors: all errors made on
+    their samples. typical: the columns of up to three of them that take part in most of the errors inside.
+    """
+
+    start: int
+    stop: int
+    inside: int
+    errors: int
+    typical: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion:
+    """How often each class was taken for each.
+
+    counts: int64 (C, C), the true class by row, what was said by column; both in column order of the predictions.
+    class_ids, class_names: C each, in column order.
+    order: int64 (C,), the columns in the order in which they are shown.
+    by: "cluster" or "id", what the order is by.
+    blocks: groups in that order; none where classes are few, or stand by id.
+    """
+
+    counts: np.ndarray
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    order: np.ndarray
+    by: str
+    blocks: tuple[Block, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @property
+    def samples(self) -> np.ndarray:
+        """How many samples each class has, int64 (C,)."""
+        return self.counts.sum(axis=1)
+
+    @property
+    def said(self) -> np.ndarray:
+        """How many samples were taken for each class, int64 (C,)."""
+        return self.counts.sum(axis=0)
+
+    @property
+    def rates(self) -> np.ndarray:
+        """The share of each class's samples taken for each class, float64 (C, C); rows sum to 1, NaN without samples.
+
+        scikit-learn's `confusion_matrix(normalize="true")`, but for the classes without samples, which it calls 0.
+        """
+        whole = self.samples[:, None]
+        return np.divide(self.counts, whole, out=np.full(self.counts.shape, np.nan), where=whole > 0)
+
+    @property
+    def errors(self) -> np.ndarray:
+        """The counts without those of right answers, int64 (C, C)."""
+        return self.counts - np.diag(self.counts.diagonal())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of samples that are right."""
+        return float(self.counts.trace() / self.counts.sum())
+
+
+def confusion(
+    y_true: np.ndarray | Sequence[int],
+    y_pred: np.ndarray | Sequence[int],
+    class_ids: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    order: str = "cluster",
+) -> Confusion:
+    """Count what each class was taken for, and put the classes in an order.
+
+    y_true, y_pred: whole numbers (N,), columns 0..C-1. class_ids: C of them; the numbers themselves where there are
+    none. class_names: the ids where there are none. order: "cluster" (`clustered`), or "id", the order of the columns.
+    Raises `BadInput` where arrays do not fit, hold no samples, or the order is unknown.
+    """
+    truth, preds = np.asarray(y_true), np.asarray(y_pred)
+    if truth.shape != preds.shape or truth.ndim != 1 or not truth.size:
+        raise BadInput(
+            f"confusion: expected labels and predictions of one length, at least 1; found {truth.shape}, {preds.shape}."
+        )
+    for name, values in (("y_true", truth), ("y_pred", preds)):
+        if values.dtype.kind not in "iu":
+            raise BadInput(f"confusion: {name}: expected whole numbers, the classes' columns, found {values.dtype}.")
+    ids, names = names_of(max(int(truth.max()), int(preds.max())) + 1, class_ids, class_names)
+    counts = confusion_counts(truth, preds, len(ids))
+    return arranged(counts, ids, names, order)
+
+
+def names_of(
+    least: int, class_ids: Sequence[str] | None, class_names: Sequence[str] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return ids and names of the classes: `least` numbers where none are given; raise `BadInput` where they are few.
+
+    The numbers are filled with zeros to one length, so that their order as text is their order.
+    """
+    digits = len(str(least - 1))
+    ids = tuple(f"{i:0{digits}d}" for i in range(least)) if class_ids is None else tuple(str(i) for i in class_ids)
+    names = ids if class_names is None else tuple(str(name) for name in class_names)
+    if len(ids) < least or len(names) != len(ids):
+        raise BadInput(f"classes: columns up to {least - 1} are in use, but {len(ids)} ids and {len(names)} names.")
+    return ids, names
+
+
+def confusion_counts(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np.ndarray:
+    """Return how often each class (row) was taken for each (column), int64 (C, C); raise `BadInput` out of range."""
+    for name, values in (("y_true", y_true), ("y_pred", y_pred)):
+        if values.size and not 0 <= values.min() <= values.max() < classes:
+            raise BadInput(f"confusion: {name} holds columns {values.min()} to {values.max()}, not 0..{classes - 1}.")
+    places = np.asarray(y_true, dtype=np.int64) * classes + y_pred
+    return np.bincount(places, minlength=classes * classes).reshape(classes, classes)
+
+
+def arranged(counts: np.ndarray, class_ids: Sequence[str], class_names: Sequence[str], order: str) -> Confusion:
+    """Return counts int64 (C, C) as a `Confusion` in an order, "cluster" or "id"."""
+    if order not in ORDERS:
+        raise BadInput(f"{order!r} is no order of classes; {nearest(order, ORDERS)}.")
+    c = len(counts)
+    places, blocks = np.arange(c), ()
+    if order == "cluster" and c > 2:
+        places, blocks = clustered(counts)
+    return Confusion(counts, tuple(class_ids), tuple(class_names), places, order, blocks)
+
+
+def clustered(counts: np.ndarray) -> tuple[np.ndarray, tuple[Block, ...]]:
+    """Return the classes in an order in which those that are confused stand together, int64 (C,), and its blocks.
+
+    Two classes are 1 - (r_ab + r_ba) / 2 apart, r_ab the share of a's samples that are taken for b (0 for a class
+    without samples). They are clustered by average linkage, and the leaves ordered so that neighbours are as near as
+    the tree allows (Z. Bar-Joseph, D. K. Gifford and T. S. Jaakkola, Fast optimal leaf ordering for hierarchical
+    clustering, Bioinformatics 17, 2001, by SciPy; up to 1,500 classes). Blocks are the largest subtrees of at most
+    a tenth of the classes, where they have three or more with errors between them.
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import squareform
+
+    c = len(counts)
+    rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    apart = 1 - (rates + rates.T) / 2
+    np.fill_diagonal(apart, 0)
+    between = squareform(apart, checks=False)
+    tree = linkage(between, "average")
+    if c <= MOST_ORDERED:
+        tree = optimal_leaf_ordering(tree, between)
+    order = leaves_list(tree).astype(np.int64)
+    return order, _blocks(tree, order, counts) if c > _MANY else ()
+
+
+def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray) -> tuple[Block, ...]:
+    """Return the largest subtrees with at most a tenth of the classes; tree: SciPy's linkage (C - 1, 4)."""
+    c = len(order)
+    most = max(_SMALLEST, c // 10)
+    leaves: list[list[int]] = [[i] for i in range(c)]
+    for left, right in tree[:, :2].astype(np.int64):
+        leaves.append(leaves[left] + leaves[right])
+    place = np.argsort(order)
+    found, waiting = [], [len(leaves) - 1]
+    while waiting:
+        node = waiting.pop()
+        if len(leaves[node]) > most:
+            waiting += [int(child) for child in tree[node - c, :2]]
+        elif len(leaves[node]) >= _SMALLEST:
+            found.append(np.sort(place[leaves[node]]))
+    errors = counts - np.diag(counts.diagonal())
+    blocks = []
+    for places in sorted(found, key=lambda p: p[0]):
+        columns = order[places]
+        inside = errors[np.ix_(columns, columns)]
+        parts = inside.sum(axis=0) + inside.sum(axis=1)
+        typical = columns[np.lexsort((columns, -parts))][:3]
+        if inside.sum():
+            blocks.append(Block(int(places[0]), int(places[-1]) + 1, int(inside.sum()), int(errors[columns].sum()),
+                                tuple(int(i) for i in typical)))  # fmt: skip
+    return tuple(blocks)

@@ -1,0 +1,153 @@
+"""How well each class is told from the others, hardest first, with how sure that is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.classes.confusion import confusion_counts, names_of
+from analysis.classes.hardest import end_shares
+from analysis.intervals import wilson
+from ensemble.errors import BadInput
+
+CONFUSED = 3  # how many of the most frequent wrong answers are kept for a class
+
+
+@dataclass(frozen=True)
+class Confused:
+    """A wrong answer: the class (its column, id and name) that `count` samples were taken for."""
+
+    column: int
+    id: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class PerClass:
+    """One row for each of C classes, hardest first: every field but `worst_k` is in this order.
+
+    Ordered by accuracy, then class id; classes without samples stand last.
+    columns: int64 (C,), the class's column, so its place among the sorted ids.
+    samples, correct: int64 (C,).
+    accuracy, low, high: float64 (C,), the share right and its Wilson 95 % interval; NaN for a class without samples.
+    confused_with: up to three wrong answers for each class, the most frequent first, then by class id.
+    worst_share, best_share: float64 (C,), the shares of being among the hardest and among the easiest, see
+        `analysis.classes.hardest`; NaN for a class without samples, or where worst_k is 0.
+    worst_k: min(10, C // 4), how many hardest and how many easiest classes the shares are about.
+    said: int64 (C,), how many samples were taken for the class.
+    precision, precision_low, precision_high: float64 (C,), of what was said to be the class, the share that was, and
+        its Wilson 95 % interval; NaN for a class that was never said.
+    f1: float64 (C,), 2 correct / (samples + said), the harmonic mean of accuracy and precision: 0 for a class of which
+        nothing is right, NaN for one without samples.
+    """
+
+    columns: np.ndarray
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    samples: np.ndarray
+    correct: np.ndarray
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    confused_with: tuple[tuple[Confused, ...], ...]
+    worst_share: np.ndarray
+    worst_k: int
+    best_share: np.ndarray
+    said: np.ndarray
+    precision: np.ndarray
+    precision_low: np.ndarray
+    precision_high: np.ndarray
+    f1: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def scored(self) -> int:
+        """How many classes have samples; they are the first rows."""
+        return int((self.samples > 0).sum())
+
+    @property
+    def recall(self) -> np.ndarray:
+        """The accuracy of a class under its other name, float64 (C,)."""
+        return self.accuracy
+
+    @property
+    def support(self) -> np.ndarray:
+        """The samples of a class under their other name, int64 (C,)."""
+        return self.samples
+
+    @property
+    def never_said(self) -> np.ndarray:
+        """The rows of the classes that have samples and that nothing was taken for, int64."""
+        return np.flatnonzero((self.samples > 0) & (self.said == 0))
+
+    @property
+    def macro_accuracy(self) -> float:
+        """The mean accuracy of the classes that have samples, also called balanced accuracy."""
+        return float(self.accuracy[: self.scored].mean())
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes that have samples."""
+        return float(self.f1[: self.scored].mean())
+
+
+def per_class(
+    preds: np.ndarray,
+    labels: np.ndarray | None,
+    class_ids: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> PerClass:
+    """Count, for each class, how many of its samples are right, and what is said instead.
+
+    preds, labels: int64 (N,), columns 0..C-1. class_ids, class_names: C each; numbers where there are none.
+    Raises `BadInput` where there are no labels or no samples.
+    """
+    if labels is None:
+        raise BadInput("the split has no labels, so no class can be scored; name a labelled split with --split.")
+    preds, labels = np.asarray(preds), np.asarray(labels)
+    if preds.shape != labels.shape or not labels.size:
+        raise BadInput(f"per class: expected as many predictions as labels, found {len(preds)} and {len(labels)}.")
+    class_ids, class_names = names_of(int(max(preds.max(), labels.max())) + 1, class_ids, class_names)
+    c = len(class_ids)
+    counts = confusion_counts(labels, preds, c)
+    samples, correct, said = counts.sum(axis=1), counts.diagonal(), counts.sum(axis=0)
+    worst_k = min(10, c // 4)
+    hard, easy = end_shares(correct, samples, worst_k)
+    low, high = wilson(correct, samples)
+    said_low, said_high = wilson(correct, said)
+    accuracy, precision = _share(correct, samples), _share(correct, said)
+    f1 = np.where(samples > 0, _share(2 * correct, samples + said), np.nan)
+    order = np.array(sorted(range(c), key=lambda i: (samples[i] == 0, accuracy[i] if samples[i] else 0, class_ids[i])))
+    return PerClass(
+        columns=order.astype(np.int64),
+        class_ids=tuple(class_ids[i] for i in order),
+        class_names=tuple(class_names[i] for i in order),
+        samples=samples[order],
+        correct=correct[order],
+        accuracy=accuracy[order],
+        low=low[order],
+        high=high[order],
+        confused_with=tuple(_confused(counts[i], int(i), class_ids, class_names) for i in order),
+        worst_share=hard[order],
+        worst_k=worst_k,
+        best_share=easy[order],
+        said=said[order],
+        precision=precision[order],
+        precision_low=said_low[order],
+        precision_high=said_high[order],
+        f1=f1[order],
+    )
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return part / whole as float64, NaN where the whole is 0."""
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+
+
+def _confused(row: np.ndarray, own: int, ids: Sequence[str], names: Sequence[str]) -> tuple[Confused, ...]:
+    """Return the most frequent wrong answers of one class; row: int64 (C,), how often each class was predicted."""
+    others = sorted((int(i) for i in np.flatnonzero(row) if i != own), key=lambda i: (-row[i], ids[i]))
+    return tuple(Confused(i, ids[i], names[i], int(row[i])) for i in others[:CONFUSED])

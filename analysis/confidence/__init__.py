@@ -1,0 +1,1 @@
+"""How well confidence agrees with accuracy, and what averaging does to it."""

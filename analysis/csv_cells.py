@@ -1,0 +1,43 @@
+"""Rows of text and numbers as a CSV file in which a spreadsheet finds nothing to run."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ensemble.files import write_text
+
+# What a spreadsheet takes for the beginning of a formula; the last four are the wide forms of East Asian keyboards.
+_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a header and rows as UTF-8, whole or not at all; each cell as `cell` has it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([cell(column) for column in header])
+    writer.writerows([cell(value) for value in row] for row in rows)
+    write_text(path, text.getvalue())
+
+
+def cell(value: object) -> str:
+    """Return a value as a cell: text made `harmless`, numbers in the fewest digits that read back the same.
+
+    NaN and None are empty; true and false are 1 and 0.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return harmless(str(value))
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else repr(float(value))
+    return str(value)
+
+
+def harmless(text: str) -> str:
+    """Return `text`, with an apostrophe in front where a spreadsheet would run it: = + - @, tab, return, line feed."""
+    return f"'{text}" if text.startswith(_STARTS) else text

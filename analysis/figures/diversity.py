@@ -1,0 +1,183 @@
+"""How differently members answer: matrices of pairs, members that are alike beside one another, and pairs' gains."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+
+from analysis.disagreement.diversity import PAIRWISE, Diversity
+from analysis.disagreement.pair_gains import CAVEATS, PairGains
+from analysis.figures.style import BLUE, COLUMN, GREY, INK, PAGE, VERMILLION, new_figure
+from analysis.figures.text import clean, shorten_middle, width, wrap
+
+NUMBERS = 14  # up to so many members the numbers stand in the cells
+_FEW = 6  # up to so many one column is wide enough
+_SHARES = ("disagreement", "one_right", "double_fault")  # in %
+_SHOWN = ("disagreement", "double_fault", "q", "correlation")
+_NOTHING = 0.86  # the grey of cells of which nothing can be said
+
+
+def _colours() -> Colormap:
+    """Return colours that only get darker, so that they read in grey too."""
+    return LinearSegmentedColormap.from_list("pairs", colormaps["Blues"](np.linspace(0.08, 1.0, 64)))
+
+
+def names_of(members: Sequence[str], points: float, size: float) -> list[str]:
+    """Return members' names as they can be drawn, at most `points` wide; those that would read the same get numbers."""
+    shown = [shorten_middle(clean(name), points, size) for name in members]
+    out = []
+    for i, (name, label) in enumerate(zip(members, shown, strict=True)):
+        number = f"{i + 1} "
+        twice = shown.count(label) > 1
+        out.append(number + shorten_middle(clean(name), points - width(number, size), size) if twice else label)
+    return out
+
+
+def limits(value: Diversity, name: str) -> tuple[float, float]:
+    """Return the smallest and largest value of a matrix's pairs, in % for shares; 0 and 1 where there are none."""
+    matrix = value.matrix(name)
+    assert matrix is not None
+    pairs = matrix[np.triu_indices(len(matrix), 1)]
+    pairs = pairs[~np.isnan(pairs)] * (100 if name in _SHARES else 1)
+    return (float(pairs.min()), float(pairs.max())) if pairs.size else (0.0, 1.0)
+
+
+def draw_matrix(
+    value: Diversity, axes: Axes, name: str, rows: Sequence[str] = (), columns: Sequence[str] = (), size: float = 6.0
+) -> Axes:
+    """Draw one matrix in the value's order, the darker the larger; shares in %.
+
+    rows, columns: M drawable names for the axes, in that order, or none. Up to 14 members the numbers stand in the
+    cells. The diagonal is grey, but for the double fault, where it is each member's share of errors.
+    """
+    matrix = value.matrix(name)
+    assert matrix is not None
+    share = name in _SHARES
+    shown = matrix[np.ix_(value.order, value.order)] * (100 if share else 1)
+    m = len(shown)
+    low, high = limits(value, name)
+    norm = Normalize(low, high if high > low else low + 1)
+    picture = np.full((m, m, 3), _NOTHING)
+    filled = ~np.isnan(shown)
+    filled[np.arange(m), np.arange(m)] = False
+    picture[filled] = _colours()(norm(shown[filled]))[:, :3]
+    axes.imshow(picture, interpolation="nearest", aspect="equal")
+    axes.grid(visible=False)
+    for side in axes.spines.values():
+        side.set_visible(True)
+        side.set_linewidth(0.5)
+    if m <= NUMBERS:
+        dark = picture @ np.array([0.2126, 0.7152, 0.0722]) < 0.5
+        for i in range(m):
+            for j in range(m):
+                if i == j and name != "double_fault":
+                    continue
+                text = "–" if np.isnan(shown[i, j]) else _number(shown[i, j], share)
+                ink = "white" if dark[i, j] else INK
+                axes.text(j, i, text, ha="center", va="center_baseline", size=size, color=ink,
+                          style="italic" if i == j else "normal")  # fmt: skip
+    axes.set_yticks(range(m) if rows else [], list(rows), size=size, parse_math=False)
+    axes.set_xticks(range(m) if columns else [], list(columns), size=size, rotation=90, parse_math=False)
+    axes.tick_params(length=0, pad=2)
+    return axes
+
+
+def _number(value: float, share: bool) -> str:
+    """Return a cell's number: shares in % with one digit, others with two and no zero before the point."""
+    if share:
+        return f"{value:.1f}"
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.0f}"
+
+
+def matrices_figure(value: Diversity, title: str, columns_wide: float | None = None) -> Figure:
+    """Return the matrices that there are, two beside one another; one column wide up to six members, else the page."""
+    m = len(value.members)
+    shown = [name for name in _SHOWN if value.matrix(name) is not None]
+    across = 2 if len(shown) > 1 else 1
+    wide = columns_wide or (COLUMN if m <= _FEW or across == 1 else PAGE)
+    down = -(-len(shown) // across)
+    title = wrap(title, (wide - 0.12) * 72, 7.5)
+    size = 5.0 if wide < PAGE or m > NUMBERS else 6.0
+    names = names_of([value.members[i] for i in value.order], 52 if wide < PAGE else 80, size)
+    longest = max(width(name, size) for name in names) / 72
+    told = value.double_fault is not None and m <= NUMBERS
+    note = "Diagonal of the double fault: each member's share of errors." if told else ""
+    left, between, right, above, gap = longest + 0.1, 0.1, 0.08, 0.2, 0.08
+    side = (wide - left - right - between * (across - 1)) / across
+    head, foot = 0.05 + 9.5 / 72 * (1 + title.count("\n")) + 0.03, longest + 0.12 + 0.12 * bool(note)
+    high = head + down * (above + side) + (down - 1) * gap + foot
+    figure = new_figure(wide, high)
+    figure.text(0.06 / wide, 1 - 0.05 / high, title, size=7.5, va="top", linespacing=1.15, parse_math=False)
+    for k, name in enumerate(shown):
+        row, column = divmod(k, across)
+        x = left + column * (side + between)
+        top = high - head - row * (above + side + gap) - above
+        axes = figure.add_axes((x / wide, (top - side) / high, side / wide, side / high))
+        # Names stand left of the first matrix of a row, and below the last of a column.
+        last = k + across >= len(shown)
+        draw_matrix(value, axes, name, names if column == 0 else (), names if last else (), min(size, 24 * side / m))
+        axes.tick_params(labelsize=size)
+        axes.set_title(PAIRWISE[name][0] + (" (%)" if name in _SHARES else ""), size=7, pad=3)
+        if m > NUMBERS:
+            _scale(figure, value, name, (x + side, top + 0.05), side)
+    figure.text(0.06 / wide, 0.05 / high, note, size=6.0, va="bottom", color="#505050", parse_math=False)
+    return figure
+
+
+def _scale(figure: Figure, value: Diversity, name: str, corner: tuple[float, float], side: float) -> None:
+    """Draw a matrix's colours above its right end, with the values they begin and end with; `corner` in inches."""
+    wide, high = figure.get_size_inches()
+    low, most = limits(value, name)
+    if low == most:
+        return
+    ends = [_number(v, name in _SHARES) for v in (low, most)]
+    room = min(0.4, 0.28 * side)
+    last = width(ends[1], 5.5) / 72
+    x, y = corner
+    start = x - last - 0.03 - room
+    axes = figure.add_axes((start / wide, y / high, room / wide, 0.07 / high))
+    axes.imshow(np.linspace(0, 1, 64)[None, :], aspect="auto", cmap=_colours(), interpolation="nearest")
+    axes.set_axis_off()
+    figure.text((start - 0.03) / wide, (y + 0.035) / high, ends[0], size=5.5, ha="right", va="center_baseline")
+    figure.text((start + room + 0.03) / wide, (y + 0.035) / high, ends[1], size=5.5, va="center_baseline")
+
+
+def draw_gains(value: PairGains, axes: Axes) -> Axes:
+    """Draw each pair's gain over its better member, in points of accuracy, against its disagreement in %."""
+    x, y = 100 * value.disagreement, 100 * value.gain
+    few = len(x) <= 60
+    axes.axhline(0, color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=1)
+    for rows, colour, marker in ((~value.worse, BLUE, "o"), (value.worse, VERMILLION, "v")):
+        axes.plot(x[rows], y[rows], marker, color=colour, markersize=3.4 if few else 2.4, alpha=0.8 if few else 0.5,
+                  markeredgewidth=0, clip_on=False, zorder=3)  # fmt: skip
+    axes.set_xlabel("Disagreement of the two (%)")
+    axes.set_ylabel("Gain over the better one (points)")
+    low, high = axes.get_ylim()
+    if high - low < 0.5:
+        axes.set_ylim(low - 0.25, high + 0.25)
+    return axes
+
+
+def gains_figure(value: PairGains, title: str, columns_wide: float = COLUMN) -> Figure:
+    """Return the pairs' gains against their disagreement, with the rank correlation and what to make of it."""
+    usable = (columns_wide - 0.12) * 72
+    rank = value.correlation
+    told = "too few pairs for a rank correlation" if rank is None else f"rank correlation {rank:.2f} (Spearman)"
+    title = wrap(f"{title}: {told}", usable, 7.5)
+    note = "Triangles: worse than the better member alone. " if value.worse.any() else ""
+    note = wrap(note + " ".join(CAVEATS), usable, 6.0, lines=5)
+    head, foot = 0.08 + 9.5 / 72 * (1 + title.count("\n")) + 0.06, 0.44 + 8 / 72 * (1 + note.count("\n"))
+    left, right, tall = 0.46, 0.1, 1.75
+    high = head + tall + foot
+    figure = new_figure(columns_wide, high)
+    edge = 0.06 / columns_wide
+    figure.text(edge, 1 - 0.05 / high, title, size=7.5, va="top", linespacing=1.15, parse_math=False)
+    across = columns_wide - left - right
+    axes = figure.add_axes((left / columns_wide, foot / high, across / columns_wide, tall / high))
+    draw_gains(value, axes)
+    axes.yaxis.set_label_coords(-(left - 0.16) / across, 0.5)
+    figure.text(edge, 0.05 / high, note, size=6.0, va="bottom", color="#505050", linespacing=1.15, parse_math=False)
+    return figure

@@ -1,0 +1,135 @@
+"""Accuracy against a network's parameters and its training time (Basutkar, Fig. 10)."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from analysis.figures.style import COLUMN, GREY, new_figure
+from analysis.figures.text import clean, shorten_middle, width, wrap
+from analysis.members.models import Member
+
+AGAINST = {"parameters": "Parameters", "seconds": "Training time"}
+_MARKS = "os^DvPX<>*hp"
+_LEFT, _RIGHT, _HIGH, _BETWEEN = 0.42, 0.14, 1.5, 0.14  # inches
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+_TIMES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+def draw_models(members: Sequence[Member], axes: Axes, against: str = "parameters") -> Axes:
+    """Draw each member's validation accuracy in %: a mark at its last epoch, a thin line up to its best.
+
+    against: "parameters" or "seconds", on a logarithmic axis; members that lack one of the two are left out. Models
+    have a mark and a colour each; marks are hollow where a random start makes the member not comparable.
+    """
+    for model, (mark, colour) in _marks(members).items():
+        for member in members:
+            x, y = amount(member, against), member.last
+            if member.model != model or x is None or y is None:
+                continue
+            best = member.best[1] if member.best else y
+            axes.plot([x, x], [100 * y, 100 * best], color=colour, linewidth=0.8, zorder=2)
+            axes.plot([x], [100 * y], mark, color=colour, markersize=4.5, zorder=3, clip_on=False,
+                      markerfacecolor=colour if member.comparable else "white", markeredgewidth=0.9)  # fmt: skip
+    found = [v for v in (amount(m, against) for m in members if m.last is not None) if v is not None]
+    axes.set_xscale("log")
+    _ticks(axes, found, against)
+    axes.set_xlabel(AGAINST[against])
+    return axes
+
+
+def amount(member: Member, against: str) -> float | None:
+    """Return a member's parameters or training seconds; None where they are not known or nothing."""
+    value = member.seconds if against == "seconds" else member.network.parameters if member.network else None
+    return float(value) if value else None
+
+
+def models_figure(members: Sequence[Member], columns_wide: float = COLUMN) -> Figure:
+    """Return accuracy against parameters beside accuracy against training time, models named below.
+
+    An axis that nothing is known for is left out.
+    """
+    sides = [what for what in AGAINST if any(amount(m, what) is not None and m.last is not None for m in members)]
+    usable = (columns_wide - 0.12) * 72
+    note = "Mark: last epoch; line: up to the best."
+    if not all(member.comparable for member in members):
+        note += " Hollow: random start, not comparable."
+    note = wrap(note, usable, 6.0, lines=2)
+    marks = _marks(members)
+    names = {model: shorten_middle(clean(model or "not known"), usable - 20, 6.5) for model in marks}
+    across = max(1, min(4, int(usable / (max(width(name, 6.5) for name in names.values()) + 24))))
+    lines = -(-len(names) // across)
+    top = 0.3
+    foot = 0.42 + 0.14 * lines + (note.count("\n") + 1) * 8 / 72 + 0.08
+    total = top + _HIGH + foot
+    figure = new_figure(columns_wide, total)
+    title = f"Validation accuracy of {sum(m.last is not None for m in members)} members"
+    figure.text(0.06 / columns_wide, 1 - 0.05 / total, title, size=7.5, va="top", parse_math=False)  # fmt: skip
+    wide = (columns_wide - _LEFT - _RIGHT - (len(sides) - 1) * _BETWEEN) / max(1, len(sides))
+    beside: Axes | None = None
+    for i, what in enumerate(sides):
+        place = ((_LEFT + i * (wide + _BETWEEN)) / columns_wide, foot / total, wide / columns_wide, _HIGH / total)
+        axes = figure.add_axes(place, sharey=beside)
+        draw_models(members, axes, what)
+        axes.tick_params(labelleft=i == 0)
+        if i == 0:
+            axes.set_ylabel("Accuracy (%)")
+            axes.yaxis.set_label_coords(-(_LEFT - 0.14) / wide, 0.5)
+        beside = axes
+    if beside is not None:
+        low, high = beside.get_ylim()
+        beside.set_ylim(min(low, high - 2), high)
+    shown = [
+        Line2D([], [], color=colour, marker=mark, markersize=4.5, linestyle="none", label=names[model])
+        for model, (mark, colour) in marks.items()
+    ]
+    base = (note.count("\n") + 1) * 8 / 72 + 0.06
+    legend = figure.legend(
+        handles=shown, loc="lower left", ncols=across, columnspacing=1.2, handletextpad=0.4, handlelength=1.0,
+        labelspacing=0.3, bbox_to_anchor=(0.03 / columns_wide, base / total),
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    figure.text(0.06 / columns_wide, 0.05 / total, note, size=6.0, va="bottom", color=GREY, linespacing=1.15,
+                parse_math=False)  # fmt: skip
+    return figure
+
+
+def _marks(members: Sequence[Member]) -> dict[str | None, tuple[str, str]]:
+    """Return a mark and a colour for each model, in the order of the members; the first 84 differ."""
+    colours = rcParams["axes.prop_cycle"].by_key()["color"]
+    models = dict.fromkeys(m.model for m in members if m.last is not None)
+    return {model: (_MARKS[i % len(_MARKS)], colours[i % len(colours)]) for i, model in enumerate(models)}
+
+
+def _ticks(axes: Axes, found: Sequence[float], against: str) -> None:
+    """Give a logarithmic axis few ticks with units, two at least, and room around what lies close together."""
+    units = _TIMES if against == "seconds" else _UNITS
+
+    def told(x: float, _: object = None) -> str:
+        size, unit = next(((s, u) for s, u in units if x >= s * 0.9995), units[-1])
+        return f"{x / size:.3g} {unit}".strip()
+
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(told))
+    if not found:
+        return
+    low, high = min(found), max(found)
+    middle = math.sqrt(low * high)
+    if high < 4 * low:
+        low, high = middle / 2, middle * 2
+    axes.set_xlim(low / 1.4, high * 1.4)
+    if against == "seconds":
+        steps = [
+            s * k for s, most in ((1, 60), (60, 60), (3600, 24), (86400, 1000)) for k in (1, 3, 10, 30) if k < most
+        ]
+        inside = [float(s) for s in steps if low / 1.4 <= s <= high * 1.4]
+    else:
+        inside = [x for x in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low / 1.4 <= x <= high * 1.4]
+    every = -(-len(inside) // 3)
+    axes.set_xticks(inside[::every] if inside else [middle])
+    axes.set_xticks([], minor=True)

@@ -1,0 +1,1 @@
+"""Which images a picture shows, and what was said of them."""

@@ -1,0 +1,176 @@
+"""A class's images with what was said of them: the value that a gallery shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.stack import PredictionStack
+from ensemble.errors import BadInput, nearest
+from ensemble.split import Split
+
+MOST_CLASSES = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """Some images of one class: right ones first, then wrong ones, each by falling probability of the truth.
+
+    samples, correct: counts over ALL images of the class in the split, not only those shown.
+    images: uint8 (n, H, W, Ch), Ch 1 or 3.
+    sample_ids: str (n,).
+    right: bool (n,).
+    said: int64 (n,), the class that was said, a position in `Gallery.class_ids`.
+    said_probability, true_probability: float64 (n,), mean probability of what was said and of the truth.
+    """
+
+    class_id: str
+    class_name: str
+    samples: int
+    correct: int
+    images: np.ndarray
+    sample_ids: np.ndarray
+    right: np.ndarray
+    said: np.ndarray
+    said_probability: np.ndarray
+    true_probability: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Some samples as pictures, with what was said of them.
+
+    images: uint8 (n, H, W, Ch), Ch 1 or 3. sample_ids: str (n,). true, said: int64 (n,), columns.
+    said_probability, true_probability: float64 (n,).
+    """
+
+    images: np.ndarray
+    sample_ids: np.ndarray
+    true: np.ndarray
+    said: np.ndarray
+    said_probability: np.ndarray
+    true_probability: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Shelves of images, one a class.
+
+    of: the members whose mean spoke.
+    """
+
+    split: str
+    of: tuple[str, ...]
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    shelves: tuple[Shelf, ...]
+
+
+def find_class(wanted: str, class_ids: Sequence[str], class_names: Sequence[str]) -> int:
+    """Return the position of the class with this id, name, or synonym of a name ("alsatian"), letter case aside.
+
+    Raises `BadInput` naming the nearest where there is none, or where a name fits several.
+    """
+    if wanted in class_ids:
+        return class_ids.index(wanted)
+    folded = wanted.casefold().strip()
+    whole = [i for i, name in enumerate(class_names) if name.casefold().strip() == folded]
+    found = whole or [i for i, name in enumerate(class_names) if folded in _synonyms(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(class_ids[i] for i in found)
+        raise BadInput(f"class {wanted!r} names {len(found)} classes; give an id instead: {ids}.")
+    known = {synonym: name for name in class_names for synonym in (*_synonyms(name), name)}
+    known |= {i: i for i in class_ids}
+    raise BadInput(f"no class {wanted!r}, by id or by name; {nearest(wanted, known)}.")
+
+
+def _synonyms(name: str) -> list[str]:
+    return [part.strip() for part in name.casefold().split(",")]
+
+
+def gallery(
+    stack: PredictionStack, preds: np.ndarray, split: Split, classes: Sequence[int], images: int = 8
+) -> Gallery:
+    """Choose `images` images of each class, evenly spread over its right and its wrong ones.
+
+    The class's images are put in the order of `Shelf`, and the first, the last and others at even distances between
+    them are taken: so at least one right and one wrong image is shown where there are both and two are asked for.
+    stack: the members that spoke together, labelled; its samples are found in `split` by id.
+    preds: int64 (N,), what they said by the one rule of arithmetic.
+    classes: positions in `stack.class_ids`.
+    Raises `BadInput` where the split lacks samples of the stack.
+    """
+    labels = stack.labels
+    if labels is None:
+        raise BadInput(f"split {stack.split!r} is unlabelled; a gallery needs to know what is right.")
+    if len(classes) > MOST_CLASSES:
+        raise BadInput(f"a gallery shows at most {MOST_CLASSES} classes, found {len(classes)}; ask for fewer.")
+    rows = image_rows(split, stack.sample_ids)
+    probs = stack.mean_probs()
+    shelves = []
+    for c in classes:
+        members = np.flatnonzero(labels == c)
+        shown = spread(members, stack.sample_ids[members], probs[members, c], preds[members] == c, images)
+        shelves.append(
+            Shelf(
+                class_id=stack.class_ids[c],
+                class_name=stack.class_names[c],
+                samples=len(members),
+                correct=int((preds[members] == c).sum()),
+                images=np.array(split.images[rows[shown]]),
+                sample_ids=stack.sample_ids[shown],
+                right=preds[shown] == c,
+                said=preds[shown],
+                said_probability=probs[shown, preds[shown]],
+                true_probability=probs[shown, c],
+            )
+        )
+    return Gallery(
+        split=stack.split,
+        of=tuple(stack.members),
+        class_ids=tuple(stack.class_ids),
+        class_names=tuple(stack.class_names),
+        shelves=tuple(shelves),
+    )
+
+
+def spread(rows: np.ndarray, ids: np.ndarray, truth: np.ndarray, right: np.ndarray, most: int) -> np.ndarray:
+    """Return at most `most` of a class's rows, evenly spread: right ones first, each by falling probability `truth`.
+
+    ids, truth, right: of each of the rows; equal probabilities are in the order of the ids.
+    """
+    order = rows[np.lexsort((ids, -truth, ~right))]
+    return order[np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(np.int64)]
+
+
+def image_rows(split: Split, sample_ids: np.ndarray) -> np.ndarray:
+    """Return int64 (n,): where in `split` each of the samples stands; raise `BadInput` where it lacks one."""
+    at = {str(sample): row for row, sample in enumerate(split.sample_ids)}
+    missing = [str(sample) for sample in sample_ids if str(sample) not in at]
+    if missing:
+        raise BadInput(
+            f"split {split.name!r} of the images lacks {len(missing)} of {len(sample_ids)} predicted samples, "
+            f"{missing[0]!r} for one; the predictions are of other images, or came without sample ids."
+        )
+    return np.array([at[str(sample)] for sample in sample_ids], dtype=np.int64)
+
+
+def shown(split: Split, sample_ids: np.ndarray, labels: np.ndarray, preds: np.ndarray, probs: np.ndarray) -> Shown:
+    """Return n samples as pictures.
+
+    sample_ids: str (n,); labels, preds: int64 (n,); probs: floats (n, C), what the ensemble said of them.
+    """
+    each = np.arange(len(labels))
+    return Shown(
+        images=np.array(split.images[image_rows(split, sample_ids)]),
+        sample_ids=sample_ids,
+        true=labels,
+        said=preds,
+        said_probability=probs[each, preds],
+        true_probability=probs[each, labels],
+    )

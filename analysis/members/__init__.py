@@ -1,0 +1,1 @@
+"""What each member is: its network, its training, its first layer."""

@@ -1,0 +1,143 @@
+"""The kernels of one of a member's convolutions as tiles one can look at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.members.filter_measures import high_energy, hues, measure
+from ensemble.errors import BadInput
+
+SCALES = ("filter", "shared")
+ORDERS = ("none", "colour", "frequency")
+MOST_TILES = 256
+
+
+@dataclass(frozen=True, eq=False)
+class FilterGrid:
+    """Kernels scaled to 0..1, one tile a filter, or one a filter and input channel.
+
+    layer: the convolution's name, empty for the first. kernels: float32 (out, in, height, width), as trained.
+    scale: "filter": each filter from its own smallest weight (0) to its largest (1), over all its channels;
+        "shared": all filters from -limit (0) to +limit (1), so that a weight of zero is 0.5.
+    limit: the largest absolute weight.
+    tiles: float32 (T, height, width, Ch); Ch 3 where `in` is 3 (T = out), else 1 (T = out * in, a filter's
+        channels side by side); of too many, the `MOST_TILES` of largest norm.
+    order: how they are ordered. whole: whether the tiles show whole filters; else each is one filter's kernel for one
+        channel. shown: int64, the filters shown, in order; where not `whole`, filter * in + channel.
+    group: how many tiles belong to one filter: 1, or `in` where each channel has its own.
+    columns: how many tiles stand in a row; whole filters only.
+    constant: how many filters have all weights equal; under "filter" they are shown at 0.5.
+    """
+
+    member: str
+    layer: str
+    kernels: np.ndarray
+    scale: str
+    order: str
+    limit: float
+    tiles: np.ndarray
+    shown: np.ndarray
+    whole: bool
+    group: int
+    columns: int
+    constant: int
+
+    @property
+    def cut(self) -> bool:
+        """Whether some are left out, being too many to be seen."""
+        out, channels = self.kernels.shape[:2]
+        return len(self.shown) < (out if self.whole else out * channels)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the tiles take."""
+        return -(-len(self.tiles) // self.columns)
+
+
+def filter_grid(
+    kernels: np.ndarray, *, member: str, layer: str = "", scale: str = "filter", order: str = "none",
+    like: "FilterGrid | None" = None,
+) -> FilterGrid:  # fmt: skip
+    """Scale kernels (out, in, height, width) to tiles.
+
+    order: "none": as they stand; "frequency": smooth filters first; "colour": grey ones first, then by hue. like: a
+    grid of the same filters at another time, whose choice and order are taken. Of more than `MOST_TILES` those of
+    largest norm are shown. Raises `BadInput` where they are no such array, hold NaN or infinity, or have no colours to
+    order by.
+    """
+    for value, known, what in ((scale, SCALES, "scale"), (order, ORDERS, "order")):
+        if value not in known:
+            raise BadInput(f"{what} must be one of {', '.join(known)}, found {value!r}.")
+    kernels = np.asarray(kernels)
+    if kernels.ndim != 4 or kernels.size == 0 or kernels.dtype.kind != "f":
+        raise BadInput(
+            f"{member}: expected first-layer kernels (out, in, height, width) in floating point, "
+            f"found {kernels.dtype} {kernels.shape}."
+        )
+    out, channels, height, width = kernels.shape
+    if not np.isfinite(kernels).all():
+        bad = int(np.flatnonzero(~np.isfinite(kernels).reshape(out, -1).all(axis=1))[0])
+        raise BadInput(f"{member}: filter {bad} holds weights that are not finite; its training went astray.")
+    if order == "colour" and channels != 3:
+        raise BadInput(
+            f"{member}: --sort colour needs filters of 3 channels, these have {channels}; take --sort frequency."
+        )
+    exact = kernels.astype(np.float64)
+    low, high = exact.min(axis=(1, 2, 3), keepdims=True), exact.max(axis=(1, 2, 3), keepdims=True)
+    limit = float(np.abs(exact).max())
+    if scale == "filter":
+        span = np.where(high > low, high - low, 1.0)
+        scaled = np.where(high > low, (exact - low) / span, 0.5)
+    else:
+        scaled = exact / (2 * limit) + 0.5 if limit > 0 else np.full_like(exact, 0.5)
+    whole = channels == 3 or out * channels <= MOST_TILES
+    group = 1 if channels == 3 or not whole else channels
+    tiles = scaled.transpose(0, 2, 3, 1) if channels == 3 else scaled.reshape(out * channels, height, width, 1)
+    shown = like.shown if like is not None else _shown(exact, order, whole)
+    if not whole or channels == 3:
+        tiles = tiles[shown]
+    else:
+        tiles = tiles.reshape(out, channels, height, width, 1)[shown].reshape(-1, height, width, 1)
+    return FilterGrid(
+        member=member,
+        layer=layer,
+        kernels=kernels,
+        scale=scale,
+        order=order,
+        limit=limit,
+        tiles=np.ascontiguousarray(tiles, dtype=np.float32),
+        shown=shown,
+        whole=whole,
+        group=group,
+        columns=group * _across(len(shown), group),
+        constant=int((low == high).sum()),
+    )
+
+
+def _shown(kernels: np.ndarray, order: str, whole: bool) -> np.ndarray:
+    """Return which filters, or which kernels of one channel, are shown, in which order, int64 (T,)."""
+    pieces = kernels if whole else kernels.reshape(-1, 1, *kernels.shape[2:])
+    norms = (pieces**2).sum(axis=(1, 2, 3))
+    kept = np.arange(len(pieces))
+    if len(pieces) > MOST_TILES:
+        kept = np.argsort(-norms, kind="stable")[:MOST_TILES]
+    if order == "none":
+        # Cut down to the largest they stand by size, else as the network has them.
+        return kept
+    if order == "frequency":
+        high, total, _ = high_energy(pieces[kept])
+        key = np.divide(high, total, out=np.ones(len(kept)), where=total > 0)
+        return kept[np.argsort(key, kind="stable")]
+    measured = measure(pieces[kept])
+    grey = ~(measured.by_filter_colour > 0.5)
+    key = np.where(grey, np.nan_to_num(measured.by_filter_colour) - 1, hues(pieces[kept]))
+    return kept[np.argsort(key, kind="stable")]
+
+
+def _across(count: int, group: int) -> int:
+    """Return how many filters to set in a row: a full last row before all, then a grid about twice as wide as high."""
+    wanted = max(1.0, (2 * count / group) ** 0.5)
+    if count * group <= 4:
+        return count
+    choices = range(max(1, int(wanted * 0.6)), min(count, max(1, round(wanted * 1.6))) + 1)
+    return min(choices, key=lambda across: (-count % across > 0, abs(across - wanted)))

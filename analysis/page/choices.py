@@ -1,0 +1,111 @@
+"""The ensembles that were chosen by their score, each with a score beside it that does not flatter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.evidence import Evidence
+from analysis.honest import FOLDS, REPEATS, Honest
+from analysis.plain import mask_of
+from analysis.selection.best import Best
+from analysis.selection.chosen import Selection
+from analysis.selection.tallies import Tallies, tallies
+from analysis.sizes import sizes_of
+from analysis.standings import MOMENT, Standing, beside, everyone, selection_of, standing, unchosen
+
+MOST_KEPT = 2**17  # subsets, of which each fold's counts are kept: 27 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One way to choose and what came of it.
+
+    name: "best" of all subsets, "size" for the best of one size, "member" for the best single one, "all" for nothing
+    chosen, or "greedy", "weights", "stack". size: how many members a subset has that may be chosen, None where that is
+    open. mask: the subset chosen, None where its members' weights differ. weights: member positions to weights, None
+    for a subset and for a regression. stability: the share of the folds' selections that chose the same members.
+    """
+
+    name: str
+    size: int | None
+    mask: int | None
+    weights: dict[int, float] | None
+    honest: Honest
+    stability: float | None
+
+
+class Kept:
+    """Tallies that remember what they were asked: every way to choose asks for the same folds."""
+
+    def __init__(self, whole: Tallies) -> None:
+        self._whole = whole
+        self.masks = whole.masks
+        self._known: dict[tuple[str, bytes], np.ndarray] = {}
+
+    def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
+        """Return what the tallies that are kept return."""
+        key = metric, np.packbits(rows).tobytes()
+        if key not in self._known:
+            found = self._whole.sums(metric, rows)
+            self._known[key] = found.astype(np.int32) if found.dtype == np.int64 else found
+        return self._known[key]
+
+
+class OfSize:
+    """The tallies of the subsets of one size, out of those of all."""
+
+    def __init__(self, whole: Tallies, size: int) -> None:
+        self._whole = whole
+        self._rows = np.flatnonzero(sizes_of(whole.masks) == size)
+        self.masks = whole.masks[self._rows]
+
+    def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
+        """Return the sum of the metric over `rows`, bool (n,), of each subset."""
+        return self._whole.sums(metric, rows)[self._rows]
+
+
+def choices(seen: Evidence, progress: Callable[[int, int], None] | None = None) -> tuple[Choice, ...]:
+    """Return the choices worth naming: the best, the best of each size, all members, and what else takes a moment.
+
+    seen: the evidence of every member on the split. progress: told how many were made, and how many there are. What
+    would take more than a moment by estimate is left out.
+    """
+    selections = _selections(seen)
+    found = []
+    for done, (name, size, selection) in enumerate(selections):
+        found.append(_choice(name, size, standing(selection)))
+        if progress:
+            progress(done + 1, len(selections))
+    found.append(_choice("all", seen.members, unchosen("all", seen, everyone(seen))))
+    return tuple(found)
+
+
+def _selections(seen: Evidence) -> list[tuple[str, int | None, Selection]]:
+    """Return the ways to choose, each with its name and the size it is bound to."""
+    members = seen.members
+    every = range(1, members + 1)
+    if members < 2:
+        return []
+    kept = Kept(tallies(seen, every)) if 2**members <= MOST_KEPT else None
+    best = selection_of("best", seen, every) if kept is None else Best(seen, kept)
+    found: list[tuple[str, int | None, Selection]] = [("best", None, best)]
+    for k in every[:-1]:
+        selection = selection_of("best", seen, [k]) if kept is None else Best(seen, OfSize(kept, k))
+        if selection.seconds * FOLDS * REPEATS <= MOMENT:
+            found.append(("member" if k == 1 else "size", k, selection))
+    return found + [(s.name, None, s) for s in beside("best", seen, every, "accuracy", None)[0]]
+
+
+def _choice(name: str, size: int | None, made: Standing) -> Choice:
+    weights = made.chosen.weights
+    own = None if weights is None else weights[weights > 0]
+    subset = own is not None and bool((own == own[0]).all()) and name in ("best", "size", "member", "all")
+    return Choice(
+        name=name,
+        size=size,
+        mask=mask_of(made.chosen.members) if subset else None,
+        weights=None if weights is None or subset else {i: float(weights[i]) for i in made.chosen.members},
+        honest=made.honest,
+        stability=None if made.held is None else made.held.stability,
+    )

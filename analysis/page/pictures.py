@@ -1,0 +1,77 @@
+"""Images of every class for the page, small and each carried once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.images.gallery import image_rows, spread
+from analysis.page.panels import Panels
+from analysis.stack import PredictionStack
+from ensemble.split import Split
+
+Encode = Callable[[np.ndarray, int | None], tuple[str, bytes]]
+MOST = 800  # images on a page, unless so many are asked for
+MOST_A_CLASS = 8
+PIXELS = 96  # a side, on the page
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Images of S samples, by class.
+
+    samples: int64 (S,), increasing: which of the panels' samples. ids: S of their names.
+    files: the different images, each its MIME type and its bytes; file: int64 (S,), which of them a sample shows.
+    thumbnails: int64 (C,), which of the S stands for a class, -1 for none. size: (height, width) in pixels as they are
+    in the dataset.
+    """
+
+    samples: np.ndarray
+    ids: tuple[str, ...]
+    files: tuple[tuple[str, bytes], ...]
+    file: np.ndarray
+    thumbnails: np.ndarray
+    size: tuple[int, int]
+
+
+def pictures(
+    stack: PredictionStack, panels: Panels, mask: int, split: Split, encode: Encode, images: int | None = None
+) -> Pictures:
+    """Choose `images` of each class, evenly spread over those that the subset `mask` has right and those it has wrong.
+
+    images: as many as 800 leave room for, at most 8 and at least 1, where it is None. split: holds the images, found
+    by sample id. encode: gives a MIME type and a file's bytes for uint8 (H, W, Ch)
+    and the most pixels a side. Raises `BadInput` where the
+    split lacks samples.
+    """
+    where = image_rows(split, stack.sample_ids[panels.rows])
+    classes = len(panels.starts) - 1
+    each = images or min(MOST_A_CLASS, max(1, MOST // classes))
+    place, labels = panels.place(mask), panels.labels
+    ids = stack.sample_ids[panels.rows]
+    right, truth = panels.preds[place] == labels, panels.truth[place]
+    shown, first = [], np.full(classes, -1)
+    for c in range(classes):
+        own = np.arange(panels.starts[c], panels.starts[c + 1])
+        chosen = spread(own, ids[own], truth[own], right[own], each)
+        if len(chosen):
+            first[c] = chosen[0]
+        shown.append(chosen)
+    samples = np.sort(np.concatenate(shown))
+    files, file = _once([encode(np.asarray(split.images[row]), PIXELS) for row in where[samples]])
+    height, width = split.images.shape[1:3]
+    return Pictures(
+        samples=samples,
+        ids=tuple(str(i) for i in ids[samples]),
+        files=files,
+        file=file,
+        thumbnails=np.where(first < 0, -1, np.searchsorted(samples, first)),
+        size=(int(height), int(width)),
+    )
+
+
+def _once(files: Sequence[tuple[str, bytes]]) -> tuple[tuple[tuple[str, bytes], ...], np.ndarray]:
+    """Return the different files, in the order they come, and which of them each was."""
+    known: dict[tuple[str, bytes], int] = {}
+    places = [known.setdefault(file, len(known)) for file in files]
+    return tuple(known), np.array(places, dtype=np.int64)

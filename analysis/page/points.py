@@ -1,0 +1,61 @@
+"""Every subset as a point; of very many a fair sample, and how many there are of each score."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.metrics import METRICS
+from analysis.sizes import sizes_of
+from analysis.table import SubsetTable
+
+MOST = 100_000  # points that stay fluid; of more a sample is carried
+SAMPLE = 20_000
+LEADING = 1_000  # of the most accurate subsets, which are always among the points
+BINS = 240
+
+
+@dataclass(frozen=True, eq=False)
+class Strips:
+    """How many subsets of each size have a score in each of B bins of equal width: counts int64 (M, B), row k - 1."""
+
+    low: float
+    high: float
+    counts: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The subsets that can be pointed at.
+
+    rows: int64 (S',), increasing, of the table. strips: for each metric every subset of the table by its size; empty
+    where the points are all there are.
+    """
+
+    rows: np.ndarray
+    strips: Mapping[str, Strips]
+
+
+def points(table: SubsetTable, always: tuple[int, ...]) -> Points:
+    """Return every subset of the table as a point, or of more than 100,000 a sample of 20,000, seeded.
+
+    always: masks that are among the points in any case, as the 1,000 most accurate are.
+    """
+    if len(table) <= MOST:
+        return Points(np.arange(len(table)), {})
+    sampled = np.random.default_rng(0).choice(len(table), SAMPLE, replace=False)
+    leading = np.argpartition(-table.correct, LEADING)[:LEADING]
+    named = np.searchsorted(table.masks, np.array(always, dtype=np.uint64))
+    rows = np.unique(np.concatenate([sampled, leading, named]))
+    sizes = sizes_of(table.masks)
+    found = {name: _strips(table.scores(name), sizes) for name in METRICS if np.isfinite(table.scores(name)).all()}
+    return Points(rows, found)
+
+
+def _strips(scores: np.ndarray, sizes: np.ndarray) -> Strips:
+    low, high = float(scores.min()), float(scores.max())
+    width = (high - low) / BINS or 1.0
+    place = np.minimum(((scores - low) / width).astype(np.int64), BINS - 1)
+    most = int(sizes.max())
+    counts = np.bincount((sizes - 1) * BINS + place, minlength=most * BINS).reshape(most, BINS)
+    return Strips(low, high, counts)

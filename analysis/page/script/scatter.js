@@ -1,0 +1,216 @@
+// The chart of every subset: where its points lie, what part of it is seen, which of them is pointed at.
+
+const AXES = ["size", "accuracy", "top5", "nll", "brier"];
+const SPREAD = 0.62; // of the distance between two sizes, over which subsets of one size are set apart
+const REACH = 24; // pixels around the pointer in which a point is looked for
+
+class Scatter {
+  constructor(study, state) {
+    Object.assign(this, { study, state, axes: { x: "size", y: "accuracy" }, pointed: -1 });
+    this.points = byId("points");
+    this.marks = byId("marks");
+    this.jitter = jitter(study.sizes);
+    this.few = fewOfTheirSize(study.sizes);
+    this.redraw = once(() => this.draw());
+    this.remark = once(() => this.mark());
+    this.measure();
+    new ResizeObserver(() => this.resize()).observe(byId("chart"));
+    state.on("filter", () => { this.point(-1); this.redraw(); });
+    state.on("mask", this.remark);
+  }
+
+  /** Take the axes' values and show all of them. */
+  measure() {
+    this.values = { x: this.valuesOf("x"), y: this.valuesOf("y") };
+    this.home = { x: this.domain("x"), y: this.domain("y") };
+    this.view = { x: [...this.home.x], y: [...this.home.y] };
+    this.redraw();
+  }
+
+  valuesOf(axis) {
+    const metric = this.axes[axis];
+    const found = new Float64Array(this.study.count);
+    if (metric === "size") {
+      for (let i = 0; i < found.length; i += 1) found[i] = this.study.sizes[i] + SPREAD * this.jitter[i];
+      return found;
+    }
+    const score = this.study.column(metric);
+    for (let i = 0; i < found.length; i += 1) found[i] = score(i);
+    return found;
+  }
+
+  domain(axis) {
+    return this.axes[axis] === "size" ? [0.45, this.study.members.length + 0.55] : airy(this.values[axis]);
+  }
+
+  use(axis, metric) {
+    this.axes[axis] = metric;
+    this.point(-1);
+    this.measure();
+  }
+
+  resize() {
+    const { width, height } = byId("chart").getBoundingClientRect();
+    this.ratio = window.devicePixelRatio || 1;
+    this.size = { width, height };
+    for (const canvas of [this.points, this.marks]) {
+      canvas.width = Math.round(width * this.ratio);
+      canvas.height = Math.round(height * this.ratio);
+    }
+    this.box = { left: 46, right: width - 10, top: 26, bottom: height - 48 };
+    this.draw();
+  }
+
+  /** Everything anew: after a filter, a zoom, another axis, another width. */
+  draw() {
+    if (!this.size) return;
+    this.x = new Scale(...this.view.x, this.box.left, this.box.right);
+    this.y = new Scale(...this.view.y, this.box.bottom, this.box.top);
+    this.place();
+    const context = this.points.getContext("2d");
+    context.clearRect(0, 0, this.points.width, this.points.height);
+    paintAxes(context, this);
+    this.within(context, () => {
+      const strips = this.axes.x === "size" && this.study.data.points.strips[this.axes.y];
+      if (strips && !this.filtered()) paintStrips(context, this, strips);
+      paintPoints(context, this);
+      if (this.axes.x === "size" && this.axes.y === "accuracy" && !this.filtered()) paintMeans(context, this);
+      paintStar(context, this);
+    });
+    this.grid = null;
+    // Sorted while nobody waits, so that the first point is found as fast as the others.
+    clearTimeout(this.sorting);
+    this.sorting = setTimeout(() => this.nearest(0, 0), 60);
+    this.mark();
+  }
+
+  /** Draw within the axes only. */
+  within(context, work) {
+    const { box, ratio } = this;
+    context.save();
+    context.beginPath();
+    context.rect(box.left * ratio, (box.top - 4) * ratio, (box.right - box.left) * ratio, (box.bottom - box.top + 8) * ratio);
+    context.clip();
+    work();
+    context.restore();
+  }
+
+  filtered() {
+    const { must, not, low, high } = this.state.filter;
+    return must || not || low > 1 || high < this.study.members.length;
+  }
+
+  /** Each point's pixels; NaN for one that the filter leaves out. */
+  place() {
+    const { count, masks, sizes } = this.study;
+    this.xs = new Float32Array(count);
+    this.ys = new Float32Array(count);
+    this.visible = 0;
+    for (let i = 0; i < count; i += 1) {
+      const passes = this.state.passes(masks[i], sizes[i]);
+      this.xs[i] = passes ? this.x.pixel(this.values.x[i]) : NaN;
+      this.ys[i] = passes ? this.y.pixel(this.values.y[i]) : NaN;
+      this.visible += passes;
+    }
+  }
+
+  /** The upper canvas: the best, the chosen one and the one that is pointed at. */
+  mark() {
+    if (!this.xs) return;
+    const context = this.marks.getContext("2d");
+    context.clearRect(0, 0, this.marks.width, this.marks.height);
+    paintRing(context, this, this.study.row(this.state.mask), "chosen", 6.5);
+    if (this.pointed >= 0) paintRing(context, this, this.pointed, "ink", 5);
+  }
+
+  /** The row nearest to a place on the canvas, or -1. The cells are sorted when they are first needed. */
+  nearest(x, y, reach = REACH) {
+    if (!this.grid) this.grid = new Grid(this.xs, this.ys, this.size.width, this.size.height);
+    return this.grid.nearest(x, y, reach);
+  }
+
+  /** Point at a row; -1 at none. */
+  point(row) {
+    if (row === this.pointed) return;
+    this.pointed = row;
+    showTip(this, row);
+    this.remark();
+  }
+
+  choosePointed() {
+    if (this.pointed >= 0) this.state.choose(this.study.masks[this.pointed]);
+  }
+
+  /** Make what is seen `factor` times as wide, around a place on the canvas that stays where it is. */
+  zoom(factor, atX = (this.box.left + this.box.right) / 2, atY = (this.box.top + this.box.bottom) / 2) {
+    this.view.x = held(stretched(this.view.x, this.x.value(atX), factor), this.home.x);
+    this.view.y = held(stretched(this.view.y, this.y.value(atY), factor), this.home.y);
+    this.point(-1);
+    this.redraw();
+  }
+
+  /** Move what is seen by pixels. */
+  pan(byX, byY) {
+    const move = (view, scale, by) => view.map((value) => value - by * (scale.value(1) - scale.value(0)));
+    this.view.x = held(move(this.view.x, this.x, byX), this.home.x);
+    this.view.y = held(move(this.view.y, this.y, byY), this.home.y);
+    this.point(-1);
+    this.redraw();
+  }
+
+  whole() {
+    this.view = { x: [...this.home.x], y: [...this.home.y] };
+    this.redraw();
+  }
+
+  get zoomed() {
+    return this.view.x[1] - this.view.x[0] < (this.home.x[1] - this.home.x[0]) * 0.999;
+  }
+
+  ticks(axis) {
+    const scale = this[axis];
+    const metric = this.axes[axis];
+    const factor = METRICS[metric]?.unit === "%" ? 100 : 1;
+    const most = axis === "x" ? Math.max(2, Math.floor(this.size.width / 80)) : Math.max(3, Math.floor(this.size.height / 56));
+    const { values, digits } = new Scale(scale.low * factor, scale.high * factor, 0, 1).ticks(metric === "size" ? 21 : most);
+    const shown = metric === "size" ? values.filter((v) => Number.isInteger(v)) : values;
+    return shown.map((value) => ({ value: value / factor, text: value.toFixed(metric === "size" ? 0 : digits) }));
+  }
+
+  axisTitle(axis) {
+    const metric = METRICS[this.axes[axis]];
+    if (!metric) return "Members averaged, k";
+    const unit = metric.unit ? ` (${metric.unit})` : "";
+    const better = metric.higher ? "" : ", lower is better";
+    return `${metric.name}${unit}${better}`;
+  }
+}
+
+/** Where each subset stands beside its size, in -0.5..0.5: as `jitter` of analysis/figures/curve.py has it. */
+function jitter(sizes) {
+  const counts = new Uint32Array(256);
+  for (const size of sizes) counts[size] += 1;
+  const seen = new Uint32Array(256);
+  return Float32Array.from(sizes, (k) => {
+    if (k === 1 || counts[k] === 1) return 0;
+    const nth = seen[k];
+    seen[k] += 1;
+    return ((0.5 + nth * 0.6180339887498949) % 1) - 0.5;
+  });
+}
+
+/** 1 for each subset of a size that has few. */
+function fewOfTheirSize(sizes) {
+  const counts = new Uint32Array(256);
+  for (const size of sizes) counts[size] += 1;
+  return Uint8Array.from(sizes, (k) => counts[k] <= ALONE);
+}
+
+const stretched = ([low, high], fixed, factor) => [fixed + (low - fixed) * factor, fixed + (high - fixed) * factor];
+
+/** A part of `home`: no wider than it, and not outside of it. */
+function held([low, high], home) {
+  const width = Math.max(Math.min(high - low, home[1] - home[0]), (home[1] - home[0]) / 400);
+  const from = Math.min(Math.max(low, home[0]), home[1] - width);
+  return [from, from + width];
+}

@@ -1,0 +1,249 @@
+"""The parts of a page that stay as they are, whatever subset is chosen: they are readable without JavaScript."""
+
+import platform
+import shlex
+from importlib.metadata import version
+
+import numpy as np
+
+from analysis.classes.class_table import short_names
+from analysis.page.markup import Markup, join, name, picture, table, tag
+from analysis.page.names import shown
+from analysis.page.pictures import Encode
+from analysis.page.training_plot import limits, training_plot
+from analysis.page.value import Page
+from analysis.page.words import (
+    choice_words,
+    chosen_words,
+    classes_words,
+    lead,
+    many,
+    percent,
+    span,
+)  # fmt: skip
+from analysis.table import name_set
+
+HEATS = 5
+LARGER, GAP = 4, 3  # pixels of a filter's weight, and between filters
+
+
+def summary(page: Page) -> Markup:
+    """Return the first section: a few sentences, four numbers, and what is missing."""
+    best, everyone = page.choice("best"), page.choice("all")
+    member = page.choice("member") or everyone
+    tiles = []
+    if member is not None and everyone is not member:
+        tiles.append(_tile("Best member alone", member.honest.apparent, chosen_words(member, page)))
+    if everyone is not None:
+        sure = f"95\u00a0% interval {span(everyone.honest.low, everyone.honest.high)}\u00a0%"
+        tiles.append(_tile(choice_words(everyone, page).capitalize(), everyone.honest.apparent, sure))
+    if best is not None:
+        tiles.append(_tile("Best subset, as it looks", best.honest.apparent, chosen_words(best, page)))
+        if best.honest.score is not None:
+            sure = f"95\u00a0% interval {span(best.honest.low, best.honest.high)}\u00a0%"
+            tiles.append(_tile("Best subset, honestly", best.honest.score, sure))
+    return join((
+        tag("p", lead(page), class_="lead name"), tag("dl", *tiles, class_="tiles"), tag("p", classes_words(page)),
+    ))  # fmt: skip
+
+
+def _tile(title: str, share: float, note: str) -> Markup:
+    value = tag("strong", percent(share), tag("small", " %"))
+    return tag("div", tag("dt", title), tag("dd", value, tag("span", note, class_="note name")), class_="tile")
+
+
+def sizes(page: Page) -> Markup:
+    """Return the table of all subsets by their size."""
+    rows = [
+        (str(s.k), f"{s.subsets:,}", *map(percent, (s.mean_accuracy, s.min_accuracy, s.max_accuracy)),
+         f"{s.mean_nll:.4f}", name(shown(name_set(s.best.members, page.table.members))))
+        for s in page.table.by_size()
+    ]  # fmt: skip
+    heads = ("k", "subsets", "mean %", "lowest %", "highest %", "mean NLL", "the most accurate")
+    return table("All subsets by their size", heads, rows, left=(0, 6))
+
+
+def worth(page: Page) -> Markup:
+    """Return the table of what was chosen, with the score that does not flatter beside the one that does."""
+    rows = []
+    for choice in page.choices:
+        honest = choice.honest
+        rows.append((
+            choice_words(choice, page).capitalize(),
+            percent(honest.apparent),
+            "–" if honest.score is None else percent(honest.score),
+            span(honest.low, honest.high) or "–",
+            "–" if choice.stability is None else percent(choice.stability, 0),
+            name(chosen_words(choice, page)),
+        ))  # fmt: skip
+    heads = ("chosen", "as it looks %", "honest %", "95 % interval", "same choice %", "members")
+    words = (
+        "What is chosen because it scores best on some images scores better there than on others: chance helped it "
+        "win. So each choice was made again on nine tenths of the images and scored on the tenth it had not seen, ten "
+        "times over, with five ways of cutting the tenths. The honest score is what that way of choosing is worth on "
+        "new images, the members as they are. “Same choice” tells how often those selections took the same members."
+    )
+    return tag("div", tag("h3", "What choosing is worth"), tag("p", words), table(
+        "Ways to choose, as they look and honestly", heads, rows, left=(0, 5)))  # fmt: skip
+
+
+def class_rows(page: Page) -> Markup:
+    """Return the rows of the table of classes for all members together, hardest first."""
+    value = page.classes
+    names = [shown(text) for text in short_names(value)]
+    rows = []
+    for i in range(len(value)):
+        said = value.confused_with[i][:1]
+        if not value.samples[i]:
+            cells = [tag("td", "no images on this split", colspan=4, class_="none")]
+        else:
+            instead = f"{shown(said[0].name.split(', ')[0], shown(said[0].id))} ({said[0].count})" if said else "–"
+            cells = [
+                tag("td", f"{percent(value.accuracy[i], 0)} % ", tag("small", span(value.low[i], value.high[i], 0))),
+                tag("td", f"{value.correct[i]}/{value.samples[i]}"),
+                tag("td", "–"),
+                tag("td", instead, class_="name instead"),
+            ]
+        rows.append(tag("tr", tag("th", name(names[i]), scope="row"), *cells))
+    return join(rows)
+
+
+def members(page: Page) -> Markup:
+    """Return the section of single members."""
+    settings = list(dict.fromkeys(key for member in page.members for key in member.settings))
+    heads = ("member", "accuracy %", "top-5 %", "NLL", "Brier", "share, points", "others without it %", *settings)
+    rows = []
+    for member in page.members:
+        scores = member.scores
+        rows.append((
+            join((name(shown(member.name)), " (random start)" if member.random_start else None)),
+            percent(scores["accuracy"]), percent(scores["top5"]), f"{scores['nll']:.4f}", f"{scores['brier']:.4f}",
+            f"{100 * member.share:+.2f}".replace("-", "−"),
+            "–" if member.without is None else percent(member.without),
+            *(name(shown(member.settings.get(key, "–"))) for key in settings),
+        ))  # fmt: skip
+    words = (
+        "“Share” is the member’s exact Shapley value: how the way from guessing to all members together is divided "
+        "among them, averaged over every order in which they could join."
+    )
+    left = tuple(7 + i for i, key in enumerate(settings) if key == "model")
+    return _section("members", "Members", tag("p", words, class_="intro"),
+                    table("Every member alone, and its share", heads, rows, (0, *left), sortable=True))  # fmt: skip
+
+
+def diversity(page: Page) -> Markup | None:
+    """Return the section on how often members differ, those that differ least side by side."""
+    found = page.diversity
+    count = len(found.members)
+    if count < 2:
+        return None
+    values = found.disagreement[np.ix_(found.order, found.order)]
+    apart = values[~np.eye(count, dtype=bool)]
+    low, high = float(apart.min()), float(apart.max())
+    names = [shown(found.members[i]) for i in found.order]
+
+    def cell(i: int, j: int) -> Markup:
+        if i == j:
+            return tag("td", "·", class_="self")
+        heat = 1 + min(HEATS - 1, int(HEATS * (values[i, j] - low) / (high - low or 1)))
+        return tag("td", percent(values[i, j], 0), class_=f"heat-{heat}", title=f"{names[i]} and {names[j]}")
+
+    every = range(count)
+    heads = [tag("th", str(j + 1), tag("span", f", {names[j]}", class_="hidden"), scope="col") for j in every]
+    rows = [tag("tr", tag("th", f"{i + 1} ", name(names[i]), scope="row"), *(cell(i, j) for j in every)) for i in every]
+    words = (
+        "In how many of a hundred images two members say different classes. Members that err alike add little to each "
+        f"other: here two of them differ on {percent(apart.mean(), 0)}\u00a0% of the images on average, from "
+        f"{percent(low, 0)} to {percent(high, 0)} %."
+    )
+    if found.oracle is not None and found.all_right is not None:
+        words += (
+            f" At least one member is right on {percent(found.oracle)}\u00a0% of the images, all of them on "
+            f"{percent(found.all_right)} %: no way of combining them can do better than the first."
+        )
+    head = tag("thead", tag("tr", tag("th", "member", scope="col"), *heads))
+    frame = tag("div", tag("table", head, tag("tbody", *rows), class_="matrix"), class_="scroller", tabindex=0,
+                role="region", aria_label="How often two members differ")  # fmt: skip
+    return _section("diversity", "How much members differ", tag("p", words, class_="intro"),
+                    tag("div", frame, class_="card"))  # fmt: skip
+
+
+def training(page: Page) -> Markup | None:
+    """Return the section of training curves, a small drawing a member."""
+    if not page.histories:
+        return None
+    shared = limits(page.histories)
+    figures = [
+        tag("figure", tag("figcaption", tag("b", shown(history.member), class_="name")), training_plot(history, shared))
+        for history in page.histories
+    ]
+    key = tag("p", tag("span", class_="key train"), "train", tag("span", class_="key"), "val", class_="note")
+    return _section("training", "Training", tag("p", "After each epoch; all drawings share their scales.",
+                    class_="intro"), key, tag("div", *figures, class_="small-multiples"))  # fmt: skip
+
+
+def filters(page: Page, encode: Encode | None) -> Markup | None:
+    """Return the section of first-layer filters, a picture a member."""
+    if not page.filters or encode is None:
+        return None
+    figures = []
+    for grid in page.filters:
+        mime, data = encode(montage(grid.tiles, grid.columns), None)
+        out, channels, height, width = grid.kernels.shape
+        text = f"{many(out, 'filter')} of {height} × {width}" + (f", {channels} channels" if channels > 1 else "")
+        figures.append(tag(
+            "figure", picture(mime, data, f"{text} of {shown(grid.member)}"),
+            tag("figcaption", tag("b", shown(grid.member), class_="name"), tag("br"), tag("small", text)),
+        ))  # fmt: skip
+    words = "The first convolution’s weights, each filter from its smallest weight, dark, to its largest."
+    return _section("filters", "First-layer filters", tag("p", words, class_="intro"),
+                    tag("div", *figures, class_="tiles-of-filters"))  # fmt: skip
+
+
+def montage(tiles: np.ndarray, columns: int) -> np.ndarray:
+    """Return tiles float32 (T, h, w, Ch), 0..1, as one image uint8 (H, W, Ch), white between them."""
+    large = np.rint(255 * tiles).astype(np.uint8).repeat(LARGER, axis=1).repeat(LARGER, axis=2)
+    count, h, w, channels = large.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * (h + GAP) - GAP, columns * (w + GAP) - GAP, channels), 255, np.uint8)
+    for i, tile in enumerate(large):
+        top, left = i // columns * (h + GAP), i % columns * (w + GAP)
+        sheet[top : top + h, left : left + w] = tile
+    return sheet
+
+
+def how(page: Page) -> Markup:
+    """Return how everything was computed, and the commands that do it again."""
+    table_ = page.table
+    split = f" --split {table_.split}" if table_.split != "val" else ""
+    study = f" --study {shlex.quote(page.study)}"
+
+    on = f"{split}{study}"
+    lines = [f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"]
+    words = (
+        "An ensemble’s probabilities are the mean of its members’; it says the class with the largest, the first of "
+        "equals. Members’ probabilities are summed as whole numbers, rounded to 2⁻²⁶, so that every count here is "
+        f"exact and the same in any order; every one of the {many(len(table_), 'subset')} was scored on all "
+        f"{table_.samples:,} images. Intervals of shares are Wilson’s, at 95 %. NLL is the mean negative logarithm of "
+        "the mean probability of the truth, in nats; the Brier score the summed squared error, between 0 and 2."
+    )
+    if table_.floored:
+        floored = many(table_.floored, "member probability", "member probabilities")
+        words += f" {floored} of the truth below 1e-12 count as 1e-12."
+    honest = page.choices[0].honest.how if page.choices else ""
+    facts = [
+        ("Study", shown(page.study)), ("Data", shown(page.data)), ("Split", f"{table_.split}: {page.definition}"),
+        ("Images", f"fingerprint {page.fingerprint}" if page.fingerprint else "not known"),
+        ("Versions", f"kofn {version('kofn')}, Python {platform.python_version()}, NumPy {version('numpy')}, "
+                     f"SciPy {version('scipy')}"),
+        ("Honest scores", honest or "none"),
+        *((f"No {key}", shown(why)) for key, why in page.lacking.items()),
+    ]  # fmt: skip
+    listed = tag("dl", *(join((tag("dt", key), tag("dd", text))) for key, text in facts), class_="facts-list")
+    return join((tag("p", words), listed, tag("h3", "Again, by hand"),
+                 tag("pre", "\n".join(lines), tabindex=0)))  # fmt: skip
+
+
+def _section(key: str, title: str, *parts: str | None) -> Markup:
+    heading = tag("h2", title, id=f"{key}-title")
+    return tag("section", heading, *parts, id=key, aria_labelledby=f"{key}-title")

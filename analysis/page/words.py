@@ -1,0 +1,110 @@
+"""What a page says in plain words, out of its numbers."""
+
+from analysis.classes.class_names import first_names
+from analysis.page.choices import Choice
+from analysis.page.names import shown
+from analysis.page.value import Page
+from analysis.table import name_set
+
+SMALL = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a fraction in percent, without the sign."""
+    return f"{100 * share:.{digits}f}"
+
+
+def span(low: float | None, high: float | None, digits: int = 1) -> str:
+    """Return an interval of fractions in percent."""
+    return "" if low is None or high is None else f"{percent(low, digits)}–{percent(high, digits)}"
+
+
+def many(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def facts(page: Page) -> str:
+    """Return the study's facts in a line."""
+    table = page.table
+    return " · ".join(
+        (
+            many(len(table.members), "member"),
+            f"{table.samples:,} images of {many(table.classes, 'class', 'classes')}",
+            f"split {table.split}",
+            f"{many(len(table), 'subset')}, every one scored",
+        )
+    )
+
+
+def lead(page: Page) -> str:
+    """Return the first sentences: how good the members are alone, all together, and as the best subset."""
+    table = page.table
+    members = len(table.members)
+    alone = [member.scores["accuracy"] for member in page.members]
+    if members == 1:
+        return f"One member looked at {table.samples:,} images and is right on {percent(alone[0])}\u00a0% of them."
+    count = SMALL[members] if members < len(SMALL) else f"{members}"
+    everyone = table.find(2**members - 1).accuracy
+    together = "both" if members == 2 else f"all {count.lower()}"
+    text = (
+        f"{count} members looked at {table.samples:,} images of {many(table.classes, 'class', 'classes')}. "
+        f"Alone they are right on {percent(min(alone))} to {percent(max(alone))}\u00a0% of them; "
+        f"{together} together on {percent(everyone)}\u00a0%."
+    )
+    return f"{text} {best_words(page)}"
+
+
+def best_words(page: Page) -> str:
+    """Say which subset is best, and what that is worth."""
+    table, choice = page.table, page.choice("best")
+    best = table.best()
+    who = shown(name_set(best.members, table.members))
+    text = f"The best of the {many(len(table), 'subset')}, {who}, is right on {percent(best.accuracy)}\u00a0%."
+    if choice is None or choice.honest.score is None:
+        return text
+    honest = choice.honest
+    if abs(honest.apparent - (honest.score or 0)) < 5e-4:
+        return f"{text} It was chosen on these very images, and yet that flatters it by next to nothing."
+    return (
+        f"{text} It was chosen on these very images, which flatters it: on new ones expect about "
+        f"{percent(honest.score or 0)}\u00a0% (95\u00a0% interval {span(honest.low, honest.high)})."
+    )
+
+
+def classes_words(page: Page) -> str:
+    """Say which class is hardest and which easiest."""
+    value = page.classes
+    if not value.scored:
+        return "No class has images on this split."
+
+    names = first_names(value.class_names, value.class_ids)
+
+    def one(row: int) -> str:
+        return f"{shown(names[row])} ({value.correct[row]} of {value.samples[row]} right)"
+
+    whose = "For all members together the hardest" if len(page.members) > 1 else "The hardest class"
+    return f"{whose} is {one(0)}, the easiest {one(value.scored - 1)}."
+
+
+def choice_words(choice: Choice, page: Page) -> str:
+    """Name a choice."""
+    return {
+        "best": f"best of all {many(len(page.table), 'subset')}",
+        "member": "best member",
+        "size": f"best {choice.size} members",
+        "all": "all members, nothing chosen" if len(page.members) > 1 else "the only member",
+        "greedy": "greedy, weighted",
+        "weights": "best weights",
+        "stack": "stacking",
+    }[choice.name]
+
+
+def chosen_words(choice: Choice, page: Page) -> str:
+    """Name the members of what was chosen, with their weights where these differ."""
+    members = page.table.members
+    if choice.mask is not None:
+        return shown(name_set(page.table.members_of(choice.mask), members))
+    if choice.weights is None:
+        return "a regression on all members"
+    return ", ".join(f"{percent(weight, 0)}\u00a0% {shown(members[i])}" for i, weight in choice.weights.items())

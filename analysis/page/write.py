@@ -1,0 +1,118 @@
+"""A page's value becomes one HTML file that asks nothing of any network."""
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from analysis.page import sections
+from analysis.page.markup import Markup, join, picture, tag
+from analysis.page.names import shown
+from analysis.page.packed import document, harmless
+from analysis.page.pictures import Encode
+from analysis.page.value import Page
+from analysis.page.words import classes_words, facts
+from ensemble.files import write_text
+
+# In the order they build on one another; each is a few dozen lines, and they share one scope.
+SCRIPTS = (
+    "base", "data", "study", "state", "scale", "grid", "paint", "tip", "scatter", "pointer", "keys", "filter",
+    "ranking", "chosen", "sortable", "classes", "class", "reliability", "main",
+)  # fmt: skip
+
+
+def write_page(page: Page, path: Path, encode: Encode | None = None) -> Path:
+    """Write the page, whole or not at all; return `path`.
+
+    encode: gives a MIME type and a file's bytes for pixels; without it there are no filters.
+    """
+    write_text(path, page_html(page, encode))
+    return path
+
+
+def page_html(page: Page, encode: Encode | None = None) -> str:
+    """Return the page as HTML."""
+    style, script = _resource("style.css"), _script()
+    parts = [sections.members(page), sections.diversity(page), sections.training(page), sections.filters(page, encode)]
+    there = {"members": "Members", "diversity": "Diversity", "training": "Training", "filters": "Filters"}
+    linked = [(key, title) for (key, title), part in zip(there.items(), parts, strict=True) if part]
+    return Template(_resource("template.html")).substitute(
+        policy=policy(style, script),
+        title=tag("x", f"{shown(page.study)}: every ensemble on {page.table.split}")[3:-4],
+        style=style,
+        study=join([shown(page.study)]),
+        facts=join([facts(page)]),
+        links=_links(linked),
+        summary=sections.summary(page),
+        sizes=sections.sizes(page),
+        worth=sections.worth(page),
+        curve=_drawn(_curve, page, "Accuracy of every subset by the number of its members"),
+        classwords=join([classes_words(page)]),
+        classrows=sections.class_rows(page),
+        classpicture=_drawn(_classes, page, "The hardest and the easiest classes"),
+        sections=join(parts),
+        how=sections.how(page),
+        version=version("kofn"),
+        data=harmless(document(page)),
+        script=script,
+    )
+
+
+def policy(style: str, script: str) -> str:
+    """Return a Content-Security-Policy under which this style and this script may run, and nothing may be fetched."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _resource(name: str) -> str:
+    return (files("analysis.page") / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    body = "\n".join(_resource(f"script/{name}.js") for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{body}}})();\n'
+
+
+def _links(further: list[tuple[str, str]]) -> Markup:
+    shown_ = [("summary", "In short"), ("subsets", "Subsets"), ("classes", "Classes"), ("reliability", "Reliability"),
+              *further, ("how", "How")]  # fmt: skip
+    return join(
+        tag("li", tag("a", title, href=f"#{key}"), class_="live-only" if key == "reliability" else None)
+        for key, title in shown_
+    )
+
+
+def _drawn(draw: Callable[[Page], bytes], page: Page, alt: str) -> Markup:
+    return tag("p", picture("image/png", draw(page), alt, class_="figure"))
+
+
+def _curve(page: Page) -> bytes:
+    from analysis.figures.curve import curve_figure
+    from analysis.figures.style import style
+
+    with style():
+        return _png(curve_figure(page.table, 5.4, 3.6))
+
+
+def _classes(page: Page) -> bytes:
+    from analysis.figures.per_class import per_class_figure
+    from analysis.figures.style import style
+
+    with style():
+        return _png(per_class_figure(page.classes, f"Accuracy by class on {page.table.split}, all members"))
+
+
+def _png(figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
+    return file.getvalue()

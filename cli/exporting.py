@@ -1,0 +1,54 @@
+"""`ens-export`: a member's or an ensemble's predictions as a file that other programs read."""
+
+from pathlib import Path
+
+import click
+
+from cli import completion
+from cli.common import Talk, command, entry
+
+
+@command(
+    "ens-export",
+    examples=[
+        "ens-export ting-m3-0 --out m3.npz                 probs, labels, sample_ids, class_ids, class_names",
+        "ens-export best3 --split test --out best3.csv     a saved ensemble; a row a sample, a column a class",
+        "ens-export all --out mean.parquet                 the mean of all members",
+    ],
+)
+@click.argument("name", shell_complete=completion.members)
+@click.option("--split", default="val", show_default=True, shell_complete=completion.splits, help="Which predictions.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Ends in .npz, .csv or .parquet."
+)
+def export(talk: Talk, name: str, split: str, out: Path) -> None:
+    """Write the predictions of NAME to a file: a member, a saved ensemble, or 'all' for the mean of all members.
+
+    ens-import reads such a file back. A file that is there is replaced.
+    """
+    from analysis import prediction_files
+    from analysis.saved import saved_ensemble
+    from analysis.selection.chosen import of_members
+    from analysis.stack import join
+    from ensemble.store import Study
+
+    study = Study.open(talk.study)
+    prediction_files.check_export(out)
+    if name == "all":
+        members = study.select(split)
+        stack = join(members)
+        count = len(stack.members)
+        predictions = saved_ensemble("mean", stack, of_members(range(count), count), members)
+    else:
+        predictions = study.read(name, split)
+    prediction_files.export(out, predictions)
+    n, c = predictions.probs.shape
+    talk.document(
+        study=talk.study, name=name, split=split, samples=n, classes=c, labelled=predictions.labels is not None,
+        parents=predictions.parents, file=out,
+    )  # fmt: skip
+    talk.text(f"{out}: {n:,} x {c:,} probabilities of {name} on {split}")
+    talk.say(f"Elsewhere: ens-import {out}")
+
+
+main = entry(export)

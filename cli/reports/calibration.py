@@ -1,0 +1,197 @@
+"""How well confidence agrees with accuracy: of the ensemble, of its members, by size and after a temperature."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import Talk
+from cli.reports.job import Job, say_chosen_here
+from cli.reports.options import ENSEMBLE
+from cli.reports.text import cut_middle, say
+
+if TYPE_CHECKING:
+    from analysis.confidence.by_size import CalibrationBySize
+    from analysis.confidence.calibration import Calibration
+    from analysis.confidence.of_team import TeamCalibration
+    from analysis.confidence.scores import CalibrationScores
+
+OPTIONS = (
+    ENSEMBLE,
+    click.option(
+        "--bins", type=click.IntRange(1, 1000), default=15, show_default=True, metavar="N",
+        help="calibration: how many bins of confidence.",
+    ),
+    click.option(
+        "--binning", type=click.Choice(["equal", "adaptive"]), default="equal", show_default=True,
+        help="calibration: the diagram's bins, of equal width or of as many samples each.",
+    ),
+)  # fmt: skip
+
+
+def report(talk: Talk, job: Job) -> dict[str, Any]:
+    """Show the reliability diagram, the calibration of ensemble and members in numbers, and both by size."""
+    from analysis.confidence.of_team import team_calibration, write_calibration_csv
+    from analysis.team import team_of
+
+    bins, binning = job.options["bins"], job.options["binning"]
+    group = team_of(job.material)
+    with talk.progress("Calibrating subsets", "samples") as progress:
+        value = team_calibration(group, bins, binning, progress)
+    parts = [job.who, "" if binning == "equal" else binning, "" if bins == 15 else f"{bins}-bins"]
+    detail = "-".join(part for part in parts if part)
+    table = job.path("calibration", detail, "csv")
+    write_calibration_csv(table, value)
+    files = _draw(job, value, detail)
+    _say_scores(talk, job, value)
+    say_chosen_here(talk, job)
+    for path in files:
+        talk.text(f"figure: {path}")
+    talk.text(f"table:  {table}")
+    found = value.temperature
+    return {
+        "kind": "calibration", "split": job.material.split, "of": group.stack.members, "rule": "mean",
+        "samples": value.ensemble.samples, "classes": group.stack.classes, "bins": bins, "binning": binning,
+        "ensemble": _scores_document(value.ensemble),
+        "ece_by_chance": {"mean": value.chance.mean, "p": value.chance.p, "draws": value.chance.draws},
+        "reliability": _bins_document(value.reliability),
+        "temperature": None if found is None or value.after is None or value.reliability_after is None else {
+            "value": found.value, "by_fold": found.by_fold, "at_end": found.at_end,
+            "how": f"fitted after averaging; scores of each sample with what was fitted without its fold, "
+                   f"{len(found.by_fold)} folds",
+            "after": _scores_document(value.after), "reliability": _bins_document(value.reliability_after),
+        },
+        "members": [
+            _scores_document(scores) | {"temperature": value.temperatures[i] if value.temperatures else None}
+            for i, scores in enumerate(value.members)
+        ],
+        "by_size": None if value.by_size is None else _size_document(value.by_size),
+        "files": [*files, table],
+    }  # fmt: skip
+
+
+def following(job: Job) -> tuple[str, ...]:
+    """Return the commands to run next."""
+    return (f"ens-report diversity{job.on}", f"ens-combine --metric nll{job.on}")
+
+
+def _draw(job: Job, value: "TeamCalibration", detail: str) -> list[Any]:
+    from analysis.figures.calibration import by_size_figure, reliability_figure
+    from analysis.figures.style import save, style
+
+    whom, split = job.whom(), job.material.split
+    own, found, after = value.reliability, value.temperature, value.reliability_after
+    what = "ECE" if own.binning == "equal" else "adaptive ECE"
+    label, hot = f"as it is: {what} {100 * own.ece:.2f} %", ""
+    if found is not None and after is not None:
+        hot = f"temperature {found.value:.2f}, held out: {what} {100 * after.ece:.2f} %"
+    with style():
+        figure = reliability_figure(own, f"Reliability on {split}, {whom}", label, after, hot)
+        files = [save(figure, job.path("calibration", detail))]
+        if value.by_size is not None:
+            figure = by_size_figure(value.by_size, f"Calibration by size on {split}, nothing but averaged")
+            files.append(save(figure, job.path("calibration-by-size", detail)))
+    return files
+
+
+def _say_scores(talk: Talk, job: Job, value: "TeamCalibration") -> None:
+    split, found = job.material.split, value.temperature
+    best = [f"{t:.2f}" for t in value.temperatures] or [""] * len(value.members)
+    rows = [_cells(cut_middle(s.name, 18), s, t) for s, t in zip(value.members, best, strict=True)]
+    name = "ensemble" if value.members else cut_middle(job.material.spoken.stack.members[0], 18)
+    rows.append(_cells(name, value.ensemble, "" if found is None else f"{found.value:.2f}"))
+    if value.after is not None:
+        rows.append(_cells("... at T, held out", value.after, ""))
+    talk.table(
+        ("", "right %", "sure %", "ECE %", "adapt.", "class", "NLL", "Brier", "T"), rows,
+        title=f"Calibration on {split}, {value.ensemble.bins} bins; {job.whom()}",
+    )  # fmt: skip
+    kinds = [("Brier score", value.ensemble)] + ([("at T, held out", value.after)] if value.after else [])
+    talk.table(
+        ("", "score", "= reliability", "- resolution", "+ uncertainty", "+ residual"),
+        [(name, *(f"{part:.4f}" for part in (s.brier, s.parts.reliability, s.parts.resolution, s.parts.uncertainty,
+                                             s.parts.residual))) for name, s in kinds],
+        title="The Brier score in parts, each class against the rest on those bins",
+    )  # fmt: skip
+    chance = value.chance
+    say(talk, f"chance: were its confidence exactly right, its ECE would be about {100 * chance.mean:.2f} % on so few "
+              f"samples (p = {chance.p:.3f}, {chance.draws} draws).")  # fmt: skip
+    if found is None:
+        talk.text(f"No temperature: {value.ensemble.samples} samples are too few to fit one and hold some out.")
+    else:
+        _say_temperature(talk, value)
+    if value.by_size is None:
+        talk.text("One member: there is nothing to average, so nothing by size.")
+    else:
+        _say_sizes(talk, value.by_size)
+
+
+def _cells(name: str, scores: "CalibrationScores", best: str) -> tuple[str, ...]:
+    shares = (scores.accuracy, scores.confidence)
+    errors = (scores.ece, scores.adaptive_ece, scores.class_wise_ece)
+    return (name, *(f"{100 * s:.1f}" for s in shares), *(f"{100 * e:.2f}" for e in errors), f"{scores.nll:.4f}",
+            f"{scores.brier:.4f}", best)  # fmt: skip
+
+
+def _say_temperature(talk: Talk, value: "TeamCalibration") -> None:
+    found, after, before = value.temperature, value.after, value.ensemble
+    assert found is not None and after is not None
+    if found.at_end:
+        talk.text(f"temperature: {found.value:g}, the end of the range that is searched; take it as a direction only.")
+    else:
+        low, high = found.by_fold.min(), found.by_fold.max()
+        does = "sharpens" if high < 1 else "flattens" if low > 1 else "changes next to nothing of"
+        folds = len(found.by_fold)
+        say(talk, f"temperature: {found.value:.3f} ({low:.3f} to {high:.3f} over {folds} folds); it {does} the "
+                  "probabilities.")  # fmt: skip
+    say(talk, f"held out, it takes the NLL from {before.nll:.4f} to {after.nll:.4f} and the ECE from "
+              f"{100 * before.ece:.2f} to {100 * after.ece:.2f} %.")  # fmt: skip
+
+
+def _say_sizes(talk: Talk, value: "CalibrationBySize") -> None:
+    means = {column: value.summary(column)[0] for column in value.scores}
+    talk.table(
+        ("k", "subsets", "right %", "sure %", "sure - right", "ECE %", "NLL", "Brier"),
+        [
+            (str(k), f"{count:,}", f"{100 * means['accuracy'][i]:.1f}", f"{100 * means['confidence'][i]:.1f}",
+             f"{100 * (means['confidence'][i] - means['accuracy'][i]):+.1f}", f"{100 * means['ece'][i]:.2f}",
+             f"{means['nll'][i]:.4f}", f"{means['brier'][i]:.4f}")
+            for i, (k, count) in enumerate(zip(value.ks, value.counts, strict=True))
+        ],
+        title=f"By size, nothing but averaged: means over {value.how}",
+        left=(),
+    )  # fmt: skip
+    gaps = 100 * (means["confidence"] - means["accuracy"])
+    ends = 100 * means["ece"][[0, -1]]
+    say(talk, f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+.1f} to {gaps[-1]:+.1f} "
+              f"points, ECE from {ends[0]:.2f} to {ends[1]:.2f} %.")  # fmt: skip
+
+
+def _scores_document(scores: "CalibrationScores") -> dict[str, Any]:
+    parts = scores.parts
+    return {
+        "name": scores.name, "accuracy": scores.accuracy, "confidence": scores.confidence, "nll": scores.nll,
+        "brier": scores.brier, "ece": scores.ece, "adaptive_ece": scores.adaptive_ece,
+        "class_wise_ece": scores.class_wise_ece,
+        "brier_parts": {"reliability": parts.reliability, "resolution": parts.resolution,
+                        "uncertainty": parts.uncertainty, "residual": parts.residual},
+    }  # fmt: skip
+
+
+def _bins_document(value: "Calibration") -> list[dict[str, Any]]:
+    return [
+        {"from": value.edges[b], "to": value.edges[b + 1], "samples": value.counts[b],
+         "confidence": value.confidence[b], "accuracy": value.accuracy[b], "low": value.low[b], "high": value.high[b]}
+        for b in range(len(value.counts))
+    ]  # fmt: skip
+
+
+def _size_document(value: "CalibrationBySize") -> dict[str, Any]:
+    summaries = {column: value.summary(column) for column in value.scores}
+    return {
+        "how": value.how, "sampled": value.sampled,
+        "sizes": [
+            {"k": k, "subsets": count}
+            | {column: {"mean": s[0][i], "min": s[1][i], "max": s[2][i]} for column, s in summaries.items()}
+            for i, (k, count) in enumerate(zip(value.ks, value.counts, strict=True))
+        ],
+    }  # fmt: skip

@@ -1,0 +1,154 @@
+"""Which classes are taken for which: the matrix, the pairs most often confused, and their images."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import Talk
+from cli.reports.job import Job, say_chosen_here
+from cli.reports.options import ENSEMBLE
+from cli.reports.pictures import images_or_why
+from cli.reports.text import cut, many, say
+
+if TYPE_CHECKING:
+    from analysis.classes.confused_pairs import Direction, Pair
+    from analysis.classes.confusion import Block, Confusion
+
+OPTIONS = (
+    ENSEMBLE,
+    click.option(
+        "--top",
+        type=click.IntRange(1, 1000),
+        default=10,
+        show_default=True,
+        metavar="N",
+        help="confusion: how many pairs of classes to name; the first four are shown with images.",
+    ),
+    click.option(
+        "--order",
+        type=click.Choice(["cluster", "id"]),
+        default="cluster",
+        show_default=True,
+        help="confusion: classes by clustering, so that those confused stand together, or by their ids.",
+    ),
+)
+_PICTURED = 4
+
+
+def report(talk: Talk, job: Job) -> dict[str, Any]:
+    """Show the confusion matrix, the most confused pairs, and images of the first of them."""
+    from analysis.classes.class_names import first_names
+    from analysis.classes.confused_pairs import confused_pairs, write_confusion_csv, write_pairs_csv
+    from analysis.classes.confusion import confusion
+    from analysis.figures.confusion import confusion_figure
+    from analysis.figures.style import save, style
+
+    spoken, top = job.material.spoken, job.options["top"]
+    stack = spoken.stack
+    value = confusion(
+        stack.require_labels(), spoken.preds, stack.class_ids, stack.class_names, order=job.options["order"]
+    )
+    pairs = confused_pairs(value)
+    detail = "-".join(part for part in (job.who, "by-id" if value.by == "id" else "") if part)
+    tables = [job.path("confusion", detail, "csv"), job.path("confused-pairs", job.who, "csv")]
+    write_confusion_csv(tables[0], value)
+    write_pairs_csv(tables[1], value, pairs)
+    with style():
+        title = f"What was said of each class on {job.material.split}, {job.whom()}"
+        files = [save(confusion_figure(value, title), job.path("confusion", detail))]
+    names = first_names(value.class_names, value.class_ids)
+    if not pairs:
+        talk.text(f"No class was taken for another on {job.material.split}, {job.whom()}.")
+    else:
+        _say_pairs(talk, job, value, names, pairs, top)
+    without = _pictures(talk, job, pairs[:top], files)
+    say_chosen_here(talk, job)
+    for path in files:
+        talk.text(f"figure: {path}")
+    for path in tables:
+        talk.text(f"table:  {path}")
+    order = [int(i) for i in value.order]
+    return {
+        "kind": "confusion", "split": job.material.split, "of": stack.members, "rule": "mean", "order": value.by,
+        "samples": int(value.counts.sum()), "accuracy": value.accuracy,
+        "classes": [
+            {"id": value.class_ids[i], "name": value.class_names[i], "samples": value.samples[i], "said": value.said[i]}
+            for i in order
+        ],
+        "counts": value.counts[order][:, order],
+        "clusters": [_block_document(value, block) for block in value.blocks],
+        "confused_pairs": len(pairs),
+        "pairs": [_pair_document(value, pair) for pair in pairs[:top]],
+        "without_images": without, "files": [*files, *tables],
+    }  # fmt: skip
+
+
+def following(job: Job) -> tuple[str, ...]:
+    """Return the commands to run next."""
+    return (f"ens-report errors{job.on}",)
+
+
+def _say_pairs(talk: Talk, job: Job, value: "Confusion", names: list[str], pairs: "list[Pair]", top: int) -> None:
+    talk.table(
+        ("class a", "class b", "a as b", "b as a", "both %", "95 %"),
+        [
+            (cut(names[p.a], 22), cut(names[p.b], 22), f"{p.there.count}/{p.there.samples}",
+             f"{p.back.count}/{p.back.samples}", f"{100 * p.both.rate:.1f}",
+             f"{100 * p.both.low:.1f}-{100 * p.both.high:.1f}")
+            for p in pairs[:top]
+        ],
+        title=f"Classes most often taken for one another on {job.material.split}, {job.whom()}",
+        left=(0, 1),
+    )  # fmt: skip
+    c = len(value)
+    say(
+        talk,
+        f"{many(len(pairs), 'pair')} of {c * (c - 1) // 2:,} {'was' if len(pairs) == 1 else 'were'} confused at least "
+        "once; the first stand first partly by chance, so expect less of them on new images.",
+    )
+    best = sorted(value.blocks, key=lambda b: -b.inside)[:1]
+    for block in best:
+        typical = ", ".join(names[i] for i in block.typical)
+        share = 100 * block.inside / block.errors
+        say(talk, f"largest cluster: {block.stop - block.start} classes round {typical}; {share:.0f} % of the errors "
+                  "on their images stay among them.")  # fmt: skip
+
+
+def _pictures(talk: Talk, job: Job, pairs: "list[Pair]", files: list[Any]) -> str | None:
+    """Draw the first pairs with images of both classes; return why not, where the study has none."""
+    if not pairs:
+        return None
+    split, why = images_or_why(talk, job)
+    if split is None:
+        talk.text(f"No pictures of the pairs: {why}")
+        return why
+    from analysis.figures.pairs import pairs_figure
+    from analysis.figures.style import save, style
+    from analysis.images.pair_gallery import pair_gallery
+    from analysis.team import team_of
+
+    shown = pair_gallery(team_of(job.material), split, pairs[:_PICTURED])
+    with style():
+        files.append(save(pairs_figure(shown), job.path("confused-pairs", job.who)))
+    return None
+
+
+def _class(value: "Confusion", i: int) -> dict[str, str]:
+    return {"id": value.class_ids[i], "name": value.class_names[i]}
+
+
+def _pair_document(value: "Confusion", pair: "Pair") -> dict[str, Any]:
+    def direction(own: "Direction") -> dict[str, Any]:
+        return {"count": own.count, "samples": own.samples, "rate": own.rate, "low": own.low, "high": own.high}
+
+    return {
+        "a": _class(value, pair.a), "b": _class(value, pair.b), "a_as_b": direction(pair.there),
+        "b_as_a": direction(pair.back), "both": direction(pair.both),
+    }  # fmt: skip
+
+
+def _block_document(value: "Confusion", block: "Block") -> dict[str, Any]:
+    return {
+        "classes": [value.class_ids[i] for i in value.order[block.start : block.stop]],
+        "typical": [_class(value, i) for i in block.typical], "errors": block.errors, "errors_inside": block.inside,
+    }  # fmt: skip

@@ -1,0 +1,191 @@
+"""The errors, image by image: what nobody gets right, what the ensemble rescues and spoils, a random draw."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.common import Talk
+from cli.reports.job import Job, called, say_chosen_here
+from cli.reports.options import ENSEMBLE, IMAGES, SEED
+from cli.reports.pictures import images_or_why
+from cli.reports.text import cut, found, many, say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from analysis.classes.per_class import PerClass
+    from analysis.errors_seen import ErrorsSeen
+
+OPTIONS = (
+    ENSEMBLE,
+    IMAGES,
+    SEED,
+    click.option(
+        "--samples",
+        type=click.IntRange(min=1),
+        default=1000,
+        show_default=True,
+        metavar="N",
+        help="errors: how many images the error analysis draws.",
+    ),
+)
+_NAMED = 10  # suspects and worst classes said on the terminal
+_LISTED = 50  # rows of each list in the JSON document; the CSV file has them all
+
+
+def report(talk: Talk, job: Job) -> dict[str, Any]:
+    """Show what is wrong: suspects of a wrong label, rescued and spoiled images, and a random draw with its errors."""
+    from analysis.classes.class_names import first_names
+    from analysis.classes.per_class import per_class
+    from analysis.errors_seen import errors_seen, write_errors_csv
+    from analysis.figures.errors import errors_figure
+    from analysis.figures.style import save, style
+    from analysis.intervals import wilson
+    from analysis.team import team_of
+
+    group = team_of(job.material)
+    value = errors_seen(group, job.options["samples"], job.options["seed"])
+    drawn = per_class(value.preds[value.drawn], value.labels[value.drawn], value.class_ids, value.class_names)
+    right = int(drawn.correct.sum())
+    low, high = (float(end) for end in wilson(right, len(value.drawn)))
+    table = job.path("errors", job.who, "csv")
+    write_errors_csv(table, value)
+    with style():
+        files = [save(errors_figure(value), job.path("errors", job.who))]
+    names = first_names(value.class_names, value.class_ids)
+    counts = value.by_members_right()
+    _say_counts(talk, job, value, counts)
+    _say_suspects(talk, value, names)
+    say(
+        talk,
+        f"drawn: {many(len(value.drawn), 'image')} with seed {value.seed}, "
+        f"{100 * right / len(value.drawn):.1f} % right ({right:,}; 95 % interval {100 * low:.1f}-{100 * high:.1f}); "
+        f"worst classes among them: {_worst(drawn)}.",
+    )
+    without = _galleries(talk, job, value, files)
+    say_chosen_here(talk, job)
+    for path in files:
+        talk.text(f"figure: {path}")
+    talk.text(f"table:  {table}")
+    likely = value.likely[value.suspects]
+    return {
+        "kind": "errors", "split": value.split, "of": job.material.spoken.stack.members, "rule": "mean",
+        "members": value.members, "best_member": value.best_member,
+        "samples": len(value), "accuracy": value.right.mean(), "oracle": value.oracle,
+        "by_members_right": [
+            {"members_right": k, "samples": wrong + good, "right": good} for k, (wrong, good) in enumerate(counts)
+        ],
+        "suspects": {"count": len(value.suspects), "unanimous": int(value.unanimous[value.suspects].sum()),
+                     "likely_mislabelled": int(likely.sum()), "images": _rows(value, value.suspects)},
+        "rescued": {"count": len(value.rescued), "images": _rows(value, value.rescued)},
+        "spoiled": {"count": len(value.spoiled), "majority_right": int(value.majority_right[value.spoiled].sum()),
+                    "best_member_right": int(value.best_right[value.spoiled].sum()),
+                    "images": _rows(value, value.spoiled)},
+        "drawn": {
+            "samples": len(value.drawn), "seed": value.seed, "correct": right, "accuracy": right / len(value.drawn),
+            "low": low, "high": high,
+            "worst": [
+                {"id": drawn.class_ids[i], "name": drawn.class_names[i], "samples": drawn.samples[i],
+                 "correct": drawn.correct[i], "accuracy": drawn.accuracy[i], "low": drawn.low[i],
+                 "high": drawn.high[i]}
+                for i in range(min(_NAMED, drawn.scored))
+            ],
+            "images": _rows(value, value.drawn_errors()),
+        },
+        "without_images": without, "files": [*files, table],
+    }  # fmt: skip
+
+
+def following(job: Job) -> tuple[str, ...]:
+    """Return the commands to run next."""
+    return (f"ens-report confusion{job.on}",)
+
+
+def _worst(drawn: "PerClass") -> str:
+    from analysis.classes.class_table import short_names
+
+    names = short_names(drawn)
+    return "; ".join(found(drawn, names, i) for i in range(min(3, drawn.scored)))
+
+
+def _say_counts(talk: Talk, job: Job, value: "ErrorsSeen", counts: "np.ndarray") -> None:
+    members = len(value.members)
+    talk.table(
+        ("members right", "images", "%", "ensemble right", "ensemble wrong"),
+        [
+            (f"{k} of {members}", f"{good + wrong:,}", f"{100 * (good + wrong) / len(value):.1f}", f"{good:,}",
+             f"{wrong:,}")
+            for k, (wrong, good) in enumerate(counts.tolist())
+        ],
+        title=f"Who has the {len(value):,} images of {value.split} right; the ensemble: {called(job)}",
+    )  # fmt: skip
+    spoiled = value.spoiled
+    talk.text(
+        f"right: {100 * value.right.mean():.1f} %; at least one member right (oracle): {100 * value.oracle:.1f} %."
+    )
+    if members > 1:
+        say(
+            talk,
+            f"rescued (ensemble right, most members wrong): {len(value.rescued):,}; spoiled: {len(spoiled):,}, of "
+            f"which {int(value.majority_right[spoiled].sum()):,} although most members are right, "
+            f"{int(value.best_right[spoiled].sum()):,} although {value.best_member} is, the best of them here.",
+        )
+
+
+def _say_suspects(talk: Talk, value: "ErrorsSeen", names: list[str]) -> None:
+    rows = value.suspects
+    if not len(rows):
+        talk.text("No image is wrong for every member.")
+        return
+    same = int(value.unanimous[rows].sum())
+    talk.table(
+        ("image", "label", "said instead", "% said", "% label", "likely"),
+        [
+            (cut(str(value.sample_ids[i]), 24), cut(names[value.labels[i]], 16), cut(names[value.preds[i]], 16),
+             f"{100 * value.said_probability[i]:.0f}", f"{100 * value.true_probability[i]:.0f}",
+             "yes" if value.likely[i] else "")
+            for i in rows[:_NAMED]
+        ],
+        title=f"Surest of {len(rows):,} images that every member gets wrong"
+        + (f" ({same:,} as the same class)" if len(value.members) > 1 else ""),
+        left=(0, 1, 2),
+    )  # fmt: skip
+    say(
+        talk,
+        "These are candidates for a wrong label, no more. likely: confident learning counts the image as another class "
+        "(Northcutt et al., 2021).",
+    )
+    if value.split.startswith("train") and value.split != "train-oof":
+        talk.text("The members were trained on these images, which hides wrong labels; use a split held out from them.")
+
+
+def _galleries(talk: Talk, job: Job, value: "ErrorsSeen", files: list[Any]) -> str | None:
+    """Draw a gallery of each kind of errors that there is; return why not, where the study has no images."""
+    split, why = images_or_why(talk, job)
+    if split is None:
+        talk.text(f"No galleries: {why}")
+        return why
+    from analysis.figures.errors import error_gallery_figure
+    from analysis.figures.style import save, style
+    from analysis.images.error_gallery import ERROR_KINDS, error_gallery
+
+    for kind in ERROR_KINDS:
+        gallery = error_gallery(value, split, kind, job.options["images"])
+        if len(gallery.rows):
+            detail = "-".join(part for part in (kind, job.who) if part)
+            with style():
+                files.append(save(error_gallery_figure(gallery), job.path("errors", detail)))
+    return None
+
+
+def _rows(value: "ErrorsSeen", rows: "np.ndarray") -> list[dict[str, Any]]:
+    def named(i: int) -> dict[str, str]:
+        return {"id": value.class_ids[i], "name": value.class_names[i]}
+
+    return [
+        {"sample_id": value.sample_ids[i], "true": named(value.labels[i]), "said": named(value.preds[i]),
+         "said_probability": value.said_probability[i], "true_probability": value.true_probability[i],
+         "members_right": value.members_right[i], "all_say_the_same": value.unanimous[i],
+         "best_member_right": value.best_right[i], "likely_mislabelled": value.likely[i]}
+        for i in rows[:_LISTED]
+    ]  # fmt: skip

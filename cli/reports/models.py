@@ -1,0 +1,103 @@
+"""The members side by side: size, training time, accuracy."""
+
+from typing import TYPE_CHECKING, Any
+
+from cli.common import Talk
+from cli.reports.fit import fitting_table
+from cli.reports.job import Job
+from cli.reports.text import many, say
+
+if TYPE_CHECKING:
+    from analysis.members.models import Member
+
+OPTIONS = ()
+_HEADS = ("member", "model", "layers", "parameters", "statistics", "GFLOP", "epochs", "time", "img/s", "train %",
+          "val %", "best val", "train loss", "val loss")  # fmt: skip
+# What stays in a narrow window, the most important first.
+_FIRST = (0, 10, 11, 9, 3, 7, 2, 5, 8, 13, 12, 4, 6, 1)
+
+
+def report(talk: Talk, job: Job) -> dict[str, Any]:
+    """Show a row a member, a CSV file with all columns, and accuracy against size and time."""
+    from analysis.members.models import RANDOM_START, members_of, row_of, write_models_csv
+
+    material = job.material
+    members = members_of(material.study, material.split, material.patterns)
+
+    table = job.path("models", ending="csv")
+    write_models_csv(table, members, material.split)
+    files = [table]
+    if any(m.last is not None and (m.seconds or m.network) for m in members):
+        from analysis.figures.models import models_figure
+        from analysis.figures.style import save, style
+
+        with style():
+            files.insert(0, save(models_figure(members), job.path("models")))
+    heads, rows, first = list(_HEADS), [_cells(member) for member in members], list(_FIRST)
+    if material.split != "val":
+        heads.append(f"{material.split} %")
+        rows = [[*row, _percent(member.accuracy)] for row, member in zip(rows, members, strict=True)]
+        first.insert(1, len(heads) - 1)
+    title = f"{many(len(members), 'member')}; time: all epochs together; losses: cross-entropies in nats"
+    left_out = fitting_table(talk, heads, rows, first, title=title, left=(0, 1))
+    if left_out:
+        say(talk, f"In a wider window, and in the table: {', '.join(left_out)}.", 80)
+    alone = [m.name for m in members if not m.comparable]
+    if alone:
+        say(talk, f"* {RANDOM_START} with its paper, which begins with trained weights: {', '.join(alone)}.", 80)
+    bare = [m.name for m in members if m.network is None and m.history is not None]
+    if bare:
+        say(talk, f"No network.json, so no sizes are known: {', '.join(bare)}; newer versions write one.", 80)
+    told = [m.name for m in members if m.history is None and m.predictions is not None]
+    if told:
+        say(talk, f"Predictions only, so no training is known: {', '.join(told)}.", 80)
+    begun = [m.name for m in members if m.history is None and m.predictions is None]
+    if begun:
+        say(talk, f"Not an epoch trained yet: {', '.join(begun)}.", 80)
+    for name, file in zip(("figure:", "table: ") if len(files) == 2 else ("table: ",), files, strict=True):
+        talk.text(f"{name} {file}")
+    document = [
+        row_of(m, material.split)
+        | {"start": dict(m.network.start) if m.network else None, "settings": m.settings or None}
+        for m in members
+    ]
+    return {"kind": "models", "split": material.split, "members": document, "files": files}
+
+
+def _cells(member: "Member") -> list[str]:
+    network, best = member.network, member.best
+    sizes = ["-"] * 4
+    if network:
+        gflops = "-" if network.gflops is None else f"{network.gflops:.3g}"
+        sizes = [str(network.depth), f"{network.parameters:,}", f"{network.statistics:,}", gflops]
+    rate = member.images_per_second
+    return [
+        member.name + ("" if member.comparable else " *"), member.model or "-", *sizes,
+        "-" if member.epochs is None else str(member.epochs), _time(member.seconds),
+        "-" if rate is None else f"{rate:,.0f}", _percent(member.at_end("train_accuracy")), _percent(member.last),
+        f"{100 * best[1]:.1f} @ {best[0]}" if best else "-",
+        *(_number(member.at_end(f"{split}_cross_entropy")) for split in ("train", "val")),
+    ]  # fmt: skip
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _time(seconds: float | None) -> str:
+    """Return seconds as 8.2s, 9m12s or 1h31m."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    return f"{whole // 60}m{whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def following(job: Job) -> tuple[str, ...]:
+    """Return the commands to run next."""
+    return (f"ens-report layers{job.on}", f"ens-report compare{job.on}")

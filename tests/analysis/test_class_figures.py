@@ -1,0 +1,271 @@
+"""Figures of classes, confusions and errors show their values, with names as people have them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import HOSTILE, cut_off, overlaps, texts
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.classes.confused_pairs import confused_pairs
+from analysis.classes.confusion import Confusion, confusion
+from analysis.classes.helped import Helped, helped
+from analysis.classes.per_class import per_class
+from analysis.errors_seen import ErrorsSeen, errors_seen
+from analysis.figures.confusion import confusion_figure, spread
+from analysis.figures.errors import error_gallery_figure, errors_figure
+from analysis.figures.gallery import gallery_figure
+from analysis.figures.helped import helped_figure
+from analysis.figures.pairs import pairs_figure
+from analysis.figures.per_class import per_class_figure
+from analysis.figures.sample import sample_figure
+from analysis.figures.style import COLUMN, PAGE, save, style
+from analysis.images.error_gallery import ERROR_KINDS, error_gallery
+from analysis.images.gallery import gallery
+from analysis.images.pair_gallery import PairGallery, pair_gallery
+from analysis.images.sample_grid import SampleGrid, sample_grid
+from analysis.stack import PredictionStack
+from analysis.team import Team, team
+from ensemble.split import Split
+
+HIDDEN = "m" * 90  # a member's name may be long
+
+
+def made(classes: int, each: int = 12, members: int = 3, seed: int = 0) -> Team:
+    """Members that take a class for its neighbours; hostile names, again and again."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), each)
+    logits = rng.normal(size=(members, len(labels), classes)) + 2.5 * rng.normal(size=(len(labels), classes))
+    logits += 6 * np.exp(-np.abs(np.arange(classes) - labels[:, None]))
+    probs = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    ids = tuple(f"n{i:08}" for i in range(classes))
+    names = tuple(HOSTILE[i % len(HOSTILE)] for i in range(classes))
+    order = tuple(f"{HIDDEN}-{i}" for i in range(members))
+    samples = np.array([f"images/val_{i}" for i in range(len(labels))])
+    return team(PredictionStack(probs.astype(np.float32), order, labels, samples, ids, names, "val"))
+
+
+def split_of(group: Team, channels: int = 3, shape: tuple[int, int] = (8, 8)) -> Split:
+    stack = group.stack
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (stack.samples, *shape, channels), dtype=np.uint8)
+    return Split("val", images, stack.labels, stack.sample_ids, stack.class_ids, stack.class_names)
+
+
+def confused(classes: int, order: str = "cluster") -> Confusion:
+    group = made(classes)
+    stack = group.stack
+    return confusion(stack.require_labels(), group.preds, stack.class_ids, stack.class_names, order)
+
+
+def changed(classes: int = 12) -> Helped:
+    group = made(classes)
+    stack = group.stack
+    return helped(stack.require_labels(), group.preds, group.said[0], stack.class_ids, stack.class_names,
+                  against=stack.members[0], chosen_here=True)  # fmt: skip
+
+
+def errors(kind: str, members: int = 3, shape: tuple[int, int] = (8, 8)) -> Figure:
+    group = made(12, members=members)
+    return error_gallery_figure(error_gallery(errors_seen(group), split_of(group, shape=shape), kind, 8))
+
+
+def pairs(classes: int = 12, images: int = 3) -> PairGallery:
+    group = made(classes)
+    stack = group.stack
+    value = confusion(stack.require_labels(), group.preds, stack.class_ids, stack.class_names)
+    return pair_gallery(group, split_of(group), confused_pairs(value, 6), images)
+
+
+def grid(rows: int = 12, images: int = 8) -> SampleGrid:
+    return sample_grid(split_of(made(12)), rows, images)
+
+
+def whole_gallery() -> Figure:
+    group = made(12)
+    return gallery_figure(gallery(group.stack, group.preds, split_of(group), range(12), 4))
+
+
+def everyone(classes: int) -> Figure:
+    group = made(classes)
+    stack = group.stack
+    value = per_class(group.preds, stack.labels, stack.class_ids, stack.class_names)
+    return per_class_figure(value, "Accuracy by class on val")
+
+
+FIGURES = {
+    "confusion of 2": lambda: confusion_figure(confused(2), "title"),
+    "confusion of 12": lambda: confusion_figure(confused(12), "$" * 200),
+    "confusion of 12, page": lambda: confusion_figure(confused(12), "title", PAGE),
+    "confusion of 20": lambda: confusion_figure(confused(20), "title"),
+    "confusion of 40": lambda: confusion_figure(confused(40), "title"),
+    "confusion of 200": lambda: confusion_figure(confused(200), "title"),
+    "confusion of 200, column": lambda: confusion_figure(confused(200), "title", COLUMN),
+    "confusion of 200 by id": lambda: confusion_figure(confused(200, "id"), "title"),
+    "no errors": lambda: confusion_figure(confusion([0, 1, 2], [0, 1, 2]), "title"),
+    "one error": lambda: confusion_figure(confusion([0, 1, 2], [0, 1, 1]), "title"),
+    "helped": lambda: helped_figure(changed(), "mean of 3 members"),
+    "helped, page": lambda: helped_figure(changed(), "mean of 3 members", PAGE),
+    "nothing helped": lambda: helped_figure(helped([0, 1], [0, 1], [0, 1]), "mean of 3 members"),
+    "suspects": lambda: errors("suspects"),
+    "suspects of one": lambda: errors("suspects", 1),
+    "rescued": lambda: errors("rescued"),
+    "spoiled": lambda: errors("spoiled"),
+    "drawn": lambda: errors("drawn", shape=(6, 9)),
+    "errors": lambda: errors_figure(errors_seen(made(12))),
+    "errors of 20": lambda: errors_figure(errors_seen(made(4, members=20))),
+    "errors of one": lambda: errors_figure(errors_seen(made(4, members=1))),
+    "pairs": lambda: pairs_figure(pairs()),
+    "pairs, page": lambda: pairs_figure(pairs(images=6), PAGE),
+    "sample": lambda: sample_figure(grid()),
+    "sample, few": lambda: sample_figure(grid(1, 2), PAGE),
+    "gallery": whole_gallery,
+    "per class": lambda: everyone(24),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_overlaps_and_nothing_is_cut_off(name: str) -> None:
+    with style():
+        figure = FIGURES[name]()
+        assert overlaps(figure) == []
+        assert cut_off(figure) == []
+
+
+@pytest.mark.parametrize("name", ["confusion of 12", "confusion of 200", "suspects", "helped"])
+def test_files_are_the_same_every_time(tmp_path: Path, name: str) -> None:
+    for kind in ("svg", "pdf"):
+        files = []
+        for i in range(2):
+            with style():
+                files.append(save(FIGURES[name](), tmp_path / f"{i}.{kind}").read_bytes())
+        assert files[0] == files[1]
+
+
+def test_cells_hold_the_counts_and_darken_with_the_rate() -> None:
+    value = confused(10)
+    with style():
+        axes = confusion_figure(value, "title").axes[0]
+    order = value.order
+    counts = value.counts[np.ix_(order, order)]
+    shown = {(round(t.get_position()[1]), round(t.get_position()[0])): t.get_text() for t in axes.texts}
+    assert shown == {(i, j): f"{counts[i, j]:,}" for i, j in zip(*np.nonzero(counts), strict=True)}
+    picture = np.asarray(axes.images[0].get_array())
+    grey = picture @ np.array([0.2126, 0.7152, 0.0722])
+    errors = np.array(counts - np.diag(counts.diagonal()))
+    errors[np.arange(10), np.arange(10)] = -1
+    levels = [float(grey[errors == n].mean()) for n in range(errors.max() + 1) if (errors == n).any()]
+    assert levels == sorted(levels, reverse=True)  # every class has as many samples: the more, the darker, in grey too
+    assert levels[0] == pytest.approx(1)
+    assert levels[0] - levels[1] > 0.15  # a single error stands out from none
+    assert (picture.diagonal()[0] == picture[0, 0, 0]).all()
+
+
+def test_of_200_classes_every_cell_has_whole_dots_and_blocks_have_names() -> None:
+    value = confused(200)
+    with style():
+        figure = confusion_figure(value, "title")
+    box = figure.axes[0].get_position()
+    wide, high = figure.get_size_inches() * 300
+    assert box.width * wide % 200 == pytest.approx(0, abs=1e-6)
+    for corner in (box.x0 * wide, box.y0 * high):
+        assert corner == pytest.approx(round(corner), abs=1e-6)
+    frames = [p for p in figure.axes[0].patches if isinstance(p, Rectangle)]
+    assert [(f.get_x(), f.get_width()) for f in frames] == [(b.start - 0.5, b.stop - b.start) for b in value.blocks]
+    said = [t for t in texts(figure) if "of their errors inside" in t]
+    assert 0 < len(said) <= len(value.blocks)
+    assert len(figure.axes[0].get_xticks()) == 0
+
+
+@pytest.mark.parametrize("classes", [12, 24])
+def test_classes_of_one_name_are_told_apart_on_the_axes(classes: int) -> None:
+    with style():
+        axes = confusion_figure(confused(classes), "title").axes[0]
+    names = [t.get_text() for t in axes.get_yticklabels()]
+    assert len(set(names)) == len(names) == classes
+    assert [t.get_text() for t in axes.get_xticklabels()] == names
+
+
+def test_places_are_spread_and_stay_inside() -> None:
+    assert spread([10, 12, 50], 10, 100) == [10, 20, 50]
+    assert spread([95, 96], 10, 100) == [85, 95]
+    assert spread([1], 10, 100) == [5]
+    assert spread([], 10, 100) == []
+    assert spread([50] * 20, 10, 100) == pytest.approx([2.5 + 5 * i for i in range(20)])
+
+
+def test_bars_of_classes_helped_are_full_only_where_sure() -> None:
+    value = changed()
+    sure = replace(value, q=np.where(np.arange(12) % 2, 0.01, 0.5))
+    with style():
+        axes = helped_figure(sure, "mean").axes[0]
+    bars = [p for p in axes.patches if isinstance(p, Rectangle) and np.isclose(p.get_height(), 0.6)]
+    rows = [*sure.ranked(True)[:8], *sure.ranked(False)[:8]]
+    assert [b.get_width() for b in bars] == pytest.approx([100 * sure.difference[c] for c in rows])
+    assert [b.get_facecolor()[:3] != (1, 1, 1) for b in bars] == [bool(c % 2) for c in rows]
+
+
+def test_error_bars_are_the_counts() -> None:
+    value: ErrorsSeen = errors_seen(made(12))
+    with style():
+        axes = errors_figure(value).axes[0]
+    counts = value.by_members_right()
+    bars = [(round(p.get_x() + 0.4), p.get_height()) for p in axes.patches if isinstance(p, Rectangle)]
+    assert bars == [*enumerate(counts[:, 1]), *((k, n) for k, n in enumerate(counts[:, 0]) if n)]
+    assert [t.get_text() for t in axes.texts] == [f"{n:,}" for n in counts.sum(axis=1)]
+
+
+@pytest.mark.parametrize("kind", ERROR_KINDS)
+def test_errors_carry_the_true_and_the_said_class(kind: str) -> None:
+    group = made(12)
+    names = tuple(f"class {i}" for i in range(12))
+    plain = replace(group, stack=replace(group.stack, class_names=names))
+    value = errors_seen(plain)
+    shown = error_gallery(value, split_of(plain, 1), kind, 8)
+    with style():
+        figure = error_gallery_figure(shown)
+    told = texts(figure)
+    for row, image, picture in zip(shown.rows, shown.images, figure.axes[0].images, strict=True):
+        assert (np.asarray(picture.get_array()) == image[:, :, 0]).all()
+        word = "label" if kind == "suspects" else "true"
+        assert f"{word} class {value.labels[row]}" in told
+        if kind != "rescued":
+            said = "all say" if kind == "suspects" and value.unanimous[row] else "said"
+            assert f"{said} class {value.preds[row]}" in told
+    marks = [t for t in told if t.startswith(("✓", "✗"))]
+    assert len(marks) == len(shown.rows)
+    assert {m[0] for m in marks} == {"✓" if kind == "rescued" else "✗"}
+
+
+def test_two_classes_of_one_name_are_told_apart_in_a_gallery() -> None:
+    group = made(12)
+    with style():
+        told = " ".join(texts(error_gallery_figure(error_gallery(errors_seen(group), split_of(group), "drawn", 40))))
+    assert "(n00000008)" in told and "(n00000009)" in told  # the two cranes
+
+
+def test_the_broken_line_leaves_the_heading_alone() -> None:
+    with style():
+        figure = everyone(24)
+        axes = figure.axes[0]
+        (heading,) = [t for t in axes.texts if t.get_text().startswith("Easiest")]
+        low, high = heading.get_window_extent().transformed(axes.transData.inverted()).get_points()[:, 1]
+    broken = [line for line in axes.lines if line.get_linestyle() == "--" or line.is_dashed()]
+    assert len(broken) == 2
+    for line in broken:
+        ends = np.asarray(line.get_ydata(), dtype=float)
+        assert ends.max() <= low + 0.05 or ends.min() >= high - 0.05
+    assert not [c for c in axes.collections if isinstance(c, LineCollection)]
+
+
+def test_long_names_take_a_second_line_before_they_are_cut() -> None:
+    group = made(3)
+    names = ("European fire salamander, Salamandra salamandra", "a " * 200, "tiny")
+    plain = replace(group, stack=replace(group.stack, class_names=names))
+    with style():
+        told = texts(error_gallery_figure(error_gallery(errors_seen(plain), split_of(plain), "drawn", 12)))
+    assert "salamander" in told
+    assert not any("Salamandra" in t for t in told)

@@ -1,0 +1,206 @@
+"""Settings, starts, folds and snapshots of ens-train: as real processes where something is trained."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.common import run
+from cli.train import train
+from ensemble.files import file_sha256
+from ensemble.h5file import read_predictions
+from ensemble.lineup import clear, line_up, plan_of_run
+from ensemble.store import Study
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def process(command: str, *args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SCRIPTS / command, *map(str, args)], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def planned(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, Any]]:
+    """Return the members that ens-train would train."""
+    assert run(train, ["--dry-run", "--json", *args]) == 0, capsys.readouterr().err
+    return json.loads(capsys.readouterr().out)["members"]
+
+
+@pytest.fixture(scope="module")
+def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study of a member and three folds, killed in the second one and gone on with."""
+    folder = tmp_path_factory.mktemp("folded")
+    args = [SCRIPTS / "ens-train", "--variants", "1", "--epochs", "8", "--folds", "3", "--jobs", "1", "--threads", "1"]
+    killed = subprocess.Popen(args, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    member = folder / "study/members/ting-m3-small-0"
+    deadline = time.monotonic() + 240
+    while not (member / "folds/1/history.csv").exists() and time.monotonic() < deadline:
+        assert killed.poll() is None, killed.communicate()
+        time.sleep(0.005)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    kept = [member / "weights.safetensors", member / "folds/0/held-out.h5"]
+    before = [path.read_bytes() for path in kept]
+    assert not (member / "folds/1/held-out.h5").exists()
+    # The bare command goes on with what was asked for: the member and its first fold are finished.
+    done = process("ens-train", "--json", "--jobs", "1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)["members"]
+    assert told["status"] == "skipped"
+    assert (told["folds"]["count"], told["folds"]["status"]) == (3, "trained")
+    assert "fold 0:" not in done.stderr
+    assert [path.read_bytes() for path in kept] == before
+    found = Study.open(folder / "study").read("ting-m3-small-0", "train-oof")
+    assert told["folds"]["accuracy"] == pytest.approx(float((found.probs.argmax(1) == found.labels).mean()))
+    return folder
+
+
+def test_out_of_fold_predictions_are_a_split_like_any_other(folded: Path) -> None:
+    study = Study.open(folded / "study")
+    assert study.pin.splits["train-oof"].definition == "3 stratified folds of train, seed 0"
+    found = read_predictions(study.predictions_path("ting-m3-small-0", "train-oof"), extras=True)
+    assert sorted(np.bincount(found.extras["fold"]).tolist()) == [66, 67, 67]
+    done = process("ens-combine", "--split", "train-oof", "--k", "all", "--json", cwd=folded)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["samples"] == 200
+
+
+def test_a_second_member_gets_the_same_folds_and_a_first_one_nothing(folded: Path) -> None:
+    study = Study.open(folded / "study")
+    record = study.pin.runs["ting-m3-small"]
+    assert record["folds"] == 3
+    plan, vary = plan_of_run(record, "study.toml")
+    entries = line_up(study, "ting-m3-small", plan, 2, vary, ("val",), folds=3)
+    assert [(e.action, e.folds_left) for e in entries] == [("skip", ()), ("train", (0, 1, 2))]
+
+
+def test_other_folds_are_refused_and_the_pinned_ones_named(
+    folded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folded)
+    assert run(train, ["--folds", "4"]) == 2
+    said = capsys.readouterr().err
+    assert "pins train-oof as '3 stratified folds of train, seed 0'" in said
+    assert "ask for --folds 3" in said
+    assert run(train, ["--folds", "4", "--name", "other"]) == 2
+
+
+def test_starting_over_takes_the_folds_along(folded: Path, tmp_path: Path) -> None:
+    shutil.copytree(folded / "study", tmp_path / "study")
+    study = Study.open(tmp_path / "study")
+    clear(study, "ting-m3-small-0")
+    assert study.splits() == []
+    assert not list((tmp_path / "study/members").iterdir())
+
+
+def test_snapshots_are_members_that_can_be_combined(tmp_path: Path) -> None:
+    args = ("--variants", "1", "--epochs", "4", "--snapshots", "2", "--jobs", "1", "--json")
+    done = process("ens-train", *args, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (told,) = json.loads(done.stdout)["members"]
+    assert told["predictions"] == [f"study/predictions/ting-m3-small-0-s{i}.val.h5" for i in (1, 2)]
+    done = process("ens-combine", "--members", "ting-m3-small-0-s*", "--k", "all", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["members"] == ["ting-m3-small-0-s1", "ting-m3-small-0-s2"]
+    # The study knows that they are all there, that one's predictions are missing, and to whom they belong.
+    study = Study.open(tmp_path / "study")
+    plan, vary = plan_of_run(study.pin.runs["ting-m3-small"], "study.toml")
+
+    def action() -> str:
+        return line_up(study, "ting-m3-small", plan, 1, vary, ("val",))[0].action
+
+    assert action() == "skip"
+    study.predictions_path("ting-m3-small-0-s1", "val").unlink()
+    assert action() == "predict"
+    (study.member_dir("ting-m3-small-0-s2") / "weights.safetensors").unlink()
+    assert action() == "train"
+    clear(study, "ting-m3-small-0")
+    assert study.splits() == []
+    assert not list((tmp_path / "study/members").iterdir())
+
+
+def test_settings_hold_for_every_member(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = planned(capsys, "--set", "l2=0.5", "--set", "optimiser=adam", "--set", "nesterov=false", "--variants", "8")
+    recipes = [m["recipe"] for m in found]
+    assert {(r["l2"], r["optimiser"], r["nesterov"]) for r in recipes} == {(0.5, "adam", False)}
+    assert len({r["learning_rate"] for r in recipes}) > 1
+    assert list(here.iterdir()) == []
+
+
+def test_a_shipped_recipe_by_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = planned(capsys, "--recipe", "m3-improved", "--variants", "2", "--epochs", "9")
+    assert [m["name"] for m in found] == ["m3-improved-0", "m3-improved-1"]
+    assert [found[0]["recipe"][key] for key in ("model", "schedule", "epochs")] == ["ting-m3", "cosine", 9]
+    (m4,) = planned(capsys, "--recipe", "ting", "--model", "ting-m4", "--variants", "1")
+    assert (m4["name"], m4["recipe"]["epochs"]) == ("ting-m4-0", 150)
+    # A file of that name goes before.
+    (here / "ting").write_text("epochs = 2\n")
+    assert planned(capsys, "--recipe", "ting", "--variants", "1")[0]["recipe"]["epochs"] == 2
+
+
+def test_weights_are_pinned_by_their_content(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "mine.safetensors").write_bytes(b"only read once a network is trained")
+    for args in (("--weights", "mine.safetensors"), ("--set", "weights=mine.safetensors")):
+        (member,) = planned(capsys, *args, "--variants", "1")
+        assert member["recipe"]["weights"] == str(here / "mine.safetensors")
+        assert member["recipe"]["weights_sha256"] == file_sha256(here / "mine.safetensors")
+        assert member["comparable"] is True
+
+
+def test_a_random_start_is_marked_in_the_table(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--model", "de-xception", "--variants", "1", "--weights", "random"]
+    assert planned(capsys, *args)[0]["comparable"] is False
+    assert run(train, [*args, "--dry-run"]) == 0
+    assert "random start" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--folds", "1"], ["--folds 1", "2 or more"]),
+        (["--folds", "300"], ["--folds 300", "200 training images"]),
+        (["--folds", "2", "--snapshots", "2"], ["--folds 2", "snapshots"]),
+        (["--snapshots", "1"], ["--snapshots 1", "schedule=cosine"]),
+        (["--snapshots", "7"], ["snapshots = 7", "set epochs to 28 or 35"]),
+        (["--set", "batchsize=3"], ["--set batchsize=3", "batch_size"]),
+        (["--set", "batch_size"], ["NAME=VALUE"]),
+        (["--set", "batch_size=many"], ["a whole number", "'many'"]),
+        (["--set", "nesterov=1"], ["true or false", "'1'"]),
+        (["--set", "model=ting-m1"], ["--model ting-m1"]),
+        (["--set", "optimiser=lion"], ["optimiser must be one of sgd", "'lion'"]),
+        (["--set", "optimiser=adamw"], ["'adamw'", "set l2 = 0"]),
+        (["--set", "schedule=plateau"], ["set tune, to 0.1"]),
+        (["--weights", "nowhere.pth"], ["--weights nowhere.pth", "no such file", "'hub'"]),
+        (["--recipe", "m3-improve"], ["neither a file nor a recipe", "m3-improved"]),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], args: list[str], words: list[str]
+) -> None:
+    assert run(train, args) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "Error: " in line]
+    for word in words:
+        assert word in line
+    assert list(here.iterdir()) == []
+
+
+def test_unknown_settings_are_refused_by_the_command(tmp_path: Path) -> None:
+    done = process("ens-train", "--set", "learning_rat=3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nearest: learning_rate" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,113 @@
+"""The features of a frozen base: those the base would give, batch by batch, at the cost of one pass."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ensemble import infer
+from ensemble.augment import mirror
+from ensemble.features import LIMIT, Features, base_features
+from ensemble.infer import evaluate, precision_on, predict
+from ensemble.inputs import Batches, fit_inputs
+from ensemble.transfer import freeze
+from ensemble.zoo.network import Network
+
+CPU = torch.device("cpu")
+PRECISION = precision_on(CPU)
+IMAGES = np.random.default_rng(0).integers(0, 256, (700, 6, 5, 3), dtype=np.uint8)  # more than one block
+BATCHES = Batches(IMAGES, np.arange(700) % 4, CPU)
+INPUTS = fit_inputs(IMAGES)
+
+
+def frozen() -> Network:
+    torch.manual_seed(0)
+    base = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten())
+    network = Network(base, nn.Sequential(nn.Dropout(0.5), nn.Linear(48, 4)))
+    network.base(INPUTS(torch.from_numpy(IMAGES)))  # so that the statistics are not those of the start
+    network.train()
+    freeze(network)
+    return network
+
+
+def of(network: Network, augment: str = "", passes: int = 10, limit: int = LIMIT) -> Features | None:
+    return base_features(network, BATCHES, INPUTS, augment, PRECISION, passes, limit)
+
+
+@pytest.mark.parametrize(("augment", "chance"), [("", 0), ("mirror", 0.5), ("mirror:0.2", 0.2)])
+def test_a_head_learns_the_same_from_features(augment: str, chance: float) -> None:
+    """Four batches with either: the same draws, so the same images mirrored and the same units dropped."""
+    found = []
+    for cached in (False, True):
+        network = frozen()
+        features = of(network, augment) if cached else None
+        optimiser = torch.optim.SGD(network.head.parameters(), 0.1)
+        torch.manual_seed(7)
+        for rows in torch.randperm(700).split(200):
+            if features is not None:
+                logits = network.head(features.images(rows))
+            else:
+                pixels = INPUTS(BATCHES.images(rows))
+                logits = network(mirror(pixels, chance) if chance else pixels)
+            assert BATCHES.labels is not None
+            loss = F.cross_entropy(logits, BATCHES.labels[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        found.append(network.state_dict())
+    for name, tensor in found[0].items():
+        assert torch.allclose(tensor, found[1][name], atol=1e-5), name
+
+
+def test_a_split_is_evaluated_on_its_features() -> None:
+    network = frozen()
+    features = of(network)
+    assert features is not None
+    assert len(features) == 700
+    on_features = evaluate(network.head, features, lambda x: x, PRECISION)
+    assert on_features == pytest.approx(evaluate(network, BATCHES, INPUTS, PRECISION), abs=1e-6)
+
+
+@pytest.mark.parametrize(("augment", "views"), [("", 1), ("mirror", 2)])
+def test_the_base_sees_each_view_once(augment: str, views: int) -> None:
+    network, seen, told = frozen(), [], []
+    network.base.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    generator = torch.get_rng_state()
+    features = base_features(
+        network, BATCHES, INPUTS, augment, PRECISION, 10, progress=lambda done, total: told.append((done, total))
+    )
+    assert features is not None
+    assert sum(seen) == 700 * views
+    assert told[-1] == (700 * views, 700 * views)
+    assert torch.equal(torch.get_rng_state(), generator), "nothing is drawn"
+    for _ in range(9):
+        features.images(torch.arange(700))
+    assert sum(seen) == 700 * views
+
+
+@pytest.mark.parametrize("augment", ["mirror flip", "mirror + mirror", "crop:2", "set2"])
+def test_many_views_are_not_kept(augment: str) -> None:
+    assert of(frozen(), augment) is None
+
+
+def test_no_gain_no_features() -> None:
+    assert of(frozen(), "", passes=1) is None
+    assert of(frozen(), "", passes=2) is not None
+    assert of(frozen(), "mirror", passes=2) is None
+    assert of(frozen(), "mirror", passes=3) is not None
+    size = 700 * 48 * 4
+    assert of(frozen(), limit=size) is not None
+    assert of(frozen(), limit=size - 1) is None
+    assert of(frozen(), "mirror", limit=2 * size - 1) is None
+
+
+def test_large_inputs_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = frozen().eval()
+    whole, seen = evaluate(network, BATCHES, INPUTS, PRECISION), []
+    monkeypatch.setattr(infer, "NUMBERS", 64 * IMAGES[0].size)
+    network.register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    assert evaluate(network, BATCHES, INPUTS, PRECISION) == pytest.approx(whole, abs=1e-6)
+    assert (max(seen), sum(seen)) == (64, 700)
+    monkeypatch.setattr(infer, "NUMBERS", 1)
+    assert predict(network, Batches(IMAGES[:3], None, CPU), INPUTS, PRECISION).shape == (3, 4)

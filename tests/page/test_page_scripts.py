@@ -1,0 +1,89 @@
+"""The page's JavaScript, each part beside the Python it follows or an obvious way."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.figures.curve import jitter
+from analysis.intervals import wilson
+from analysis.page.write import SCRIPTS
+from analysis.table import name_set
+
+
+@pytest.fixture(scope="module")
+def ask(chromium: Any) -> Iterator[Any]:
+    """A function (expression, argument) that is answered with every part of the script there, but main."""
+    page = chromium.new_page()
+    parts = [(files("analysis.page") / f"script/{name}.js").read_text(encoding="utf-8") for name in SCRIPTS[:-1]]
+    yield lambda code, given=None: page.evaluate(f"async (given) => {{ {''.join(parts)} return {code}; }}", given)
+    page.close()
+
+
+def test_numbers_are_rounded_as_python_does(ask: Any) -> None:
+    cases = [(12.5, 0), (13.5, 0), (0.35, 1), (0.25, 1), (0.75, 1), (2.675, 2), (-0.5, 0), (-2.5, 0), (99.95, 1)]
+    rng = np.random.default_rng(0)
+    cases += [(100 * int(a) / int(b), int(d)) for a, b, d in zip(rng.integers(0, 999, 400), rng.integers(1, 999, 400),
+                                                                 rng.integers(0, 5, 400), strict=True)]  # fmt: skip
+    found = ask("given.map(([value, digits]) => fixed(value, digits))", cases)
+    assert [text.removeprefix("-") for text in found] == [f"{abs(v):.{d}f}" for v, d in cases]
+
+
+def test_intervals_are_wilsons(ask: Any) -> None:
+    cases = [[x, n] for n in (1, 10, 50) for x in range(n + 1)]
+    found = np.array(ask("given.map(([x, n]) => wilson(x, n, 1.959963984540054))", cases))
+    low, high = wilson(*np.array(cases).T)
+    np.testing.assert_allclose(found, np.stack([low, high], 1), atol=1e-14)
+
+
+def test_the_nearest_point_is_the_nearest(ask: Any) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-20, 320, (150, 2)).astype(np.float32).astype(float)
+    asked = rng.uniform(0, 300, (200, 2))
+    code = """(() => {
+      const [xs, ys] = [0, 1].map(i => Float32Array.from(given.points, point => point[i]));
+      const grid = new Grid(xs, ys, 300, 300);
+      return given.asked.map(([x, y]) => grid.nearest(x, y, 24));
+    })()"""
+    found = ask(code, {"points": points.tolist(), "asked": asked.tolist()})
+    here = ((points >= 0) & (points < 304)).all(axis=1)
+    far = np.hypot(*(asked[:, None] - points[None]).transpose(2, 0, 1))
+    far[:, ~here] = np.inf
+    slow = np.where(far.min(axis=1) < 24, far.argmin(axis=1), -1)
+    assert found == slow.tolist()
+    assert -1 in found and max(found) >= 0
+
+
+def test_points_stand_beside_their_size_as_in_the_figure(ask: Any) -> None:
+    sizes = np.random.default_rng(0).integers(1, 6, 100)
+    np.testing.assert_allclose(
+        ask("Array.from(jitter(Uint8Array.from(given)))", sizes.tolist()), jitter(sizes), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("members", [("a-0", "a-1", "a-2", "a-3", "b"), ("x", "y"), ("one",)])
+def test_subsets_are_called_as_in_the_tables(ask: Any, members: tuple[str, ...]) -> None:
+    masks = list(range(1, 2 ** len(members)))
+    code = """given.masks.map((mask) => Study.prototype.title.call(
+      {members: given.members, names: Study.prototype.names}, mask))"""
+    found = ask(code, {"masks": masks, "members": list(members)})
+    slow = [name_set([m for i, m in enumerate(members) if mask >> i & 1], members) for mask in masks]
+    assert [text.removesuffix(" members") for text in found] == slow
+
+
+def test_ticks_are_round_and_inside(ask: Any) -> None:
+    for low, high in ((0.13, 0.97), (82.1, 89.9), (3.4521, 3.4555), (1, 20)):
+        found = ask("new Scale(given[0], given[1], 0, 1).ticks(6)", [low, high])
+        assert 2 <= len(found["values"]) <= 7
+        assert all(low - 1e-9 <= value <= high + 1e-9 for value in found["values"])
+        assert len({f"{value:.{found['digits']}f}" for value in found["values"]}) == len(found["values"])
+
+
+def test_what_is_zoomed_stays_within_the_whole(ask: Any) -> None:
+    assert ask("held([-5, 5], [0, 10])") == [0, 10]
+    assert ask("held([-2, 2], [0, 10])") == [0, 4]
+    assert ask("held([9, 12], [0, 10])") == [7, 10]
+    low, high = ask("held([5, 5], [0, 10])")
+    assert high - low == pytest.approx(10 / 400)
