@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO ?= demo
 
-.PHONY: demo test lint format bench clean help
+.PHONY: demo test lint format docs docs-long bench clean help
 
 help:
 	@echo "make demo    train six variants on the embedded digits, combine every subset, write the report"
 	@echo "make test    run the whole test suite"
 	@echo "make lint    style, lint and types"
 	@echo "make format  rewrite the files in the house's style"
+	@echo "make docs    build the documentation in build/docs"
 	@echo "make bench   print the figures of benchmarks/"
 	@echo "make clean   remove the environment and the demo"
 
@@ -38,6 +39,14 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "Open build/docs/index.html."
+
+# The examples of README and docs/ that take minutes; the suite runs the quick ones.
+docs-long: $(INSTALLED)
+	$(BIN)/python tests/doc_blocks.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks

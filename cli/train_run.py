@@ -147,7 +147,7 @@ def _report(talk: Talk, study: Study, entries: list[Entry], outcomes: Mapping[st
     error = {"error": f"{len(failed)} of {len(outcomes)} {what} failed: {failed[0].error}"} if failed else {}
     talk.document(study=study.root, members=members, **error)
     columns = ["member", "status", "rate", "l2", "drop", "epochs", "last", "best val", "img/s"]
-    talk.table(columns + ["out of fold"] * bool(folds), rows, left=(0, 1), cut=(0,))
+    talk.table(columns + ["oof"] * bool(folds), rows, left=(0, 1), cut=(0,))
     if failed:
         if talk.debug:
             click.echo("\n".join(o.detail for o in failed if o.detail), err=True)

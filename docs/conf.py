@@ -1,6 +1,7 @@
 """How the documentation is built: `make docs`, warnings are errors."""
 
 import importlib.metadata
+import re
 from importlib import import_module
 
 import click
@@ -10,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 
 project = "kofn"
 release = importlib.metadata.version("kofn")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
 html_theme = "furo"
@@ -62,6 +63,29 @@ def _runs(module: object, command: click.Command) -> bool:
     return command in [cell.cell_contents for cell in module.main.__closure__]  # ty: ignore[missing-attribute]
 
 
+_FIELDS = re.compile(r"([a-z_][\w]*(?:, [a-z_][\w]*)*): (.*)")
+
+
+def plain(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+    """Turn a docstring of the house, plain text with a line `name: what it is` a field, into reStructuredText."""
+    made: list[str] = []
+    within = False  # a list of fields
+    for line in lines:
+        text = re.sub(r"([\\*|]|_(?=\W|$))", r"\\\1", line.strip())
+        text = re.sub(r"`([^`]+)`", r"``\1``", text)
+        field = _FIELDS.fullmatch(text)
+        if field is not None:
+            made += ([] if within else [""]) + [f"- **{field[1]}**: {field[2]}"]
+            within = True
+        elif not text:
+            made.append("")
+            within = False
+        else:
+            made.append(f"  {text}" if within else text)
+    lines[:] = made
+
+
 def setup(app: Sphinx) -> None:
-    """Register the directive."""
+    """Register the directive, and how docstrings are read."""
     app.add_directive("commands", Commands)
+    app.connect("autodoc-process-docstring", plain)

@@ -1,12 +1,9 @@
-"""README says what is there: its tree, its commands, its pictures, its five lines of Python."""
+"""README says what is there: its tree, its pictures, its five lines of Python; test_docs has its commands."""
 
 import re
-import shlex
 import subprocess
 import sys
-from pathlib import Path
 
-import pytest
 from readme_tree import BLOCK, README, ROOT, tree
 
 TEXT = README.read_text(encoding="utf-8")
@@ -21,20 +18,6 @@ def test_the_tree_has_a_line_for_every_file() -> None:
 def test_links_and_pictures_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         assert (ROOT / target).is_file(), target
-
-
-COMMANDS = sorted({line.strip().split("  #")[0].strip() for line in TEXT.splitlines() if line.startswith("    ens-")})
-
-
-@pytest.mark.parametrize("line", COMMANDS)
-def test_every_command_of_it_is_understood(line: str) -> None:
-    """Its options exist: asked for with --help at the end, a misspelt one would be refused all the same."""
-    program, *options = shlex.split(line)
-    script = Path(sys.executable).with_name(program)
-    done = subprocess.run([script, *options, "--help"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    known = set(re.findall(r"--[a-z-]+", done.stdout))
-    assert {word for word in options if word.startswith("--")} <= known
 
 
 def test_the_lines_of_python_run() -> None:

@@ -24,7 +24,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Two members a learning rate, one of an older version, one imported, one just begun."""
     study = study_at(tmp_path_factory.mktemp("mixed") / "study")
     for i, rate in enumerate((0.01, 0.01, 0.1, 0.1)):
-        more = {"learning_rate": rate, "seed": i, "augment": ("mirror", "flip")[i // 2]}
+        more: dict[str, Any] = {"learning_rate": rate, "seed": i, "augment": ("mirror", "flip")[i // 2]}
         add(study, f"m-{i}", accuracy=[0.2, 0.6 + i / 20, 0.5 + i / 20, 0.5 + i / 20], right=10 + i, network=True,
             early=True, weights=True, comparable=i != 3, **more)  # fmt: skip
     add(study, "old", accuracy=[0.1, 0.2, 0.3, 0.4], right=11, learning_rate=0.1, augment="flip")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ensemble import trainer
+from ensemble import trainer, training
 from ensemble.augment import mix
 from ensemble.datasets import load_dataset
 from ensemble.epochs import Epoch, read_epochs
@@ -33,6 +33,7 @@ from ensemble.weights import load_tensors
 from ensemble.zoo import Wanted, build_network
 
 CPU = torch.device("cpu")
+SHARE_BELOW_HALF = 6  # a seed after which Beta(1, 1) draws a share below one half
 BASE = replace(builtin_plan("digits").base, epochs=2)
 
 
@@ -104,9 +105,9 @@ def test_a_batch_of_one_image_joins_the_one_before(digits: Dataset) -> None:
 def test_mixed_targets_and_the_label_of_the_greater_share(digits: Dataset) -> None:
     feed = Feed(replace(BASE, mixup=1.0, batch_size=200), digits, CPU)
     feed.fit()
-    torch.manual_seed(3)
+    torch.manual_seed(SHARE_BELOW_HALF)
     (inputs, targets, labels) = next(iter(feed.batches()))
-    torch.manual_seed(3)
+    torch.manual_seed(SHARE_BELOW_HALF)
     order = torch.randperm(200)
     plain = feed.inputs(feed.learn.images(order))
     assert feed.learn.labels is not None
@@ -114,6 +115,7 @@ def test_mixed_targets_and_the_label_of_the_greater_share(digits: Dataset) -> No
     assert torch.equal(inputs, mixed)
     assert torch.equal(targets, expected)
     assert torch.equal(labels, expected.argmax(1))
+    assert not torch.equal(labels, feed.learn.labels[order])
 
 
 def test_flips_on_validation_touch_the_history_and_never_predictions(study: Study) -> None:
@@ -265,6 +267,22 @@ def test_a_frozen_base_stays_as_it_is_and_then_learns(study: Study) -> None:
         assert not torch.equal(thawed[f"network.{name}"], t)
 
 
+def test_the_whole_network_begins_with_an_empty_memory(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adam counts its updates: those of the frozen epoch are forgotten, for the head too."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    recipe = replace(BASE, epochs=3, frozen_epochs=1, optimiser="adam")
+
+    def cut(kind: str, facts: dict[str, Any]) -> None:
+        if kind == "epoch" and facts["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train_member(Job(study.root, "m", recipe, 1, "cpu", ("val",)), cut)
+    kept, facts = load_tensors(study.member_dir("m") / "checkpoint.safetensors", "kofn.checkpoint")
+    assert facts["epochs"] == 2
+    assert {float(t) for name, t in kept.items() if name.startswith("state.step.")} == {13.0}
+
+
 def test_features_of_a_frozen_base_train_the_same_head(digits: Dataset) -> None:
     """Inputs, in the same order, go the long way to the same logits; so does what is measured."""
     recipe = replace(BASE, epochs=3, frozen_epochs=3, augment="mirror", normalise="unit")
@@ -366,8 +384,6 @@ def test_folds_come_together_in_trains_order(study: Study, digits: Dataset) -> N
 
 
 def test_a_cut_fold_goes_on_to_the_same_bits(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ensemble import training
-
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     train(study, "whole", replace(BASE, epochs=3), 0, 2)
 
