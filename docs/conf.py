@@ -77,6 +77,9 @@ def plain(_app: Sphinx, _what: str, _name: str, _object: object, _options: objec
         if field is not None:
             made += ([] if within else [""]) + [f"- **{field[1]}**: {field[2]}"]
             within = True
+        elif within and text.startswith("Raises "):
+            made += ["", text]
+            within = False
         elif not text:
             made.append("")
             within = False
