@@ -108,7 +108,7 @@ class Material:
     def classes(self) -> PerClass:
         """How well the ensemble that was asked for tells each class."""
         stack = self.spoken.stack
-        return per_class(self.spoken.preds, stack.labels, stack.class_ids, stack.class_names)
+        return per_class(stack.labels, self.spoken.preds, stack.class_ids, stack.class_names)
 
 
 def only(stack: PredictionStack, indices: Sequence[int]) -> PredictionStack:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.notebook import html_table, percent
 from ensemble.errors import BadInput, nearest
 
 ORDERS = ("cluster", "id")
@@ -77,6 +78,13 @@ class Confusion:
     def accuracy(self) -> float:
         """The share of samples that are right."""
         return float(self.counts.trace() / self.counts.sum())
+
+    def _repr_html_(self) -> str:
+        rows, columns = np.unravel_index(np.argsort(-self.errors, axis=None, kind="stable")[:20], self.counts.shape)
+        found = [(self.class_names[i], self.class_names[j], int(self.counts[i, j]), int(self.samples[i]))
+                 for i, j in zip(rows, columns, strict=True) if self.errors[i, j]]  # fmt: skip
+        title = f"Most frequent confusions of {len(self)} classes; {percent(self.accuracy)} % right"
+        return html_table(title, ("class", "taken for", "images", "of"), found)
 
 
 def confusion(

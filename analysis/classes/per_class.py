@@ -8,6 +8,7 @@ import numpy as np
 from analysis.classes.confusion import confusion_counts, names_of
 from analysis.classes.hardest import end_shares
 from analysis.intervals import wilson
+from analysis.notebook import html_table, percent
 from ensemble.errors import BadInput
 
 CONFUSED = 3  # how many of the most frequent wrong answers are kept for a class
@@ -63,6 +64,15 @@ class PerClass:
     def __len__(self) -> int:
         return len(self.columns)
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (self.class_names[i], self.class_ids[i], int(self.samples[i]), int(self.correct[i]),
+             *map(percent, (self.accuracy[i], self.low[i], self.high[i], self.precision[i], self.f1[i])))
+            for i in range(len(self))
+        ]  # fmt: skip
+        columns = ("class", "id", "samples", "right", "%", "95 % from", "to", "precision %", "F1 %")
+        return html_table(f"{len(self)} classes, hardest first", columns, rows)
+
     @property
     def scored(self) -> int:
         """How many classes have samples; they are the first rows."""
@@ -95,19 +105,19 @@ class PerClass:
 
 
 def per_class(
-    preds: np.ndarray,
-    labels: np.ndarray | None,
+    y_true: np.ndarray | Sequence[int] | None,
+    y_pred: np.ndarray | Sequence[int],
     class_ids: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> PerClass:
     """Count, for each class, how many of its samples are right, and what is said instead.
 
-    preds, labels: int64 (N,), columns 0..C-1. class_ids, class_names: C each; numbers where there are none.
+    y_true, y_pred: int64 (N,), columns 0..C-1. class_ids, class_names: C each; numbers where there are none.
     Raises `BadInput` where there are no labels or no samples.
     """
-    if labels is None:
+    if y_true is None:
         raise BadInput("the split has no labels, so no class can be scored; name a labelled split with --split.")
-    preds, labels = np.asarray(preds), np.asarray(labels)
+    labels, preds = np.asarray(y_true), np.asarray(y_pred)
     if preds.shape != labels.shape or not labels.size:
         raise BadInput(f"per class: expected as many predictions as labels, found {len(preds)} and {len(labels)}.")
     class_ids, class_names = names_of(int(max(preds.max(), labels.max())) + 1, class_ids, class_names)

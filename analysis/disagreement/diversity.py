@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.notebook import html_table, percent
 from ensemble.errors import BadInput
 
 # Each matrix of a `Diversity`: how it is called, whether it needs labels, and where it comes from.
@@ -54,6 +55,13 @@ class Diversity:
     variance: float | None = None
     oracle: float | None = None
     all_right: float | None = None
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            f"Disagreement of {len(self.members)} members on {self.samples:,} samples, %",
+            ("", *(self.members[i] for i in self.order)),
+            [(self.members[i], *(percent(self.disagreement[i, j]) for j in self.order)) for i in self.order],
+        )
 
     @property
     def labelled(self) -> bool:

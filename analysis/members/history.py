@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.notebook import html_table
 from ensemble.errors import BadInput
 
 # What every history has; a newer trainer writes further columns (images_seen, tune_cross_entropy, tune_accuracy).
@@ -29,6 +30,11 @@ class History:
 
     def __len__(self) -> int:
         return len(self.columns["epoch"])
+
+    def _repr_html_(self) -> str:
+        names = [n for n in COLUMNS if n in self.columns]
+        rows = [tuple(f"{self.columns[n][i]:.4g}" for n in names) for i in range(len(self))]
+        return html_table(f"Training of {self.member}", names, rows)
 
     def last(self) -> tuple[int, float]:
         """Return the last epoch and its validation accuracy, NaN where it was not measured."""

@@ -109,7 +109,7 @@ def page_of(
         class_names=stack.class_names,
         points=points(table, shown.masks),
         panels=shown,
-        classes=per_class(preds, stack.labels, stack.class_ids, stack.class_names),
+        classes=per_class(stack.labels, preds, stack.class_ids, stack.class_names),
         start=best if material.ensemble == "best" else everyone,
         choices=found,
         members=_members(material),

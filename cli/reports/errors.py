@@ -45,7 +45,7 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
 
     group = team_of(job.material)
     value = errors_seen(group, job.options["samples"], job.options["seed"])
-    drawn = per_class(value.preds[value.drawn], value.labels[value.drawn], value.class_ids, value.class_names)
+    drawn = per_class(value.labels[value.drawn], value.preds[value.drawn], value.class_ids, value.class_names)
     right = int(drawn.correct.sum())
     low, high = (float(end) for end in wilson(right, len(value.drawn)))
     table = job.path("errors", job.who, "csv")

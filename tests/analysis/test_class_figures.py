@@ -92,7 +92,7 @@ def whole_gallery() -> Figure:
 def everyone(classes: int) -> Figure:
     group = made(classes)
     stack = group.stack
-    value = per_class(group.preds, stack.labels, stack.class_ids, stack.class_names)
+    value = per_class(stack.labels, group.preds, stack.class_ids, stack.class_names)
     return per_class_figure(value, "Accuracy by class on val")
 
 

@@ -18,7 +18,7 @@ def classes(count: int, unseen: int = 0, names: tuple[str, ...] | None = None) -
     labels = np.repeat(np.arange(seen), count)
     preds = np.where(np.arange(len(labels)) % count < labels, labels, (labels + 1) % count)
     ids = tuple(f"n{i:03}" for i in range(count))
-    return per_class(preds, labels, ids, names or ids)
+    return per_class(labels, preds, ids, names or ids)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_csv_tells_who_is_helped_and_who_agrees_by_class(tmp_path: Path) -> None
     labels = np.array([0, 0, 1, 1, 1, 2])
     ours, theirs = np.array([0, 0, 0, 1, 1, 2]), np.array([1, 0, 1, 1, 1, 2])
     ids = ("a", "b", "c")
-    value = per_class(ours, labels, ids, ids)
+    value = per_class(labels, ours, ids, ids)
     write_class_csv(
         tmp_path / "c.csv", value, helped(labels, ours, theirs, ids, against="m-1"),
         agreement(np.stack([ours, theirs]), labels, ids),

@@ -47,7 +47,7 @@ def classes_of(count: int, unseen: int = 0) -> PerClass:
     labels = np.repeat(np.arange(count - unseen), 50)
     preds = np.where(rng.random(len(labels)) < labels / count, labels, (labels + 1) % count)
     names = tuple(HOSTILE[i % len(HOSTILE)] for i in range(count))
-    return per_class(preds, labels, tuple(f"n{i:08}" for i in range(count)), names)
+    return per_class(labels, preds, tuple(f"n{i:08}" for i in range(count)), names)
 
 
 def history(member: str, epochs: int, seed: int = 0) -> History:

@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from analysis import combine
+from analysis import combine, confusion, diversity, per_class
+from analysis.members.history import History
 from analysis.notebook import MOST_ROWS, html_table, percent
 
 HOSTILE = "</td><script>alert(1)</script>"
@@ -58,3 +59,18 @@ def test_a_subset_table_says_what_each_size_reaches() -> None:
 
 def test_percent() -> None:
     assert (percent(0.1234), percent(None), percent(float("nan"))) == ("12.3", None, None)
+
+
+def test_values_show_their_figures_and_escape_their_names() -> None:
+    y_true, y_pred = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    names = (HOSTILE, "b")
+    classes = parsed(per_class(y_true=y_true, y_pred=y_pred, class_ids=("x", "y"), class_names=names)._repr_html_())
+    start = classes.texts.index("F1 %") + 1
+    assert classes.texts[start : start + 5] == [HOSTILE, "x", "2", "1", "50.0"]
+    pairs = parsed(confusion(y_true, y_pred, class_names=names)._repr_html_())
+    assert pairs.texts[-4:] == [HOSTILE, "b", "1", "2"]
+    differ = parsed(diversity(np.array([y_true, y_pred]), members=("m-0", "m-1"))._repr_html_())
+    assert differ.texts[-6:] == ["m-0", "0.0", "25.0", "m-1", "25.0", "0.0"]
+    epochs = {"epoch": np.array([1.0, 2.0]), "val_accuracy": np.array([0.25, 0.5])}
+    assert parsed(History("m-0", epochs)._repr_html_()).texts[-4:] == ["1", "0.25", "2", "0.5"]
+    assert all("script" not in page.tags for page in (classes, pairs, differ))

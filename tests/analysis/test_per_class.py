@@ -19,7 +19,7 @@ NAMES = ("ant", "bee", "cat", "dog")
 def test_hand_worked() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 3, 3])
     preds = np.array([0, 0, 0, 1, 3, 3, 3, 2])
-    value = per_class(preds, labels, IDS, NAMES)
+    value = per_class(labels, preds, IDS, NAMES)
     assert value.class_names == ("bee", "dog", "ant", "cat")  # cat has no samples, so it stands last
     assert value.class_ids == ("n2", "n4", "n1", "n3")
     assert value.columns.tolist() == [1, 3, 0, 2]
@@ -35,26 +35,26 @@ def test_hand_worked() -> None:
 
 
 def test_equal_accuracies_stand_in_order_of_class_id() -> None:
-    value = per_class(np.array([1, 0, 3, 3]), np.array([0, 1, 2, 3]), IDS, NAMES)
+    value = per_class(np.array([0, 1, 2, 3]), np.array([1, 0, 3, 3]), IDS, NAMES)
     assert value.class_ids == ("n1", "n2", "n3", "n4")
 
 
 def test_the_three_most_frequent_wrong_answers_then_by_id() -> None:
     ids = tuple("abcde")
     preds = np.array([4, 4, 3, 2, 1, 1, 0])
-    value = per_class(preds, np.zeros(7, dtype=np.int64), ids, ids)
+    value = per_class(np.zeros(7, dtype=np.int64), preds, ids, ids)
     assert [(c.id, c.count) for c in value.confused_with[0]] == [("b", 2), ("e", 2), ("c", 1)]
 
 
 def test_fewer_than_four_classes_have_no_hardest() -> None:
-    value = per_class(np.array([0, 1]), np.array([0, 0]), IDS[:3], NAMES[:3])
+    value = per_class(np.array([0, 0]), np.array([0, 1]), IDS[:3], NAMES[:3])
     assert value.worst_k == 0
     assert np.isnan(value.worst_share).all()
 
 
 def test_labels_are_needed() -> None:
     with pytest.raises(BadInput, match="has no labels, so no class can be scored"):
-        per_class(np.array([0]), None, IDS, NAMES)
+        per_class(None, np.array([0]), IDS, NAMES)
 
 
 def lowest_share(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:
@@ -142,7 +142,7 @@ def test_no_samples_at_all() -> None:
 def test_precision_and_f1_by_hand() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 3, 3])
     preds = np.array([0, 0, 0, 1, 3, 3, 3, 2])
-    value = per_class(preds, labels, IDS, NAMES)  # bee, dog, ant, cat
+    value = per_class(labels, preds, IDS, NAMES)  # bee, dog, ant, cat
     assert value.said.tolist() == [1, 3, 3, 1]
     assert value.precision.tolist() == [0, 1 / 3, 1, 0]  # cat has no samples, yet was said: its precision is 0
     assert value.f1[:3].tolist() == [0, 0.4, 6 / 7]
@@ -155,7 +155,7 @@ def test_precision_and_f1_by_hand() -> None:
 
 
 def test_absent_and_never_said_are_nan_and_not_a_division_by_nothing() -> None:
-    value = per_class(np.array([0, 0, 2]), np.array([0, 1, 0]), IDS, NAMES)  # bee never said, cat absent, dog neither
+    value = per_class(np.array([0, 1, 0]), np.array([0, 0, 2]), IDS, NAMES)  # bee never said, cat absent, dog neither
     at = {name: i for i, name in enumerate(value.class_names)}
     assert np.isnan(value.precision[at["bee"]]) and value.f1[at["bee"]] == 0
     assert value.precision[at["cat"]] == 0 and np.isnan(value.accuracy[at["cat"]])
@@ -164,12 +164,12 @@ def test_absent_and_never_said_are_nan_and_not_a_division_by_nothing() -> None:
 
 
 def test_arrays_alone_are_enough() -> None:
-    value = per_class(np.array([0, 10, 1]), np.array([0, 10, 10]))
+    value = per_class(np.array([0, 10, 10]), np.array([0, 10, 1]))
     assert value.class_ids[:2] == ("10", "00")
     with pytest.raises(BadInput, match="as many predictions as labels, found 1 and 2"):
-        per_class(np.array([0]), np.array([0, 1]))
+        per_class(np.array([0, 1]), np.array([0]))
     with pytest.raises(BadInput, match="columns up to 2 are in use, but 2 ids and 2 names"):
-        per_class(np.array([2]), np.array([0]), ("a", "b"), ("a", "b"))
+        per_class(np.array([0]), np.array([2]), ("a", "b"), ("a", "b"))
 
 
 @settings(max_examples=10)
@@ -177,7 +177,7 @@ def test_arrays_alone_are_enough() -> None:
 def test_scores_are_scikit_learns_where_it_defines_them(pairs: list[tuple[int, int]]) -> None:
     labels, preds = (np.array(side) for side in zip(*pairs, strict=True))
     ids = tuple("abcdef")
-    value = per_class(preds, labels, ids, ids)
+    value = per_class(labels, preds, ids, ids)
     precision, recall, f1, support = (
         np.asarray(part)[value.columns]
         for part in precision_recall_fscore_support(labels, preds, labels=range(6), zero_division=np.nan)
