@@ -288,7 +288,7 @@ def _save(
 def _document(
     table: "SubsetTable", own: "Standing", scores: dict[str, float], metric: str, full: bool
 ) -> dict[str, Any]:
-    """Return the JSON of commands.md; full: whether the table holds every subset."""
+    """Return the JSON of docs/reference/json.md; full: whether the table holds every subset."""
     from analysis.shapley import SHOWN, shapley
 
     chosen, found = own.chosen, own.honest

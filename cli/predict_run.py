@@ -209,7 +209,7 @@ def _document(
     talk: Talk, new: NewImages, predictions: list[Predictions], own: Together, plain: float | None, who: Speakers,
     views: Views, split: str | None, files: list[str], out: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the JSON of docs/predict.md."""
+    """Return the JSON of docs/reference/json.md."""
     stack, right = own.stack, own.accuracy()
     shown = [
         {

@@ -90,6 +90,7 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         "rule": "mean",
         "worst_k": value.worst_k,
         "classes": [class_document(value, i, changed, agreed) for i in range(len(value))],
+        "kind": "per-class",
         "macro_accuracy": value.macro_accuracy,
         "macro_f1": value.macro_f1,
         "against": _against_document(changed) if changed else None,
