@@ -75,7 +75,7 @@ def test_from_real_images_to_every_subset_and_pictures(few_classes: Path) -> Non
         "gallery.png",
         "filters-ting-m1-0.png",
     } <= written
-    for name in written - {"per-class.csv"}:
+    for name in [name for name in written if name.endswith(".png")]:
         pixels = np.asarray(Image.open(folder / "study" / "report" / name).convert("L"))
         assert pixels.std() > 10, f"{name} is empty"
     classes = run("ens-report", "per-class", cwd=folder)["classes"]
