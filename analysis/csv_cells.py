@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -39,5 +40,11 @@ def cell(value: object) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return `text`, with an apostrophe in front where a spreadsheet would run it: = + - @, tab, return, line feed."""
-    return f"'{text}" if text.startswith(_STARTS) else text
+    """Return `text`, with an apostrophe in front where a spreadsheet would run it: = + - @, tab, return, line feed.
+
+    Control characters, which would drive a terminal that shows the file, become U+FFFD; line breaks and tabs stay.
+    """
+    shown = "".join(
+        c if c in "\t\r\n" or unicodedata.category(c) != "Cc" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+    return f"'{shown}" if shown.startswith(_STARTS) else shown

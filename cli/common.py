@@ -24,8 +24,15 @@ Progress = Callable[[int, int], None]
 
 
 def printable(text: str) -> str:
-    """Return `text` without control characters or direction overrides, so that a name cannot drive a terminal."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
+    """Return `text` without control characters or direction overrides, so that a name cannot drive a terminal.
+
+    The joiner that makes one emoji of several stays.
+    """
+    bad = ("Cc", "Cf", "Cs")
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in bad and c != "\N{ZERO WIDTH JOINER}" else c
+        for c in text
+    )
 
 
 def json_ready(value: Any) -> Any:

@@ -111,10 +111,29 @@ def report(
     style_file: Path | None,
     **options: Any,
 ) -> None:
-    """Make a report of a study: per-class, curve, training, filters, gallery, or all of them.
+    """Make a report of a study, or all that it allows.
+
+    KIND is one of:
+
+    \b
+    per-class    how well each class is told, the hardest and the easiest
+    curve        every subset by its size
+    training     loss and accuracy by epoch
+    models       each member's size, time and accuracy
+    layers       the layers of a network, with their parameters
+    compare      members grouped by a setting of their recipes
+    filters      first-layer kernels, and numbers to them
+    gallery      classes' images with what was said of them
+    confusion    what is taken for what, and the pairs most confused
+    calibration  how well confidence agrees with accuracy
+    diversity    how members differ, and what that gains
+    errors       images all get wrong, rescued and spoiled ones
+    sample       images of each class
+    html         one page to explore all of it
+    all          each of them
 
     Pictures are one column of a paper wide and go to STUDY/report; what they show is also said here.
-    """
+    """  # noqa: D301
     _check_options(kind)
     from analysis.material import Material
     from ensemble.store import Study

@@ -253,6 +253,11 @@ def _given_classes(
         return ids, listed or ids, f"{path}: class_ids"
     if listed is None:
         return None
+    twice = next((name for name in listed if listed.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(
+            f"{path}: class_names: {twice!r} names several columns; save class_ids too, one of its own for each."
+        )
     # Names alone: they are the study's names, or they serve as ids.
     if study is not None and len(set(study.names)) == len(study.names) and set(listed) == set(study.names):
         return tuple(study.ids[study.names.index(name)] for name in listed), listed, f"{path}: class_names"

@@ -15,7 +15,7 @@ from analysis.members.models import Member
 
 AGAINST = {"parameters": "Parameters", "seconds": "Training time"}
 _MARKS = "os^DvPX<>*hp"
-_LEFT, _RIGHT, _HIGH, _BETWEEN = 0.42, 0.14, 1.5, 0.14  # inches
+_LEFT, _RIGHT, _HIGH, _BETWEEN = 0.5, 0.14, 1.5, 0.14  # inches
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _TIMES = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 

@@ -56,7 +56,10 @@ def _read_style(path: Path) -> matplotlib.RcParams:
     was, log.propagate = log.propagate, False
     try:
         settings = matplotlib.rc_params_from_file(path, use_default_template=False, fail_on_error=True)
-    except (OSError, UnicodeDecodeError, ValueError, KeyError) as error:
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadInput(f"{path}: cannot be read as a matplotlib style file, {reason}.") from error
+    except (UnicodeDecodeError, ValueError, KeyError) as error:
         raise BadInput(f"{path}: cannot be read as a matplotlib style file, {error}.") from error
     finally:
         log.removeHandler(listener)

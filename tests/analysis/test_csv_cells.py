@@ -32,3 +32,8 @@ def test_a_file_reads_back(tmp_path: Path) -> None:
     write_csv(tmp_path / "t.csv", ("=a", "b"), [("x, y", 1), ('"', -2.5), ("dog\nhound", None)])
     with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
         assert list(csv.reader(file)) == [["'=a", "b"], ["x, y", "1"], ['"', "-2.5"], ["dog\nhound", ""]]
+
+
+def test_control_characters_cannot_drive_a_terminal() -> None:
+    assert harmless("\x1b[31mred\x07") == "\ufffd[31mred\ufffd"
+    assert harmless("two\nlines\tand a tab") == "two\nlines\tand a tab"

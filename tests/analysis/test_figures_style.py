@@ -169,7 +169,7 @@ def test_a_style_file_lies_over_the_houses(tmp_path: Path) -> None:
     [
         ("fnt.size: 12\n", "Bad key fnt.size"),
         ("font.size: large print\n", "Could not convert"),
-        (None, "No such file"),
+        (None, "no such file"),
     ],
 )
 def test_a_style_file_that_is_none(tmp_path: Path, content: str | None, said: str) -> None:

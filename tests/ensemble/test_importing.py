@@ -83,6 +83,14 @@ def test_a_table_may_call_the_studys_classes_by_their_names(tmp_path: Path) -> N
     assert p.labels is not None and p.labels.tolist() == [1, 0]
 
 
+def test_two_columns_of_one_name_need_ids(tmp_path: Path) -> None:
+    path = npz(tmp_path, class_names=["twin", "twin", "x"])
+    with pytest.raises(BadInput, match="class_names: 'twin' names several columns; save class_ids too"):
+        import_file(path)
+    p = import_file(npz(tmp_path, class_names=["twin", "twin", "x"], class_ids=["a", "b", "c"])).predictions
+    assert p.class_names == ("twin", "twin", "x")
+
+
 def test_a_table_with_labels_by_number_and_without(tmp_path: Path) -> None:
     p = import_file(write(tmp_path / "n.csv", "image,a,b,target\n7,0,1,1\n8,1,0,0\n")).predictions
     assert p.labels is not None and (p.labels.tolist(), p.sample_ids.tolist()) == ([1, 0], ["7", "8"])
