@@ -82,7 +82,7 @@ def models_figure(members: Sequence[Member], columns_wide: float = COLUMN) -> Fi
         beside = axes
     if beside is not None:
         low, high = beside.get_ylim()
-        beside.set_ylim(min(low, high - 2), high)
+        beside.set_ylim(max(0.0, min(low, high - 2)), high)
     shown = [
         Line2D([], [], color=colour, marker=mark, markersize=4.5, linestyle="none", label=names[model])
         for model, (mark, colour) in marks.items()
