@@ -63,13 +63,16 @@ class PlainTallies:
 
         def extend(sums: np.ndarray, mask: int, first: int) -> None:
             """Visit every subset that adds members from `first` on; each is one addition away from its parent."""
+            size = mask.bit_count() + 1
             for m in range(first, members):
+                if not any(size <= k <= size + members - m - 1 for k in wanted):
+                    continue  # too few members are left to reach a wanted size: all 22 of 22 have one way to them
                 own = sums + evidence.leads[m]
                 row = position.get(mask | 1 << m)
                 if row is not None:
                     lost = np.bincount(evidence.sample[own < 0], minlength=evidence.samples)
                     self._ahead[row] = np.minimum(lost, TOP)
-                if mask.bit_count() + 2 <= max(wanted):
+                if size < max(wanted):
                     extend(own, mask | 1 << m, m + 1)
 
         # 31 members' leads fit into 32 bits.

@@ -372,3 +372,12 @@ def test_brute_force_over_all_small_ensembles() -> None:
     best = Best(e, PlainTallies(e, range(1, 4))).choose()
     every = [of_members(c, 3) for k in (1, 2, 3) for c in combinations(range(3), k)]
     assert best.scores(e, "accuracy").mean() == max(s.scores(e, "accuracy").mean() for s in every) <= top
+
+
+def test_subsets_of_nearly_all_of_many_members_need_no_walk_through_the_others() -> None:
+    # 2^26 prefixes lie below the one subset of all 26; a walk through them would not end.
+    rng = np.random.default_rng(0)
+    probs, labels = rng.dirichlet(np.ones(3), (26, 12)).astype(np.float32), rng.integers(0, 3, 12)
+    found = PlainTallies(made(probs, labels), [26])
+    right = int((probs.astype(np.float64).mean(axis=0).argmax(axis=1) == labels).sum())
+    assert found.sums("accuracy", np.ones(12, dtype=bool)).tolist() == [right]
