@@ -5,8 +5,7 @@
 Times are of one run; hovering is the median and the 99th percentile of 200 events.
 Needs Chromium and the extra `dev`. Figures to reach on two cores: 6 members on 10,000 x 200 with 200 images written in
 under 6 s, under 3 MB, ready in under 1 s; 16 members, 65,535 subsets, under 4 MB, hovering under 16 ms of work. Every
-report of the six members
-in under 40 s.
+report of the six members in under 40 s.
 """
 
 import io

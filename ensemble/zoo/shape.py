@@ -28,7 +28,7 @@ def forward_one(network: nn.Module, image_shape: tuple[int, int, int]) -> torch.
             state = {name: t.to("meta") for name, t in tensors.items()}
             with torch.device("meta"):
                 return functional_call(network, state, (torch.zeros(1, channels, height, width),))
-        except Exception:
+        except Exception:  # whatever a library raises there; a real defect is raised once more below
             one = next(iter(tensors.values()))
             if one.is_meta:
                 raise
