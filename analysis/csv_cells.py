@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble.files import write_text
+from ensemble.study.atomic import write_text
 
 # What a spreadsheet takes for the beginning of a formula; the last four are the wide forms of East Asian keyboards.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

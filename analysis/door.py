@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from analysis.stack import PredictionStack
-from analysis.table import SubsetTable
+from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
-from ensemble.predictions import check_labels, check_name, natural_key, single_precision
+from ensemble.study.predictions import check_labels, check_name, natural_key, single_precision
 
 
 def combine(
@@ -26,7 +26,7 @@ def combine(
     rule: "mean", "geometric" or "vote", see `analysis.rules`.
     Raises `BadInput` naming the member and the row that do not hold.
     """
-    from analysis.subsets import subset_table
+    from analysis.subsets.score import subset_table
 
     stack = stack_arrays(probs, labels, members)
     return subset_table(stack, list(range(1, len(stack.members) + 1) if sizes is None else sizes), rule=rule)

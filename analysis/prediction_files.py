@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from analysis.csv_cells import harmless
-from analysis.together import Together
+from analysis.ensemble import Together
 from ensemble.errors import BadInput
-from ensemble.files import replacing
-from ensemble.parquet import require_parquet, write_parquet
-from ensemble.predictions import Predictions
+from ensemble.importing.parquet import require_parquet, write_parquet
+from ensemble.study.atomic import replacing
+from ensemble.study.predictions import Predictions
 
 ANSWERS = ("id", "predicted", "predicted_name", "confidence")
 

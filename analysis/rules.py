@@ -1,7 +1,7 @@
 """The one table of rules by which members are combined, each as whole numbers that are added.
 
 An ensemble's prediction is the lowest-index argmax of the sum of its members' q, whatever the rule; see
-`analysis.fixed_point`. Rules differ in q, and in whether the ensemble has probabilities that NLL and Brier can score.
+`analysis.metrics`. Rules differ in q, and in whether the ensemble has probabilities that NLL and Brier can score.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.fixed_point import SCALE, quantise
-from analysis.metrics import FLOOR
+from analysis.metrics import FLOOR, SCALE, quantise
 from ensemble.errors import BadInput, nearest
 
 if TYPE_CHECKING:

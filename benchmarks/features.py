@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from ensemble.jobs import ALLOCATOR
+from ensemble.training.pool import ALLOCATOR
 
 BATCH = 64
 
@@ -32,13 +32,13 @@ def main() -> None:
     import torch
     from torch.nn import functional as F
 
-    from ensemble.augment import mirror
     from ensemble.datasets import load_dataset
-    from ensemble.features import base_features
-    from ensemble.infer import precision_on
-    from ensemble.inputs import Batches, fit_inputs
-    from ensemble.transfer import freeze
-    from ensemble.zoo import Wanted, build_network
+    from ensemble.inference.inputs import Batches, fit_inputs
+    from ensemble.inference.predict import precision_on
+    from ensemble.models import NetworkSpec, build_network
+    from ensemble.training.augment import mirror
+    from ensemble.training.features import base_features
+    from ensemble.training.transfer import freeze
 
     device = torch.device("cpu")
     train = load_dataset(options.data).split("train")
@@ -51,8 +51,8 @@ def main() -> None:
     def run(kept: bool) -> tuple[float, float]:
         """Return the seconds, and the loss of the last batch."""
         torch.manual_seed(0)
-        wanted = Wanted(images.shape[1:], len(train.class_ids))
-        network = build_network(options.model, wanted).to(memory_format=torch.channels_last).train()
+        spec = NetworkSpec(images.shape[1:], len(train.class_ids))
+        network = build_network(options.model, spec).to(memory_format=torch.channels_last).train()
         freeze(network)
         optimiser = torch.optim.SGD(network.head.parameters(), 0.01, 0.9)
         begun = time.perf_counter()

@@ -17,9 +17,9 @@ from importlib import import_module
 import numpy as np
 from sklearn.metrics import accuracy_score, log_loss
 
-from analysis.door import stack_arrays
-from analysis.evidence import evidence
+from analysis.selection.data import selection_data
 from analysis.selection.greedy import ROUNDS, greedy_order
+from analysis.stack import stack_arrays
 
 TIMES = 5
 
@@ -37,7 +37,7 @@ def make(hard: bool) -> tuple[np.ndarray, np.ndarray]:
 
 def kofn(probs: np.ndarray, labels: np.ndarray, metric: str) -> list[int]:
     """Return what this program chooses, from the arrays on."""
-    return greedy_order(evidence(stack_arrays(probs, labels)), metric)[0]
+    return greedy_order(selection_data(stack_arrays(probs, labels)), metric)[0]
 
 
 def reference(members: list[np.ndarray], labels: np.ndarray, metric: str) -> list[int]:

@@ -21,17 +21,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.door import stack_arrays
-from analysis.evidence import Evidence, evidence
-from analysis.honest import forward, held_out, interval
-from analysis.intervals import wilson
-from analysis.paired import mcnemar, paired
+from analysis.selection.base import Chosen, Selection
 from analysis.selection.best import Best
-from analysis.selection.chosen import Chosen, Selection
+from analysis.selection.cross_validation import cross_validate, interval, paired, prequential
+from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.greedy import Greedy
-from analysis.selection.stack import Stack
+from analysis.selection.stacking import Stack
 from analysis.selection.tallies import PlainTallies
 from analysis.selection.weights import Weights
+from analysis.stack import stack_arrays
+from analysis.statistics import mcnemar, wilson
 
 Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
 MEMBERS = 8
@@ -94,7 +93,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return np.array(probs, dtype=np.float32), labels[rest]
 
 
-def selections(e: Evidence, names: Sequence[str]) -> dict[str, Selection]:
+def selections(e: SelectionData, names: Sequence[str]) -> dict[str, Selection]:
     """Return the selections of these names, and the best single member they are compared with."""
     made: dict[str, Selection] = {"member": Best(e, PlainTallies(e, [1]))}
     for name in names:
@@ -130,7 +129,7 @@ class Row:
 class Truth:
     """What ensembles are truly worth: their accuracy on a population, or `exact` where every one has the same."""
 
-    def __init__(self, population: Evidence | None = None, exact: float = 0.0, sampled: bool = False) -> None:
+    def __init__(self, population: SelectionData | None = None, exact: float = 0.0, sampled: bool = False) -> None:
         self.population, self.exact, self.sampled = population, exact, sampled
         self.known: dict[bytes, np.ndarray] = {}
 
@@ -150,11 +149,11 @@ class Truth:
         return float(scores.var()) / len(scores) if self.sampled else 0.0
 
 
-def one(e: Evidence, names: Sequence[str], truth: Truth) -> dict[str, Row]:
+def one(e: SelectionData, names: Sequence[str], truth: Truth) -> dict[str, Row]:
     """Choose by each of the selections, and set the scores beside the truth."""
     made = selections(e, names)
-    found = {name: held_out(selection) for name, selection in made.items()}
-    gone = {name: forward(selection) for name, selection in made.items()}
+    found = {name: cross_validate(selection) for name, selection in made.items()}
+    gone = {name: prequential(selection) for name, selection in made.items()}
     rows = {}
     for name in names:
         chosen, z = made[name].choose(), found[name].z
@@ -243,8 +242,8 @@ def _print(n: int, names: Sequence[str], results: list[dict[str, Row]]) -> None:
         print(line(name, n, [r[name] for r in results]), flush=True)
 
 
-def _evidence(probs: np.ndarray, labels: np.ndarray) -> Evidence:
-    return evidence(stack_arrays(probs.astype(np.float32), labels))
+def _evidence(probs: np.ndarray, labels: np.ndarray) -> SelectionData:
+    return selection_data(stack_arrays(probs.astype(np.float32), labels))
 
 
 def main() -> None:

@@ -25,16 +25,16 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from analysis.blocks import ArraySource
-from analysis.lattice.engine import ALL, Lattice, lattice_table
-from analysis.lattice.kernels import settle, split_bits, tabulate
-from analysis.lattice.prepare import question
-from analysis.lattice.work import cores
+from analysis.stack import ArraySource
 from analysis.streamed import stream
+from analysis.subsets.engine import ALL, Lattice, lattice_table
+from analysis.subsets.kernels import settle, split_bits, tabulate
+from analysis.subsets.prepare import question
 from benchmarks.generators import KINDS, member_blocks, member_probs, predictions
-from ensemble.h5file import write_predictions
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, Study
+from ensemble.machine import cores
+from ensemble.study.prediction_files import write_predictions
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig
 
 N, C = 10_000, 200
 # Zen 4 and its like: two loads of 256 bits a cycle, one for each eight comparisons of 32 bits.
@@ -252,7 +252,7 @@ def whole_process() -> None:
     with tempfile.TemporaryDirectory() as folder:
         probs, labels = predictions(6, N, C)
         names, ids = tuple(f"n{i:04d}" for i in range(C)), np.array([f"s{i}" for i in range(N)])
-        study = Study.create(Path(folder), Pin("imported", None, None, names, names))
+        study = Study.create(Path(folder), StudyConfig("imported", None, None, names, names))
         for i in range(6):
             study.write(Predictions(f"m-{i}", "val", probs[i], ids, names, names, labels))
         command = [Path(sys.executable).with_name("ens-combine"), "--study", folder, "--k", "all", "--quiet"]

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ensemble.datasets import load_dataset
-from ensemble.datasets.layout import read_layout
+from ensemble.datasets.pack import read_layout
 from ensemble.datasets.source import open_source
 
 PLAIN = 10_000

@@ -22,8 +22,8 @@ from PIL import Image
 
 from benchmarks.generators import member_blocks, member_probs
 from ensemble.datasets import load_dataset
-from ensemble.predictions import Predictions
-from ensemble.store import Study, pin_of
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, config_of
 from tests.page.browser import browser
 
 SAMPLES, CLASSES = 10_000, 200
@@ -73,7 +73,7 @@ def study(root: Path, source: Path, members: int) -> Study:
     """Write a study of made-up predictions on these images."""
     dataset = load_dataset(str(source))
     val = dataset.split("val")
-    made = Study.create(root, pin_of(dataset))
+    made = Study.create(root, config_of(dataset))
     streams, shared, labels = member_blocks(members, SAMPLES, CLASSES)
     # The generator draws labels; the images have their own, so columns are turned to put the truth in its place.
     assert val.labels is not None
@@ -81,7 +81,7 @@ def study(root: Path, source: Path, members: int) -> Study:
     for i, stream in enumerate(streams):
         probs = np.take_along_axis(member_probs(stream, shared), turn, axis=1)
         kernels = stream.standard_normal((64, 3, 7, 7)).astype(np.float32)
-        made.write(Predictions(f"net-{i}", "val", probs, val.sample_ids, made.pin.class_ids, made.pin.class_names,
+        made.write(Predictions(f"net-{i}", "val", probs, val.sample_ids, made.config.class_ids, made.config.class_names,
                                labels=val.labels, first_layer=kernels))  # fmt: skip
     return made
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ensemble.zoo import MODELS
+from ensemble.models import MODELS
 
 PAPERS = ("Ting", "Basutkar", "Mkrtchyan", "Bastidas", "De")
 SYSTEMS = [model for model in MODELS.values() if model.paper in PAPERS and model.reported]

@@ -40,14 +40,14 @@ def make(root: Path, images: int) -> None:
 def ours(model: str, data: Path, threads: int) -> list[float]:
     """Return images/s of each epoch after the first, by `train_member`."""
     from ensemble.datasets import load_dataset
-    from ensemble.epochs import read_epochs
-    from ensemble.jobs import Job
-    from ensemble.recipe import builtin_plan
-    from ensemble.store import Study, pin_of
-    from ensemble.trainer import train_member
+    from ensemble.study.history import read_epochs
+    from ensemble.study.recipe import builtin_plan
+    from ensemble.study.study import Study, config_of
+    from ensemble.training.job import Job
+    from ensemble.training.trainer import train_member
 
     with tempfile.TemporaryDirectory() as folder:
-        study = Study.create(Path(folder), pin_of(load_dataset(data)))
+        study = Study.create(Path(folder), config_of(load_dataset(data)))
         recipe = builtin_plan("ting").with_settings(model=model, epochs=EPOCHS + 1, batch_size=BATCH).base
         train_member(Job(study.root, "m", recipe, threads, "cpu", ("val",)), lambda kind, facts: None)
         epochs = read_epochs(study.member_dir("m") / "history.csv", upto=EPOCHS + 1)
@@ -58,9 +58,9 @@ def network_and_optimiser(model: str):
     """Return the same network, laid out the same way, with a plain optimiser."""
     import torch
 
-    from ensemble.zoo import Wanted, build_network
+    from ensemble.models import NetworkSpec, build_network
 
-    network = build_network(model, Wanted((64, 64, 3), 200, dropout=0.5)).to(memory_format=torch.channels_last)
+    network = build_network(model, NetworkSpec((64, 64, 3), 200, dropout=0.5)).to(memory_format=torch.channels_last)
     return network.train(), torch.optim.SGD(network.parameters(), 0.01, 0.9, weight_decay=2e-3, nesterov=True)
 
 
@@ -70,7 +70,7 @@ def bare(model: str, data: Path, threads: int) -> list[float]:
     from torch.nn import functional as F
 
     from ensemble.datasets import load_dataset
-    from ensemble.inputs import fit_inputs
+    from ensemble.inference.inputs import fit_inputs
 
     torch.set_num_threads(threads)
     train = load_dataset(data).split("train")
@@ -126,7 +126,7 @@ WAYS = {"ours": ours, "bare": bare, "usual": usual}
 
 def in_a_process(way: str, model: str, data: Path, threads: int) -> list[float]:
     """Run one way in a fresh process with the allocator settings members are trained with."""
-    from ensemble.jobs import ALLOCATOR
+    from ensemble.training.pool import ALLOCATOR
 
     line = [sys.executable, "-W", "ignore", "-m", "benchmarks.training", "--one", way, model, str(data), str(threads)]
     env = {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": str(threads)}

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
-from cli.common import Talk, printable
-from ensemble.jobs import Event
+from cli.common import Output, printable
+from ensemble.training.pool import Event
 
 
 def _sentence(member: str, kind: str, facts: dict[str, Any]) -> tuple[str, bool] | None:
@@ -29,14 +29,14 @@ def _sentence(member: str, kind: str, facts: dict[str, Any]) -> tuple[str, bool]
 
 
 @contextlib.contextmanager
-def board(talk: Talk) -> Generator[Event]:
-    """Give the function that hears of members' events (see `ensemble.jobs.train_members`) and shows them."""
-    if talk.quiet or not sys.stderr.isatty():
+def board(output: Output) -> Generator[Event]:
+    """Give the function that hears of members' events (see `ensemble.training.pool.train_members`) and shows them."""
+    if output.quiet or not sys.stderr.isatty():
 
         def tell(member: str, kind: str, facts: dict[str, Any]) -> None:
             said = _sentence(member, kind, facts)
             if said is not None:
-                (talk.warn if said[1] else talk.say)(said[0])
+                (output.warn if said[1] else output.say)(said[0])
 
         yield tell
         return

@@ -11,15 +11,15 @@ from click.core import ParameterSource
 
 from cli import completion
 from cli.combine_text import many, show_choice, show_sizes
-from cli.common import Talk, command, entry
+from cli.common import Output, command, entry
 
 if TYPE_CHECKING:
-    from analysis.evidence import Evidence
+    from analysis.selection.compare import SelectionResult
+    from analysis.selection.data import SelectionData
     from analysis.stack import PredictionStack
-    from analysis.standings import Standing
-    from analysis.table import SubsetTable
-    from ensemble.predictions import Predictions
-    from ensemble.store import Study
+    from analysis.subsets.table import SubsetTable
+    from ensemble.study.predictions import Predictions
+    from ensemble.study.study import Study
 
 EXAMPLES = (
     "ens-combine --k all                                  every subset of the members of ./study, scored on val",
@@ -121,7 +121,7 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
 )
 @click.option("--save", metavar="NAME", help="Keep the chosen ensemble's predictions in the study.")
 def combine(
-    talk: Talk, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
+    output: Output, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
     metric: str, select: str, max_size: int | None, weights: dict[str, float] | None, table: Path | None,
     save: str | None,
 ) -> None:  # fmt: skip
@@ -131,16 +131,23 @@ def combine(
     a vote has the former two, and the geometric mean of more than 12 members too. What is chosen on a split looks
     better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
-    from analysis.evidence import evidence
+    from analysis.selection.compare import (
+        all_scores,
+        check_selection,
+        evaluate_selection,
+        given,
+        selection_of,
+        unchosen,
+    )
+    from analysis.selection.data import selection_data
     from analysis.stack import join
-    from analysis.standings import all_scores, check_selection, given, selection_of, standing, unchosen
-    from analysis.subsets import subset_table
-    from analysis.table_file import check_table_path, write_subset_table
-    from ensemble.store import Study
+    from analysis.subsets.score import subset_table
+    from analysis.subsets.table import check_table_path, write_subset_table
+    from ensemble.study.study import Study
 
     _check_options()
     check_selection(select, rule, max_size)
-    study = Study.open(talk.study)
+    study = Study.open(output.study)
     if table:
         check_table_path(table)
     if save:
@@ -150,30 +157,30 @@ def combine(
     sizes = _within(k, len(stack.members))
     named = None if weights is None else given(weights, stack.members, rule)
     _check_rule(rule, metric, len(stack.members), save)
-    _say_cost(talk, stack, sizes, rule)
-    with talk.progress("Scoring subsets", "samples") as progress:
+    _say_cost(output, stack, sizes, rule)
+    with output.progress("Scoring subsets", "samples") as progress:
         scored = subset_table(stack, sizes, progress, rule)
-    _warn(talk, stack, scored)
+    _warn(output, stack, scored)
     # Gathered before anything is printed: what does not go together is said before work begins.
-    seen = evidence(stack, rule, top5=metric == "top5" or select != "best" or named is not None)
+    seen = selection_data(stack, rule, top5=metric == "top5" or select != "best" or named is not None)
     selection = selection_of(select, seen, sizes, metric, max_size)
-    show_sizes(talk, scored, metric)
+    show_sizes(output, scored, metric)
     if named:
         own = unchosen("given", seen, named, metric)
     else:
-        with talk.progress("Choosing again and again for an honest score", "folds") as progress:
-            own = standing(selection, metric, progress)
+        with output.progress("Choosing again and again for an honest score", "folds") as progress:
+            own = evaluate_selection(selection, metric, progress)
     scores = all_scores(own, seen, scored)
-    if not talk.json:
-        show_choice(talk, scored, scores, own, seen, sizes, metric, max_size)
+    if not output.json:
+        show_choice(output, scored, scores, own, seen, sizes, metric, max_size)
     if table:
         write_subset_table(table, scored)
-        talk.say(f"Wrote {many(len(scored), 'subset')} to {table}.")
+        output.say(f"Wrote {many(len(scored), 'subset')} to {table}.")
     if save:
-        _save(talk, study, save, stack, predictions, own, seen, rule)
-    talk.document(**_document(scored, own, scores, metric, full=len(sizes) == len(stack.members)))
+        _save(output, study, save, stack, predictions, own, seen, rule)
+    output.document(**_document(scored, own, scores, metric, full=len(sizes) == len(stack.members)))
     on = "" if split == "val" else f" --split {split}"
-    talk.next(f"ens-report per-class{on}", f"ens-report curve{on}")
+    output.next(f"ens-report per-class{on}", f"ens-report curve{on}")
 
 
 def _check_options() -> None:
@@ -227,21 +234,21 @@ def _check_rule(rule: str, metric: str, members: int, save: str | None) -> None:
         )
 
 
-def _say_cost(talk: Talk, stack: "PredictionStack", sizes: range, rule: str) -> None:
+def _say_cost(output: Output, stack: "PredictionStack", sizes: range, rule: str) -> None:
     """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it."""
-    from analysis.subsets import is_compiled, plain_is_faster
+    from analysis.subsets.score import is_compiled, plain_is_faster
 
     if stack.labels is None or plain_is_faster(stack, sizes, rule):
         return
     if not is_compiled():
-        talk.say("Compiling for this machine, this once: some ten seconds.")
-    from analysis.lattice.cost import cost
+        output.say("Compiling for this machine, this once: some ten seconds.")
+    from analysis.subsets.cost import cost
 
     size = len(stack.members), stack.samples, stack.classes
     found = cost(*size, sizes, source=stack, rule=rule)
     if found.seconds > 1 or found.bytes > 10_000_000:
         seconds = f"{found.seconds:,.0f} seconds" if found.seconds < 120 else f"{found.seconds / 60:,.0f} minutes"
-        talk.say(
+        output.say(
             f"{many(found.subsets, 'subset')} of {size[0]} members: a table of {found.bytes / 1e6:,.0f} MB, "
             f"about {seconds}."
         )
@@ -250,7 +257,7 @@ def _say_cost(talk: Talk, stack: "PredictionStack", sizes: range, rule: str) -> 
 def _check_free(study: "Study", name: str) -> None:
     """Raise `BadInput` where the study has a member or an ensemble called `name` already."""
     from ensemble.errors import BadInput
-    from ensemble.predictions import check_name
+    from ensemble.study.predictions import check_name
 
     check_name(name, "--save")
     holds = [split for split in study.splits() if name in study.members(split)]
@@ -258,38 +265,38 @@ def _check_free(study: "Study", name: str) -> None:
         raise BadInput(f"--save {name}: {study.root} has that name already; choose another one.")
 
 
-def _warn(talk: Talk, stack: "PredictionStack", table: "SubsetTable") -> None:
+def _warn(output: Output, stack: "PredictionStack", table: "SubsetTable") -> None:
     if any(stack.dropped):
         lost = ", ".join(f"{m} {n:,}" for m, n in zip(stack.members, stack.dropped, strict=True) if n)
-        talk.warn(f"the members share {stack.samples:,} samples, which are scored; left out: {lost}.")
+        output.warn(f"the members share {stack.samples:,} samples, which are scored; left out: {lost}.")
     floor = "2^-26" if table.rule == "geometric" else "1e-12"
     if table.floored:
-        talk.warn(
+        output.warn(
             f"{table.floored:,} of {len(stack.members) * stack.samples:,} member probabilities of the true class "
             f"lay below {floor} and count as {floor} in the NLL."
         )
 
 
 def _save(
-    talk: Talk, study: "Study", name: str, stack: "PredictionStack", predictions: Sequence["Predictions"],
-    own: "Standing", seen: "Evidence", rule: str,
+    output: Output, study: "Study", name: str, stack: "PredictionStack", predictions: Sequence["Predictions"],
+    own: "SelectionResult", seen: "SelectionData", rule: str,
 ) -> None:  # fmt: skip
     """Keep the chosen ensemble's predictions in the study."""
-    from analysis.honest import out_of_fold
-    from analysis.saved import saved_ensemble
+    from analysis.ensemble import saved_ensemble
+    from analysis.selection.cross_validation import out_of_fold
 
     # A regression knows the samples it was fitted to: what is kept was said of each by one fitted without it.
     apart = out_of_fold(seen, own.held) if own.chosen.weights is None and own.held else None
     path = study.write(saved_ensemble(name, stack, own.chosen, predictions, rule, own.name, apart))
     note = ", each sample as a regression says that was fitted without it" if apart is not None else ""
-    talk.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
+    output.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
 
 
 def _document(
-    table: "SubsetTable", own: "Standing", scores: dict[str, float], metric: str, full: bool
+    table: "SubsetTable", own: "SelectionResult", scores: dict[str, float], metric: str, full: bool
 ) -> dict[str, Any]:
     """Return the JSON of docs/reference/json.md; full: whether the table holds every subset."""
-    from analysis.shapley import SHOWN, shapley
+    from analysis.subsets.shapley import SHOWN, shapley
 
     chosen, found = own.chosen, own.honest
     equal = chosen.weights is None or (own.name == "best")

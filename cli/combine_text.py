@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cli.common import Talk
+from cli.common import Output
 
 if TYPE_CHECKING:
-    from analysis.evidence import Evidence
-    from analysis.paired import Paired
-    from analysis.shapley import Shapley
-    from analysis.standings import Standing
-    from analysis.table import SubsetTable
+    from analysis.selection.compare import SelectionResult
+    from analysis.selection.cross_validation import Paired
+    from analysis.selection.data import SelectionData
+    from analysis.subsets.shapley import Shapley
+    from analysis.subsets.table import SubsetTable
 
 NAMES = {
     "member": "best member", "all": "all members", "best": "best subset", "greedy": "greedy", "weights": "weights",
@@ -22,12 +22,12 @@ SHORT = {"accuracy": "accuracy", "top5": "top-5", "nll": "NLL", "brier": "Brier"
 BAR = 24  # characters of the longest bar
 
 
-def show_sizes(talk: Talk, table: "SubsetTable", metric: str) -> None:
+def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
     """Print the table by size, and the best of each."""
-    from analysis.table import name_set
+    from analysis.subsets.table import name_set
 
     by_size = table.by_size(metric)
-    talk.table(
+    output.table(
         ("k", "subsets", "accuracy", "min", "max", "top-5", "NLL", "Brier"),
         [
             (
@@ -41,49 +41,56 @@ def show_sizes(talk: Talk, table: "SubsetTable", metric: str) -> None:
         f"{many(table.samples, 'sample')} of {table.split}, {table.classes} classes",
         left=(),
     )  # fmt: skip
-    talk.text(f"Best of each size by {_title(metric)}:")
+    output.text(f"Best of each size by {_title(metric)}:")
     for s in by_size:
-        talk.text(
+        output.text(
             f"  k = {s.k:<2}  {value(metric, s.best.score(metric)):>7}  {name_set(s.best.members, table.members)}"
         )
 
 
 def show_choice(
-    talk: Talk, table: "SubsetTable", scores: dict[str, float], own: "Standing", seen: "Evidence", sizes: range,
-    metric: str, max_size: int | None,
+    output: Output, table: "SubsetTable", scores: dict[str, float], own: "SelectionResult", seen: "SelectionData",
+    sizes: range, metric: str, max_size: int | None,
 ) -> None:  # fmt: skip
     """Say what was chosen and what it is worth; beside it the other ways to choose, the test, and Shapley values.
 
     scores: metric -> the chosen ensemble's score on all samples. sizes: those of the subsets that were scored.
     """
     from analysis.selection.best import Best
-    from analysis.shapley import SHOWN, shapley
-    from analysis.standings import against_the_best_member, beside, everyone, selection_of, standing, unchosen
+    from analysis.selection.compare import (
+        against_the_best_member,
+        beside,
+        evaluate_selection,
+        everyone,
+        selection_of,
+        unchosen,
+    )
+    from analysis.subsets.shapley import SHOWN, shapley
 
-    member = standing(selection_of("member", seen, [1], metric), metric)
+    member = evaluate_selection(selection_of("member", seen, [1], metric), metric)
     alone = seen.source.members[member.chosen.members[0]], member.apparent
     budget = f" of at most {max_size}" if max_size else ""
     label = {"best": "Best", "given": "As given"}.get(own.name, f"Chosen by {own.name}")
     choices = own.selection.choices if isinstance(own.selection, Best) else 0
-    show_chosen(talk, label + budget, table, scores, own, alone, metric, choices)
+    show_chosen(output, label + budget, table, scores, own, alone, metric, choices)
     if seen.members == 1:
         return
     quick, slow = beside(own.name, seen, sizes, metric, max_size)
-    with talk.progress("Choosing in other ways", "folds") as progress:
-        others = [standing(selection, metric, progress) for selection in quick]
+    with output.progress("Choosing in other ways", "folds") as progress:
+        others = [evaluate_selection(selection, metric, progress) for selection in quick]
     rows = [member, unchosen("all", seen, everyone(seen), metric), own, *others]
     order = ("member", "all", "given", "best", "greedy", "weights", "stack")
-    show_standings(talk, sorted(rows, key=lambda s: order.index(s.name)), own.name, slow, metric, table.members)
+    show_standings(output, sorted(rows, key=lambda s: order.index(s.name)), own.name, slow, metric, table.members)
     if own.selection is not None and choices != 1:
         test = against_the_best_member(own.selection, metric)
         if test is not None:
-            show_paired(talk, own.name, test)
+            show_paired(output, own.name, test)
     if len(sizes) == seen.members:
-        show_shapley(talk, [shapley(table, name) for name in SHOWN])
+        show_shapley(output, [shapley(table, name) for name in SHOWN])
 
 
 def show_chosen(
-    talk: Talk, label: str, table: "SubsetTable", scores: dict[str, float], standing: "Standing",
+    output: Output, label: str, table: "SubsetTable", scores: dict[str, float], result: "SelectionResult",
     alone: tuple[str, float], metric: str, choices: int,
 ) -> None:  # fmt: skip
     """Print the chosen ensemble, its scores, and what it gains over the best member.
@@ -93,32 +100,37 @@ def show_chosen(
     """
     from analysis.metrics import METRICS
 
-    talk.text(f"\n{label}: {spelled(standing, table.members)}")
-    talk.text(
+    output.text(f"\n{label}: {spelled(result, table.members)}")
+    output.text(
         f"  accuracy {percent(scores['accuracy'])}, top-5 {percent(scores['top5'])}, "
         f"NLL {value('nll', scores['nll'])}, Brier {value('brier', scores['brier'])}"
     )
     name, score = alone
-    if [table.members[i] for i in standing.chosen.members] != [name]:
+    if [table.members[i] for i in result.chosen.members] != [name]:
         gain = METRICS[metric].advantage(scores[metric], score)
         points = f"{100 * gain:+.2f} points" if metric in ("accuracy", "top5") else f"{gain:+.4f}"
-        talk.text(f"  Gain in {_title(metric)} over the best member, {name} ({value(metric, score)}): {points}")
-    found = standing.honest
-    if standing.selection is None or choices == 1:
+        output.text(f"  Gain in {_title(metric)} over the best member, {name} ({value(metric, score)}): {points}")
+    found = result.honest
+    if result.selection is None or choices == 1:
         return
     chosen = f"chosen from {choices:,} subsets" if choices else "fitted"
-    talk.text(f"  It was {chosen} on {table.split}, the split that scores it, so its score flatters it.")
+    output.text(f"  It was {chosen} on {table.split}, the split that scores it, so its score flatters it.")
     if found.score is None:
-        talk.text(f"  Honest score: {found.how}.")
+        output.text(f"  Honest score: {found.how}.")
     else:
-        talk.text(
-            f"  Honest accuracy {percent(found.score)}, 95 % interval {_interval(standing)}; "
+        output.text(
+            f"  Honest accuracy {percent(found.score)}, 95 % interval {_interval(result)}; "
             f"optimism {_points(found.optimism)}."
         )
 
 
 def show_standings(
-    talk: Talk, standings: Sequence["Standing"], asked: str, slow: Sequence[str], metric: str, members: Sequence[str]
+    output: Output,
+    standings: Sequence["SelectionResult"],
+    asked: str,
+    slow: Sequence[str],
+    metric: str,
+    members: Sequence[str],
 ) -> None:
     """Print the ways to choose beside each other, the one asked for marked; `slow`: those that were left out."""
     other = metric != "accuracy"
@@ -135,22 +147,22 @@ def show_standings(
         for s in standings
     ]
     columns = ("  chosen by", "members", "apparent", "honest", "95 %", "optimism")
-    talk.text("")
-    talk.table(
+    output.text("")
+    output.table(
         columns + ((SHORT[metric], "honest") if other else ()),
         rows,
         title="Ways to choose, and the accuracy of what they chose",
         cut=(),
     )
     for line in sorted({f"Honest: {s.honest.how}." for s in standings if s.name == asked}):
-        talk.text(line)
+        output.text(line)
     if slow:
-        talk.text(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in slow)}.")
+        output.text(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in slow)}.")
 
 
-def show_paired(talk: Talk, asked: str, found: "Paired") -> None:
+def show_paired(output: Output, asked: str, found: "Paired") -> None:
     """Print the paired test of the chosen way against the best member."""
-    talk.text(
+    output.text(
         f"Against the best member, on {found.samples:,} samples, each chosen on the samples before it: "
         f"{_points(found.difference)} ({100 * found.low:+.2f} to {100 * found.high:+.2f}) for {WINNERS[asked]}, "
         f"{found.won:,} won and {found.lost:,} lost, {_p(found.p)} (McNemar, mid-p). "
@@ -159,10 +171,10 @@ def show_paired(talk: Talk, asked: str, found: "Paired") -> None:
     )
 
 
-def show_shapley(talk: Talk, values: Sequence["Shapley"]) -> None:
+def show_shapley(output: Output, values: Sequence["Shapley"]) -> None:
     """Print each member's contribution, the largest first, with bars for accuracy."""
     first = values[0]
-    talk.text("")
+    output.text("")
     longest = max(abs(v) for v in first.values.values()) or 1
     rows = [
         (
@@ -173,7 +185,7 @@ def show_shapley(talk: Talk, values: Sequence["Shapley"]) -> None:
         )
         for member, share in sorted(first.values.items(), key=lambda item: -item[1])
     ]
-    talk.table(
+    output.table(
         ("member", "points", "", *(SHORT[v.metric] for v in values[1:])),
         rows,
         title=f"Shapley values: from {percent(first.empty)} (none) to {percent(first.all)} (all)",
@@ -182,9 +194,9 @@ def show_shapley(talk: Talk, values: Sequence["Shapley"]) -> None:
     )
 
 
-def spelled(standing: "Standing", members: Sequence[str]) -> str:
+def spelled(result: "SelectionResult", members: Sequence[str]) -> str:
     """Name an ensemble's members, with their weights where those differ."""
-    chosen = standing.chosen
+    chosen = result.chosen
     names = [members[i] for i in chosen.members]
     if chosen.weights is None:
         return f"a regression on {', '.join(names)}"
@@ -211,8 +223,8 @@ def value(metric: str, score: float) -> str:
     return percent(score) if metric in ("accuracy", "top5") else f"{score:.4f}"
 
 
-def _interval(standing: "Standing") -> str:
-    low, high = standing.honest.low, standing.honest.high
+def _interval(result: "SelectionResult") -> str:
+    low, high = result.honest.low, result.honest.high
     return "-" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}"
 
 

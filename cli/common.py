@@ -51,7 +51,7 @@ def json_ready(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Talk:
+class Output:
     """How a command speaks: results on standard output, everything else on standard error."""
 
     study: Path
@@ -213,7 +213,7 @@ def command(name: str, examples: Sequence[str], *, study: bool = True) -> Callab
             json: bool, quiet: bool, config: Path | None, debug: bool, study: Path | None = None, **options: Any
         ) -> Any:
             where = study or Path(os.environ.get("ENS_STUDY", "study"))
-            return function(Talk(study=where, json=json, quiet=quiet, debug=debug), **options)
+            return function(Output(study=where, json=json, quiet=quiet, debug=debug), **options)
 
         shared = [
             click.option(

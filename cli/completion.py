@@ -25,7 +25,7 @@ def splits(context: click.Context, _option: click.Parameter, start: str) -> list
 
 def models(_context: click.Context, _option: click.Parameter, start: str) -> list[CompletionItem]:
     """Offer the networks that ship by name."""
-    from ensemble.zoo import MODELS
+    from ensemble.models import MODELS
 
     return _beginning(start, MODELS)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.common import Talk, command, entry, group
+from cli.common import Output, command, entry, group
 
 data = group(
     "ens-data",
@@ -17,12 +17,12 @@ data = group(
 
 
 @command("ens-data list", examples=["ens-data list", "ens-data list --json"], study=False)
-def list_(talk: Talk) -> None:
+def list_(output: Output) -> None:
     """List the embedded datasets, the layouts that --data takes, and the packs in the cache."""
     from ensemble.datasets import DATASETS, LAYOUTS, cache_folder, cached_packs
 
     packs = list(cached_packs())
-    talk.document(
+    output.document(
         datasets=[{"name": name, "about": embedded.about} for name, embedded in DATASETS.items()],
         layouts=[{"name": name, "about": about} for name, about in LAYOUTS.items()],
         cache=cache_folder(),
@@ -30,55 +30,55 @@ def list_(talk: Talk) -> None:
     )
     rows = [[name, embedded.about] for name, embedded in DATASETS.items()]
     rows += [[name, about] for name, about in LAYOUTS.items()]
-    talk.table(["--data", "what it is"], rows, left=(0, 1))
-    talk.text(f"Packed images are kept in {cache_folder()} ({len(packs)} now).")
+    output.table(["--data", "what it is"], rows, left=(0, 1))
+    output.text(f"Packed images are kept in {cache_folder()} ({len(packs)} now).")
     for path, source, size in packs:
-        talk.text(f"  {path}: {size / 1e6:,.0f} MB, made of {source}")
-    talk.next("ens-train --data digits")
+        output.text(f"  {path}: {size / 1e6:,.0f} MB, made of {source}")
+    output.next("ens-train --data digits")
 
 
 @command(
     "ens-data check", examples=["ens-data check data/tiny-imagenet-200.zip", "ens-data check flowers/"], study=False
 )
 @click.argument("path")
-def check(talk: Talk, path: str) -> int:
+def check(output: Output, path: str) -> int:
     """Open every image of PATH (a folder, a zip, a pack) and report counts, classes, sizes, and what is broken.
 
     The exit status is 2 where something forbids training on it.
     """
     from ensemble.datasets import check_source
 
-    with talk.progress("Looking at images", "images") as progress:
+    with output.progress("Looking at images", "images") as progress:
         report = check_source(path, progress)
     content = asdict(report)
     classes = [
         {"id": i, "name": name} for i, name in zip(content.pop("class_ids"), content.pop("class_names"), strict=True)
     ]
-    talk.document(ok=report.ok, **content, classes=classes)
-    talk.text(f"{report.source}: layout {report.layout}, {len(classes)} classes ({_some(report.class_names)})")
-    talk.table(
+    output.document(ok=report.ok, **content, classes=classes)
+    output.text(f"{report.source}: layout {report.layout}, {len(classes)} classes ({_some(report.class_names)})")
+    output.table(
         ["split", "images", "fewest a class", "most a class"],
         [
             [name, f"{s.images:,}", *(["unlabelled", ""] if not s.labelled else [f"{s.fewest:,}", f"{s.most:,}"])]
             for name, s in report.splits.items()
         ],
     )
-    talk.text("sizes: " + _counts(report.sizes))
-    talk.text("kinds: " + _counts(report.modes))
+    output.text("sizes: " + _counts(report.sizes))
+    output.text("kinds: " + _counts(report.modes))
     for note in report.notes:
-        talk.text(note)
+        output.text(note)
     for problem in report.problems[:20]:
-        talk.text(f"Problem: {problem}")
+        output.text(f"Problem: {problem}")
     if len(report.problems) > 20:
-        talk.text(f"{len(report.problems) - 20:,} more problems; --json lists them all.")
+        output.text(f"{len(report.problems) - 20:,} more problems; --json lists them all.")
     if not report.ok:
-        talk.warn(
+        output.warn(
             f"{path} cannot be used as it is, for {len(report.problems):,} reasons."
             if len(report.problems) > 1
             else f"{path} cannot be used as it is."
         )
     else:
-        talk.next(f"ens-train --data {_quoted(path)}")
+        output.next(f"ens-train --data {_quoted(path)}")
     return 0 if report.ok else 2
 
 
@@ -95,15 +95,15 @@ def check(talk: Talk, path: str) -> int:
     metavar="N",
     help="Make each image N x N: shorter side resized, centre cut out.",
 )
-def pack(talk: Talk, path: Path, out: Path | None, size: int | None) -> None:
+def pack(output: Output, path: Path, out: Path | None, size: int | None) -> None:
     """Decode the images of PATH once into plain arrays, from which training reads them in no time."""
     from ensemble.datasets import load_dataset, pack_source
 
-    with talk.progress("Packing", "images") as progress:
+    with output.progress("Packing", "images") as progress:
         folder = pack_source(path, out, size, progress)
     dataset = load_dataset(folder)
     h, w, ch = dataset.image_shape
-    talk.document(
+    output.document(
         source=path,
         pack=folder,
         fingerprint=dataset.fingerprint,
@@ -113,11 +113,11 @@ def pack(talk: Talk, path: Path, out: Path | None, size: int | None) -> None:
         notes=dataset.notes,
     )
     counts = ", ".join(f"{len(split):,} {name}" for name, split in dataset.splits.items())
-    talk.text(f"{folder}: {counts} images of {w} x {h} x {ch}, {len(dataset.class_ids)} classes")
+    output.text(f"{folder}: {counts} images of {w} x {h} x {ch}, {len(dataset.class_ids)} classes")
     for note in dataset.notes:
-        talk.text(note)
+        output.text(note)
     # Without a folder or a size of its own, the pack is found again by its source.
-    talk.next(f"ens-train --data {_quoted(path if out is None and size is None else folder)}")
+    output.next(f"ens-train --data {_quoted(path if out is None and size is None else folder)}")
 
 
 @command(
@@ -132,18 +132,18 @@ def pack(talk: Talk, path: Path, out: Path | None, size: int | None) -> None:
     metavar="DIR",
     help="The folder for the zip.",
 )
-def fetch(talk: Talk, name: str, out: Path) -> None:
+def fetch(output: Output, name: str, out: Path) -> None:
     """Fetch Tiny ImageNet's zip (248 MB) from its official address, and check its size and checksum.
 
     Cut off, it goes on where it was; a right file that is there is not fetched again.
     """
     from ensemble.datasets.fetch import MD5, SIZE, URL, fetch_tiny_imagenet
 
-    with talk.progress("Fetching", "MB") as progress:
+    with output.progress("Fetching", "MB") as progress:
         path = fetch_tiny_imagenet(out, lambda done, total: progress(done // 10**6, total // 10**6))
-    talk.document(dataset=name, path=path, url=URL, bytes=SIZE, md5=MD5)
-    talk.text(f"{path}: {SIZE:,} bytes, MD5 {MD5}")
-    talk.next(f"ens-data check {_quoted(path)}", f"ens-train --data {_quoted(path)}")
+    output.document(dataset=name, path=path, url=URL, bytes=SIZE, md5=MD5)
+    output.text(f"{path}: {SIZE:,} bytes, MD5 {MD5}")
+    output.next(f"ens-data check {_quoted(path)}", f"ens-train --data {_quoted(path)}")
 
 
 def _quoted(path: str | Path) -> str:

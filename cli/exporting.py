@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli import completion
-from cli.common import Talk, command, entry
+from cli.common import Output, command, entry
 
 
 @command(
@@ -21,18 +21,18 @@ from cli.common import Talk, command, entry
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Ends in .npz, .csv or .parquet."
 )
-def export(talk: Talk, name: str, split: str, out: Path) -> None:
+def export(output: Output, name: str, split: str, out: Path) -> None:
     """Write the predictions of NAME to a file: a member, a saved ensemble, or 'all' for the mean of all members.
 
     ens-import reads such a file back. A file that is there is replaced.
     """
     from analysis import prediction_files
-    from analysis.saved import saved_ensemble
-    from analysis.selection.chosen import of_members
+    from analysis.ensemble import saved_ensemble
+    from analysis.selection.base import of_members
     from analysis.stack import join
-    from ensemble.store import Study
+    from ensemble.study.study import Study
 
-    study = Study.open(talk.study)
+    study = Study.open(output.study)
     prediction_files.check_export(out)
     if name == "all":
         members = study.select(split)
@@ -43,12 +43,12 @@ def export(talk: Talk, name: str, split: str, out: Path) -> None:
         predictions = study.read(name, split)
     prediction_files.export(out, predictions)
     n, c = predictions.probs.shape
-    talk.document(
-        study=talk.study, name=name, split=split, samples=n, classes=c, labelled=predictions.labels is not None,
+    output.document(
+        study=output.study, name=name, split=split, samples=n, classes=c, labelled=predictions.labels is not None,
         parents=predictions.parents, file=out,
     )  # fmt: skip
-    talk.text(f"{out}: {n:,} x {c:,} probabilities of {name} on {split}")
-    talk.say(f"Elsewhere: ens-import {out}")
+    output.text(f"{out}: {n:,} x {c:,} probabilities of {name} on {split}")
+    output.say(f"Elsewhere: ens-import {out}")
 
 
 main = entry(export)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.common import Talk, command, entry
+from cli.common import Output, command, entry
 
 _FILE = click.Path(path_type=Path)
 
@@ -31,18 +31,18 @@ _FILE = click.Path(path_type=Path)
 @click.option("--classes", type=_FILE, metavar="FILE", help="The class ids in the order of columns, or id<TAB>name.")
 @click.option("--logits", is_flag=True, help="The values are logits: the softmax is taken.")
 @click.option("--force", is_flag=True, help="Replace members of the same name that were imported before.")
-def import_(talk: Talk, files: tuple[Path, ...], member: str | None, force: bool, **options: Any) -> None:
+def import_(output: Output, files: tuple[Path, ...], member: str | None, force: bool, **options: Any) -> None:
     """Make predictions from anywhere members of a study.
 
     Read are .npz and .h5 with probs or logits, .npy, .csv and .parquet with an id column and a column a class, and
     predictions files of kofn. All files are checked before any is written.
     """
     from analysis.metrics import accuracy
-    from ensemble.admission import admit, study_classes
-    from ensemble.importing import import_files
+    from ensemble.importing.parse import import_files
+    from ensemble.importing.validate import admit, study_classes
 
-    imported = import_files(files, member=member, study_classes=study_classes(talk.study), **options)
-    paths, warnings = admit(talk.study, imported, force=force)
+    imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
+    paths, warnings = admit(output.study, imported, force=force)
 
     members, rows = [], []
     for one, path in zip(imported, paths, strict=True):
@@ -55,25 +55,25 @@ def import_(talk: Talk, files: tuple[Path, ...], member: str | None, force: bool
         shown = "unlabelled" if share is None else f"{share:.2%}"
         rows.append([p.member, p.split, f"{len(p):,}", f"{len(p.class_ids):,}", shown])
         for note in one.notes:
-            talk.say(f"Note: {one.file}: {note}.")
+            output.say(f"Note: {one.file}: {note}.")
         if one.clipped_rows:
-            talk.warn(
+            output.warn(
                 f"{one.file}: {one.clipped_rows} of {len(p)} rows were off by rounding, clipped and renormalised."
             )
         if share is None:
-            talk.warn(f"{one.file}: has no labels, so it cannot be scored; give them with --labels.")
+            output.warn(f"{one.file}: has no labels, so it cannot be scored; give them with --labels.")
         elif share <= 1 / len(p.class_ids):
-            talk.warn(
+            output.warn(
                 f"{one.file}: {share:.2%} right is no better than chance; are rows, labels and classes in one order?"
             )
     for warning in warnings:
-        talk.warn(warning)
-    talk.table(
-        ["Member", "Split", "Samples", "Classes", "Accuracy"], rows, title=f"Imported into {talk.study}", left=(0, 1)
+        output.warn(warning)
+    output.table(
+        ["Member", "Split", "Samples", "Classes", "Accuracy"], rows, title=f"Imported into {output.study}", left=(0, 1)
     )
-    talk.document(study=talk.study, members=members, warnings=warnings)
+    output.document(study=output.study, members=members, warnings=warnings)
     split = imported[0].predictions.split
-    talk.next("ens-combine --k all" + ("" if split == "val" else f" --split {split}"))
+    output.next("ens-combine --k all" + ("" if split == "val" else f" --split {split}"))
 
 
 main = entry(import_)

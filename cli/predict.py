@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli import completion
-from cli.common import Talk, command, entry
+from cli.common import Output, command, entry
 from ensemble.errors import BadInput
 
 EXAMPLES = (
@@ -63,7 +63,7 @@ EXAMPLES = (
 @click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be read.")
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu', 'cuda' or 'cuda:1'.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the CPU.  [default: all cores]")
-def predict(talk: Talk, **options: Any) -> None:
+def predict(output: Output, **options: Any) -> None:
     """Say what members, or a saved ensemble, see in new images.
 
     A folder with one folder for each class, named by the classes' ids or names, is labelled by them, and scored. Images
@@ -76,7 +76,7 @@ def predict(talk: Talk, **options: Any) -> None:
         if error.name not in ("torch", "safetensors"):
             raise
         raise BadInput(f"ens-predict runs networks, and {error.name} is missing: pip install 'kofn[train]'.") from error
-    predict_images(talk, **options)
+    predict_images(output, **options)
 
 
 def _check_options(options: dict[str, Any]) -> None:

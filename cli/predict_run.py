@@ -9,26 +9,25 @@ from typing import Any
 
 import numpy as np
 
+from analysis.ensemble import Together, saved_ensemble, together
 from analysis.metrics import accuracy
 from analysis.prediction_files import ANSWERS, write_answers
 from analysis.rules import rule_of
-from analysis.saved import saved_ensemble
-from analysis.selection.chosen import Weighted
+from analysis.selection.base import Weighted
 from analysis.stack import join
-from analysis.together import Together, together
-from cli.common import Talk
+from cli.common import Output
 from ensemble.datasets.new_images import NewImages, Seen, new_images
+from ensemble.datasets.submission import LINE, check_submission, write_submission
 from ensemble.errors import BadInput, storage_error
-from ensemble.extra_split import ExtraSplit, Fingerprint
-from ensemble.first_layer import first_layer
-from ensemble.infer import BATCH
-from ensemble.jobs import cores
-from ensemble.predictions import Predictions
-from ensemble.speakers import Speakers, speakers
-from ensemble.store import Study
-from ensemble.submission import LINE, check_submission, write_submission
-from ensemble.trained import Trained, averaged, open_members
-from ensemble.views import PLAIN, Views, views_named
+from ensemble.inference.extra_split import ExtraSplit, Fingerprint
+from ensemble.inference.members import EnsembleSpec, ensemble_spec
+from ensemble.inference.predict import BATCH
+from ensemble.inference.predictor import TrainedMember, averaged, open_members
+from ensemble.inference.tta import PLAIN, Views, views_named
+from ensemble.machine import cores
+from ensemble.study.filters import first_layer
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study
 
 BLOCK_BYTES = 64 * 2**20  # of images decoded at a time
 SHOWN = 5
@@ -44,18 +43,18 @@ class _Said:
 
 
 def predict_images(
-    talk: Talk, *, data: str | None, part: str | None, members: tuple[str, ...], ensemble: str, split: str | None,
+    output: Output, *, data: str | None, part: str | None, members: tuple[str, ...], ensemble: str, split: str | None,
     out: Path | None, format_: str, tta: str, skip_unreadable: bool, device: str, threads: int | None,
 ) -> None:  # fmt: skip
     """Do what the options of ens-predict ask for, and say what was found."""
     views = views_named(tta)
-    study = Study.open(talk.study)
-    who = speakers(study, members, ensemble)
+    study = Study.open(output.study)
+    who = ensemble_spec(study, members, ensemble)
     if out is not None:
         _check_out(out, format_)
-    new = _images(talk, study, data, part, split)
+    new = _images(output, study, data, part, split)
     if format_ == "tiny-imagenet":
-        check_submission(new.sample_ids, study.pin.class_ids)
+        check_submission(new.sample_ids, study.config.class_ids)
     keeper = None
     if split is not None:
         keeper = ExtraSplit(study, split, views.name)
@@ -63,10 +62,10 @@ def predict_images(
         _check_folder(study.root / "predictions")
     trained = open_members(study, who.members, device, threads or cores())
     for note in new.notes:
-        talk.say(f"{new.source}: {note}")
+        output.say(f"{new.source}: {note}")
     if who.without:
-        talk.say(f"Left out, being predictions without a network: {', '.join(who.without)}.")
-    said = _all_say(talk, study, trained, new, views, skip_unreadable, split or new.part or "new")
+        output.say(f"Left out, being predictions without a network: {', '.join(who.without)}.")
+    said = _all_say(output, study, trained, new, views, skip_unreadable, split or new.part or "new")
     own = together(join(said.predictions), who.weights, who.rule)
     plain = None if said.plain is None else together(join(said.plain), who.weights, who.rule).accuracy()
     files: list[str] = []
@@ -75,31 +74,31 @@ def predict_images(
     if out is not None:
         (write_answers(out, own) if format_ == "csv" else
          write_submission(out, own.stack.sample_ids, own.preds, own.stack.class_ids))  # fmt: skip
-    talk.document(**_document(talk, new, said.predictions, own, plain, who, views, split, files, out))
-    _summary(talk, new, said.predictions, own, plain, who, views, split)
+    output.document(**_document(output, new, said.predictions, own, plain, who, views, split, files, out))
+    _summary(output, new, said.predictions, own, plain, who, views, split)
     if files:
-        talk.say(f"Kept as split {split!r} in {study.root}/predictions: {len(files)} files.")
+        output.say(f"Kept as split {split!r} in {study.root}/predictions: {len(files)} files.")
     if out is not None:
-        talk.say(f"Wrote {len(own.preds):,} predictions to {out}.")
+        output.say(f"Wrote {len(own.preds):,} predictions to {out}.")
     if not files and out is None:
-        talk.say("Nothing was kept: --out FILE writes all predictions, --split NAME keeps them in the study.")
+        output.say("Nothing was kept: --out FILE writes all predictions, --split NAME keeps them in the study.")
     if split is not None and own.stack.labels is not None:
-        talk.next(f"ens-combine --split {split}", f"ens-report per-class --split {split}")
+        output.next(f"ens-combine --split {split}", f"ens-report per-class --split {split}")
     elif split is not None:
-        talk.next(f"ens-export {who.ensemble or who.members[0]} --split {split} --out {split}.npz")
+        output.next(f"ens-export {who.ensemble or who.members[0]} --split {split} --out {split}.npz")
 
 
-def _images(talk: Talk, study: Study, data: str | None, part: str | None, split: str | None) -> NewImages:
+def _images(output: Output, study: Study, data: str | None, part: str | None, split: str | None) -> NewImages:
     """List the images asked for: of the study itself where no others are named."""
-    source = data or study.pin.source
+    source = data or study.config.source
     if source is None:
         raise BadInput(f"{study.root}: its predictions were imported, so name the images to look at with --data.")
-    with talk.progress("Packing images", "images") as progress:
-        return new_images(source, study.pin.class_ids, study.pin.class_names, part, split, progress)
+    with output.progress("Packing images", "images") as progress:
+        return new_images(source, study.config.class_ids, study.config.class_names, part, split, progress)
 
 
 def _all_say(
-    talk: Talk, study: Study, trained: list[Trained], new: NewImages, views: Views, skip: bool, split: str
+    output: Output, study: Study, trained: list[TrainedMember], new: NewImages, views: Views, skip: bool, split: str
 ) -> _Said:
     """Have each member look at all images, a block at a time; the images of other sizes are told of at the end."""
     shape = trained[0].image_shape
@@ -112,7 +111,7 @@ def _all_say(
     probs: list[list[np.ndarray]] = [[] for _ in trained]
     plain: list[list[np.ndarray]] = [[] for _ in trained]
     done = 0
-    with talk.progress("Looking at images", "images") as progress:
+    with output.progress("Looking at images", "images") as progress:
         for block in new.blocks(shape, at_once, seen, skip=skip):
             if new.fingerprint is None:
                 fingerprint.add(block.images)
@@ -126,9 +125,9 @@ def _all_say(
             done += len(block.rows)
             progress(done, len(new))
     for note in seen.notes(shape):
-        talk.say(f"{new.source}: {note}")
+        output.say(f"{new.source}: {note}")
     for sentence in seen.unreadable:
-        talk.warn(f"left out: {sentence}")
+        output.warn(f"left out: {sentence}")
     kept = np.concatenate(rows)
     ids = new.sample_ids[kept]
     known = new.fingerprint or fingerprint.of(ids)
@@ -141,8 +140,8 @@ def _all_say(
                 split=split,
                 probs=np.concatenate(parts[i]),
                 sample_ids=ids,
-                class_ids=study.pin.class_ids,
-                class_names=study.pin.class_names,
+                class_ids=study.config.class_ids,
+                class_names=study.config.class_names,
                 labels=labels,
                 recipe={**t.recipe.as_dict(), "threads": t.threads},
                 data_fingerprint=known,
@@ -156,7 +155,7 @@ def _all_say(
 
 
 def _keep(
-    keeper: ExtraSplit, predictions: list[Predictions], own: Together, who: Speakers, new: NewImages
+    keeper: ExtraSplit, predictions: list[Predictions], own: Together, who: EnsembleSpec, new: NewImages
 ) -> list[str]:
     """Keep the members' predictions, and those of the saved ensemble that they make up."""
     definition = f"{len(own.preds):,} images of {new.source}" + (f", its {new.part} split" if new.part else "")
@@ -170,44 +169,44 @@ def _keep(
 
 
 def _summary(
-    talk: Talk, new: NewImages, predictions: list[Predictions], own: Together, plain: float | None, who: Speakers,
-    views: Views, split: str | None,
+    output: Output, new: NewImages, predictions: list[Predictions], own: Together, plain: float | None, who:
+    EnsembleSpec, views: Views, split: str | None,
 ) -> None:  # fmt: skip
     """Print who looked at what, the first predictions, and how many are right."""
     stack = own.stack
     count = f"{len(own.preds):,} {'image' if len(own.preds) == 1 else 'images'}"
     what = f"{count} of {new.source}" + (f", split {new.part}" if new.part else "")
-    talk.text(f"{what}, {'unlabelled' if stack.labels is None else 'labelled'}")
+    output.text(f"{what}, {'unlabelled' if stack.labels is None else 'labelled'}")
     names = ", ".join(stack.members)
     if len(stack.members) == 1:
-        talk.text(f"predicted by {names}")
+        output.text(f"predicted by {names}")
     else:
         kind = f"{who.ensemble}: the weighted {rule_of(who.rule).title.removeprefix('the ')}" if who.ensemble else (
             "the mean of their probabilities"
         )  # fmt: skip
-        talk.text(f"predicted by {len(stack.members)} members ({names}), {kind}")
+        output.text(f"predicted by {len(stack.members)} members ({names}), {kind}")
     if views is not PLAIN:
-        talk.text(f"--tta {views.name}: {views.about}; the mean of {len(views.each)} softmax probabilities")
+        output.text(f"--tta {views.name}: {views.about}; the mean of {len(views.each)} softmax probabilities")
     rows = []
     for i in islice(range(len(own.preds)), SHOWN):
         y = own.preds[i]
         truth = [] if stack.labels is None else [stack.class_names[stack.labels[i]]]
         rows.append([str(stack.sample_ids[i]), stack.class_names[y], f"{own.confidence[i]:.1%}", *truth])
     heads = ["image", "predicted", "confidence"] + ([] if stack.labels is None else ["is"])
-    talk.table(heads, rows, left=(0, 1, 3), title=f"The first {len(rows)}" if len(own.preds) > len(rows) else None)
+    output.table(heads, rows, left=(0, 1, 3), title=f"The first {len(rows)}" if len(own.preds) > len(rows) else None)
     if own.accuracy() is None:
         return
     if len(predictions) > 1:
         each = [f"{p.member} {accuracy(p.probs, p.labels):.2%}" for p in predictions if p.labels is not None]
-        talk.text(f"right: {', '.join(each)}")
+        output.text(f"right: {', '.join(each)}")
     right = own.accuracy()
     without = "" if plain is None else f"; without --tta {plain:.2%}"
-    talk.text(f"right{' together' if len(predictions) > 1 else ''}: {right:.2%} of {count}{without}")
+    output.text(f"right{' together' if len(predictions) > 1 else ''}: {right:.2%} of {count}{without}")
 
 
 def _document(
-    talk: Talk, new: NewImages, predictions: list[Predictions], own: Together, plain: float | None, who: Speakers,
-    views: Views, split: str | None, files: list[str], out: Path | None,
+    output: Output, new: NewImages, predictions: list[Predictions], own: Together, plain: float | None, who:
+    EnsembleSpec, views: Views, split: str | None, files: list[str], out: Path | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the JSON of docs/reference/json.md."""
     stack, right = own.stack, own.accuracy()
@@ -220,7 +219,7 @@ def _document(
         for i in range(min(SHOWN, len(own.preds)))
     ]  # fmt: skip
     return {
-        "study": talk.study, "data": new.source, "part": new.part, "split": split, "samples": len(own.preds),
+        "study": output.study, "data": new.source, "part": new.part, "split": split, "samples": len(own.preds),
         "classes": stack.classes, "labelled": stack.labels is not None, "ensemble": who.ensemble, "rule": who.rule,
         "weights": dict(zip(stack.members, own.weights.tolist(), strict=True)), "tta": views.name,
         "members": [

@@ -10,13 +10,13 @@ import click
 from click.core import ParameterSource
 
 from cli import completion
-from cli.common import Talk, command, entry
+from cli.common import Output, command, entry
 from cli.reports import KINDS
 from cli.reports.job import Job
 from ensemble.errors import BadInput, nearest, storage_error
 
 if TYPE_CHECKING:
-    from analysis.material import Material
+    from analysis.report_data import ReportData
 
 EXAMPLES = (
     "ens-report per-class                                  the hardest ten and the easiest ten classes",
@@ -100,7 +100,7 @@ def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> l
 )
 @_kind_options
 def report(
-    talk: Talk,
+    output: Output,
     *,
     kind: str,
     members: tuple[str, ...],
@@ -135,26 +135,26 @@ def report(
     Pictures are one column of a paper wide and go to STUDY/report; what they show is also said here.
     """  # noqa: D301
     _check_options(kind)
-    from analysis.material import Material
-    from ensemble.store import Study
+    from analysis.report_data import ReportData
+    from ensemble.study.study import Study
 
-    study = Study.open(talk.study)
+    study = Study.open(output.study)
     out = study.report_dir if out is None else out
-    with talk.progress("Scoring subsets", "samples") as progress:
-        material = Material(study, split, members, options["ensemble"], intersect, progress)
+    with output.progress("Scoring subsets", "samples") as progress:
+        data = ReportData(study, split, members, options["ensemble"], intersect, progress)
         if kind in ("curve", "html") or (options["ensemble"] == "best" and kind in (*_USED_BY["ensemble"], "all")):
             # Scored while the bar is there, and kept.
-            _ = material.table
+            _ = data.table
     if intersect and kind not in ("training", "filters", "models", "layers", "compare"):
-        _warn(talk, material)
+        _warn(output, data)
     if options["classes"] and kind == "all":
-        _check_classes(material, options["classes"])
+        _check_classes(data, options["classes"])
     _ready(out)
-    job = Job(material, out, format_, options)
+    job = Job(data, out, format_, options)
     with _styled(style_file):
-        document = _all(talk, job) if kind == "all" else KINDS[kind].report(talk, job)
-    talk.document(**document)
-    talk.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
+        document = _all(output, job) if kind == "all" else KINDS[kind].report(output, job)
+    output.document(**document)
+    output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
 
 
 def _styled(style_file: Path | None) -> contextlib.AbstractContextManager[None]:
@@ -177,19 +177,19 @@ def _check_options(kind: str) -> None:
             raise click.UsageError(f"{option.opts[0]} is for {' and '.join(kinds)}, not for {kind}.")
 
 
-def _check_classes(material: "Material", classes: tuple[str, ...]) -> None:
+def _check_classes(data: "ReportData", classes: tuple[str, ...]) -> None:
     """Refuse an unknown class before the first of several reports is made."""
     from analysis.images.gallery import find_class
 
     for name in classes:
-        find_class(name, material.stack.class_ids, material.stack.class_names)
+        find_class(name, data.stack.class_ids, data.stack.class_names)
 
 
-def _warn(talk: Talk, material: "Material") -> None:
-    stack = material.joined
+def _warn(output: Output, data: "ReportData") -> None:
+    stack = data.joined
     if any(stack.dropped):
         lost = ", ".join(f"{m} {n:,}" for m, n in zip(stack.members, stack.dropped, strict=True) if n)
-        talk.warn(f"the members share {stack.samples:,} samples, which are reported on; left out: {lost}.")
+        output.warn(f"the members share {stack.samples:,} samples, which are reported on; left out: {lost}.")
 
 
 def _ready(out: Path) -> None:
@@ -204,20 +204,20 @@ def _ready(out: Path) -> None:
         raise storage_error(out, error) from error
 
 
-def _all(talk: Talk, job: Job) -> dict[str, Any]:
+def _all(output: Output, job: Job) -> dict[str, Any]:
     """Make every report the study allows, and say of the others why not."""
-    from analysis.material import Lacks
+    from analysis.report_data import NotAvailable
 
     reports: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     for kind, room in KINDS.items():
-        talk.text(("" if kind == "per-class" else "\n") + f"== {kind} ==")
+        output.text(("" if kind == "per-class" else "\n") + f"== {kind} ==")
         try:
-            reports[kind] = room.report(talk, job)
-        except Lacks as lack:
+            reports[kind] = room.report(output, job)
+        except NotAvailable as lack:
             reports[kind] = None
             skipped[kind] = str(lack)
-            talk.text(f"skipped: {lack}")
+            output.text(f"skipped: {lack}")
     return {"kind": "all", "reports": reports, "skipped": skipped}
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from cli.common import Talk, command, entry
-from ensemble.variants import VARY
+from cli.common import Output, command, entry
+from ensemble.study.recipe import VARY
 
 EXAMPLES = (
     "ens-train --variants 6                                     six variants on the embedded digits",
@@ -42,7 +42,7 @@ EXAMPLES = (
 @click.option("--force", is_flag=True, help="Start existing members over.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing.")
 @click.option("--list-models", is_flag=True, help="Print every network with its parameters; train nothing.")
-def train(talk: Talk, list_models: bool, **options: Any) -> int:
+def train(output: Output, list_models: bool, **options: Any) -> int:
     """Train variants of a network and save every member's predictions.
 
     Members that are finished are skipped, one that was cut off goes on where it was, and more variants are
@@ -52,7 +52,7 @@ def train(talk: Talk, list_models: bool, **options: Any) -> int:
     # What works is loaded with the work, so that --help is there at once.
     from cli.train_run import show_models, train_study
 
-    return show_models(talk) if list_models else train_study(talk, **options)
+    return show_models(output) if list_models else train_study(output, **options)
 
 
 main = entry(train)

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cli.common import Talk
+from cli.common import Output
 from ensemble.errors import BadInput, nearest
-from ensemble.files import file_sha256
-from ensemble.folds import fold_of
-from ensemble.lineup import plan_of_run
-from ensemble.out_of_fold import SPLIT, pinned_split
-from ensemble.recipe import Plan, builtin_plan, parse_setting, read_plan, shipped_names
-from ensemble.split import Dataset
-from ensemble.store import Study, pin_of
-from ensemble.zoo import member_prefix, model_named
+from ensemble.models import member_prefix, model_named
+from ensemble.study.atomic import file_sha256
+from ensemble.study.recipe import Plan, builtin_plan, parse_setting, read_plan, shipped_names
+from ensemble.study.split import Dataset
+from ensemble.study.study import Study, config_of
+from ensemble.training.folds import fold_of
+from ensemble.training.out_of_fold import SPLIT, pinned_split
+from ensemble.training.plan_members import plan_of_run
 
 
 @dataclass(frozen=True)
@@ -49,37 +49,38 @@ class Options:
         return found
 
 
-def study_of(talk: Talk, data: str | None) -> tuple[Study, Dataset, bool]:
+def study_of(output: Output, data: str | None) -> tuple[Study, Dataset, bool]:
     """Return the study, not yet written where it is new, its images, and whether it was begun before."""
     from ensemble.datasets import load_dataset
 
-    study = Study.open(talk.study) if Study.exists(talk.study) else None
-    if study is not None and study.pin.source is None and data is None:
+    study = Study.open(output.study) if Study.exists(output.study) else None
+    if study is not None and study.config.source is None and data is None:
         raise BadInput(f"{study.root}: its predictions were imported, so name the images to train on with --data.")
-    source = data or (study.pin.source if study else None) or "digits"
-    with talk.progress("Packing images", "images") as progress:
+    source = data or (study.config.source if study else None) or "digits"
+    with output.progress("Packing images", "images") as progress:
         dataset = load_dataset(source, progress=progress)
     for note in dataset.notes:
-        talk.say(f"{source}: {note}")
+        output.say(f"{source}: {note}")
     for needed in ("train", "val"):
         if dataset.split(needed).labels is None:
             raise BadInput(f"{source}: the {needed} images have no labels, and training needs them.")
-    pin = pin_of(dataset)
+    config = config_of(dataset)
     begun = study is not None
     if study is None:
-        study = Study(talk.study, pin)
-    if study.pin.fingerprint not in (None, dataset.fingerprint):
+        study = Study(output.study, config)
+    if study.config.fingerprint not in (None, dataset.fingerprint):
         raise BadInput(
-            f"{study.root}/study.toml: was begun with {study.pin.data} (fingerprint "
-            f"{str(study.pin.fingerprint)[:12]}), {source} has other images ({dataset.fingerprint[:12]}); use another "
+            f"{study.root}/study.toml: was begun with {study.config.data} (fingerprint "
+            f"{str(study.config.fingerprint)[:12]}), {source} has other images ({dataset.fingerprint[:12]}); use "
+            f"another "
             "--study for them."
         )
-    if study.pin.class_ids != pin.class_ids:
+    if study.config.class_ids != config.class_ids:
         raise BadInput(
-            f"{study.root}/study.toml: has {len(study.pin.class_ids)} classes, {source} has other ones "
-            f"({len(pin.class_ids)}); use another --study for them."
+            f"{study.root}/study.toml: has {len(study.config.class_ids)} classes, {source} has other ones "
+            f"({len(config.class_ids)}); use another --study for them."
         )
-    pinned = replace(pin, splits={**study.pin.splits, **pin.splits}, runs=study.pin.runs)
+    pinned = replace(config, splits={**study.config.splits, **config.splits}, runs=study.config.runs)
     return Study(study.root, pinned), dataset, begun
 
 
@@ -91,8 +92,8 @@ def with_folds(study: Study, dataset: Dataset, folds: int) -> Study:
     labels = dataset.split("train").labels
     assert labels is not None
     fold_of(labels, folds)
-    splits = {**study.pin.splits, SPLIT: pinned_split(study.pin.splits, folds)}
-    return Study(study.root, replace(study.pin, splits=splits))
+    splits = {**study.config.splits, SPLIT: pinned_split(study.config.splits, folds)}
+    return Study(study.root, replace(study.config, splits=splits))
 
 
 def plan_of(study: Study, asked: Options) -> tuple[str, Plan, str]:
@@ -107,7 +108,7 @@ def plan_of(study: Study, asked: Options) -> tuple[str, Plan, str]:
 
 def _plan_before(study: Study, asked: Options) -> tuple[str, Plan, str]:
     """Return as `plan_of` does, before settings of the command line."""
-    runs, model, recipe = study.pin.runs, asked.model, asked.recipe
+    runs, model, recipe = study.config.runs, asked.model, asked.recipe
     named = asked.name or (None if model is None else member_prefix(model))
     prefix = named or (list(runs)[-1] if runs and recipe is None else None)
     if prefix is not None and prefix in runs and recipe is None:
@@ -122,7 +123,7 @@ def _plan_before(study: Study, asked: Options) -> tuple[str, Plan, str]:
         """Return the plan that ships for the data and for a model, the data's own one where none is named."""
         wanted = model or in_file
         row = model_named(wanted or "ting-m3")
-        plan = builtin_plan("digits" if study.pin.source == "digits" and row.recipe == "ting" else row.recipe)
+        plan = builtin_plan("digits" if study.config.source == "digits" and row.recipe == "ting" else row.recipe)
         return plan if wanted is None else plan.with_settings(model=wanted, **row.settings)
 
     if recipe is None:

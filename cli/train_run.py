@@ -9,18 +9,20 @@ from typing import Any
 import click
 
 from cli.board import board
-from cli.common import Talk
+from cli.common import Output
 from cli.train_plan import Options, plan_of, study_of, with_folds
 from ensemble.errors import BadInput
-from ensemble.jobs import Job, Outcome, cores, fold_title, train_members
-from ensemble.lineup import Entry, clear, comparable, finished_outcome, line_up, run_record
-from ensemble.out_of_fold import SPLIT
-from ensemble.store import Study
-from ensemble.zoo import MODELS, Model
+from ensemble.machine import cores
+from ensemble.models import MODELS, Model, comparable
+from ensemble.study.study import Study
+from ensemble.training.job import Job, Outcome, fold_title
+from ensemble.training.out_of_fold import SPLIT
+from ensemble.training.plan_members import MemberPlan, clear, finished_outcome, plan_members, run_record
+from ensemble.training.pool import train_members
 
 
 def train_study(
-    talk: Talk, *, variants: int | None, data: str | None, folds: int | None, device: str, jobs: int | None,
+    output: Output, *, variants: int | None, data: str | None, folds: int | None, device: str, jobs: int | None,
     threads: int | None, predict_train: bool, force: bool, dry_run: bool, **members: Any,
 ) -> int:  # fmt: skip
     """Train what the options of ens-train ask for, print what became of it, and return the exit status.
@@ -34,29 +36,29 @@ def train_study(
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise BadInput(f"--device {device}: expected 'auto', 'cpu', 'cuda' or 'cuda:N'.")
     asked = Options(**members)
-    study, dataset, begun = study_of(talk, data)
+    study, dataset, begun = study_of(output, data)
     prefix, plan, vary = plan_of(study, asked)
-    before = study.pin.runs.get(prefix, {})
+    before = study.config.runs.get(prefix, {})
     count = variants or int(before.get("members", 0)) or 6
     folds = folds or int(before.get("folds", 0))
     if folds:
         study = with_folds(study, dataset, folds)
     splits = (
         "val",
-        *(("test",) if "test" in study.pin.splits else ()),
+        *(("test",) if "test" in study.config.splits else ()),
         *(("train",) if predict_train else ()),
     )
-    entries = line_up(study, prefix, plan, count, vary, splits, folds=folds, force=force)
+    entries = plan_members(study, prefix, plan, count, vary, splits, folds=folds, force=force)
     todo = sum((e.action != "skip") + len(e.folds_left) for e in entries)
     jobs = jobs or _default_jobs(device, todo)
     planned = [replace(e, threads=_threads(study, e, threads, max(1, cores() // jobs))) for e in entries]
     if dry_run:
-        return _show_plan(talk, study, planned, jobs)
+        return _show_plan(output, study, planned, jobs)
     if not begun:
-        study = Study.create(study.root, study.pin)
-    runs = {key: value for key, value in study.pin.runs.items() if key != prefix}
+        study = Study.create(study.root, study.config)
+    runs = {key: value for key, value in study.config.runs.items() if key != prefix}
     record = run_record(plan, vary, max(count, int(before.get("members", 0))), folds)
-    study = study.repinned(splits=study.pin.splits, runs={**runs, prefix: record})
+    study = study.with_config(splits=study.config.splits, runs={**runs, prefix: record})
     if force:
         for e in planned:
             clear(study, e.name)
@@ -67,17 +69,17 @@ def train_study(
         for fold in e.folds_left
     ]
     finished = {e.name: finished_outcome(study, e, splits) for e in planned if e.action == "skip"}
-    talk.say(
-        f"{study.root}: {len(planned)} {'member' if len(planned) == 1 else 'members'} {prefix}-* on {study.pin.data}"
+    output.say(
+        f"{study.root}: {len(planned)} {'member' if len(planned) == 1 else 'members'} {prefix}-* on {study.config.data}"
         + (f", {len(finished)} finished before" if finished else "")
         + (f", {folds} folds each" if folds else "")
         + (f", {jobs} at once" if jobs > 1 and len(given) > 1 else "")
     )
     if runs and not any((asked.model, asked.name, asked.recipe)):
-        talk.say(f"Besides them it has {', '.join(f'{other}-*' for other in runs)}: choose with --model or --name.")
-    with board(talk) as show:
+        output.say(f"Besides them it has {', '.join(f'{other}-*' for other in runs)}: choose with --model or --name.")
+    with board(output) as show:
         outcomes = finished | {o.member: o for o in train_members(given, jobs, show)}
-    return _report(talk, study, planned, outcomes, folds)
+    return _report(output, study, planned, outcomes, folds)
 
 
 def _default_jobs(device: str, networks: int) -> int:
@@ -85,7 +87,7 @@ def _default_jobs(device: str, networks: int) -> int:
     return 1 if on_gpu else max(1, min(cores(), networks))
 
 
-def _threads(study: Study, e: Entry, asked: int | None, default: int) -> int:
+def _threads(study: Study, e: MemberPlan, asked: int | None, default: int) -> int:
     if e.threads is not None and asked not in (None, e.threads) and (e.action != "skip" or e.folds_left):
         raise BadInput(
             f"{study.member_dir(e.name)}/recipe.toml: {e.name} was begun with {e.threads} threads, {asked} were asked "
@@ -94,7 +96,7 @@ def _threads(study: Study, e: Entry, asked: int | None, default: int) -> int:
     return e.threads or asked or default
 
 
-def _show_plan(talk: Talk, study: Study, entries: list[Entry], jobs: int) -> int:
+def _show_plan(output: Output, study: Study, entries: list[MemberPlan], jobs: int) -> int:
     members = [
         {
             "name": e.name, "action": e.action, "threads": e.threads, "folds": e.folds_left,
@@ -102,27 +104,29 @@ def _show_plan(talk: Talk, study: Study, entries: list[Entry], jobs: int) -> int
         }
         for e in entries
     ]  # fmt: skip
-    talk.document(study=study.root, data=study.pin.data, jobs=jobs, members=members)
+    output.document(study=study.root, data=study.config.data, jobs=jobs, members=members)
     columns = ["member", "action", "rate", "l2", "drop", "epochs", "seed", "threads"]
     rows = [[e.name, _said_of(e, e.action), *_settings(e), str(e.recipe.seed), str(e.threads)] for e in entries]
     if any(e.folds_left for e in entries):
         columns.append("folds")
         rows = [[*row, str(len(e.folds_left))] for row, e in zip(rows, entries, strict=True)]
-    talk.table(columns, rows, left=(0, 1), cut=(0,))
-    talk.text(f"Data {study.pin.data}, {jobs} at once, into {study.root}. Nothing was written.")
+    output.table(columns, rows, left=(0, 1), cut=(0,))
+    output.text(f"Data {study.config.data}, {jobs} at once, into {study.root}. Nothing was written.")
     return 0
 
 
-def _settings(e: Entry) -> list[str]:
+def _settings(e: MemberPlan) -> list[str]:
     return [f"{e.recipe.learning_rate:g}", f"{e.recipe.l2:g}", f"{e.recipe.dropout:g}", str(e.recipe.epochs)]
 
 
-def _said_of(e: Entry, status: str) -> str:
+def _said_of(e: MemberPlan, status: str) -> str:
     """Return a status, with the mark of a member that must not be set beside its paper."""
     return status if comparable(e.recipe) else f"{status}, random start"
 
 
-def _report(talk: Talk, study: Study, entries: list[Entry], outcomes: Mapping[str, Outcome], folds: int) -> int:
+def _report(
+    output: Output, study: Study, entries: list[MemberPlan], outcomes: Mapping[str, Outcome], folds: int
+) -> int:
     members, rows = [], []
     for e in entries:
         o = outcomes[e.name]
@@ -145,20 +149,20 @@ def _report(talk: Talk, study: Study, entries: list[Entry], outcomes: Mapping[st
     failed = [o for o in outcomes.values() if o.status == "failed"]
     what = "networks" if folds else "members"
     error = {"error": f"{len(failed)} of {len(outcomes)} {what} failed: {failed[0].error}"} if failed else {}
-    talk.document(study=study.root, members=members, **error)
+    output.document(study=study.root, members=members, **error)
     columns = ["member", "status", "rate", "l2", "drop", "epochs", "last", "best val", "img/s"]
-    talk.table(columns + ["oof"] * bool(folds), rows, left=(0, 1), cut=(0,))
+    output.table(columns + ["oof"] * bool(folds), rows, left=(0, 1), cut=(0,))
     if failed:
-        if talk.debug:
+        if output.debug:
             click.echo("\n".join(o.detail for o in failed if o.detail), err=True)
         safe = f"; the other {len(outcomes) - len(failed)} are safe" if len(failed) < len(outcomes) else ""
-        talk.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. Run the same command to try them again.")
+        output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. Run the same command to try them again.")
         return 3 if len(failed) < len(outcomes) else max(o.error_code for o in failed)
-    talk.next(*([f"ens-combine --split {SPLIT} --k all"] if folds else []), "ens-combine --k all", "ens-report all")
+    output.next(*([f"ens-combine --split {SPLIT} --k all"] if folds else []), "ens-combine --k all", "ens-report all")
     return 0
 
 
-def _folds(study: Study, e: Entry, outcomes: Mapping[str, Outcome], folds: int) -> dict[str, Any] | None:
+def _folds(study: Study, e: MemberPlan, outcomes: Mapping[str, Outcome], folds: int) -> dict[str, Any] | None:
     """Return what became of a member's folds, None where none are asked for."""
     if not folds:
         return None
@@ -179,12 +183,12 @@ def _folds(study: Study, e: Entry, outcomes: Mapping[str, Outcome], folds: int) 
     }
 
 
-def show_models(talk: Talk) -> int:
+def show_models(output: Output) -> int:
     """Print every network with its parameters."""
-    from ensemble.zoo.measure import size_of
+    from ensemble.models.measure import size_of
 
     models, rows = [], []
-    with talk.progress("Measuring networks", "networks") as progress:
+    with output.progress("Measuring networks", "networks") as progress:
         for done, model in enumerate(MODELS.values(), 1):
             size = size_of(model)
             models.append(
@@ -200,9 +204,9 @@ def show_models(talk: Talk) -> int:
                 [model.name, model.paper, f"{size.parameters:,}", f"{size.gflops:.3f}", str(model.input), _said(model)]
             )
             progress(done, len(MODELS))
-    talk.document(models=models)
-    talk.table(["model", "paper", "parameters", "GFLOP", "input", "paper's acc."], rows, left=(0, 1))
-    talk.say("* starts from ImageNet weights. Any torchvision/NAME and timm/NAME is a model too.")
+    output.document(models=models)
+    output.table(["model", "paper", "parameters", "GFLOP", "input", "paper's acc."], rows, left=(0, 1))
+    output.say("* starts from ImageNet weights. Any torchvision/NAME and timm/NAME is a model too.")
     return 0
 
 

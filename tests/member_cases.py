@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from analysis.members.history import COLUMNS
-from ensemble.predictions import Predictions
-from ensemble.recipe import Recipe, write_recipe
-from ensemble.store import Pin, SplitPin, Study
+from ensemble.study.history import REQUIRED as COLUMNS
+from ensemble.study.predictions import Predictions
+from ensemble.study.recipe import Recipe, write_recipe
+from ensemble.study.study import SplitConfig, Study, StudyConfig
 
 CLASSES = ("a", "b")
 TRUTH = np.arange(20) % 2
@@ -26,7 +26,7 @@ LAYERS: list[dict[str, Any]] = [
 
 def study_at(root: Path) -> Study:
     return Study.create(
-        root, Pin("toy", None, None, CLASSES, CLASSES, {"train": SplitPin(100, "", "the train images")})
+        root, StudyConfig("toy", None, None, CLASSES, CLASSES, {"train": SplitConfig(100, "", "the train images")})
     )
 
 

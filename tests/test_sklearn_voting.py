@@ -17,9 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from analysis.plain import subset_table
 from analysis.stack import join
-from ensemble.store import Study
+from analysis.subsets.reference import subset_table
+from ensemble.study.study import Study
 
 CLOSE = 1e-6
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from analysis.classes.agreement import Agreement
-from analysis.classes.class_names import first_names
-from analysis.classes.helped import Helped
+from analysis.classes.confusion import first_names
+from analysis.classes.helped import Agreement, Helped
 from analysis.classes.per_class import PerClass
 from analysis.csv_cells import write_csv
 
@@ -27,7 +26,7 @@ def extremes(value: PerClass, most: int = 10) -> tuple[list[int], list[int]]:
 
 
 def short_names(value: PerClass) -> list[str]:
-    """Return the first synonym of each class's name, told apart as `analysis.classes.class_names` does."""
+    """Return the first synonym of each class's name, told apart as `analysis.classes.confusion` does."""
     return first_names(value.class_names, value.class_ids)
 
 

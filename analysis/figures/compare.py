@@ -4,11 +4,11 @@ import math
 
 from matplotlib.figure import Figure
 
-from analysis.figures.lines import lines_figure
 from analysis.figures.style import COLUMN
+from analysis.figures.training import lines_figure
 from analysis.members.compare import Comparison, Spread
 from analysis.members.curves import Curves, curves
-from analysis.members.history import History
+from ensemble.study.history import History
 
 MOST_BANDS = 4  # groups whose ranges are shaded; more would hide one another
 MOST_LINES = 12

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from analysis.classes.class_names import first_names
-from analysis.classes.confusion import Block, Confusion
+from analysis.classes.confusion import Block, Confusion, first_names
 from analysis.figures.style import COLUMN, GREY, INK, PAGE, new_figure
 from analysis.figures.text import drawable, labels, shorten, width
 

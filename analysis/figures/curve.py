@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
 from analysis.figures.text import clean, shorten_middle, width, wrap
-from analysis.table import SubsetTable, name_set
+from analysis.subsets.table import SubsetTable, name_set
 
 _NAME = 6.0  # points: the members' names
 _TICK = 6.5  # points: the numbers on the axis

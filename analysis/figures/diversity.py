@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from analysis.disagreement.diversity import PAIRWISE, Diversity
-from analysis.disagreement.pair_gains import CAVEATS, PairGains
+from analysis.diversity import CAVEATS, PAIRWISE, Diversity, PairGains
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, PAGE, VERMILLION, new_figure
 from analysis.figures.text import clean, shorten_middle, width, wrap
 

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.classes.class_names import apart
-from analysis.errors_seen import ErrorsSeen
+from analysis.classes.confusion import apart
+from analysis.errors import ErrorsSeen
+from analysis.figures.gallery import GAP, MARGIN, draw_tile, foot_note, lines_high, mark, named, sheet, wrapped_note
 from analysis.figures.style import BLUE, COLUMN, INK, VERMILLION, new_figure
 from analysis.figures.text import clean, shorten
-from analysis.figures.tiles import GAP, MARGIN, draw_tile, foot_note, lines_high, mark, named, sheet, wrapped_note
-from analysis.images.error_gallery import ErrorGallery
+from analysis.images.gallery import ErrorGallery
 
 _ACROSS = 4
 _HEAD = 14 / 72

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import COLUMN, PAGE, new_figure
 from analysis.figures.text import clean, shorten, shorten_middle, wrap
-from analysis.members.filter_measures import FilterMeasures
-from analysis.members.filters import FilterGrid
+from analysis.members.filters import FilterGrid, FilterMeasures
 
 _MARGIN = 0.06  # inches
 _ZOOM = 8  # sheet pixels per weight; the space between tiles is one weight wide

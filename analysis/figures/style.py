@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ensemble.errors import BadInput
-from ensemble.files import replacing
+from ensemble.study.atomic import replacing
 
 COLUMN = 3.4  # inches: a column of a two-column paper
 PAGE = 7.0  # inches: both columns

@@ -1,13 +1,16 @@
 """A class's images with what was said of them: the value that a gallery shows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.classes.confusion import Pair
+from analysis.ensemble import Team
+from analysis.errors import ErrorsSeen
 from analysis.stack import PredictionStack
 from ensemble.errors import BadInput, nearest
-from ensemble.split import Split
+from ensemble.study.split import Split
 
 MOST_CLASSES = 20
 
@@ -173,4 +176,129 @@ def shown(split: Split, sample_ids: np.ndarray, labels: np.ndarray, preds: np.nd
         said=preds,
         said_probability=probs[each, preds],
         true_probability=probs[each, labels],
+    )
+
+
+# What each kind shows, the first first.
+ERROR_KINDS: Mapping[str, Callable[[ErrorsSeen], np.ndarray]] = {
+    "suspects": lambda value: value.suspects,
+    "rescued": lambda value: value.rescued,
+    "spoiled": lambda value: value.spoiled,
+    "drawn": lambda value: value.drawn_errors(),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorGallery:
+    """Some errors of one kind: rows int64 (n,) of `errors`, images uint8 (n, H, W, Ch); of how many there are."""
+
+    errors: ErrorsSeen
+    kind: str
+    rows: np.ndarray
+    images: np.ndarray
+    of: int
+
+
+def error_gallery(value: ErrorsSeen, split: Split, kind: str, images: int = 12) -> ErrorGallery:
+    """Take the first `images` errors of a kind: "suspects", "rescued", "spoiled" or "drawn".
+
+    split: the images, in which samples are found by id. Raises `BadInput` where it lacks one of those shown.
+    """
+    if kind not in ERROR_KINDS:
+        raise BadInput(f"{kind!r} is no kind of errors; {nearest(kind, ERROR_KINDS)}.")
+    rows = ERROR_KINDS[kind](value)
+    shown = rows[:images]
+    pixels = np.array(split.images[image_rows(split, value.sample_ids[shown])])
+    return ErrorGallery(value, kind, shown, pixels, len(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class PairShelf:
+    """Images of a pair of classes, a and b, each set by falling probability of what was said.
+
+    there, back: samples of a that were taken for b, and of b that were taken for a.
+    a_right, b_right: samples of a, and of b, that were told rightly.
+    """
+
+    pair: Pair
+    there: Shown
+    back: Shown
+    a_right: Shown
+    b_right: Shown
+
+
+@dataclass(frozen=True, eq=False)
+class PairGallery:
+    """Pairs of classes with their images; members: those whose mean spoke, or the one that did."""
+
+    split: str
+    members: tuple[str, ...]
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    shelves: tuple[PairShelf, ...]
+
+
+def pair_gallery(group: Team, split: Split, pairs: Sequence[Pair], images: int = 3) -> PairGallery:
+    """Take the surest `images` of each of the four kinds for every pair; fewer where there are fewer.
+
+    split: the images, in which the team's samples are found by id. Raises `BadInput` where it lacks one.
+    """
+    stack = group.stack
+    labels = stack.require_labels()
+
+    def pick(true: int, said: int) -> Shown:
+        rows = np.flatnonzero((labels == true) & (group.preds == said))
+        rows = rows[np.lexsort((stack.sample_ids[rows], -group.probs[rows, said]))][:images]
+        return shown(split, stack.sample_ids[rows], labels[rows], group.preds[rows], group.probs[rows])
+
+    shelves = [
+        PairShelf(pair, pick(pair.a, pair.b), pick(pair.b, pair.a), pick(pair.a, pair.a), pick(pair.b, pair.b))
+        for pair in pairs
+    ]
+    return PairGallery(
+        stack.split, tuple(stack.members), tuple(stack.class_ids), tuple(stack.class_names), tuple(shelves)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class SampleGrid:
+    """A row of images for each of n classes, in the order of the class ids unless classes were named.
+
+    class_ids, class_names: n each. images: n arrays uint8 (m, H, W, Ch), fewer than m where a class has fewer.
+    sample_ids: n arrays str, as many. of: how many classes the split has; seed: what drew them.
+    """
+
+    split: str
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    images: tuple[np.ndarray, ...]
+    sample_ids: tuple[np.ndarray, ...]
+    of: int
+    seed: int
+
+
+def sample_grid(
+    split: Split, rows: int = 10, images: int = 8, seed: int = 0, classes: Sequence[int] | None = None
+) -> SampleGrid:
+    """Draw `rows` classes that have images and `images` of each, without replacement; all where there are fewer.
+
+    classes: columns to show in that order, in place of drawn ones. The same split and seed give the same images.
+    Raises `BadInput` for an unlabelled split.
+    """
+    if split.labels is None:
+        raise BadInput(f"split {split.name!r} is unlabelled; a grid of classes needs to know which images are whose.")
+    if rows < 1 or images < 1:
+        raise BadInput(f"sample: expected at least 1 class and 1 image of each, found {rows} and {images}.")
+    rng = np.random.default_rng(seed)
+    there = np.unique(split.labels)
+    chosen = np.sort(rng.permutation(there)[:rows]) if classes is None else np.asarray(classes, dtype=np.int64)
+    picked = [np.sort(rng.permutation(np.flatnonzero(split.labels == c))[:images]) for c in chosen]
+    return SampleGrid(
+        split=split.name,
+        class_ids=tuple(split.class_ids[c] for c in chosen),
+        class_names=tuple(split.class_names[c] for c in chosen),
+        images=tuple(np.array(split.images[own]) for own in picked),
+        sample_ids=tuple(split.sample_ids[own] for own in picked),
+        of=len(there),
+        seed=seed,
     )

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from analysis.csv_cells import write_csv
-from analysis.material import Lacks
 from analysis.members.models import Member
-from analysis.paired import holm, mcnemar
-from analysis.plain import subset_preds
+from analysis.report_data import NotAvailable
 from analysis.stack import join
+from analysis.statistics import holm, mcnemar
+from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
-from ensemble.predictions import natural_key
-from ensemble.recipe import Recipe
+from ensemble.study.predictions import natural_key
+from ensemble.study.recipe import Recipe
 
 ALIASES: Mapping[str, str] = {
     "lr": "learning_rate", "augmentation": "augment", "block": "model", "backbone": "model", "network": "model",
@@ -140,7 +140,7 @@ _CHANCE = ("seed", "weights_sha256")
 
 
 def compare(members: Sequence[Member], by: str, intersect: bool = False) -> Comparison:
-    """Group members by a setting; raises `BadInput` for an unknown one, `Lacks` where they all share its value.
+    """Group members by a setting; raises `BadInput` for an unknown one, `NotAvailable` where they all share its value.
 
     intersect: where members differ in samples, test on the common ones.
     """
@@ -150,7 +150,7 @@ def compare(members: Sequence[Member], by: str, intersect: bool = False) -> Comp
     values = {text_of(member.settings[setting]): member.settings[setting] for member in told}
     if len(values) < 2:
         others = differing(done)
-        raise Lacks(
+        raise NotAvailable(
             f"--by {by}: "
             + (
                 f"all {len(told)} members have {setting} {next(iter(values))}"

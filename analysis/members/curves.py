@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.members.history import History
 from ensemble.errors import BadInput
+from ensemble.study.history import History
 
 ALONG = ("epochs", "images")
 MIDDLES = ("mean", "median")

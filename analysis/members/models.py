@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from analysis.csv_cells import write_csv
-from analysis.material import Lacks
-from analysis.members.history import History, has_epochs, read_history
 from analysis.members.network import Described, read_network
-from analysis.plain import subset_preds
+from analysis.report_data import NotAvailable
 from analysis.stack import join
+from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
-from ensemble.predictions import Predictions, natural_key
-from ensemble.recipe import read_recipe
-from ensemble.store import Study
+from ensemble.study.history import History, has_epochs, read_history
+from ensemble.study.predictions import Predictions, natural_key
+from ensemble.study.recipe import read_recipe
+from ensemble.study.study import Study
 
 RANDOM_START = "random start, not comparable"
 
@@ -86,7 +86,7 @@ def members_of(study: Study, split: str, patterns: Sequence[str] = ()) -> list[M
     """Return the members that match one of the patterns, all without them, in natural order; saved ensembles are none.
 
     A member is what has predictions for `split`, or a folder with a recipe or a history. Raises `BadInput` where a
-    pattern matches nothing or a file cannot be read, `Lacks` where only saved ensembles are left.
+    pattern matches nothing or a file cannot be read, `NotAvailable` where only saved ensembles are left.
     """
     said = set(study.members(split))
     folders = {p.parent.name for name in ("recipe.toml", "history.csv") for p in study.root.glob(f"members/*/{name}")}
@@ -98,7 +98,7 @@ def members_of(study: Study, split: str, patterns: Sequence[str] = ()) -> list[M
     found = [_member(study, split if name in said else None, name) for name in chosen]
     members = [member for member in found if member is not None]
     if not members:
-        raise Lacks(
+        raise NotAvailable(
             f"{study.root}: has no members for split {split!r}{', saved ensembles only' if chosen else ''}; "
             "train some with ens-train or bring some with ens-import."
         )

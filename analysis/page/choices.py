@@ -5,14 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.evidence import Evidence
-from analysis.honest import FOLDS, REPEATS, Honest
-from analysis.plain import mask_of
+from analysis.selection.base import Selection
 from analysis.selection.best import Best
-from analysis.selection.chosen import Selection
+from analysis.selection.compare import (
+    MOMENT,
+    SelectionResult,
+    beside,
+    evaluate_selection,
+    everyone,
+    selection_of,
+    unchosen,
+)
+from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
+from analysis.selection.data import SelectionData
 from analysis.selection.tallies import Tallies, tallies
-from analysis.sizes import sizes_of
-from analysis.standings import MOMENT, Standing, beside, everyone, selection_of, standing, unchosen
+from analysis.subsets.reference import mask_of
+from analysis.subsets.table import sizes_of
 
 MOST_KEPT = 2**17  # subsets, of which each fold's counts are kept: 27 MB
 
@@ -31,7 +39,7 @@ class Choice:
     size: int | None
     mask: int | None
     weights: dict[int, float] | None
-    honest: Honest
+    honest: HonestScore
     stability: float | None
 
 
@@ -65,7 +73,7 @@ class OfSize:
         return self._whole.sums(metric, rows)[self._rows]
 
 
-def choices(seen: Evidence, progress: Callable[[int, int], None] | None = None) -> tuple[Choice, ...]:
+def choices(seen: SelectionData, progress: Callable[[int, int], None] | None = None) -> tuple[Choice, ...]:
     """Return the choices worth naming: the best, the best of each size, all members, and what else takes a moment.
 
     seen: the evidence of every member on the split. progress: told how many were made, and how many there are. What
@@ -74,14 +82,14 @@ def choices(seen: Evidence, progress: Callable[[int, int], None] | None = None) 
     selections = _selections(seen)
     found = []
     for done, (name, size, selection) in enumerate(selections):
-        found.append(_choice(name, size, standing(selection)))
+        found.append(_choice(name, size, evaluate_selection(selection)))
         if progress:
             progress(done + 1, len(selections))
     found.append(_choice("all", seen.members, unchosen("all", seen, everyone(seen))))
     return tuple(found)
 
 
-def _selections(seen: Evidence) -> list[tuple[str, int | None, Selection]]:
+def _selections(seen: SelectionData) -> list[tuple[str, int | None, Selection]]:
     """Return the ways to choose, each with its name and the size it is bound to."""
     members = seen.members
     every = range(1, members + 1)
@@ -97,7 +105,7 @@ def _selections(seen: Evidence) -> list[tuple[str, int | None, Selection]]:
     return found + [(s.name, None, s) for s in beside("best", seen, every, "accuracy", None)[0]]
 
 
-def _choice(name: str, size: int | None, made: Standing) -> Choice:
+def _choice(name: str, size: int | None, made: SelectionResult) -> Choice:
     weights = made.chosen.weights
     own = None if weights is None else weights[weights > 0]
     subset = own is not None and bool((own == own[0]).all()) and name in ("best", "size", "member", "all")

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 VOID = ("img", "br")
@@ -72,3 +73,18 @@ def table(
         data_sort="yes" if sortable else None,
     )
     return tag("div", whole, class_="scroller", tabindex=0, role="region", aria_label=caption or heads[0])
+
+
+JOINERS = "\u200c\u200d"  # without them some scripts, and some emoji, fall apart
+
+
+def shown(name: str, otherwise: str = "?") -> str:
+    """Return a name on one line, each control sign and direction override replaced by a question mark in a diamond.
+
+    otherwise: stands for a name that is blank.
+    """
+    signs = (
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in JOINERS else c
+        for c in " ".join(name.split())
+    )
+    return "".join(signs).strip(JOINERS + " ") or otherwise

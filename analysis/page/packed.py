@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from analysis.classes.class_names import first_names
+from analysis.classes.confusion import first_names
 from analysis.page.choices import Choice
-from analysis.page.names import shown
+from analysis.page.markup import shown
 from analysis.page.value import Page
-from analysis.table import SubsetTable
+from analysis.subsets.table import SubsetTable
 
 _KINDS = {"|u1": "u8", "<u2": "u16", "<u4": "u32", "<f4": "f32", "<f8": "f64"}
 EXACT = 4096  # scores of so many subsets are carried in full, of more in single precision

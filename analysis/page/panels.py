@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.confidence.calibration import Calibration, calibration
-from analysis.fixed_point import predicted
+from analysis.calibration.calibration import Calibration, measure_calibration
+from analysis.metrics import predicted
 from analysis.stack import PredictionStack
-from analysis.table import SubsetTable
+from analysis.subsets.table import SubsetTable
 
 EVERY = 6  # members, up to which every subset has its panels
 _NUMBERS = 100_000  # samples times classes of a block: a subset's sums stay in a core's cache
@@ -84,7 +84,8 @@ def panels(stack: PredictionStack, masks: Sequence[int]) -> Panels:
     starts = np.searchsorted(own, np.arange(stack.classes + 1))
     # Only the largest probability counts, and whether what was predicted is right: one column, and its 0 is right.
     reliabilities = tuple(
-        calibration(largest[i][:, None], np.zeros(n, np.int64), (preds[i] != own).astype(np.int64)) for i in range(p)
+        measure_calibration(largest[i][:, None], np.zeros(n, np.int64), (preds[i] != own).astype(np.int64))
+        for i in range(p)
     )
     return Panels(tuple(masks), rows, starts, preds, said, truth, reliabilities)
 

@@ -8,7 +8,7 @@ import numpy as np
 from analysis.images.gallery import image_rows, spread
 from analysis.page.panels import Panels
 from analysis.stack import PredictionStack
-from ensemble.split import Split
+from ensemble.study.split import Split
 
 Encode = Callable[[np.ndarray, int | None], tuple[str, bytes]]
 MOST = 800  # images on a page, unless so many are asked for

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.metrics import METRICS
-from analysis.sizes import sizes_of
-from analysis.table import SubsetTable
+from analysis.subsets.table import SubsetTable, sizes_of
 
 MOST = 100_000  # points that stay fluid; of more a sample is carried
 SAMPLE = 20_000

@@ -7,21 +7,12 @@ from importlib.metadata import version
 import numpy as np
 
 from analysis.classes.class_table import short_names
-from analysis.page.markup import Markup, join, name, picture, table, tag
-from analysis.page.names import shown
+from analysis.page.markup import Markup, join, name, picture, shown, table, tag
 from analysis.page.pictures import Encode
 from analysis.page.training_plot import limits, training_plot
 from analysis.page.value import Page
-from analysis.page.words import (
-    choice_words,
-    chosen_words,
-    classes_words,
-    lead,
-    many,
-    percent,
-    span,
-)  # fmt: skip
-from analysis.table import name_set
+from analysis.page.words import choice_words, chosen_words, classes_words, lead, many, percent, span
+from analysis.subsets.table import name_set
 
 HEATS = 5
 LARGER, GAP = 4, 3  # pixels of a filter's weight, and between filters

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.members.history import History
 from analysis.page.markup import Markup, join, tag
+from ensemble.study.history import History
 
 WIDTH, HEIGHT = 260, 220
 LEFT, RIGHT = 34, 252

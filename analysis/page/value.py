@@ -6,20 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.classes.per_class import PerClass, per_class
-from analysis.disagreement.diversity import Diversity, diversity
-from analysis.evidence import evidence
-from analysis.material import Lacks, Material, Progress, histories
+from analysis.diversity import Diversity, measure_diversity
 from analysis.members.filters import FilterGrid, filter_grid
-from analysis.members.history import History
 from analysis.page.choices import Choice, choices
 from analysis.page.panels import Panels, panel_masks, panels
 from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
-from analysis.shapley import shapley
+from analysis.report_data import NotAvailable, Progress, ReportData, histories
+from analysis.selection.data import selection_data
 from analysis.stack import PredictionStack
-from analysis.table import SubsetTable
+from analysis.subsets.shapley import shapley
+from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
-from ensemble.split import Split
+from ensemble.study.history import History
+from ensemble.study.split import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Page:
 
 
 def page_of(
-    material: Material,
+    data: ReportData,
     split: Split | None = None,
     encode: Encode | None = None,
     images: int | None = None,
@@ -85,54 +85,54 @@ def page_of(
 
     split: the images that the predictions are of, `why` there are none where there are none; encode: see `pictures`;
     images: how many a class; progress: told how many ways to choose were tried, and how many there are.
-    Raises `BadInput` for an unlabelled split, `Lacks` for more members than have a table.
+    Raises `BadInput` for an unlabelled split, `NotAvailable` for more members than have a table.
     """
-    stack, table = material.stack, material.table
+    stack, table = data.stack, data.table
     everyone = 2 ** len(stack.members) - 1
     best = table.best().mask
-    found = choices(evidence(stack), progress)
+    found = choices(selection_data(stack), progress)
     shown = panels(stack, panel_masks(table, [best, *(c.mask for c in found if c.mask)]))
     lacking = {} if split is not None and encode is not None else {"pictures": why}
     label = shown.place(everyone)
     alone = [shown.place(1 << i) for i in range(len(stack.members))]
     preds = np.empty(stack.samples, np.int64)
     preds[shown.rows] = shown.preds[label]
-    pin = material.study.pin
-    definition = pin.splits.get(material.split)
+    config = data.study.config
+    definition = config.splits.get(data.split)
     return Page(
-        study=material.study.root.resolve().name,
-        data=pin.data,
+        study=data.study.root.resolve().name,
+        data=config.data,
         definition=definition.definition if definition else "",
-        fingerprint=pin.fingerprint,
+        fingerprint=config.fingerprint,
         table=table,
         class_ids=stack.class_ids,
         class_names=stack.class_names,
         points=points(table, shown.masks),
         panels=shown,
         classes=per_class(stack.labels, preds, stack.class_ids, stack.class_names),
-        start=best if material.ensemble == "best" else everyone,
+        start=best if data.ensemble == "best" else everyone,
         choices=found,
-        members=_members(material),
-        diversity=diversity(shown.preds[alone], shown.labels, stack.members),
-        histories=_histories(material, lacking),
-        filters=_filters(material, lacking),
+        members=_members(data),
+        diversity=measure_diversity(shown.preds[alone], shown.labels, stack.members),
+        histories=_histories(data, lacking),
+        filters=_filters(data, lacking),
         pictures=_pictures(stack, shown, split, encode, images, lacking),
         lacking=lacking,
     )
 
 
-def _members(material: Material) -> tuple[Member, ...]:
-    table = material.table
+def _members(data: ReportData) -> tuple[Member, ...]:
+    table = data.table
     everyone = 2 ** len(table.members) - 1
     shares = shapley(table, "accuracy").values
-    differing = _differing([dict(p.recipe or {}) for p in material.predictions])
+    differing = _differing([dict(p.recipe or {}) for p in data.predictions])
     return tuple(
         Member(
             name=name,
             scores={metric: table.find(1 << i).score(metric) for metric in ("accuracy", "top5", "nll", "brier")},
             share=shares[name],
             without=table.find(everyone ^ 1 << i).accuracy if everyone > 1 else None,
-            random_start=material.predictions[i].attributes.get("comparable") in (False, 0),
+            random_start=data.predictions[i].attributes.get("comparable") in (False, 0),
             settings=differing[i],
         )
         for i, name in enumerate(table.members)
@@ -150,17 +150,17 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _histories(material: Material, lacking: dict[str, str]) -> tuple[History, ...]:
+def _histories(data: ReportData, lacking: dict[str, str]) -> tuple[History, ...]:
     try:
-        return tuple(histories(material.study, material.patterns))
-    except Lacks as lack:
+        return tuple(histories(data.study, data.patterns))
+    except NotAvailable as lack:
         lacking["training"] = str(lack)
         return ()
 
 
-def _filters(material: Material, lacking: dict[str, str]) -> tuple[FilterGrid, ...]:
+def _filters(data: ReportData, lacking: dict[str, str]) -> tuple[FilterGrid, ...]:
     grids = []
-    for p in material.predictions:
+    for p in data.predictions:
         if p.first_layer is None:
             continue
         try:

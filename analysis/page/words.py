@@ -1,10 +1,10 @@
 """What a page says in plain words, out of its numbers."""
 
-from analysis.classes.class_names import first_names
+from analysis.classes.confusion import first_names
 from analysis.page.choices import Choice
-from analysis.page.names import shown
+from analysis.page.markup import shown
 from analysis.page.value import Page
-from analysis.table import name_set
+from analysis.subsets.table import name_set
 
 SMALL = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from string import Template
 
 from analysis.page import sections
-from analysis.page.markup import Markup, join, picture, tag
-from analysis.page.names import shown
+from analysis.page.markup import Markup, join, picture, shown, tag
 from analysis.page.packed import document, harmless
 from analysis.page.pictures import Encode
 from analysis.page.value import Page
 from analysis.page.words import classes_words, facts
-from ensemble.files import write_text
+from ensemble.study.atomic import write_text
 
 # In the order they build on one another; each is a few dozen lines, and they share one scope.
 SCRIPTS = (

@@ -5,12 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.evidence import Evidence
 from analysis.metrics import METRICS
-from analysis.selection.chosen import Weighted, of_members
+from analysis.selection.base import Weighted, of_members
+from analysis.selection.data import SelectionData
 from analysis.selection.tallies import Tallies
-from analysis.sizes import sizes_of
-from analysis.table import TIE
+from analysis.subsets.table import TIE, sizes_of
 from ensemble.errors import BadInput
 
 
@@ -22,7 +21,7 @@ class Best:
     then with the lower mask: as `SubsetTable.best` has it.
     """
 
-    evidence: Evidence
+    data: SelectionData
     tallies: Tallies
     metric: str = "accuracy"
     max_size: int | None = None
@@ -42,16 +41,16 @@ class Best:
     @cached_property
     def _allowed(self) -> np.ndarray:
         """Rows of the tallies that may be chosen, int64."""
-        return np.flatnonzero(self._sizes <= (self.max_size or self.evidence.members))
+        return np.flatnonzero(self._sizes <= (self.max_size or self.data.members))
 
     @cached_property
     def _totals(self) -> np.ndarray:
-        return self.tallies.sums(self.metric, np.ones(self.evidence.samples, dtype=bool))[self._allowed]
+        return self.tallies.sums(self.metric, np.ones(self.data.samples, dtype=bool))[self._allowed]
 
     @property
     def seconds(self) -> float:
         """What choosing once takes, roughly: counting all subsets on a tenth of the samples."""
-        return 1e-3 + 5e-12 * len(self.tallies.masks) * self.evidence.samples
+        return 1e-3 + 5e-12 * len(self.tallies.masks) * self.data.samples
 
     @property
     def choices(self) -> int:
@@ -60,7 +59,7 @@ class Best:
 
     def choose(self, left_out: np.ndarray | None = None) -> Weighted:
         """Return the best subset, by the sums over what is kept, or those over all less what is left out."""
-        keep = np.ones(self.evidence.samples, dtype=bool) if left_out is None else ~left_out
+        keep = np.ones(self.data.samples, dtype=bool) if left_out is None else ~left_out
         if left_out is None:
             sums = self._totals
         elif keep.sum() < left_out.sum():
@@ -71,21 +70,21 @@ class Best:
         means = -means if METRICS[self.metric].higher_is_better else means
         rows = self._allowed[means <= means.min() + TIE]
         rows = rows[self._sizes[rows] == self._sizes[rows].min()]
-        members, rule = self.evidence.members, self.evidence.rule
+        members, rule = self.data.members, self.data.rule
         subsets = [of_members(_members(int(mask)), members, rule) for mask in self.tallies.masks[rows]]
-        if len(subsets) > 1 and self.evidence.rule.floor is not None:
+        if len(subsets) > 1 and self.data.rule.floor is not None:
             nll = np.array([self._nll(subset)[keep].mean() for subset in subsets])
             subsets = [s for s, value in zip(subsets, nll, strict=True) if value <= nll.min() + TIE]
         return subsets[0]
 
     def _nll(self, subset: Weighted) -> np.ndarray:
         """Return a subset's NLL of each sample, float64 (n,); where it takes all classes to know, once and for all."""
-        if self.evidence.rule.name == "mean":
-            return subset.scores(self.evidence, "nll")
+        if self.data.rule.name == "mean":
+            return subset.scores(self.data, "nll")
         known: dict[bytes, np.ndarray] = self.__dict__.setdefault("_known", {})
         key = subset.weights.tobytes()
         if key not in known:
-            known[key] = subset.scores(self.evidence, "nll")
+            known[key] = subset.scores(self.data, "nll")
         return known[key]
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.evidence import Evidence
 from analysis.metrics import METRICS, TOP
-from analysis.selection.chosen import Weighted
-from analysis.table import TIE
+from analysis.selection.base import Weighted
+from analysis.selection.data import SelectionData
+from analysis.subsets.table import TIE
 from ensemble.errors import BadInput, nearest
 
 ROUNDS = 100
@@ -25,7 +25,7 @@ class Greedy:
     Of the rounds the one with the best score is kept, the first of equally good ones.
     """
 
-    evidence: Evidence
+    data: SelectionData
     metric: str = "accuracy"
     rounds: int = ROUNDS
     max_size: int | None = None
@@ -34,19 +34,23 @@ class Greedy:
     @property
     def seconds(self) -> float:
         """What choosing once takes, roughly."""
-        samples, pairs, members = self.evidence.samples, len(self.evidence.sample), self.evidence.members
+        samples, pairs, members = (
+            self.data.samples,
+            len(self.data.sample),
+            self.data.members,
+        )
         each = {"nll": 6e-9 * samples, "brier": 1e-7}.get(self.metric, 5e-6 + 5e-10 * pairs)
         return 1e-3 + 2e-7 * pairs + self.rounds * members * each
 
     def choose(self, left_out: np.ndarray | None = None) -> Weighted:
         """Return the weights, whole numbers divided by the rounds that were kept."""
-        part = self.evidence if left_out is None else self.evidence.only(~left_out)
+        part = self.data if left_out is None else self.data.only(~left_out)
         order, _ = greedy_order(part, self.metric, self.rounds, self.max_size)
         return Weighted(np.bincount(order, minlength=part.members) / len(order))
 
 
 def greedy_order(
-    evidence: Evidence, metric: str = "accuracy", rounds: int = ROUNDS, max_size: int | None = None
+    data: SelectionData, metric: str = "accuracy", rounds: int = ROUNDS, max_size: int | None = None
 ) -> tuple[list[int], list[float]]:
     """Return the members in the order in which they were added, up to the best round, and the score after each.
 
@@ -56,13 +60,13 @@ def greedy_order(
     """
     if metric not in _STATES:
         raise BadInput(f"greedy selection by {metric!r}: {nearest(metric, _STATES)}.")
-    likelihood = _Likelihood(evidence)
-    state = likelihood if metric == "nll" else _STATES[metric](evidence)
-    every = np.arange(evidence.members)
-    used = np.zeros(evidence.members, dtype=bool)
+    likelihood = _Likelihood(data)
+    state = likelihood if metric == "nll" else _STATES[metric](data)
+    every = np.arange(data.members)
+    used = np.zeros(data.members, dtype=bool)
     order: list[int] = []
     losses: list[float] = []
-    for _ in range(rounds if evidence.members > 1 else 1):
+    for _ in range(rounds if data.members > 1 else 1):
         candidates = every if max_size is None or used.sum() < max_size else np.flatnonzero(used)
         found = state.losses(candidates)
         tied = candidates[found <= found.min() + TIE]
@@ -85,9 +89,9 @@ def greedy_order(
 class _Likelihood:
     """NLL: running sums of the members' p(y)."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self.own = evidence.own
-        self.total = np.zeros(evidence.samples)
+    def __init__(self, data: SelectionData) -> None:
+        self.own = data.own
+        self.total = np.zeros(data.samples)
         self.size = 0
 
     def losses(self, candidates: np.ndarray) -> np.ndarray:
@@ -103,9 +107,9 @@ class _Likelihood:
 class _Quadratic:
     """Brier: a quadratic form in how often each member was added."""
 
-    def __init__(self, evidence: Evidence) -> None:
-        self.products = evidence.products / evidence.samples
-        self.towards = np.zeros(evidence.members)  # products times counts
+    def __init__(self, data: SelectionData) -> None:
+        self.products = data.products / data.samples
+        self.towards = np.zeros(data.members)  # products times counts
         self.value = 0.0
         self.size = 0
 
@@ -128,18 +132,18 @@ class _Counts:
     those that the coming rounds could win or lose, by bounds over the members; until the next time only they count.
     """
 
-    def __init__(self, evidence: Evidence, allowed: int = 0) -> None:
-        self.leads, self.sample = evidence.leads, evidence.sample
-        self.least, self.most = self.leads.min(axis=0, initial=0), self.leads.max(axis=0, initial=0)
-        self.sums = -evidence.needs
-        self.samples, self.allowed = evidence.samples, allowed
+    def __init__(self, data: SelectionData, allowed: int = 0) -> None:
+        self.margins, self.sample = data.margins, data.sample
+        self.least, self.most = self.margins.min(axis=0, initial=0), self.margins.max(axis=0, initial=0)
+        self.sums = -data.thresholds
+        self.samples, self.allowed = data.samples, allowed
         self.added: list[int] = []  # since all pairs were looked through
         self.size = 0
         self._look_through()
 
     def _look_through(self) -> None:
         for member in self.added:
-            self.sums += self.leads[member]
+            self.sums += self.margins[member]
         self.added = []
         self.rounds = max(2, self.size // 4)
         lost = self.sums + self.rounds * self.most.astype(np.int64) < 0
@@ -156,7 +160,7 @@ class _Counts:
         place = np.empty(len(sample), dtype=np.int64)
         place[most_first] = np.arange(len(sample))
         layout = np.flatnonzero(live)[np.argsort(rank * len(sample) + place[pairs])]
-        self.live_sums, self.live_leads = self.sums[layout], self.leads[:, layout]
+        self.live_sums, self.live_leads = self.sums[layout], self.margins[:, layout]
         self.ranks = np.bincount(rank)
         self.spare = self.allowed - base[sample[most_first]]
 
@@ -168,8 +172,8 @@ class _Counts:
             return np.full(len(candidates), self.settled / self.samples)
         # Compared in 32 bits: a sum beyond them is out of any one member's reach.
         reach = np.clip(-self.live_sums, -(2**31), 2**31 - 1).astype(np.int32)
-        leads = self.live_leads if len(candidates) == len(self.leads) else self.live_leads[candidates]
-        lost = leads < reach
+        margins = self.live_leads if len(candidates) == len(self.margins) else self.live_leads[candidates]
+        lost = margins < reach
         start = len(self.spare)
         front = lost[:, :start].astype(np.int16 if self.allowed else np.bool_)
         for length in self.ranks[1:]:
@@ -188,9 +192,9 @@ class _Counts:
         self.size += 1
 
 
-_STATES: dict[str, Callable[[Evidence], "_Counts | _Likelihood | _Quadratic"]] = {
+_STATES: dict[str, Callable[[SelectionData], "_Counts | _Likelihood | _Quadratic"]] = {
     "accuracy": _Counts,
-    "top5": lambda evidence: _Counts(evidence, allowed=TOP - 1),
+    "top5": lambda data: _Counts(data, allowed=TOP - 1),
     "nll": _Likelihood,
     "brier": _Quadratic,
 }

@@ -6,10 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
-from analysis.evidence import Evidence
 from analysis.metrics import TOP
-from analysis.plain import mask_of
-from analysis.subsets import plain_is_faster
+from analysis.selection.data import SelectionData
+from analysis.subsets.reference import mask_of
+from analysis.subsets.score import plain_is_faster
 
 
 class Tallies(Protocol):
@@ -25,21 +25,21 @@ class Tallies(Protocol):
         ...
 
 
-def tallies(evidence: Evidence, sizes: Sequence[int], metric: str = "accuracy") -> Tallies:
+def tallies(data: SelectionData, sizes: Sequence[int], metric: str = "accuracy") -> Tallies:
     """Return the tallies of all subsets of these sizes, plain where they are few and by the engine where many."""
-    evidence.require(metric)
-    if plain_is_faster(evidence.source, list(sizes)):
-        return PlainTallies(evidence, sizes)
-    return LatticeTallies(evidence, sizes, metric)
+    data.require(metric)
+    if plain_is_faster(data.source, list(sizes)):
+        return PlainTallies(data, sizes)
+    return LatticeTallies(data, sizes, metric)
 
 
 class LatticeTallies:
     """Tallies by the engine: the source is pruned once, and each question counted anew."""
 
-    def __init__(self, evidence: Evidence, sizes: Sequence[int], metric: str) -> None:
-        from analysis.lattice.engine import Lattice
+    def __init__(self, data: SelectionData, sizes: Sequence[int], metric: str) -> None:
+        from analysis.subsets.engine import Lattice
 
-        self._lattice = Lattice(evidence.source, evidence.rule.name, sizes, ("accuracy", metric))
+        self._lattice = Lattice(data.source, data.rule.name, sizes, ("accuracy", metric))
         self.masks = self._lattice.masks
 
     def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
@@ -51,14 +51,14 @@ class LatticeTallies:
 class PlainTallies:
     """Tallies of few subsets: what each of them makes of each sample is kept."""
 
-    def __init__(self, evidence: Evidence, sizes: Sequence[int]) -> None:
-        members, wanted = evidence.members, set(sizes)
+    def __init__(self, data: SelectionData, sizes: Sequence[int]) -> None:
+        members, wanted = data.members, set(sizes)
         masks = sorted(mask_of(c) for k in wanted for c in combinations(range(members), k))
         self.masks = np.array(masks, dtype=np.uint64)
         chosen = (self.masks[:, None] >> np.arange(members, dtype=np.uint64) & np.uint64(1)).astype(np.float64)
         self._shares = chosen / chosen.sum(axis=1, keepdims=True)
-        self._evidence = evidence
-        self._ahead = np.empty((len(self.masks), evidence.samples), dtype=np.uint8)
+        self._evidence = data
+        self._ahead = np.empty((len(self.masks), data.samples), dtype=np.uint8)
         position = {int(mask): i for i, mask in enumerate(self.masks)}
 
         def extend(sums: np.ndarray, mask: int, first: int) -> None:
@@ -67,16 +67,16 @@ class PlainTallies:
             for m in range(first, members):
                 if not any(size <= k <= size + members - m - 1 for k in wanted):
                     continue  # too few members are left to reach a wanted size: all 22 of 22 have one way to them
-                own = sums + evidence.leads[m]
+                own = sums + data.margins[m]
                 row = position.get(mask | 1 << m)
                 if row is not None:
-                    lost = np.bincount(evidence.sample[own < 0], minlength=evidence.samples)
+                    lost = np.bincount(data.sample[own < 0], minlength=data.samples)
                     self._ahead[row] = np.minimum(lost, TOP)
                 if size < max(wanted):
                     extend(own, mask | 1 << m, m + 1)
 
         # 31 members' leads fit into 32 bits.
-        extend(-evidence.needs.astype(np.int32 if members <= 31 else np.int64), 0, 0)
+        extend(-data.thresholds.astype(np.int32 if members <= 31 else np.int64), 0, 0)
 
     def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""

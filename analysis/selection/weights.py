@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.evidence import Evidence
-from analysis.selection.chosen import Weighted
+from analysis.selection.base import Weighted
+from analysis.selection.data import SelectionData
 from ensemble.errors import KofnError
 
 GAP = 1e-9  # nats
@@ -30,17 +30,17 @@ NOTHING = 1e-6  # a weight below it is left away where the certificate still hol
 class Weights:
     """The weights on the simplex with the lowest NLL on the samples."""
 
-    evidence: Evidence
+    data: SelectionData
     name: str = "weights"
 
     @property
     def seconds(self) -> float:
         """What choosing once takes, roughly."""
-        return 5e-4 + self.evidence.samples * self.evidence.members * (1.1e-7 + 1e-8 * self.evidence.members)
+        return 5e-4 + self.data.samples * self.data.members * (1.1e-7 + 1e-8 * self.data.members)
 
     def choose(self, left_out: np.ndarray | None = None) -> Weighted:
         """Return the weights, certified to be within 1e-9 nats of the lowest NLL there is."""
-        own = self.evidence.own if left_out is None else self.evidence.own[:, ~left_out]
+        own = self.data.own if left_out is None else self.data.own[:, ~left_out]
         return Weighted(best_weights(own))
 
 

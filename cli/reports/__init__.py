@@ -7,7 +7,7 @@ it has a use for beyond the common ones; and `following(job)`, the commands one 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from cli.common import Talk
+from cli.common import Output
 from cli.reports import (
     calibration,
     compare,
@@ -33,7 +33,7 @@ class Report(Protocol):
     OPTIONS: tuple[Callable[[Any], Any], ...]
 
     @staticmethod
-    def report(talk: Talk, job: Job) -> dict[str, Any]:
+    def report(output: Output, job: Job) -> dict[str, Any]:
         """Make the report."""
         ...
 

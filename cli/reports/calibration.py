@@ -4,16 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import Talk
-from cli.reports.job import Job, say_chosen_here
-from cli.reports.options import ENSEMBLE
+from cli.common import Output
+from cli.reports.job import ENSEMBLE, Job, say_chosen_here
 from cli.reports.text import cut_middle, say
 
 if TYPE_CHECKING:
-    from analysis.confidence.by_size import CalibrationBySize
-    from analysis.confidence.calibration import Calibration
-    from analysis.confidence.of_team import TeamCalibration
-    from analysis.confidence.scores import CalibrationScores
+    from analysis.calibration.by_size import CalibrationBySize
+    from analysis.calibration.calibration import Calibration
+    from analysis.calibration.of_team import CalibrationScores, TeamCalibration
 
 OPTIONS = (
     ENSEMBLE,
@@ -28,28 +26,28 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the reliability diagram, the calibration of ensemble and members in numbers, and both by size."""
-    from analysis.confidence.of_team import team_calibration, write_calibration_csv
-    from analysis.team import team_of
+    from analysis.calibration.of_team import team_calibration, write_calibration_csv
+    from analysis.report_data import team_of
 
     bins, binning = job.options["bins"], job.options["binning"]
-    group = team_of(job.material)
-    with talk.progress("Calibrating subsets", "samples") as progress:
+    group = team_of(job.data)
+    with output.progress("Calibrating subsets", "samples") as progress:
         value = team_calibration(group, bins, binning, progress)
     parts = [job.who, "" if binning == "equal" else binning, "" if bins == 15 else f"{bins}-bins"]
     detail = "-".join(part for part in parts if part)
     table = job.path("calibration", detail, "csv")
     write_calibration_csv(table, value)
     files = _draw(job, value, detail)
-    _say_scores(talk, job, value)
-    say_chosen_here(talk, job)
+    _say_scores(output, job, value)
+    say_chosen_here(output, job)
     for path in files:
-        talk.text(f"figure: {path}")
-    talk.text(f"table:  {table}")
+        output.text(f"figure: {path}")
+    output.text(f"table:  {table}")
     found = value.temperature
     return {
-        "kind": "calibration", "split": job.material.split, "of": group.stack.members, "rule": "mean",
+        "kind": "calibration", "split": job.data.split, "of": group.stack.members, "rule": "mean",
         "samples": value.ensemble.samples, "classes": group.stack.classes, "bins": bins, "binning": binning,
         "ensemble": _scores_document(value.ensemble),
         "ece_by_chance": {"mean": value.chance.mean, "p": value.chance.p, "draws": value.chance.draws},
@@ -78,7 +76,7 @@ def _draw(job: Job, value: "TeamCalibration", detail: str) -> list[Any]:
     from analysis.figures.calibration import by_size_figure, reliability_figure
     from analysis.figures.style import save, style
 
-    whom, split = job.whom(), job.material.split
+    whom, split = job.whom(), job.data.split
     own, found, after = value.reliability, value.temperature, value.reliability_after
     what = "ECE" if own.binning == "equal" else "adaptive ECE"
     label, hot = f"as it is: {what} {100 * own.ece:.2f} %", ""
@@ -93,36 +91,36 @@ def _draw(job: Job, value: "TeamCalibration", detail: str) -> list[Any]:
     return files
 
 
-def _say_scores(talk: Talk, job: Job, value: "TeamCalibration") -> None:
-    split, found = job.material.split, value.temperature
+def _say_scores(output: Output, job: Job, value: "TeamCalibration") -> None:
+    split, found = job.data.split, value.temperature
     best = [f"{t:.2f}" for t in value.temperatures] or [""] * len(value.members)
     rows = [_cells(cut_middle(s.name, 18), s, t) for s, t in zip(value.members, best, strict=True)]
-    name = "ensemble" if value.members else cut_middle(job.material.spoken.stack.members[0], 18)
+    name = "ensemble" if value.members else cut_middle(job.data.spoken.stack.members[0], 18)
     rows.append(_cells(name, value.ensemble, "" if found is None else f"{found.value:.2f}"))
     if value.after is not None:
         rows.append(_cells("... at T, held out", value.after, ""))
-    talk.table(
+    output.table(
         ("", "right %", "sure %", "ECE %", "adapt.", "class", "NLL", "Brier", "T"), rows,
         title=f"Calibration on {split}, {value.ensemble.bins} bins; {job.whom()}",
     )  # fmt: skip
     kinds = [("Brier score", value.ensemble)] + ([("at T, held out", value.after)] if value.after else [])
-    talk.table(
+    output.table(
         ("", "score", "= reliability", "- resolution", "+ uncertainty", "+ residual"),
         [(name, *(f"{part:.4f}" for part in (s.brier, s.parts.reliability, s.parts.resolution, s.parts.uncertainty,
                                              s.parts.residual))) for name, s in kinds],
         title="The Brier score in parts, each class against the rest on those bins",
     )  # fmt: skip
     chance = value.chance
-    say(talk, f"chance: were its confidence exactly right, its ECE would be about {100 * chance.mean:.2f} % on so few "
-              f"samples (p = {chance.p:.3f}, {chance.draws} draws).")  # fmt: skip
+    say(output, f"chance: were its confidence exactly right, its ECE would be about {100 * chance.mean:.2f} % on so "
+              f"few samples (p = {chance.p:.3f}, {chance.draws} draws).")  # fmt: skip
     if found is None:
-        talk.text(f"No temperature: {value.ensemble.samples} samples are too few to fit one and hold some out.")
+        output.text(f"No temperature: {value.ensemble.samples} samples are too few to fit one and hold some out.")
     else:
-        _say_temperature(talk, value)
+        _say_temperature(output, value)
     if value.by_size is None:
-        talk.text("One member: there is nothing to average, so nothing by size.")
+        output.text("One member: there is nothing to average, so nothing by size.")
     else:
-        _say_sizes(talk, value.by_size)
+        _say_sizes(output, value.by_size)
 
 
 def _cells(name: str, scores: "CalibrationScores", best: str) -> tuple[str, ...]:
@@ -132,24 +130,26 @@ def _cells(name: str, scores: "CalibrationScores", best: str) -> tuple[str, ...]
             f"{scores.brier:.4f}", best)  # fmt: skip
 
 
-def _say_temperature(talk: Talk, value: "TeamCalibration") -> None:
+def _say_temperature(output: Output, value: "TeamCalibration") -> None:
     found, after, before = value.temperature, value.after, value.ensemble
     assert found is not None and after is not None
     if found.at_end:
-        talk.text(f"temperature: {found.value:g}, the end of the range that is searched; take it as a direction only.")
+        output.text(
+            f"temperature: {found.value:g}, the end of the range that is searched; take it as a direction only."
+        )
     else:
         low, high = found.by_fold.min(), found.by_fold.max()
         does = "sharpens" if high < 1 else "flattens" if low > 1 else "changes next to nothing of"
         folds = len(found.by_fold)
-        say(talk, f"temperature: {found.value:.3f} ({low:.3f} to {high:.3f} over {folds} folds); it {does} the "
+        say(output, f"temperature: {found.value:.3f} ({low:.3f} to {high:.3f} over {folds} folds); it {does} the "
                   "probabilities.")  # fmt: skip
-    say(talk, f"held out, it takes the NLL from {before.nll:.4f} to {after.nll:.4f} and the ECE from "
+    say(output, f"held out, it takes the NLL from {before.nll:.4f} to {after.nll:.4f} and the ECE from "
               f"{100 * before.ece:.2f} to {100 * after.ece:.2f} %.")  # fmt: skip
 
 
-def _say_sizes(talk: Talk, value: "CalibrationBySize") -> None:
+def _say_sizes(output: Output, value: "CalibrationBySize") -> None:
     means = {column: value.summary(column)[0] for column in value.scores}
-    talk.table(
+    output.table(
         ("k", "subsets", "right %", "sure %", "sure - right", "ECE %", "NLL", "Brier"),
         [
             (str(k), f"{count:,}", f"{100 * means['accuracy'][i]:.1f}", f"{100 * means['confidence'][i]:.1f}",
@@ -162,7 +162,7 @@ def _say_sizes(talk: Talk, value: "CalibrationBySize") -> None:
     )  # fmt: skip
     gaps = 100 * (means["confidence"] - means["accuracy"])
     ends = 100 * means["ece"][[0, -1]]
-    say(talk, f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+.1f} to {gaps[-1]:+.1f} "
+    say(output, f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+.1f} to {gaps[-1]:+.1f} "
               f"points, ECE from {ends[0]:.2f} to {ends[1]:.2f} %.")  # fmt: skip
 
 

@@ -4,11 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import Talk
-from cli.reports.fit import fitting_table
-from cli.reports.job import Job
-from cli.reports.options import ALONG
-from cli.reports.text import many, say
+from cli.common import Output
+from cli.reports.job import ALONG, Job
+from cli.reports.text import fitting_table, many, say
 
 if TYPE_CHECKING:
     from analysis.members.compare import Comparison, Other, Spread, Tested
@@ -27,57 +25,59 @@ MOST_SAID = 4  # confounded settings whose values are printed; the JSON has all
 MOST = 6  # comparisons where no setting was named
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Make a comparison for each setting that was named, or for those that differ."""
-    from analysis.material import Lacks
     from analysis.members.compare import compare, differing, setting_named
     from analysis.members.models import members_of
+    from analysis.report_data import NotAvailable
 
-    material = job.material
+    data = job.data
     asked = list(dict.fromkeys(setting_named(name) for name in job.options["by"]))
-    members = members_of(material.study, material.split, material.patterns)
+    members = members_of(data.study, data.split, data.patterns)
     settings = asked or differing(members)[:MOST]
     if not settings:
-        raise Lacks(f"{material.study.root}: its members' recipes differ in nothing but seeds.")
+        raise NotAvailable(f"{data.study.root}: its members' recipes differ in nothing but seeds.")
     found, files = [], []
     for i, setting in enumerate(settings):
-        value = compare(members, setting, material.intersect)
+        value = compare(members, setting, data.intersect)
         if i:
-            talk.text("")
-        made = _files(talk, job, value)
-        _say(talk, value)
+            output.text("")
+        made = _files(output, job, value)
+        _say(output, value)
         for file in made:
-            talk.text(f"{'table: ' if file.suffix == '.csv' else 'figure:'} {file}")
+            output.text(f"{'table: ' if file.suffix == '.csv' else 'figure:'} {file}")
         files += made
         found.append(_document(value, made))
     rest = differing(members)[MOST:] if not asked else []
     if rest:
-        say(talk, f"They differ in {', '.join(rest)} too: name them with --by.")
-    return {"kind": "compare", "split": material.split, "x": job.options["along"], "comparisons": found, "files": files}
+        say(output, f"They differ in {', '.join(rest)} too: name them with --by.")
+    return {"kind": "compare", "split": data.split, "x": job.options["along"], "comparisons": found, "files": files}
 
 
-def _files(talk: Talk, job: Job, value: "Comparison") -> list[Any]:
+def _files(output: Output, job: Job, value: "Comparison") -> list[Any]:
     """Write the table, and the curves where there are any."""
     from analysis.figures.compare import MOST_LINES, compare_figure, curves_of
     from analysis.figures.style import save, style
     from analysis.members.compare import write_compare_csv
 
-    along, pin = job.options["along"], job.material.study.pin
+    along, config = job.options["along"], job.data.study.config
     table = job.path("compare", value.setting, "csv")
     write_compare_csv(table, value)
-    lines = curves_of(value, along, pin.splits["train"].samples if "train" in pin.splits else None)
+    lines = curves_of(value, along, config.splits["train"].samples if "train" in config.splits else None)
     if lines is None:
-        talk.text("No curves: fewer than two groups have training histories.")
+        output.text("No curves: fewer than two groups have training histories.")
         return [table]
     if len(lines.series) > MOST_LINES:
-        talk.text(f"No curves: {len(lines.series)} groups are more than the {MOST_LINES} lines that can be told apart.")
+        output.text(
+            f"No curves: {len(lines.series)} groups are more than the {MOST_LINES} lines that can be told apart."
+        )
         return [table]
     detail = value.setting + ("" if along == "epochs" else f"-{along}")
     with style():
         return [save(compare_figure(value, lines), job.path("compare", detail)), table]
 
 
-def _say(talk: Talk, value: "Comparison") -> None:
+def _say(output: Output, value: "Comparison") -> None:
     heads = (value.setting, "members", "seeds", "val %", "sd", "lowest", "highest", "best val %", "train %", "val loss")
     rows = []
     for group, seeds in zip(value.groups, value.seeds, strict=True):
@@ -88,37 +88,37 @@ def _say(talk: Talk, value: "Comparison") -> None:
             _percent(group.spread("train_accuracy").mean), _number(group.spread("val_cross_entropy")),
         ])  # fmt: skip
     title = f"By {value.setting}, at the last epoch; {many(value.runs, 'training run')}"
-    fitting_table(talk, heads, rows, (0, 1, 3, 4, 7, 8, 9, 5, 6, 2), title=title)
+    fitting_table(output, heads, rows, (0, 1, 3, 4, 7, 8, 9, 5, 6, 2), title=title)
     single = sum(len(group.members) == 1 for group in value.groups)
     if single:
         say(
-            talk,
+            output,
             f"{many(single, 'group rests', 'groups rest')} on one training run: how far runs of one recipe lie apart "
             "is not known there.",
         )
     if value.confounded:
         names = ", ".join(other.setting for other in value.confounded)
-        say(talk, f"Confounded: the groups differ in {names} too; what is due to which, this does not tell.")
+        say(output, f"Confounded: the groups differ in {names} too; what is due to which, this does not tell.")
     for other in value.confounded[:MOST_SAID]:
-        say(talk, f"  {other.setting}: {_values(value, other)}")
+        say(output, f"  {other.setting}: {_values(value, other)}")
     if value.balanced:
-        say(talk, f"Differing alike in every group: {', '.join(other.setting for other in value.balanced)}.")
+        say(output, f"Differing alike in every group: {', '.join(other.setting for other in value.balanced)}.")
     if not value.confounded:
-        say(talk, "No other setting differs between the groups, seeds aside.")
+        say(output, "No other setting differs between the groups, seeds aside.")
     if value.short:
-        say(talk, f"Trained for fewer epochs than their recipe says: {', '.join(value.short)}.")
+        say(output, f"Trained for fewer epochs than their recipe says: {', '.join(value.short)}.")
     if value.untrained:
-        say(talk, f"Left out, not an epoch trained yet: {', '.join(value.untrained)}.")
+        say(output, f"Left out, not an epoch trained yet: {', '.join(value.untrained)}.")
     if value.left_out:
-        say(talk, f"Their recipes do not say {value.setting}: {', '.join(value.left_out)}.")
+        say(output, f"Their recipes do not say {value.setting}: {', '.join(value.left_out)}.")
     if value.untested:
-        say(talk, f"Not tested image by image: {value.untested}.")
+        say(output, f"Not tested image by image: {value.untested}.")
     elif value.tests:
-        _say_tests(talk, value.tests)
+        _say_tests(output, value.tests)
 
 
-def _say_tests(talk: Talk, tests: "tuple[Tested, ...]") -> None:
-    talk.table(
+def _say_tests(output: Output, tests: "tuple[Tested, ...]") -> None:
+    output.table(
         ("image by image", "diff. %", "only 1st", "only 2nd", "p", "Holm"),
         [
             (f"{t.one} - {t.other}", f"{100 * t.difference:+.1f}", f"{t.won:,}", f"{t.lost:,}", f"{t.p:.2g}",
@@ -129,7 +129,7 @@ def _say_tests(talk: Talk, tests: "tuple[Tested, ...]") -> None:
     size = len(tests[0].of_one)
     who = "its one member" if size == 1 else f"the mean of {size} members"
     say(
-        talk,
+        output,
         f"McNemar's test on {tests[0].samples:,} images; each group is spoken for by {who}, the first by name, chosen "
         "by no score. It says whether these trained networks differ, not whether the setting would in new runs.",
     )

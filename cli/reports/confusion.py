@@ -4,15 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import Talk
-from cli.reports.job import Job, say_chosen_here
-from cli.reports.options import ENSEMBLE
-from cli.reports.pictures import images_or_why
+from cli.common import Output
+from cli.reports.job import ENSEMBLE, Job, images_or_why, say_chosen_here
 from cli.reports.text import cut, many, say
 
 if TYPE_CHECKING:
-    from analysis.classes.confused_pairs import Direction, Pair
-    from analysis.classes.confusion import Block, Confusion
+    from analysis.classes.confusion import Block, Confusion, Direction, Pair
 
 OPTIONS = (
     ENSEMBLE,
@@ -35,15 +32,13 @@ OPTIONS = (
 _PICTURED = 4
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the confusion matrix, the most confused pairs, and images of the first of them."""
-    from analysis.classes.class_names import first_names
-    from analysis.classes.confused_pairs import confused_pairs, write_confusion_csv, write_pairs_csv
-    from analysis.classes.confusion import confusion
+    from analysis.classes.confusion import confused_pairs, confusion, first_names, write_confusion_csv, write_pairs_csv
     from analysis.figures.confusion import confusion_figure
     from analysis.figures.style import save, style
 
-    spoken, top = job.material.spoken, job.options["top"]
+    spoken, top = job.data.spoken, job.options["top"]
     stack = spoken.stack
     value = confusion(
         stack.require_labels(), spoken.preds, stack.class_ids, stack.class_names, order=job.options["order"]
@@ -54,22 +49,22 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
     write_confusion_csv(tables[0], value)
     write_pairs_csv(tables[1], value, pairs)
     with style():
-        title = f"What was said of each class on {job.material.split}, {job.whom()}"
+        title = f"What was said of each class on {job.data.split}, {job.whom()}"
         files = [save(confusion_figure(value, title), job.path("confusion", detail))]
     names = first_names(value.class_names, value.class_ids)
     if not pairs:
-        talk.text(f"No class was taken for another on {job.material.split}, {job.whom()}.")
+        output.text(f"No class was taken for another on {job.data.split}, {job.whom()}.")
     else:
-        _say_pairs(talk, job, value, names, pairs, top)
-    without = _pictures(talk, job, pairs[:top], files)
-    say_chosen_here(talk, job)
+        _say_pairs(output, job, value, names, pairs, top)
+    without = _pictures(output, job, pairs[:top], files)
+    say_chosen_here(output, job)
     for path in files:
-        talk.text(f"figure: {path}")
+        output.text(f"figure: {path}")
     for path in tables:
-        talk.text(f"table:  {path}")
+        output.text(f"table:  {path}")
     order = [int(i) for i in value.order]
     return {
-        "kind": "confusion", "split": job.material.split, "of": stack.members, "rule": "mean", "order": value.by,
+        "kind": "confusion", "split": job.data.split, "of": stack.members, "rule": "mean", "order": value.by,
         "samples": int(value.counts.sum()), "accuracy": value.accuracy,
         "classes": [
             {"id": value.class_ids[i], "name": value.class_names[i], "samples": value.samples[i], "said": value.said[i]}
@@ -88,8 +83,8 @@ def following(job: Job) -> tuple[str, ...]:
     return (f"ens-report errors{job.on}",)
 
 
-def _say_pairs(talk: Talk, job: Job, value: "Confusion", names: list[str], pairs: "list[Pair]", top: int) -> None:
-    talk.table(
+def _say_pairs(output: Output, job: Job, value: "Confusion", names: list[str], pairs: "list[Pair]", top: int) -> None:
+    output.table(
         ("class a", "class b", "a as b", "b as a", "both %", "95 %"),
         [
             (cut(names[p.a], 22), cut(names[p.b], 22), f"{p.there.count}/{p.there.samples}",
@@ -97,12 +92,12 @@ def _say_pairs(talk: Talk, job: Job, value: "Confusion", names: list[str], pairs
              f"{100 * p.both.low:.1f}-{100 * p.both.high:.1f}")
             for p in pairs[:top]
         ],
-        title=f"Classes most often taken for one another on {job.material.split}, {job.whom()}",
+        title=f"Classes most often taken for one another on {job.data.split}, {job.whom()}",
         left=(0, 1),
     )  # fmt: skip
     c = len(value)
     say(
-        talk,
+        output,
         f"{many(len(pairs), 'pair')} of {c * (c - 1) // 2:,} {'was' if len(pairs) == 1 else 'were'} confused at least "
         "once; the first stand first partly by chance, so expect less of them on new images.",
     )
@@ -110,24 +105,24 @@ def _say_pairs(talk: Talk, job: Job, value: "Confusion", names: list[str], pairs
     for block in best:
         typical = ", ".join(names[i] for i in block.typical)
         share = 100 * block.inside / block.errors
-        say(talk, f"largest cluster: {block.stop - block.start} classes round {typical}; {share:.0f} % of the errors "
+        say(output, f"largest cluster: {block.stop - block.start} classes round {typical}; {share:.0f} % of the errors "
                   "on their images stay among them.")  # fmt: skip
 
 
-def _pictures(talk: Talk, job: Job, pairs: "list[Pair]", files: list[Any]) -> str | None:
+def _pictures(output: Output, job: Job, pairs: "list[Pair]", files: list[Any]) -> str | None:
     """Draw the first pairs with images of both classes; return why not, where the study has none."""
     if not pairs:
         return None
-    split, why = images_or_why(talk, job)
+    split, why = images_or_why(output, job)
     if split is None:
-        talk.text(f"No pictures of the pairs: {why}")
+        output.text(f"No pictures of the pairs: {why}")
         return why
-    from analysis.figures.pairs import pairs_figure
+    from analysis.figures.gallery import pairs_figure
     from analysis.figures.style import save, style
-    from analysis.images.pair_gallery import pair_gallery
-    from analysis.team import team_of
+    from analysis.images.gallery import pair_gallery
+    from analysis.report_data import team_of
 
-    shown = pair_gallery(team_of(job.material), split, pairs[:_PICTURED])
+    shown = pair_gallery(team_of(job.data), split, pairs[:_PICTURED])
     with style():
         files.append(save(pairs_figure(shown), job.path("confused-pairs", job.who)))
     return None

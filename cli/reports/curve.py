@@ -2,25 +2,25 @@
 
 from typing import Any
 
-from cli.common import Talk
+from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import best_document, many, written
 
 OPTIONS = ()
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show every subset's accuracy by its size."""
-    from analysis.table import name_set
+    from analysis.subsets.table import name_set
 
-    table = job.material.table
+    table = job.data.table
     best, by_size = table.best(), table.by_size()
     from analysis.figures.curve import curve_figure
     from analysis.figures.style import save, style
 
     with style():
         picture = save(curve_figure(table), job.path("curve"))
-    talk.table(
+    output.table(
         ("k", "subsets", "mean %", "lowest", "highest", "the best of them"),
         [
             (str(s.k), f"{s.subsets:,}", *(f"{100 * a:.1f}" for a in (s.mean_accuracy, s.min_accuracy, s.max_accuracy)),
@@ -31,11 +31,11 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         left=(5,),
     )  # fmt: skip
     if len(table) > 1:
-        talk.text(
+        output.text(
             f"best: {name_set(best.members, table.members)}, {100 * best.accuracy:.1f} % "
             f"({best.correct:,} of {table.samples:,}), chosen and scored on {table.split}, which flatters it."
         )
-    written(talk, picture)
+    written(output, picture)
     return {
         "kind": "curve", "split": table.split, "rule": table.rule, "samples": table.samples, "classes": table.classes,
         "members": table.members, "subsets": len(table),

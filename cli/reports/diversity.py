@@ -2,23 +2,21 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cli.common import Talk
+from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import cut_middle, many, say
 
 if TYPE_CHECKING:
-    from analysis.disagreement.of_team import TeamDiversity
-    from analysis.disagreement.pair_gains import PairGains
+    from analysis.diversity import PairGains, TeamDiversity
 
 OPTIONS = ()
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show measures of every pair as matrices, of all members, and every pair's gain against its disagreement."""
-    from analysis.disagreement.diversity import PAIRWISE
-    from analysis.disagreement.of_team import team_diversity, write_pairs_csv
+    from analysis.diversity import PAIRWISE, team_diversity, write_pairs_csv
 
-    stack, split = job.material.joined, job.material.split
+    stack, split = job.data.joined, job.data.split
     value = team_diversity(stack)
     found, spread = value.diversity, value.ambiguity
     files = []
@@ -26,13 +24,13 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         files = _draw(job, value)
         table = job.path("diversity", ending="csv")
         write_pairs_csv(table, value)
-        _say(talk, job, value)
+        _say(output, job, value)
         for path in files:
-            talk.text(f"figure: {path}")
-        talk.text(f"table:  {table}")
+            output.text(f"figure: {path}")
+        output.text(f"table:  {table}")
         files.append(table)
     else:
-        talk.text(f"{stack.members[0]} is the only member: there is no pair to compare, and the mean is the member.")
+        output.text(f"{stack.members[0]} is the only member: there is no pair to compare, and the mean is the member.")
     gains = value.gains
     return {
         "kind": "diversity", "split": split, "members": stack.members, "samples": stack.samples,
@@ -66,7 +64,7 @@ def _draw(job: Job, value: "TeamDiversity") -> list[Any]:
     from analysis.figures.diversity import gains_figure, matrices_figure
     from analysis.figures.style import save, style
 
-    split, pairs = job.material.split, many(0 if value.gains is None else len(value.gains.pairs), "pair")
+    split, pairs = job.data.split, many(0 if value.gains is None else len(value.gains.pairs), "pair")
     with style():
         title = f"{len(value.diversity.members)} members on {split}, the alike beside one another"
         files = [save(matrices_figure(value.diversity, title), job.path("diversity"))]
@@ -76,8 +74,8 @@ def _draw(job: Job, value: "TeamDiversity") -> list[Any]:
     return files
 
 
-def _say(talk: Talk, job: Job, value: "TeamDiversity") -> None:
-    found, spread, split = value.diversity, value.ambiguity, job.material.split
+def _say(output: Output, job: Job, value: "TeamDiversity") -> None:
+    found, spread, split = value.diversity, value.ambiguity, job.data.split
     m = len(found.members)
     apart = found.disagreement.sum(axis=1) / (m - 1)
     heads = ["member", "differs from others %", "distance"]
@@ -89,7 +87,7 @@ def _say(talk: Talk, job: Job, value: "TeamDiversity") -> None:
         heads += ["Brier", "right %"]
         for i, row in enumerate(rows):
             row += [f"{spread.members[i]:.4f}", f"{100 * (1 - found.errors[i]):.1f}"]
-    talk.table(heads, rows, title=f"{m} members on {split}; distance: squared, of probabilities from the mean's")
+    output.table(heads, rows, title=f"{m} members on {split}; distance: squared, of probabilities from the mean's")
     pairs = m * (m - 1) // 2
     told = [f"disagreement {100 * found.disagreement.sum() / (m * (m - 1)):.1f} %"]
     for name, label, by, unit in (
@@ -98,36 +96,40 @@ def _say(talk: Talk, job: Job, value: "TeamDiversity") -> None:
         mean = found.mean(name)
         if mean is not None:
             told.append(f"{label} {by * mean:.{1 if unit else 2}f}{unit}")
-    talk.text(f"{'mean of ' if pairs > 1 else ''}{many(pairs, 'pair')}: {', '.join(told)}.")
+    output.text(f"{'mean of ' if pairs > 1 else ''}{many(pairs, 'pair')}: {', '.join(told)}.")
     for name, why in found.undefined.items():
-        talk.text(f"{cut_middle(name, 40)} is {why}: Q and the correlation of errors are 0 / 0 with it, and left out.")
+        output.text(
+            f"{cut_middle(name, 40)} is {why}: Q and the correlation of errors are 0 / 0 with it, and left out."
+        )
     if found.labelled:
-        _say_labelled(talk, value)
+        _say_labelled(output, value)
     else:
-        say(talk, f"{split} has no labels: the disagreement and the distance from the ensemble need none; double "
+        say(output, f"{split} has no labels: the disagreement and the distance from the ensemble need none; double "
                   "fault, Q, correlation of errors, oracle and gains do, and are left out.")  # fmt: skip
 
 
-def _say_labelled(talk: Talk, value: "TeamDiversity") -> None:
-    from analysis.disagreement.pair_gains import CAVEATS
+def _say_labelled(output: Output, value: "TeamDiversity") -> None:
+    from analysis.diversity import CAVEATS
 
     found, spread, gains = value.diversity, value.ambiguity, value.gains
     assert found.oracle is not None and found.all_right is not None and value.accuracy is not None
     assert found.variance is not None and spread.members is not None and gains is not None
-    talk.text(f"all together: entropy {found.entropy:.3f}, Kohavi-Wolpert variance {found.variance:.4f}.")
+    output.text(f"all together: entropy {found.entropy:.3f}, Kohavi-Wolpert variance {found.variance:.4f}.")
     shares = [f"{100 * share:.1f} %" for share in (found.oracle, found.all_right, value.accuracy)]
-    talk.text("at least one member is right on {}, every one on {}, their mean on {}.".format(*shares))
-    talk.text(f"Brier score: {spread.members.mean():.4f} of the members on average, less {spread.ambiguity:.4f} of "
+    output.text("at least one member is right on {}, every one on {}, their mean on {}.".format(*shares))
+    output.text(f"Brier score: {spread.members.mean():.4f} of the members on average, less {spread.ambiguity:.4f} of "
               f"ambiguity, is the mean's {spread.ensemble:.4f}, exactly.")  # fmt: skip
     pairs, worse = len(gains.pairs), int(gains.worse.sum())
-    talk.text(f"gain over the better member{'' if pairs == 1 else ', most'}: {_pair(gains, int(gains.gain.argmax()))}")
+    output.text(
+        f"gain over the better member{'' if pairs == 1 else ', most'}: {_pair(gains, int(gains.gain.argmax()))}"
+    )
     if pairs > 1:
-        talk.text(f"gain over the better member, least: {_pair(gains, int(gains.gain.argmin()))}")
+        output.text(f"gain over the better member, least: {_pair(gains, int(gains.gain.argmin()))}")
         are = "are" if worse > 1 else "is"
-        talk.text(f"{worse or 'None'} of {pairs} pairs {are} worse than the better member alone.")
+        output.text(f"{worse or 'None'} of {pairs} pairs {are} worse than the better member alone.")
     if gains.correlation is not None:
         said = f"rank correlation of gain and disagreement: {gains.correlation:.2f}."
-        say(talk, " ".join((said, *CAVEATS)))
+        say(output, " ".join((said, *CAVEATS)))
 
 
 def _pair(gains: "PairGains", row: int) -> str:

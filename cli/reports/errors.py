@@ -4,17 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import Talk
-from cli.reports.job import Job, called, say_chosen_here
-from cli.reports.options import ENSEMBLE, IMAGES, SEED
-from cli.reports.pictures import images_or_why
+from cli.common import Output
+from cli.reports.job import ENSEMBLE, IMAGES, SEED, Job, called, images_or_why, say_chosen_here
 from cli.reports.text import cut, found, many, say
 
 if TYPE_CHECKING:
     import numpy as np
 
     from analysis.classes.per_class import PerClass
-    from analysis.errors_seen import ErrorsSeen
+    from analysis.errors import ErrorsSeen
 
 OPTIONS = (
     ENSEMBLE,
@@ -33,17 +31,17 @@ _NAMED = 10  # suspects and worst classes said on the terminal
 _LISTED = 50  # rows of each list in the JSON document; the CSV file has them all
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show what is wrong: suspects of a wrong label, rescued and spoiled images, and a random draw with its errors."""
-    from analysis.classes.class_names import first_names
+    from analysis.classes.confusion import first_names
     from analysis.classes.per_class import per_class
-    from analysis.errors_seen import errors_seen, write_errors_csv
+    from analysis.errors import errors_seen, write_errors_csv
     from analysis.figures.errors import errors_figure
     from analysis.figures.style import save, style
-    from analysis.intervals import wilson
-    from analysis.team import team_of
+    from analysis.report_data import team_of
+    from analysis.statistics import wilson
 
-    group = team_of(job.material)
+    group = team_of(job.data)
     value = errors_seen(group, job.options["samples"], job.options["seed"])
     drawn = per_class(value.labels[value.drawn], value.preds[value.drawn], value.class_ids, value.class_names)
     right = int(drawn.correct.sum())
@@ -54,22 +52,22 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         files = [save(errors_figure(value), job.path("errors", job.who))]
     names = first_names(value.class_names, value.class_ids)
     counts = value.by_members_right()
-    _say_counts(talk, job, value, counts)
-    _say_suspects(talk, value, names)
+    _say_counts(output, job, value, counts)
+    _say_suspects(output, value, names)
     say(
-        talk,
+        output,
         f"drawn: {many(len(value.drawn), 'image')} with seed {value.seed}, "
         f"{100 * right / len(value.drawn):.1f} % right ({right:,}; 95 % interval {100 * low:.1f}-{100 * high:.1f}); "
         f"worst classes among them: {_worst(drawn)}.",
     )
-    without = _galleries(talk, job, value, files)
-    say_chosen_here(talk, job)
+    without = _galleries(output, job, value, files)
+    say_chosen_here(output, job)
     for path in files:
-        talk.text(f"figure: {path}")
-    talk.text(f"table:  {table}")
+        output.text(f"figure: {path}")
+    output.text(f"table:  {table}")
     likely = value.likely[value.suspects]
     return {
-        "kind": "errors", "split": value.split, "of": job.material.spoken.stack.members, "rule": "mean",
+        "kind": "errors", "split": value.split, "of": job.data.spoken.stack.members, "rule": "mean",
         "members": value.members, "best_member": value.best_member,
         "samples": len(value), "accuracy": value.right.mean(), "oracle": value.oracle,
         "by_members_right": [
@@ -108,9 +106,9 @@ def _worst(drawn: "PerClass") -> str:
     return "; ".join(found(drawn, names, i) for i in range(min(3, drawn.scored)))
 
 
-def _say_counts(talk: Talk, job: Job, value: "ErrorsSeen", counts: "np.ndarray") -> None:
+def _say_counts(output: Output, job: Job, value: "ErrorsSeen", counts: "np.ndarray") -> None:
     members = len(value.members)
-    talk.table(
+    output.table(
         ("members right", "images", "%", "ensemble right", "ensemble wrong"),
         [
             (f"{k} of {members}", f"{good + wrong:,}", f"{100 * (good + wrong) / len(value):.1f}", f"{good:,}",
@@ -120,25 +118,25 @@ def _say_counts(talk: Talk, job: Job, value: "ErrorsSeen", counts: "np.ndarray")
         title=f"Who has the {len(value):,} images of {value.split} right; the ensemble: {called(job)}",
     )  # fmt: skip
     spoiled = value.spoiled
-    talk.text(
+    output.text(
         f"right: {100 * value.right.mean():.1f} %; at least one member right (oracle): {100 * value.oracle:.1f} %."
     )
     if members > 1:
         say(
-            talk,
+            output,
             f"rescued (ensemble right, most members wrong): {len(value.rescued):,}; spoiled: {len(spoiled):,}, of "
             f"which {int(value.majority_right[spoiled].sum()):,} although most members are right, "
             f"{int(value.best_right[spoiled].sum()):,} although {value.best_member} is, the best of them here.",
         )
 
 
-def _say_suspects(talk: Talk, value: "ErrorsSeen", names: list[str]) -> None:
+def _say_suspects(output: Output, value: "ErrorsSeen", names: list[str]) -> None:
     rows = value.suspects
     if not len(rows):
-        talk.text("No image is wrong for every member.")
+        output.text("No image is wrong for every member.")
         return
     same = int(value.unanimous[rows].sum())
-    talk.table(
+    output.table(
         ("image", "label", "said instead", "% said", "% label", "likely"),
         [
             (cut(str(value.sample_ids[i]), 24), cut(names[value.labels[i]], 16), cut(names[value.preds[i]], 16),
@@ -151,23 +149,25 @@ def _say_suspects(talk: Talk, value: "ErrorsSeen", names: list[str]) -> None:
         left=(0, 1, 2),
     )  # fmt: skip
     say(
-        talk,
+        output,
         "These are candidates for a wrong label, no more. likely: confident learning counts the image as another class "
         "(Northcutt et al., 2021).",
     )
     if value.split.startswith("train") and value.split != "train-oof":
-        talk.text("The members were trained on these images, which hides wrong labels; use a split held out from them.")
+        output.text(
+            "The members were trained on these images, which hides wrong labels; use a split held out from them."
+        )
 
 
-def _galleries(talk: Talk, job: Job, value: "ErrorsSeen", files: list[Any]) -> str | None:
+def _galleries(output: Output, job: Job, value: "ErrorsSeen", files: list[Any]) -> str | None:
     """Draw a gallery of each kind of errors that there is; return why not, where the study has no images."""
-    split, why = images_or_why(talk, job)
+    split, why = images_or_why(output, job)
     if split is None:
-        talk.text(f"No galleries: {why}")
+        output.text(f"No galleries: {why}")
         return why
     from analysis.figures.errors import error_gallery_figure
     from analysis.figures.style import save, style
-    from analysis.images.error_gallery import ERROR_KINDS, error_gallery
+    from analysis.images.gallery import ERROR_KINDS, error_gallery
 
     for kind in ERROR_KINDS:
         gallery = error_gallery(value, split, kind, job.options["images"])

@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import Talk
+from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import file_name, say
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from analysis.members.filter_measures import FilterMeasures
-    from analysis.members.filters import FilterGrid
+    from analysis.members.filters import FilterGrid, FilterMeasures
 
 OPTIONS = (
     click.option(
@@ -43,10 +42,9 @@ OPTIONS = (
 _WORDS = {"begin": "start", "first": "after 1 epoch", "last": "last epoch"}
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show kernels, a picture a member, and measure them beside those of their start."""
-    from analysis.members.filter_measures import measure
-    from analysis.members.filters import filter_grid
+    from analysis.members.filters import filter_grid, measure
 
     found, without = _kernels(job)
     scale, order = job.options["scale"], job.options["sort"]
@@ -59,16 +57,16 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         measured = {time: measure(kernels) for time, kernels in times.items()}
         picture = _draw(job, last, grids, measured)
         rows.append(_row(member, last, measured["last"], measured.get("begin")))
-        talk.text(f"{member}: {_told(last)}; {picture}")
+        output.text(f"{member}: {_told(last)}; {picture}")
         members.append({
             "name": member, "layer": layer or None, "kernels": last.kernels.shape, "limit": last.limit,
             "constant": last.constant, "shown": len(last.shown), "measures": _document(measured["last"]),
             "measures_at": {time: _document(value) for time, value in measured.items()}, "file": picture,
         })  # fmt: skip
     heads = ("member", "kernels", "dead", "high freq. %", "eff. rank", "colour %")
-    talk.table(heads, rows, title="In brackets: the same of its start; high freq.: of noise, where that is not known")
+    output.table(heads, rows, title="In brackets: the same of its start; high freq.: of noise, where that is not known")
     if without:
-        say(talk, f"Left out: {'; '.join(without.values())}.")
+        say(output, f"Left out: {'; '.join(without.values())}.")
     files = [member["file"] for member in members]
     return {"kind": "filters", "scale": scale, "order": order, "members": members, "without": list(without),
             "files": files}  # fmt: skip
@@ -76,14 +74,14 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
 
 def _kernels(job: Job) -> "tuple[list[tuple[str, str, dict[str, np.ndarray]]], dict[str, str]]":
     """Return member, layer and kernels by time ("last" at least) of each, and why the others have none."""
-    from analysis.material import Lacks
     from analysis.members.network import read_network
+    from analysis.report_data import NotAvailable
     from ensemble.errors import BadInput
-    from ensemble.kernels import convolutions, find_layer, read_first_layer, read_kernels
+    from ensemble.study.filters import convolutions, find_layer, read_first_layer, read_kernels
 
-    study, asked = job.material.study, job.options["layer"]
+    study, asked = job.data.study, job.options["layer"]
     found, without = [], {}
-    for p in job.material.predictions:
+    for p in job.data.predictions:
         folder = study.member_dir(p.member)
         times = read_first_layer(folder / "first_layer.npz") or {}
         if asked:
@@ -114,11 +112,13 @@ def _kernels(job: Job) -> "tuple[list[tuple[str, str, dict[str, np.ndarray]]], d
         found.append((p.member, layer, same))
     if not found:
         if not asked and not job.options["through"]:
-            raise Lacks(
+            raise NotAvailable(
                 f"{study.root}: no first-layer kernels are known of {', '.join(without)}; members that were imported, "
                 "and networks that do not begin with a convolution, have none."
             )
-        raise Lacks(f"{study.root}: no kernels can be shown of {', '.join(without)}. {next(iter(without.values()))}.")
+        raise NotAvailable(
+            f"{study.root}: no kernels can be shown of {', '.join(without)}. {next(iter(without.values()))}."
+        )
     return found, without
 
 

@@ -2,21 +2,19 @@
 
 from typing import Any
 
-from cli.common import Talk
-from cli.reports.job import Job
-from cli.reports.options import CLASSES, ENSEMBLE, IMAGES
-from cli.reports.pictures import predicted_images
+from cli.common import Output
+from cli.reports.job import CLASSES, ENSEMBLE, IMAGES, Job, predicted_images
 from cli.reports.text import file_name, first, shelf_document, shelf_sentence, written
 
 OPTIONS = (ENSEMBLE, CLASSES, IMAGES)
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show classes' images, right and wrong; the hardest and the easiest class unless others are named."""
     from analysis.images.gallery import find_class, gallery
 
-    spoken, value = job.material.spoken, job.material.classes
-    split = predicted_images(talk, job)
+    spoken, value = job.data.spoken, job.data.classes
+    split = predicted_images(output, job)
     stack = spoken.stack
     classes = [find_class(name, stack.class_ids, stack.class_names) for name in job.options["classes"]]
     classes = classes or [int(value.columns[i]) for i in sorted({0, value.scored - 1})]
@@ -30,8 +28,8 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
     with style():
         picture = save(gallery_figure(shown), job.path("gallery", file_name(detail)))
     for shelf in shown.shelves:
-        talk.text(f"{first(shelf.class_name)}: {shelf_sentence(shelf, shown.class_names)}")
-    written(talk, picture)
+        output.text(f"{first(shelf.class_name)}: {shelf_sentence(shelf, shown.class_names)}")
+    written(output, picture)
     return {
         "kind": "gallery", "split": shown.split, "of": shown.of, "rule": "mean",
         "classes": [shelf_document(shelf, shown.class_ids, shown.class_names) for shelf in shown.shelves],

@@ -5,30 +5,30 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from cli.common import Talk
-from cli.reports.job import Job
-from cli.reports.options import IMAGES
-from cli.reports.pictures import images_or_why
+from cli.common import Output
+from cli.reports.job import IMAGES, Job, images_or_why
 
 OPTIONS = (IMAGES,)
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Write index.html, and say what it holds."""
     from analysis.page.value import page_of
     from analysis.page.write import write_page
     from ensemble.datasets.decode import encode
 
-    split, why = images_or_why(talk, job)
-    with talk.progress("Choosing again and again for an honest score", "ways") as progress:
-        page = page_of(job.material, split, encode, _images(job), why, progress)
+    split, why = images_or_why(output, job)
+    with output.progress("Choosing again and again for an honest score", "ways") as progress:
+        page = page_of(job.data, split, encode, _images(job), why, progress)
     path = write_page(page, job.path("index", ending="html"), encode)
     size = path.stat().st_size
     shown = 0 if page.pictures is None else len(page.pictures.samples)
-    talk.text(f"{len(page.table):,} subsets, {len(page.panels.masks):,} of them with their classes; {shown:,} images.")
+    output.text(
+        f"{len(page.table):,} subsets, {len(page.panels.masks):,} of them with their classes; {shown:,} images."
+    )
     for what, reason in page.lacking.items():
-        talk.text(f"without {what}: {reason}")
-    talk.text(f"page: {path}, {size / 1e6:.1f} MB; it opens in any browser and can be sent as it is.")
+        output.text(f"without {what}: {reason}")
+    output.text(f"page: {path}, {size / 1e6:.1f} MB; it opens in any browser and can be sent as it is.")
     return {
         "kind": "html", "split": page.table.split, "members": page.table.members, "subsets": len(page.table),
         "explored": len(page.panels.masks), "images": shown, "bytes": size, "lacking": page.lacking, "files": [path],

@@ -5,11 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from cli.common import Talk
+import click
+
+from cli import completion
+from cli.common import Output
 
 if TYPE_CHECKING:
-    from analysis.material import Material
+    from analysis.report_data import ReportData
+    from ensemble.study.split import Dataset, Split
 
 
 _LONGEST = 60  # letters of patterns in a file's name
@@ -24,30 +29,30 @@ class Job:
     "pdf"; options: the values of the options that single kinds declare, by name.
     """
 
-    material: "Material"
+    data: "ReportData"
     out: Path
     format: str
     options: Mapping[str, Any]
 
     def path(self, kind: str, detail: str = "", ending: str = "") -> Path:
         """Return the file of a report; what is not the default (split, ensemble, members) stands in its name."""
-        material = self.material
-        parts = [kind, "" if material.split == "val" else material.split, slug(material.patterns), detail]
+        data = self.data
+        parts = [kind, "" if data.split == "val" else data.split, slug(data.patterns), detail]
         return self.out / f"{'-'.join(part for part in parts if part)}.{ending or self.format}"
 
     @property
     def who(self) -> str:
         """Name the ensemble in file names: nothing for all the members that take part, which `path` names itself."""
-        return "" if self.material.ensemble == "all" else self.material.ensemble
+        return "" if self.data.ensemble == "all" else self.data.ensemble
 
     @property
     def on(self) -> str:
         """Return ` --split NAME` for the commands printed at the end; nothing for val."""
-        return "" if self.material.split == "val" else f" --split {self.material.split}"
+        return "" if self.data.split == "val" else f" --split {self.data.split}"
 
     def whom(self) -> str:
         """Name the ensemble in a sentence."""
-        members, ensemble = self.material.spoken.stack.members, self.material.ensemble
+        members, ensemble = self.data.spoken.stack.members, self.data.ensemble
         if len(members) == 1:
             return f"{members[0]} alone"
         return f"mean of {'the best ' if ensemble == 'best' else ''}{len(members)} members"
@@ -72,12 +77,88 @@ def _sign(sign: str) -> str:
 
 def called(job: Job) -> str:
     """Name the ensemble where it stands beside its members: a saved one by its name, else as `Job.whom` does."""
-    ensemble = job.material.ensemble
+    ensemble = job.data.ensemble
     return job.whom() if ensemble in ("all", "best") else ensemble
 
 
-def say_chosen_here(talk: Talk, job: Job) -> None:
+def say_chosen_here(output: Output, job: Job) -> None:
     """Warn that a best subset was chosen on the very split it is shown on."""
-    if job.material.ensemble == "best":
-        names = " + ".join(job.material.spoken.stack.members)
-        talk.text(f"These members were chosen on {job.material.split} itself, which flatters them: {names}.")
+    if job.data.ensemble == "best":
+        names = " + ".join(job.data.spoken.stack.members)
+        output.text(f"These members were chosen on {job.data.split} itself, which flatters them: {names}.")
+
+
+ENSEMBLE = click.option(
+    "--ensemble",
+    default="all",
+    show_default=True,
+    metavar="all|best|NAME",
+    shell_complete=completion.ensembles,
+    help="Who speaks where one ensemble is looked at: the mean of all members, the subset most accurate on this split, "
+    "a saved ensemble or a single member.",
+)
+CLASSES = click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="ID_OR_NAME",
+    help="gallery, sample: a class to show; may be repeated.  [default: the hardest and the easiest; drawn ones]",
+)
+IMAGES = click.option(
+    "--images",
+    type=click.IntRange(1, 100),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="gallery, sample: how many a class; html: so too, or as many as keep the page small; errors: how many a "
+    "picture.",
+)
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="errors, sample: what draws the images."
+)
+ALONG = click.option(
+    "--x",
+    "along",
+    type=click.Choice(["epochs", "images"]),
+    default="epochs",
+    show_default=True,
+    help="training, compare: what the axis counts; images are those seen, each time they are.",
+)
+
+
+_LOADED: "WeakKeyDictionary[Job, Dataset]" = WeakKeyDictionary()
+
+
+def dataset_of(output: Output, job: Job) -> "Dataset":
+    """Return the images the study was made of; raise `NotAvailable` where there are none, or they cannot be read."""
+    from analysis.report_data import NotAvailable
+    from ensemble.datasets import load_dataset
+    from ensemble.errors import BadInput
+
+    study = job.data.study
+    if study.config.source is None:
+        raise NotAvailable(f"{study.root}: holds predictions that were imported, and no images are known for them.")
+    if job not in _LOADED:
+        try:
+            with output.progress("Packing images", "images") as progress:
+                _LOADED[job] = load_dataset(study.config.source, progress=progress)
+        except BadInput as error:
+            raise NotAvailable(f"the images of {study.root} cannot be read: {error}") from error
+    return _LOADED[job]
+
+
+def predicted_images(output: Output, job: Job) -> "Split":
+    """Return the images that the predictions are of; raise `NotAvailable` where they cannot be matched."""
+    from analysis.report_data import images_of
+
+    return images_of(dataset_of(output, job), job.data)
+
+
+def images_or_why(output: Output, job: Job) -> "tuple[Split | None, str]":
+    """Return the images, or None and why there are none, for a report that has more to show than them."""
+    from analysis.report_data import NotAvailable
+
+    try:
+        return predicted_images(output, job), ""
+    except NotAvailable as lack:
+        return None, str(lack)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.common import Talk
+from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import cut_middle, many, say
 
@@ -10,14 +10,14 @@ OPTIONS = ()
 MOST_ROWS = 60  # of a network that nobody named; a longer one is in its file
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show each network once, with the members that have it; a CSV file each."""
-    from analysis.material import Lacks
     from analysis.members.models import members_of
     from analysis.members.network import write_layers_csv
+    from analysis.report_data import NotAvailable
 
-    material = job.material
-    members = members_of(material.study, material.split, material.patterns)
+    data = job.data
+    members = members_of(data.study, data.split, data.patterns)
     networks: list[tuple[Any, list[str]]] = []
     for member in members:
         if member.network is None:
@@ -26,15 +26,15 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         same[0].append(member.name) if same else networks.append((member.network, [member.name]))
     without = [member.name for member in members if member.network is None]
     if not networks:
-        raise Lacks(
-            f"{material.study.root}: no network.json of {many(len(without), 'member')}, so no layers are known."
+        raise NotAvailable(
+            f"{data.study.root}: no network.json of {many(len(without), 'member')}, so no layers are known."
         )
     found, files = [], []
     for network, names in networks:
         table = job.out / f"layers-{names[0]}.csv"
         write_layers_csv(table, network)
         files.append(table)
-        shown = network.layers if material.patterns or len(network.layers) <= MOST_ROWS else ()
+        shown = network.layers if data.patterns or len(network.layers) <= MOST_ROWS else ()
         total = (
             f"{many(network.depth, 'layer')} with weights",
             "",
@@ -49,17 +49,17 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         ]  # fmt: skip
         gflops = "" if network.gflops is None else f", {network.gflops:.3g} GFLOP an image"
         heads = ("layer", "kind", "output", "parameters", "statistics")
-        talk.table(heads, [*rows, total], title=f"{network.model}{gflops}; of {', '.join(names)}", left=(0, 1))
+        output.table(heads, [*rows, total], title=f"{network.model}{gflops}; of {', '.join(names)}", left=(0, 1))
         if not shown:
-            say(talk, f"Its {len(network.layers)} rows are in the table; --member {names[0]} prints them.")
-        talk.text(f"table:  {table}")
+            say(output, f"Its {len(network.layers)} rows are in the table; --member {names[0]} prints them.")
+        output.text(f"table:  {table}")
         found.append({
             "model": network.model, "members": names, "depth": network.depth, "parameters": network.parameters,
             "statistics": network.statistics, "gflops": network.gflops, "start": dict(network.start),
             "layers": [vars(layer) for layer in network.layers],
         })  # fmt: skip
     if without:
-        say(talk, f"No network.json of {', '.join(without)}: imported, or trained by an older version.")
+        say(output, f"No network.json of {', '.join(without)}: imported, or trained by an older version.")
     return {"kind": "layers", "networks": found, "without": without, "files": files}
 
 

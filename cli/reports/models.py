@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cli.common import Talk
-from cli.reports.fit import fitting_table
+from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import many, say
+from cli.reports.text import fitting_table, many, say
 
 if TYPE_CHECKING:
     from analysis.members.models import Member
@@ -17,15 +16,15 @@ _HEADS = ("member", "model", "layers", "parameters", "statistics", "GFLOP", "epo
 _FIRST = (0, 10, 11, 9, 3, 7, 2, 5, 8, 13, 12, 4, 6, 1)
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show a row a member, a CSV file with all columns, and accuracy against size and time."""
     from analysis.members.models import RANDOM_START, members_of, row_of, write_models_csv
 
-    material = job.material
-    members = members_of(material.study, material.split, material.patterns)
+    data = job.data
+    members = members_of(data.study, data.split, data.patterns)
 
     table = job.path("models", ending="csv")
-    write_models_csv(table, members, material.split)
+    write_models_csv(table, members, data.split)
     files = [table]
     if any(m.last is not None and (m.seconds or m.network) for m in members):
         from analysis.figures.models import models_figure
@@ -34,34 +33,33 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         with style():
             files.insert(0, save(models_figure(members), job.path("models")))
     heads, rows, first = list(_HEADS), [_cells(member) for member in members], list(_FIRST)
-    if material.split != "val":
-        heads.append(f"{material.split} %")
+    if data.split != "val":
+        heads.append(f"{data.split} %")
         rows = [[*row, _percent(member.accuracy)] for row, member in zip(rows, members, strict=True)]
         first.insert(1, len(heads) - 1)
     title = f"{many(len(members), 'member')}; time: all epochs together; losses: cross-entropies in nats"
-    left_out = fitting_table(talk, heads, rows, first, title=title, left=(0, 1))
+    left_out = fitting_table(output, heads, rows, first, title=title, left=(0, 1))
     if left_out:
-        say(talk, f"In a wider window, and in the table: {', '.join(left_out)}.", 80)
+        say(output, f"In a wider window, and in the table: {', '.join(left_out)}.", 80)
     alone = [m.name for m in members if not m.comparable]
     if alone:
-        say(talk, f"* {RANDOM_START} with its paper, which begins with trained weights: {', '.join(alone)}.", 80)
+        say(output, f"* {RANDOM_START} with its paper, which begins with trained weights: {', '.join(alone)}.", 80)
     bare = [m.name for m in members if m.network is None and m.history is not None]
     if bare:
-        say(talk, f"No network.json, so no sizes are known: {', '.join(bare)}; newer versions write one.", 80)
+        say(output, f"No network.json, so no sizes are known: {', '.join(bare)}; newer versions write one.", 80)
     told = [m.name for m in members if m.history is None and m.predictions is not None]
     if told:
-        say(talk, f"Predictions only, so no training is known: {', '.join(told)}.", 80)
+        say(output, f"Predictions only, so no training is known: {', '.join(told)}.", 80)
     begun = [m.name for m in members if m.history is None and m.predictions is None]
     if begun:
-        say(talk, f"Not an epoch trained yet: {', '.join(begun)}.", 80)
+        say(output, f"Not an epoch trained yet: {', '.join(begun)}.", 80)
     for name, file in zip(("figure:", "table: ") if len(files) == 2 else ("table: ",), files, strict=True):
-        talk.text(f"{name} {file}")
+        output.text(f"{name} {file}")
     document = [
-        row_of(m, material.split)
-        | {"start": dict(m.network.start) if m.network else None, "settings": m.settings or None}
+        row_of(m, data.split) | {"start": dict(m.network.start) if m.network else None, "settings": m.settings or None}
         for m in members
     ]
-    return {"kind": "models", "split": material.split, "members": document, "files": files}
+    return {"kind": "models", "split": data.split, "members": document, "files": files}
 
 
 def _cells(member: "Member") -> list[str]:

@@ -4,14 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import Talk
-from cli.reports.job import Job, called, say_chosen_here
-from cli.reports.options import ENSEMBLE
+from cli.common import Output
+from cli.reports.job import ENSEMBLE, Job, called, say_chosen_here
 from cli.reports.text import class_document, class_table, found, many, say
 
 if TYPE_CHECKING:
-    from analysis.classes.agreement import Agreement
-    from analysis.classes.helped import Helped
+    from analysis.classes.helped import Agreement, Helped
     from analysis.classes.per_class import PerClass
 
 OPTIONS = (
@@ -26,29 +24,27 @@ OPTIONS = (
 _SAID = 5  # classes named in a sentence
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the hardest and the easiest classes, and what the ensemble changed: tables, a CSV file, figures."""
-    from analysis.classes.agreement import agreement
     from analysis.classes.class_table import extremes, short_names, write_class_csv
-    from analysis.classes.helped import helped
-    from analysis.team import rival_of, team_of
+    from analysis.classes.helped import agreement, helped
+    from analysis.report_data import baseline_of, team_of
 
-    value, split = job.material.classes, job.material.split
-    group = team_of(job.material)
+    value, split = job.data.classes, job.data.split
+    group = team_of(job.data)
     stack = group.stack
     labels = stack.require_labels()
-    rival = rival_of(job.material, group, job.options["against"])
+    baseline = baseline_of(job.data, group, job.options["against"])
     changed = None
-    if rival is not None:
+    if baseline is not None:
         changed = helped(
-            labels, group.preds, rival.preds, stack.class_ids, stack.class_names,
-            against=rival.name, chosen_here=rival.chosen_here,
+            labels, group.preds, baseline.preds, stack.class_ids, stack.class_names,
+            against=baseline.name, chosen_here=baseline.chosen_here,
         )  # fmt: skip
     agreed = agreement(group.said, labels, stack.class_ids, stack.class_names) if len(stack.members) > 1 else None
     table = job.path("per-class", job.who, "csv")
     write_class_csv(table, value, changed, agreed)
-    from analysis.figures.helped import helped_figure
-    from analysis.figures.per_class import per_class_figure
+    from analysis.figures.per_class import helped_figure, per_class_figure
     from analysis.figures.style import save, style
 
     with style():
@@ -61,32 +57,34 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
     names = short_names(value)
     hardest, easiest = extremes(value)
     if value.scored <= 20:
-        class_table(talk, value, names, hardest + easiest, f"Accuracy by class on {split}, {job.whom()}, hardest first")
+        class_table(
+            output, value, names, hardest + easiest, f"Accuracy by class on {split}, {job.whom()}, hardest first"
+        )
     else:
         title = f"Hardest {len(hardest)} of {value.scored} classes on {split}, {job.whom()}"
-        class_table(talk, value, names, hardest, title)
-        class_table(talk, value, names, easiest, f"Easiest {len(easiest)}")
-    say_chosen_here(talk, job)
+        class_table(output, value, names, hardest, title)
+        class_table(output, value, names, easiest, f"Easiest {len(easiest)}")
+    say_chosen_here(output, job)
     if value.scored < len(value):
-        talk.text(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
+        output.text(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
     if len(value.never_said):
         few = _some([names[i] for i in value.never_said])
         never = many(len(value.never_said), "class", "classes")
-        say(talk, f"{never} with images never said, so without a precision: {few}.")
-    talk.text(f"hardest: {found(value, names, 0)}")
-    talk.text(f"easiest: {found(value, names, value.scored - 1)}")
-    _say_sure(talk, value, len(hardest))
+        say(output, f"{never} with images never said, so without a precision: {few}.")
+    output.text(f"hardest: {found(value, names, 0)}")
+    output.text(f"easiest: {found(value, names, value.scored - 1)}")
+    _say_sure(output, value, len(hardest))
     by_column = dict(zip(value.columns.tolist(), names, strict=True))
     if changed:
-        _say_helped(talk, changed, by_column)
+        _say_helped(output, changed, by_column)
     if agreed:
-        _say_agreement(talk, agreed, by_column)
+        _say_agreement(output, agreed, by_column)
     for path in files:
-        talk.text(f"figure: {path}")
-    talk.text(f"table:  {table}")
+        output.text(f"figure: {path}")
+    output.text(f"table:  {table}")
     return {
         "split": split,
-        "of": job.material.spoken.stack.members,
+        "of": job.data.spoken.stack.members,
         "rule": "mean",
         "worst_k": value.worst_k,
         "classes": [class_document(value, i, changed, agreed) for i in range(len(value))],
@@ -104,20 +102,20 @@ def following(job: Job) -> tuple[str, ...]:
     return (f"ens-report gallery{job.on}",)
 
 
-def _say_sure(talk: Talk, value: "PerClass", hardest: int) -> None:
+def _say_sure(output: Output, value: "PerClass", hardest: int) -> None:
     """Say how many of the hardest and of the easiest classes are so for sure, and not by chance."""
     lowest = int((value.accuracy[: value.scored] == value.accuracy[0]).sum())
     if lowest > hardest:
-        talk.text(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
+        output.text(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
     if not value.worst_k:
         return
     hard, easy = (int((s[: value.scored] >= 0.95).sum()) for s in (value.worst_share, value.best_share))
     k = value.worst_k
     if hard == easy == k:
-        talk.text(f"All of the hardest {k} and of the easiest {k} are surely so (in at least 95 % of draws).")
+        output.text(f"All of the hardest {k} and of the easiest {k} are surely so (in at least 95 % of draws).")
         return
     say(
-        talk,
+        output,
         f"{hard or 'None'} of the classes {'is' if hard == 1 else 'are'} surely among the hardest {k}, "
         f"{easy or 'none'} among the easiest {k} (in at least 95 % of draws); chance may have put the others there.",
     )
@@ -128,14 +126,14 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SAID]) + (f" and {more} more" if more > 0 else "")
 
 
-def _say_helped(talk: Talk, value: "Helped", names: dict[int, str]) -> None:
+def _say_helped(output: Output, value: "Helped", names: dict[int, str]) -> None:
     import numpy as np
 
     def said(columns: Any) -> str:
         return _some([f"{names[int(c)]} ({100 * value.difference[c]:+.0f})" for c in columns]) or "none"
 
     say(
-        talk,
+        output,
         f"against {value.against}: {many(len(value.helped), 'class', 'classes')} surely told better, "
         f"{len(value.hurt)} surely worse, of {value.tested} tested (paired, McNemar's mid-p; Benjamini-Hochberg at "
         f"{100 * value.level:.0f} %).",
@@ -146,30 +144,30 @@ def _say_helped(talk: Talk, value: "Helped", names: dict[int, str]) -> None:
     ):
         if len(all_of):
             columns, how = (sure, "") if len(sure) else (all_of, ", but it may be chance")
-            say(talk, f"told {word}{how} (points): {said(columns)}")
+            say(output, f"told {word}{how} (points): {said(columns)}")
     smallest = float(np.nanmedian(value.smallest))
     say(
-        talk,
+        output,
         "A difference"
         + (f" below {100 * smallest:.0f} points" if smallest <= 1 else ", however large,")
         + " would mostly have gone unnoticed in a class of middling size: no find is no proof.",
     )
     if value.chosen_here:
         say(
-            talk,
+            output,
             f"{value.against} was chosen as the best on these very images, which flatters it: classes are found helped "
             "too seldom, and hurt too often. --against NAME compares with a member chosen elsewhere.",
         )
 
 
-def _say_agreement(talk: Talk, value: "Agreement", names: dict[int, str]) -> None:
+def _say_agreement(output: Output, value: "Agreement", names: dict[int, str]) -> None:
     def said(most: bool) -> str:
         return ", ".join(
             f"{names[int(c)]} ({100 * value.disagreement[c]:.0f} %)"
             for c in value.ranked(most)[: min(3, len(names) // 2)]
         )
 
-    say(talk, f"members agree most on {said(False)}; least on {said(True)} (share of pairs of members that differ).")
+    say(output, f"members agree most on {said(False)}; least on {said(True)} (share of pairs of members that differ).")
 
 
 def _against_document(value: "Helped") -> dict[str, Any]:

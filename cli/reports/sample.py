@@ -4,10 +4,8 @@ from typing import Any
 
 import click
 
-from cli.common import Talk
-from cli.reports.job import Job
-from cli.reports.options import CLASSES, IMAGES, SEED
-from cli.reports.pictures import dataset_of
+from cli.common import Output
+from cli.reports.job import CLASSES, IMAGES, SEED, Job, dataset_of
 from cli.reports.text import file_name, first, many, say
 
 OPTIONS = (
@@ -25,35 +23,36 @@ OPTIONS = (
 )
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show images of some classes of the split, whatever was said of them."""
-    from analysis.images.gallery import find_class
-    from analysis.images.sample_grid import sample_grid
-    from analysis.material import Lacks
+    from analysis.images.gallery import find_class, sample_grid
+    from analysis.report_data import NotAvailable
 
-    options, material = job.options, job.material
-    dataset = dataset_of(talk, job)
-    if material.split not in dataset.splits:
-        raise Lacks(
-            f"{dataset.source}: has no images for split {material.split!r}; it has {', '.join(dataset.splits)}."
+    options, data = job.options, job.data
+    dataset = dataset_of(output, job)
+    if data.split not in dataset.splits:
+        raise NotAvailable(
+            f"{dataset.source}: has no images for split {data.split!r}; it has {', '.join(dataset.splits)}."
         )
-    split = dataset.split(material.split)
+    split = dataset.split(data.split)
     if split.labels is None:
-        raise Lacks(f"{dataset.source}: split {split.name!r} is unlabelled, so its images cannot be put by class.")
+        raise NotAvailable(
+            f"{dataset.source}: split {split.name!r} is unlabelled, so its images cannot be put by class."
+        )
     chosen = [find_class(name, split.class_ids, split.class_names) for name in options["classes"]]
     grid = sample_grid(split, options["rows"], options["images"], options["seed"], list(dict.fromkeys(chosen)) or None)
-    from analysis.figures.sample import sample_figure
+    from analysis.figures.gallery import sample_figure
     from analysis.figures.style import save, style
 
     detail = file_name("-".join(grid.class_ids)) if chosen else ""
     with style():
         picture = save(sample_figure(grid), job.path("sample", detail))
     say(
-        talk,
+        output,
         f"{many(len(grid.class_ids), 'class', 'classes')} of {grid.of:,} on {grid.split}, "
         f"{many(sum(map(len, grid.images)), 'image')}: {', '.join(first(name) for name in grid.class_names)}.",
     )
-    talk.text(f"figure: {picture}")
+    output.text(f"figure: {picture}")
     return {
         "kind": "sample", "split": grid.split, "seed": grid.seed, "of": grid.of,
         "classes": [

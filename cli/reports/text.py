@@ -1,19 +1,21 @@
 """How ens-report puts what was found: cells, sentences, JSON."""
 
 import math
+import os
+import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.common import Talk
+from cli.common import Output
 
 if TYPE_CHECKING:
-    from analysis.classes.agreement import Agreement
-    from analysis.classes.helped import Helped
+    from analysis.classes.helped import Agreement, Helped
     from analysis.classes.per_class import PerClass
     from analysis.images.gallery import Shelf
-    from analysis.table import Subset
+    from analysis.subsets.table import Subset
 
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
@@ -33,15 +35,15 @@ def file_name(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:80]
 
 
-def written(talk: Talk, picture: Path, table: Path | None = None) -> None:
+def written(output: Output, picture: Path, table: Path | None = None) -> None:
     """Say where the files are."""
-    talk.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
+    output.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
 
 
-def say(talk: Talk, sentence: str, letters: int = 100) -> None:
+def say(output: Output, sentence: str, letters: int = 100) -> None:
     """Print a sentence in lines of at most so many letters; words are not broken, further lines stand in by two."""
     lines = textwrap.wrap(sentence, letters, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    talk.text("\n".join(lines))
+    output.text("\n".join(lines))
 
 
 def interval(value: "PerClass", i: int) -> str:
@@ -58,10 +60,10 @@ def found(value: "PerClass", names: Sequence[str], i: int) -> str:
     )
 
 
-def class_table(talk: Talk, value: "PerClass", names: Sequence[str], rows: Sequence[int], title: str) -> None:
+def class_table(output: Output, value: "PerClass", names: Sequence[str], rows: Sequence[int], title: str) -> None:
     """Print classes as a table that fits 80 columns."""
     said = [value.confused_with[i][:1] for i in rows]
-    talk.table(
+    output.table(
         ("class", "", "%", "95 %", "right", "prec.", "mostly said instead"),
         [
             (cut(names[i], 20), bar(value.accuracy[i], value.high[i], 10),
@@ -151,3 +153,38 @@ def shelf_document(shelf: "Shelf", ids: Sequence[str], names: Sequence[str]) -> 
             for i in range(len(shelf.images))
         ],
     }  # fmt: skip
+
+
+WIDE = 250  # a file or a pipe has no width to fit, unless COLUMNS says one
+
+
+def fitting_table(
+    output: Output, heads: Sequence[str], rows: Sequence[Sequence[str]], first: Sequence[int], *,
+    title: str | None = None, left: Sequence[int] = (0,), width: int | None = None,
+) -> list[str]:  # fmt: skip
+    """Print the columns that fit, in their order; return the heads of those left out.
+
+    first: all columns by their index, the most important first; columns that are empty throughout are left out unsaid.
+    """
+    width = _width() if width is None else width
+    wide = [max(len(head), *(len(row[i]) for row in rows)) for i, head in enumerate(heads)]
+    # Names are cut by the table where need be: they are not to push numbers out.
+    wide[0] = min(wide[0], 20)
+    kept: list[int] = []
+    filled = [i for i in first if any(row[i] not in ("", "-") for row in rows)]
+    for i in filled:
+        if sum(wide[j] + 2 for j in (*kept, i)) - 2 <= width:
+            kept.append(i)
+    shown = sorted(kept)
+    output.table(
+        [heads[i] for i in shown],
+        [[row[i] for i in shown] for row in rows],
+        title=title,
+        left=[at for at, i in enumerate(shown) if i in left],
+        cut=[at for at, i in enumerate(shown) if i == 0],
+    )
+    return [heads[i] for i in filled if i not in kept]
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE

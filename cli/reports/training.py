@@ -2,23 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cli.common import Talk
-from cli.reports.job import Job, slug
-from cli.reports.options import ALONG
+from cli.common import Output
+from cli.reports.job import ALONG, Job, slug
 from cli.reports.text import written
 
 if TYPE_CHECKING:
-    from analysis.members.history import History
+    from ensemble.study.history import History
 
 OPTIONS = (ALONG,)
 MOST_LINES = 6  # in one picture; more are shown as their range and in a small panel each
 
 
-def report(talk: Talk, job: Job) -> dict[str, Any]:
+def report(output: Output, job: Job) -> dict[str, Any]:
     """Show loss and accuracy: of members that are named a column each, else of all in one picture."""
-    from analysis.material import histories
+    from analysis.report_data import histories
 
-    found = histories(job.material.study, job.material.patterns)
+    found = histories(job.data.study, job.data.patterns)
     files = _draw(job, found)
     rows, members = [], []
     for history in found:
@@ -38,26 +37,31 @@ def report(talk: Talk, job: Job) -> dict[str, Any]:
         shares = [f"{100 * at_end['train_accuracy']:.1f}", f"{100 * last_accuracy:.1f}"]
         rows.append([history.member, str(last), *losses, *shares, f"{100 * best_accuracy:.1f} @ {best}"])
     heads = ("member", "epochs", "train loss", "val loss", "train %", "val %", "best val")
-    talk.table(heads, rows, title="At the last epoch; losses are cross-entropies in nats")
+    output.table(heads, rows, title="At the last epoch; losses are cross-entropies in nats")
     top = max(members, key=lambda m: m["last"]["val_accuracy"])
-    talk.text(f"highest at its last epoch: {top['name']}, {100 * top['last']['val_accuracy']:.1f} % on val.")
+    output.text(f"highest at its last epoch: {top['name']}, {100 * top['last']['val_accuracy']:.1f} % on val.")
     for file in files:
-        written(talk, file)
+        written(output, file)
     return {"kind": "training", "x": job.options["along"], "members": members, "files": files}
 
 
 def _draw(job: Job, found: "list[History]") -> list[Any]:
     """Draw the pictures that so many members need; return their files."""
-    from analysis.figures.small_multiples import small_multiples_figure
     from analysis.figures.style import save, style
-    from analysis.figures.training import MOST_COLUMNS, members_figure, overlay_figure, range_figure
+    from analysis.figures.training import (
+        MOST_COLUMNS,
+        members_figure,
+        overlay_figure,
+        range_figure,
+        small_multiples_figure,
+    )
     from analysis.members.curves import by_member, curves, places
 
-    material, along = job.material, job.options["along"]
-    split = material.study.pin.splits.get("train")
+    data, along = job.data, job.options["along"]
+    split = data.study.config.splits.get("train")
     train = split.samples if split else None
-    apart = len(found) == 1 or (bool(material.patterns) and len(found) <= MOST_COLUMNS)
-    stem = "-".join(part for part in ("training", slug(material.patterns), "" if along == "epochs" else along) if part)
+    apart = len(found) == 1 or (bool(data.patterns) and len(found) <= MOST_COLUMNS)
+    stem = "-".join(part for part in ("training", slug(data.patterns), "" if along == "epochs" else along) if part)
     with style():
         if apart:
             x = places(found, along, train) if along == "images" else None

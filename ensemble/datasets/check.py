@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble.datasets.layout import read_layout
+from ensemble.datasets.pack import read_layout
 from ensemble.datasets.source import open_source
 from ensemble.datasets.workers import Job, Tally, decode_all
-from ensemble.split import Dataset
+from ensemble.study.split import Dataset
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ensemble.datasets.fingerprint import fingerprint_of
-from ensemble.split import Dataset, Split
+from ensemble.datasets.pack import fingerprint_of
+from ensemble.study.split import Dataset, Split
 
 TRAIN_PER_CLASS = 20
 NOISE = 0.3

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ensemble.errors import BadInput, KofnError, StorageError, storage_error
-from ensemble.files import flush, locked
+from ensemble.study.atomic import flush, locked
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 SIZE = 248_100_043

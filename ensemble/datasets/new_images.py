@@ -13,8 +13,8 @@ from ensemble.datasets.decode import decode, fitted, to_grey
 from ensemble.datasets.pack import conversions, is_pack
 from ensemble.datasets.source import IMAGE_SUFFIXES, Reader, Source, is_image, open_source
 from ensemble.errors import BadInput
-from ensemble.jobs import cores
-from ensemble.split import Split, check_ids
+from ensemble.machine import cores
+from ensemble.study.split import Split, check_ids
 
 NAMED = 10  # unreadable images that a message names
 Progress = Callable[[int, int], None]

@@ -4,28 +4,30 @@ A pack is a folder with one `<split>.npy` a split, uint8 (N, H, W, Ch), and `met
 under another name, flushed and renamed, so a pack that is there is whole.
 """
 
+import contextlib
+import errno
+import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ensemble.datasets.arrays import allocate, keep_one_channel
 from ensemble.datasets.decode import decode
-from ensemble.datasets.fingerprint import fingerprint_of
-from ensemble.datasets.layout import read_layout
+from ensemble.datasets.folder import list_folder
 from ensemble.datasets.listing import Listing
 from ensemble.datasets.source import Source, open_source
+from ensemble.datasets.tiny_imagenet import list_tiny_imagenet, looks_like_tiny_imagenet
 from ensemble.datasets.workers import Job, Tally, decode_all
 from ensemble.errors import BadInput, StorageError, storage_error
-from ensemble.files import flush, locked
-from ensemble.split import Dataset, Split
+from ensemble.study.atomic import flush, locked
+from ensemble.study.split import Dataset, Split
 
 KIND = "kofn pack"
 VERSION = 1
@@ -280,3 +282,67 @@ def conversions(kinds: Counter[str], channels: int, size: int | None) -> list[st
     if size is not None:
         notes.append(f"Every image was resized and cut to {size} x {size}.")
     return notes
+
+
+def allocate(path: Path, shape: tuple[int, ...]) -> int:
+    """Make a .npy file of zeros with its room on the disk taken at once; return where the pixels begin."""
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        offset, total = file.tell(), file.tell() + int(np.prod(shape))
+        file.flush()
+        if hasattr(os, "posix_fallocate"):
+            with _where_supported():
+                os.posix_fallocate(file.fileno(), 0, total)
+        file.truncate(total)
+    return offset
+
+
+@contextlib.contextmanager
+def _where_supported() -> Generator[None]:
+    # Some file systems cannot reserve room; there a full disk is met while writing instead.
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+
+
+def keep_one_channel(path: Path) -> None:
+    """Rewrite uint8 (N, H, W, 3) whose channels are equal as (N, H, W, 1)."""
+    images = np.load(path, mmap_mode="r")
+    thin = path.with_suffix(".thin")
+    offset = allocate(thin, (*images.shape[:3], 1))
+    with thin.open("r+b") as file:
+        file.seek(offset)
+        for i in range(0, len(images), 1024):
+            file.write(images[i : i + 1024, :, :, 0].tobytes())
+    thin.replace(path)
+
+
+_BLOCK = 64 * 2**20  # bytes hashed at a time, so that a memory map is never read whole
+
+
+def fingerprint_of(splits: Iterable[Split], class_ids: Sequence[str]) -> str:
+    """Return the SHA-256 (hex) over class ids and, by split name, each split's shape, pixels, labels and ids."""
+    digest = hashlib.sha256()
+
+    def add_text(value: object) -> None:
+        text = json.dumps(value, ensure_ascii=True).encode()
+        digest.update(len(text).to_bytes(8, "little") + text)
+
+    add_text(list(class_ids))
+    for split in sorted(splits, key=lambda s: s.name):
+        add_text([split.name, list(split.images.shape), split.labels is not None])
+        rows = max(1, _BLOCK // max(1, split.images[:1].nbytes))
+        for i in range(0, len(split), rows):
+            digest.update(np.ascontiguousarray(split.images[i : i + rows]).data.cast("B"))
+        if split.labels is not None:
+            digest.update(split.labels.astype("<i8").tobytes())
+        add_text(split.sample_ids.tolist())
+    return digest.hexdigest()
+
+
+def read_layout(source: Source) -> Listing:
+    """List a source's splits, labels, ids and classes; raise `BadInput` where it has no layout known here."""
+    return list_tiny_imagenet(source) if looks_like_tiny_imagenet(source) else list_folder(source)

@@ -25,6 +25,7 @@ import numpy as np
 from ensemble.datasets.decode import decode
 from ensemble.datasets.source import Kind, Reader
 from ensemble.errors import BadInput, KofnError
+from ensemble.machine import cores
 
 BLOCK = 64  # images a message; their pixels are written at once
 MIN_PER_PROCESS = 1000  # a process takes 0.2 s to start, as long as this many small images
@@ -76,7 +77,7 @@ def decode_all(job: Job, paths: Sequence[str], progress: Progress | None = None,
 
     Raises `BadInput` for an image that is unreadable or of another size, OSError where `out` cannot be written.
     """
-    processes = processes or min(_cores(), MAX_PROCESSES, max(1, len(paths) // MIN_PER_PROCESS))
+    processes = processes or min(cores(), MAX_PROCESSES, max(1, len(paths) // MIN_PER_PROCESS))
     blocks = ((i, list(paths[i : i + BLOCK])) for i in range(0, len(paths), BLOCK))
     tally = Tally()
     with contextlib.closing(_here(job, blocks) if processes == 1 else _apart(job, blocks, processes)) as parts:
@@ -86,10 +87,6 @@ def decode_all(job: Job, paths: Sequence[str], progress: Progress | None = None,
                 progress(tally.done, len(paths))
     tally.unreadable.sort()
     return tally
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Decoder:

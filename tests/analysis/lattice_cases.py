@@ -7,9 +7,8 @@ from itertools import combinations
 import numpy as np
 from hypothesis import strategies as st
 
-from analysis.blocks import ArraySource
-from analysis.stack import PredictionStack
-from analysis.table import SubsetTable
+from analysis.stack import ArraySource, PredictionStack
+from analysis.subsets.table import SubsetTable
 
 RULES = ("mean", "geometric", "vote")
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.disagreement.ambiguity import ambiguity
-from analysis.door import stack_arrays
+from analysis.diversity import ambiguity
 from analysis.metrics import brier
-from analysis.stack import PredictionStack
+from analysis.stack import PredictionStack, stack_arrays
 
 
 def drawn(members: int, n: int, c: int) -> PredictionStack:
@@ -44,5 +43,5 @@ def test_labels_are_needed_for_the_scores_alone(monkeypatch: pytest.MonkeyPatch)
     found, bare = ambiguity(stack), ambiguity(replace(stack, labels=None))
     assert (bare.members, bare.ensemble) == (None, None)
     assert (bare.spread == found.spread).all()
-    monkeypatch.setattr("analysis.disagreement.ambiguity.BLOCK_NUMBERS", 60)
+    monkeypatch.setattr("analysis.diversity.BLOCK_NUMBERS", 60)
     assert ambiguity(stack).spread == pytest.approx(found.spread, abs=1e-12)

@@ -6,11 +6,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from analysis.confidence.by_size import calibration_by_size, choose_subsets
-from analysis.confidence.calibration import calibration
-from analysis.confidence.scores import calibration_scores
-from analysis.plain import mask_of, subset_preds, subset_table
+from analysis.calibration.by_size import calibration_by_size, choose_subsets
+from analysis.calibration.calibration import measure_calibration
+from analysis.calibration.of_team import calibration_scores
 from analysis.stack import PredictionStack
+from analysis.subsets.reference import mask_of, subset_preds, subset_table
 from ensemble.errors import BadInput
 
 
@@ -33,7 +33,7 @@ def test_every_subset_is_what_it_is_alone(members: int, classes: int) -> None:
     assert len(found.subsets) == 2**members - 1 and not found.sampled
     assert found.how == f"all {2**members - 1} subsets"
     for row, subset in enumerate(found.subsets):
-        alone = calibration(stack.mean_probs(subset), labels, subset_preds(stack, subset), bins=10)
+        alone = measure_calibration(stack.mean_probs(subset), labels, subset_preds(stack, subset), bins=10)
         own = table.find(mask_of(subset))
         assert found.scores["ece"][row] == pytest.approx(alone.ece, abs=1e-7)
         assert found.scores["confidence"][row] == pytest.approx(alone.mean_confidence, abs=1e-8)
@@ -100,7 +100,7 @@ def test_a_sample_is_told_and_scored_rightly() -> None:
     assert found.sampled and "of 511 subsets, at most 27 of each size, drawn by seed" in found.how
     for row in (0, 40, len(found.subsets) - 1):
         subset = found.subsets[row]
-        alone = calibration(stack.mean_probs(subset), stack.require_labels(), subset_preds(stack, subset))
+        alone = measure_calibration(stack.mean_probs(subset), stack.require_labels(), subset_preds(stack, subset))
         assert found.scores["ece"][row] == pytest.approx(alone.ece, abs=1e-7)
 
 
@@ -109,7 +109,7 @@ def test_more_members_than_32_bits_hold() -> None:
     sure = replace(stack, probs=np.repeat(np.eye(2, dtype=np.float32)[stack.require_labels()][None], 33, axis=0))
     for own in (stack, sure):
         found = calibration_by_size(own)
-        whole = calibration(own.mean_probs(), own.require_labels(), subset_preds(own, range(33)))
+        whole = measure_calibration(own.mean_probs(), own.require_labels(), subset_preds(own, range(33)))
         assert found.scores["ece"][-1] == pytest.approx(whole.ece, abs=1e-6)
     assert found.scores["accuracy"][-1] == 1 and found.scores["ece"][-1] == 0
 
@@ -127,7 +127,7 @@ def test_each_members_zero_is_floored_before_averaging() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stack, told = stack_of(3, 4, 101), []
     whole = calibration_by_size(stack)
-    monkeypatch.setattr("analysis.confidence.by_size.BLOCK_NUMBERS", 40)
+    monkeypatch.setattr("analysis.calibration.by_size.BLOCK_NUMBERS", 40)
     parts = calibration_by_size(stack, progress=lambda done, total: told.append((done, total)))
     for name in whole.scores:
         assert parts.scores[name] == pytest.approx(whole.scores[name], abs=1e-12)

@@ -10,26 +10,27 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.classes.confused_pairs import confused_pairs
-from analysis.classes.confusion import Confusion, confusion
+from analysis.classes.confusion import Confusion, confused_pairs, confusion
 from analysis.classes.helped import Helped, helped
 from analysis.classes.per_class import per_class
-from analysis.errors_seen import ErrorsSeen, errors_seen
+from analysis.ensemble import Team, team
+from analysis.errors import ErrorsSeen, errors_seen
 from analysis.figures.confusion import confusion_figure, spread
 from analysis.figures.errors import error_gallery_figure, errors_figure
-from analysis.figures.gallery import gallery_figure
-from analysis.figures.helped import helped_figure
-from analysis.figures.pairs import pairs_figure
-from analysis.figures.per_class import per_class_figure
-from analysis.figures.sample import sample_figure
+from analysis.figures.gallery import gallery_figure, pairs_figure, sample_figure
+from analysis.figures.per_class import helped_figure, per_class_figure
 from analysis.figures.style import COLUMN, PAGE, save, style
-from analysis.images.error_gallery import ERROR_KINDS, error_gallery
-from analysis.images.gallery import gallery
-from analysis.images.pair_gallery import PairGallery, pair_gallery
-from analysis.images.sample_grid import SampleGrid, sample_grid
+from analysis.images.gallery import (
+    ERROR_KINDS,
+    PairGallery,
+    SampleGrid,
+    error_gallery,
+    gallery,
+    pair_gallery,
+    sample_grid,
+)
 from analysis.stack import PredictionStack
-from analysis.team import Team, team
-from ensemble.split import Split
+from ensemble.study.split import Split
 
 HIDDEN = "m" * 90  # a member's name may be long
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.classes.agreement import agreement
 from analysis.classes.class_table import HEADER, extremes, short_names, write_class_csv
-from analysis.classes.helped import helped
+from analysis.classes.helped import agreement, helped
 from analysis.classes.per_class import PerClass, per_class
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 
-from analysis.confidence.class_wise import class_wise
+from analysis.calibration.calibration import class_wise
 from ensemble.errors import BadInput
 
 

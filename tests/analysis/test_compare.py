@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from member_cases import add, study_at
 
-from analysis.material import Lacks
 from analysis.members.compare import Comparison, compare, differing, setting_named, text_of, write_compare_csv
 from analysis.members.models import members_of
-from analysis.paired import mcnemar
+from analysis.report_data import NotAvailable
+from analysis.statistics import mcnemar
 from ensemble.errors import BadInput
 
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     assert differing(members_of(study, "val")) == ["dropout"]
     with pytest.raises(BadInput, match="--by droput: is no setting of a recipe; nearest: dropout"):
         compare(members, "droput")
-    with pytest.raises(Lacks, match=r"all 2 members have model ting-m1, .* settings that differ: dropout"):
+    with pytest.raises(NotAvailable, match=r"all 2 members have model ting-m1, .* settings that differ: dropout"):
         compare(members, "model")
 
 

@@ -9,9 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from analysis.classes.confused_pairs import HEADER, confused_pairs, write_confusion_csv, write_pairs_csv
-from analysis.classes.confusion import Confusion, arranged, clustered, confusion, confusion_counts
-from analysis.intervals import wilson
+from analysis.classes.confusion import (
+    HEADER,
+    Confusion,
+    arranged,
+    clustered,
+    confused_pairs,
+    confusion,
+    confusion_counts,
+    write_confusion_csv,
+    write_pairs_csv,
+)
+from analysis.statistics import wilson
 from ensemble.errors import BadInput
 
 TRUE = [0, 0, 0, 0, 1, 1, 3, 3]

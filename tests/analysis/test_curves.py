@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.members.curves import by_member, curves
-from analysis.members.history import COLUMNS, History
 from ensemble.errors import BadInput
+from ensemble.study.history import REQUIRED as COLUMNS
+from ensemble.study.history import History
 
 
 def history(member: str, accuracy: list[float], rates: list[float] | None = None, seen: list[float] | None = None):

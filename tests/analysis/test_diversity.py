@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import matthews_corrcoef
 
-from analysis.disagreement.diversity import PAIRWISE, diversity, order_of
+from analysis.diversity import PAIRWISE, measure_diversity, order_of
 from ensemble.errors import BadInput
 
 
@@ -42,7 +42,7 @@ def test_hand_worked_pair() -> None:
     truth = np.zeros(10, np.int64)
     one = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1])
     two = np.array([0, 0, 0, 0, 0, 1, 1, 0, 1, 2])
-    found = diversity([one, two], truth, ("a", "b"))
+    found = measure_diversity([one, two], truth, ("a", "b"))
     assert found.one_right is not None and found.double_fault is not None
     assert found.q is not None and found.correlation is not None and found.errors is not None
     assert found.disagreement[0, 1] == 0.4  # the three of which one is right, and the last, 1 against 2
@@ -62,7 +62,7 @@ def test_hand_worked_pair() -> None:
 @pytest.mark.parametrize("members", [2, 3, 6, 14])
 def test_against_the_slow_formulas(members: int) -> None:
     said, truth = drawn(members)
-    found = diversity(said, truth)
+    found = measure_diversity(said, truth)
     right = (said == truth).tolist()
     for i, j in combinations(range(members), 2):
         expected = slow(right[i], right[j])
@@ -86,7 +86,7 @@ def test_against_the_slow_formulas(members: int) -> None:
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=20))
 def test_bounds(rows: list[tuple[int, int, int]]) -> None:
     one, two, truth = (np.array(column) for column in zip(*rows, strict=True))
-    found = diversity([one, two], truth)
+    found = measure_diversity([one, two], truth)
     for name, (low, high) in {"q": (-1, 1), "correlation": (-1, 1), "double_fault": (0, 1)}.items():
         matrix = found.matrix(name)
         assert matrix is not None
@@ -97,7 +97,7 @@ def test_bounds(rows: list[tuple[int, int, int]]) -> None:
 
 def test_perfect_members_are_no_crash_and_the_reason_is_told() -> None:
     truth = np.array([0, 1, 2, 0])
-    found = diversity([truth, truth, [1, 1, 2, 0], [1, 0, 0, 1]], truth, ("good", "fine", "fair", "bad"))
+    found = measure_diversity([truth, truth, [1, 1, 2, 0], [1, 0, 0, 1]], truth, ("good", "fine", "fair", "bad"))
     assert found.q is not None and found.correlation is not None
     for matrix in (found.q, found.correlation):
         assert np.isnan(matrix[np.ix_([0, 1, 3], [0, 1, 3])]).all()
@@ -112,7 +112,7 @@ def test_perfect_members_are_no_crash_and_the_reason_is_told() -> None:
 
 def test_without_labels_there_is_what_needs_none() -> None:
     said, truth = drawn(5)
-    found, labelled = diversity(said), diversity(said, truth)
+    found, labelled = measure_diversity(said), measure_diversity(said, truth)
     assert not found.labelled and labelled.labelled
     assert (found.disagreement == labelled.disagreement).all() and (found.order == labelled.order).all()
     for name, (_, needs_labels, _) in PAIRWISE.items():
@@ -121,7 +121,7 @@ def test_without_labels_there_is_what_needs_none() -> None:
 
 
 def test_one_member() -> None:
-    found = diversity([[0, 1, 1]], [0, 1, 0])
+    found = measure_diversity([[0, 1, 1]], [0, 1, 0])
     assert found.order.tolist() == [0] and found.disagreement.tolist() == [[0]]
     assert found.mean("disagreement") is None
     assert found.entropy is not None and math.isnan(found.entropy)
@@ -132,7 +132,7 @@ def test_the_order_puts_likes_together() -> None:
     rng = np.random.default_rng(0)
     families = rng.integers(0, 9, (3, 400))
     said = np.array([np.where(rng.random(400) < 0.1, 9, families[i % 3]) for i in range(12)])
-    order = diversity(said).order
+    order = measure_diversity(said).order
     assert sorted(order.tolist()) == list(range(12))
     assert [len({int(i) % 3 for i in order[k : k + 4]}) for k in (0, 4, 8)] == [1, 1, 1]
     assert order[0] < order[-1]
@@ -142,6 +142,6 @@ def test_the_order_puts_likes_together() -> None:
 
 def test_bad_input() -> None:
     with pytest.raises(BadInput, match=r"expected \(M, N\) answers and M names, found \(2, 3\) and 1"):
-        diversity(np.zeros((2, 3)), members=["a"])
+        measure_diversity(np.zeros((2, 3)), members=["a"])
     with pytest.raises(BadInput, match=r"a label for each of 3 samples, found \(2,\)"):
-        diversity(np.zeros((2, 3)), [0, 1])
+        measure_diversity(np.zeros((2, 3)), [0, 1])

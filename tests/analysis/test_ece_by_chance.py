@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.confidence.by_chance import ece_by_chance
-from analysis.confidence.calibration import calibration
+from analysis.calibration.calibration import ece_by_chance, measure_calibration
 
 
 def drawn(n: int, seed: int, at: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -27,14 +26,14 @@ def test_by_hand() -> None:
 
 def test_against_the_slow_way(monkeypatch: pytest.MonkeyPatch) -> None:
     probs, _ = drawn(120, 0)
-    monkeypatch.setattr("analysis.confidence.by_chance._NUMBERS", 1000)
+    monkeypatch.setattr("analysis.calibration.calibration._NUMBERS", 1000)
     found = ece_by_chance(probs, 0.1, bins=7, draws=2000)
     rng = np.random.default_rng(9)
     slow = []
     for _ in range(600):
         right = rng.random(120) < probs.max(axis=1)
         labels = np.where(right, probs.argmax(axis=1), (probs.argmax(axis=1) + 1) % 4)
-        slow.append(calibration(probs, labels, bins=7).ece)
+        slow.append(measure_calibration(probs, labels, bins=7).ece)
     assert found.mean == pytest.approx(np.mean(slow), rel=0.05)
     assert found.p == pytest.approx(np.mean(np.array(slow) >= 0.1), abs=0.06)
 
@@ -43,11 +42,11 @@ def test_a_calibrated_predictor_is_seldom_accused_and_a_sharpened_one_is_found_o
     p = []
     for seed in range(60):
         probs, labels = drawn(200, seed)
-        p.append(ece_by_chance(probs, calibration(probs, labels).ece, draws=99).p)
+        p.append(ece_by_chance(probs, measure_calibration(probs, labels).ece, draws=99).p)
     assert np.mean(np.array(p) <= 0.05) <= 0.12 and 0.3 < np.mean(p) < 0.7
     probs, labels = drawn(500, 1, at=2.0)
-    found = ece_by_chance(probs, calibration(probs, labels).ece)
-    assert found.p == 0.001 and found.mean < calibration(probs, labels).ece / 2
+    found = ece_by_chance(probs, measure_calibration(probs, labels).ece)
+    assert found.p == 0.001 and found.mean < measure_calibration(probs, labels).ece / 2
 
 
 def test_the_same_every_time() -> None:

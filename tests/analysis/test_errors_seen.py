@@ -9,16 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.classes.confused_pairs import confused_pairs
-from analysis.classes.confusion import confusion
-from analysis.door import stack_arrays
-from analysis.errors_seen import HEADER, confidently_other, errors_seen, write_errors_csv
-from analysis.images.error_gallery import error_gallery
-from analysis.images.pair_gallery import pair_gallery
-from analysis.images.sample_grid import sample_grid
-from analysis.team import Team, aligned, team
+from analysis.classes.confusion import confused_pairs, confusion
+from analysis.ensemble import Team, aligned, team
+from analysis.errors import HEADER, confidently_other, errors_seen, write_errors_csv
+from analysis.images.gallery import error_gallery, pair_gallery, sample_grid
+from analysis.stack import stack_arrays
 from ensemble.errors import BadInput
-from ensemble.split import Split
+from ensemble.study.split import Split
 
 A, B, C = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]
 LEAN = [0.4, 0.35, 0.25]  # says A, all but

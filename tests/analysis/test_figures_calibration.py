@@ -9,20 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from analysis.confidence.by_size import calibration_by_size
-from analysis.confidence.calibration import calibration
-from analysis.confidence.of_team import team_calibration
-from analysis.disagreement.diversity import diversity
-from analysis.disagreement.of_team import team_diversity
-from analysis.door import stack_arrays
+from analysis.calibration.by_size import calibration_by_size
+from analysis.calibration.calibration import measure_calibration
+from analysis.calibration.of_team import team_calibration
+from analysis.diversity import measure_diversity, team_diversity
+from analysis.ensemble import team
 from analysis.figures.calibration import by_size_figure, draw_counts, draw_reliability, reliability_figure
 from analysis.figures.curve import curve_figure
 from analysis.figures.diversity import draw_gains, draw_matrix, gains_figure, limits, matrices_figure, names_of
 from analysis.figures.style import COLUMN, PAGE, new_figure, style
 from analysis.figures.text import width
-from analysis.stack import PredictionStack
-from analysis.subsets import subset_table
-from analysis.team import team
+from analysis.stack import PredictionStack, stack_arrays
+from analysis.subsets.score import subset_table
 
 
 def stack_of(members: int, classes: int, samples: int) -> PredictionStack:
@@ -52,7 +50,7 @@ def renamed(stack: PredictionStack, names: tuple[str, ...]) -> PredictionStack:
 @pytest.mark.parametrize("binning", ["equal", "adaptive"])
 def test_points_bars_and_intervals_are_the_bins(binning: str) -> None:
     group = team(stack_of(3, 5, 300))
-    value = calibration(group.probs, group.stack.require_labels(), group.preds, 10, binning)
+    value = measure_calibration(group.probs, group.stack.require_labels(), group.preds, 10, binning)
     there = value.counts > 0
     with style():
         figure = new_figure()
@@ -134,8 +132,8 @@ def test_matrices_can_be_read(members: int) -> None:
 def test_without_labels_there_is_one_matrix_and_without_errors_a_dash() -> None:
     said = [[0, 1, 2, 0], [0, 1, 1, 0], [0, 1, 2, 1]]
     with style():
-        bare = texts(clean(matrices_figure(diversity(said), "x")))
-        dashed = texts(clean(matrices_figure(diversity(said, [0, 1, 2, 0]), "x")))
+        bare = texts(clean(matrices_figure(measure_diversity(said), "x")))
+        dashed = texts(clean(matrices_figure(measure_diversity(said, [0, 1, 2, 0]), "x")))
     assert "Disagreement (%)" in bare and "Yule's Q" not in bare
     assert dashed.count("–") == 8  # the first is right on all: two cells in a row, two in a column, in Q and in phi
 

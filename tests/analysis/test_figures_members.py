@@ -13,17 +13,14 @@ from test_curves import history
 
 from analysis.figures.compare import compare_figure, curves_of
 from analysis.figures.filters import epochs_figure, filters_figure, measures_said
-from analysis.figures.lines import draw_series
 from analysis.figures.models import amount, draw_models, models_figure
-from analysis.figures.small_multiples import small_multiples_figure
 from analysis.figures.style import PAGE, new_figure, save, style
-from analysis.figures.training import members_figure, overlay_figure, range_figure
+from analysis.figures.training import draw_series, members_figure, overlay_figure, range_figure, small_multiples_figure
 from analysis.members.compare import compare
 from analysis.members.curves import by_member, curves
-from analysis.members.filter_measures import measure
-from analysis.members.filters import filter_grid
-from analysis.members.history import History
+from analysis.members.filters import filter_grid, measure
 from analysis.members.models import Member, members_of
+from ensemble.study.history import History
 
 
 def runs(count: int, name: str = "ting-m3", epochs: int = 30) -> list[History]:

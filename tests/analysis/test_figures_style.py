@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from analysis.figures.curve import apart
 from analysis.figures.style import COLUMN, FORMATS, new_figure, save, style, style_over
 from analysis.figures.text import BOX, clean, cut, drawable, labels, shorten, shorten_middle, width, wrap
-from analysis.table import name_set
+from analysis.subsets.table import name_set
 from ensemble.errors import BadInput, StorageError
 
 HOSTILE = (

@@ -13,17 +13,17 @@ from analysis.classes.per_class import PerClass, per_class
 from analysis.figures.curve import curve_figure, draw_curve, jitter
 from analysis.figures.filters import _ZOOM, caption, filters_figure, sheet, tile_corner
 from analysis.figures.gallery import gallery_figure
-from analysis.figures.lines import looks
 from analysis.figures.per_class import per_class_figure
 from analysis.figures.style import new_figure, save, style
-from analysis.figures.training import members_figure, overlay_figure
+from analysis.figures.training import looks, members_figure, overlay_figure
 from analysis.images.gallery import Gallery, Shelf
 from analysis.members.curves import by_member
 from analysis.members.filters import filter_grid
-from analysis.members.history import COLUMNS, History
-from analysis.plain import subset_table
 from analysis.stack import PredictionStack
-from analysis.table import SubsetTable
+from analysis.subsets.reference import subset_table
+from analysis.subsets.table import SubsetTable
+from ensemble.study.history import REQUIRED as COLUMNS
+from ensemble.study.history import History
 
 HOSTILE = ("$x^2$", "=1+1", "مرحبا", "😀", "猫", "a\u202eb", "x" * 300, "<b>", "dog, hound", "")
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.members.filter_measures import GRID, colour_energy, effective_rank, high_energy, hues, measure
+from analysis.members.filters import GRID, colour_energy, effective_rank, high_energy, hues, measure
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:

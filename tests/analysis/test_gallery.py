@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from analysis.images.gallery import find_class, gallery
-from analysis.plain import subset_preds
 from analysis.stack import PredictionStack
+from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput
-from ensemble.split import Split
+from ensemble.study.split import Split
 
 IDS = ("n1", "n2")
 NAMES = ("crane, a bird", "German shepherd, alsatian")

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.classes.agreement import agreement
-from analysis.classes.helped import helped
-from analysis.paired import mcnemar, smallest_difference
+from analysis.classes.helped import agreement, helped
+from analysis.statistics import mcnemar, smallest_difference
 from ensemble.errors import BadInput
 
 # 12 of class 0 that only the first has right; class 1: one each way; class 2 absent; class 3: 6 lost.

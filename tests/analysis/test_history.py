@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.members.history import COLUMNS, read_history
 from ensemble.errors import BadInput
+from ensemble.study.history import REQUIRED as COLUMNS
+from ensemble.study.history import read_history
 
 HEADER = ",".join(COLUMNS)
 

@@ -5,39 +5,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.door import stack_arrays
-from analysis.evidence import Evidence, evidence
-from analysis.folds import stratified_folds
-from analysis.honest import fixed, forward, held_out, honest, interval
-from analysis.intervals import wilson
-from analysis.paired import paired
+from analysis.selection.base import Selection, of_members
 from analysis.selection.best import Best
-from analysis.selection.chosen import Selection, of_members
+from analysis.selection.cross_validation import (
+    cross_validate,
+    fixed,
+    honest,
+    interval,
+    paired,
+    prequential,
+    stratified_folds,
+)
+from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.greedy import Greedy
-from analysis.selection.stack import Stack
+from analysis.selection.stacking import Stack
 from analysis.selection.tallies import PlainTallies
 from analysis.selection.weights import Weights
-from analysis.stack import PredictionStack
+from analysis.stack import PredictionStack, stack_arrays
+from analysis.statistics import wilson
 from ensemble.errors import BadInput
 
 
-def noise(members: int = 8, samples: int = 120, classes: int = 4, seed: int = 0) -> Evidence:
+def noise(members: int = 8, samples: int = 120, classes: int = 4, seed: int = 0) -> SelectionData:
     """Members that know nothing."""
     rng = np.random.default_rng(seed)
     probs = rng.dirichlet(np.ones(classes), (members, samples))
-    return evidence(stack_arrays(probs, rng.integers(0, classes, samples)))
+    return selection_data(stack_arrays(probs, rng.integers(0, classes, samples)))
 
 
-def skilled(seed: int = 0, members: int = 4, samples: int = 150, classes: int = 5) -> Evidence:
+def skilled(seed: int = 0, members: int = 4, samples: int = 150, classes: int = 5) -> SelectionData:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, samples)
     logits = rng.normal(size=(members, samples, classes))
     logits[:, np.arange(samples), labels] += np.linspace(0.5, 2, members)[:, None]
     exp = np.exp(logits)
-    return evidence(stack_arrays(exp / exp.sum(axis=2, keepdims=True), labels), top5=True)
+    return selection_data(stack_arrays(exp / exp.sum(axis=2, keepdims=True), labels), top5=True)
 
 
-def best(e: Evidence, **options) -> Best:
+def best(e: SelectionData, **options) -> Best:
     return Best(e, PlainTallies(e, range(1, e.members + 1)), **options)
 
 
@@ -79,19 +84,19 @@ class Spy:
     name = "spy"
     seconds = 0.0
 
-    def __init__(self, e: Evidence) -> None:
-        self.evidence = e
+    def __init__(self, e: SelectionData) -> None:
+        self.data = e
         self.left_out: list[np.ndarray] = []
 
     def choose(self, left_out=None):
-        self.left_out.append(np.zeros(self.evidence.samples, dtype=bool) if left_out is None else left_out)
-        return of_members([0], self.evidence.members)
+        self.left_out.append(np.zeros(self.data.samples, dtype=bool) if left_out is None else left_out)
+        return of_members([0], self.data.members)
 
 
 def test_every_sample_is_held_out_once_a_repeat() -> None:
     spy = Spy(skilled())
     seen = []
-    held_out(spy, folds=10, repeats=3, progress=lambda done, total: seen.append((done, total)))
+    cross_validate(spy, folds=10, repeats=3, progress=lambda done, total: seen.append((done, total)))
     assert len(spy.left_out) == 30
     for repeat in range(3):
         assert np.array_equal(np.sum(spy.left_out[10 * repeat : 10 * repeat + 10], axis=0), np.ones(150))
@@ -100,13 +105,13 @@ def test_every_sample_is_held_out_once_a_repeat() -> None:
 
 def test_the_forward_way_looks_only_back() -> None:
     spy = Spy(skilled())
-    found = forward(spy, folds=10, first=2)
+    found = prequential(spy, folds=10, first=2)
     assert [int(out.sum()) for out in spy.left_out] == [120, 105, 90, 75, 60, 45, 30, 15]
     for before, after in zip(spy.left_out, spy.left_out[1:], strict=False):
         assert (before | ~after).all()  # what may be looked at only grows
     assert found.tested.sum() == 120
     assert np.array_equal(found.tested, spy.left_out[0])
-    alone = spy.choose().scores(spy.evidence, "accuracy") > 0
+    alone = spy.choose().scores(spy.data, "accuracy") > 0
     assert np.array_equal(found.correct, alone & found.tested)
 
 
@@ -117,7 +122,7 @@ def test_what_is_left_out_cannot_matter(name: str) -> None:
     out = np.arange(150) % 5 == 0
     labels = e.labels.copy()
     labels[out] = (labels[out] + 1) % 5
-    other = evidence(stack_arrays(e.probs(), labels))
+    other = selection_data(stack_arrays(e.probs(), labels))
     one, two = (SELECTIONS[name](x).choose(out) for x in (e, other))
     assert np.array_equal(one.probs(e.probs()), two.probs(e.probs()))
 
@@ -135,8 +140,8 @@ def test_noise_is_at_chance_when_it_is_held_out() -> None:
         e = noise(seed=seed)
         selection = best(e)
         apparent.append(selection.choose().scores(e, "accuracy").mean())
-        true.append(held_out(selection, repeats=2).score)
-        peeked.append(held_out(Peeking(e, selection.tallies), repeats=2).score)
+        true.append(cross_validate(selection, repeats=2).score)
+        peeked.append(cross_validate(Peeking(e, selection.tallies), repeats=2).score)
     assert np.mean(apparent) > 0.33
     assert np.mean(true) == pytest.approx(0.25, abs=0.05)
     assert np.mean(peeked) == pytest.approx(np.mean(apparent))
@@ -147,14 +152,14 @@ def test_noise_is_at_chance_by_every_selection(name: str) -> None:
     gaps, true = [], []
     for seed in range(8):
         selection = SELECTIONS[name](noise(members=4, seed=seed))
-        found = held_out(selection, repeats=1).score
+        found = cross_validate(selection, repeats=1).score
         true.append(found)
-        gaps.append(selection.choose().scores(selection.evidence, "accuracy").mean() - found)
+        gaps.append(selection.choose().scores(selection.data, "accuracy").mean() - found)
     assert np.mean(true) == pytest.approx(0.25, abs=0.05)
     assert np.mean(gaps) > 0.005
 
 
-def toss(seed: int) -> Evidence:
+def toss(seed: int) -> SelectionData:
     """No subset is truly better than another: on 40 % of the samples the label is a toss, and every accuracy .8."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 4, 150)
@@ -165,7 +170,7 @@ def toss(seed: int) -> Evidence:
     logits[:, np.arange(150), labels] += np.where(easy, 4, 2 + said)
     logits[:, np.arange(150), other] += np.where(easy, 0, 2 - said)
     exp = np.exp(logits)
-    return evidence(stack_arrays(exp / exp.sum(axis=2, keepdims=True), labels))
+    return selection_data(stack_arrays(exp / exp.sum(axis=2, keepdims=True), labels))
 
 
 def test_the_interval_covers_and_the_test_keeps_its_level() -> None:
@@ -173,12 +178,12 @@ def test_the_interval_covers_and_the_test_keeps_its_level() -> None:
     for seed in range(150):
         e = toss(seed)
         selection, member = best(e), Best(e, PlainTallies(e, [1]))
-        found = held_out(selection)
+        found = cross_validate(selection)
         low, high = interval(found)
         covered.append(low <= 0.8 <= high)
         bias.append(found.score - 0.8)
         flattery.append(selection.choose().scores(e, "accuracy").mean() - 0.8)
-        claimed.append(paired(forward(selection), forward(member)).p < 0.05)
+        claimed.append(paired(prequential(selection), prequential(member)).p < 0.05)
     assert np.mean(flattery) > 0.02
     assert abs(np.mean(bias)) < 0.01
     assert np.mean(covered) > 0.91
@@ -202,10 +207,10 @@ def test_nothing_to_choose_from_is_the_accuracy_itself() -> None:
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_the_same_again_and_unchanged_by_the_order_of_members(name: str) -> None:
     e = skilled(members=4)
-    one = held_out(SELECTIONS[name](e), repeats=2)
-    assert np.array_equal(one.scores, held_out(SELECTIONS[name](e), repeats=2).scores)
-    turned = evidence(stack_arrays(e.probs()[[2, 0, 3, 1]], e.labels))
-    other = held_out(SELECTIONS[name](turned), repeats=2)
+    one = cross_validate(SELECTIONS[name](e), repeats=2)
+    assert np.array_equal(one.scores, cross_validate(SELECTIONS[name](e), repeats=2).scores)
+    turned = selection_data(stack_arrays(e.probs()[[2, 0, 3, 1]], e.labels))
+    other = cross_validate(SELECTIONS[name](turned), repeats=2)
     assert one.scores == pytest.approx(other.scores)
 
 
@@ -216,20 +221,20 @@ def test_unchanged_by_the_order_of_samples() -> None:
     order = np.random.default_rng(0).permutation(150)
     assert isinstance(e.source, PredictionStack)
     turned = replace(e.source, probs=e.probs()[:, order], labels=e.labels[order], sample_ids=e.ids[order])
-    one, other = held_out(best(e)), held_out(best(evidence(turned)))
+    one, other = cross_validate(best(e)), cross_validate(best(selection_data(turned)))
     assert np.array_equal(one.scores[:, order], other.scores)
 
 
 def test_other_metrics_are_held_out_too() -> None:
     e = skilled()
     for metric in ("nll", "brier", "top5"):
-        found = held_out(best(e, metric=metric), metric, repeats=1)
+        found = cross_validate(best(e, metric=metric), metric, repeats=1)
         ensemble = best(e, metric=metric).choose()
         assert found.score == pytest.approx(ensemble.scores(e, metric).mean(), abs=0.05)
 
 
 def test_the_interval_is_wilsons_at_two_thirds_of_the_samples() -> None:
-    found = held_out(best(skilled()))
+    found = cross_validate(best(skilled()))
     low, high = interval(found)
     expected = wilson(found.score * 100, 100)
     assert (low, high) == pytest.approx((float(expected[0]), float(expected[1])))
@@ -250,7 +255,7 @@ def test_what_it_is_an_estimate_of() -> None:
 def test_rare_classes_are_told() -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 30 + [1] * 9 + [2] * 1)
-    e = evidence(stack_arrays(rng.dirichlet(np.ones(4), (3, 40)), labels))
+    e = selection_data(stack_arrays(rng.dirichlet(np.ones(4), (3, 40)), labels))
     for name, make in SELECTIONS.items():
         selection = make(e)
         found, held = honest(selection, selection.choose())
@@ -263,7 +268,7 @@ def test_too_few_samples_are_told() -> None:
     found, held = honest(best(e), best(e).choose())
     assert (found.score, found.low, found.high, found.optimism, held) == (None, None, None, None, None)
     assert found.how == "none: 19 samples are too few to hold out a tenth of, at least 20 are needed"
-    for way in (held_out, forward):
+    for way in (cross_validate, prequential):
         with pytest.raises(BadInput, match="19 samples are too few to hold out a tenth of; at least 20"):
             way(best(e))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from analysis.intervals import wilson
+from analysis.statistics import wilson
 
 
 @pytest.mark.parametrize(("x", "n"), [(0, 50), (1, 50), (25, 50), (49, 50), (50, 50), (0, 1), (1, 1), (4321, 10000)])

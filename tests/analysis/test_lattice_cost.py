@@ -5,9 +5,9 @@ import time
 import pytest
 from lattice_cases import random_source
 
-from analysis.lattice.cost import cost
-from analysis.lattice.engine import lattice_table
-from analysis.lattice.room import available_bytes, peak_bytes, table_bytes
+from analysis.subsets.cost import cost
+from analysis.subsets.engine import lattice_table
+from analysis.subsets.memory import available_bytes, peak_bytes, table_bytes
 from ensemble.errors import BadInput
 
 

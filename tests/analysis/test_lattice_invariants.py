@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lattice_cases import RULES, random_source, same_table, tying_arrays
 
-from analysis.blocks import ArraySource
-from analysis.lattice import engine, prepare, scores
-from analysis.lattice.engine import Lattice, lattice_table
-from analysis.sizes import sizes_of
+from analysis.stack import ArraySource
+from analysis.subsets import engine, prepare
+from analysis.subsets import sums as scores
+from analysis.subsets.engine import Lattice, lattice_table
+from analysis.subsets.table import sizes_of
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lattice_cases import RULES, check, random_source, same_table, slow_scores, stack_of, tying_arrays
 
-from analysis.blocks import ArraySource
-from analysis.lattice import kernels, walks
-from analysis.lattice.engine import Lattice, lattice_table
-from analysis.lattice.walks import Combinations, FullLattice
-from analysis.plain import subset_table
-from analysis.table import SubsetTable
+from analysis.stack import ArraySource
+from analysis.subsets import enumeration as walks
+from analysis.subsets import kernels
+from analysis.subsets.engine import Lattice, lattice_table
+from analysis.subsets.enumeration import Combinations, FullLattice
+from analysis.subsets.reference import subset_table
+from analysis.subsets.table import SubsetTable
 
 # How the bits of a mask are split: all low; some of each kind with few members.
 SPLITS = [(8, 7), (2, 1), (1, 2), (3, 0)]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from member_cases import LAYERS, add, study_at
 
-from analysis.material import Lacks
 from analysis.members.models import HEADER, members_of, row_of, write_models_csv
 from analysis.members.network import read_network, write_layers_csv
+from analysis.report_data import NotAvailable
 from ensemble.errors import BadInput
-from ensemble.predictions import Predictions
+from ensemble.study.predictions import Predictions
 
 
 def test_a_member_with_everything(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_saved_ensembles_are_no_members(tmp_path: Path) -> None:
                     kind="ensemble", parents=("m-0",), weights=(1.0,))
     )  # fmt: skip
     assert [m.name for m in members_of(study, "val")] == ["m-0"]
-    with pytest.raises(Lacks, match="saved ensembles only"):
+    with pytest.raises(NotAvailable, match="saved ensembles only"):
         members_of(study, "val", ["both"])
     with pytest.raises(BadInput, match="no member matches 'm-9'; known: m-0"):
         members_of(study, "val", ["m-9"])

@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from analysis import combine, confusion, diversity, per_class
-from analysis.members.history import History
-from analysis.notebook import MOST_ROWS, html_table, percent
+from analysis import combine, confusion, measure_diversity, per_class
+from ensemble.study.history import History
+from ensemble.study.html_repr import MOST_ROWS, html_table, percent
 
 HOSTILE = "</td><script>alert(1)</script>"
 
@@ -69,7 +69,7 @@ def test_values_show_their_figures_and_escape_their_names() -> None:
     assert classes.texts[start : start + 5] == [HOSTILE, "x", "2", "1", "50.0"]
     pairs = parsed(confusion(y_true, y_pred, class_names=names)._repr_html_())
     assert pairs.texts[-4:] == [HOSTILE, "b", "1", "2"]
-    differ = parsed(diversity(np.array([y_true, y_pred]), members=("m-0", "m-1"))._repr_html_())
+    differ = parsed(measure_diversity(np.array([y_true, y_pred]), members=("m-0", "m-1"))._repr_html_())
     assert differ.texts[-6:] == ["m-0", "0.0", "25.0", "m-1", "25.0", "0.0"]
     epochs = {"epoch": np.array([1.0, 2.0]), "val_accuracy": np.array([0.25, 0.5])}
     assert parsed(History("m-0", epochs)._repr_html_()).texts[-4:] == ["1", "0.25", "2", "0.5"]

@@ -15,14 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.confidence.calibration import calibration
-from analysis.evidence import evidence
-from analysis.material import Material
-from analysis.members.history import History
+from analysis.calibration.calibration import measure_calibration
 from analysis.page import points as points_room
 from analysis.page.choices import choices
-from analysis.page.markup import Markup, tag
-from analysis.page.names import shown
+from analysis.page.markup import Markup, shown, tag
 from analysis.page.packed import document, harmless, pack
 from analysis.page.panels import panel_masks, panels
 from analysis.page.pictures import pictures
@@ -31,13 +27,16 @@ from analysis.page.sections import montage
 from analysis.page.training_plot import limits, training_plot
 from analysis.page.value import Page, page_of
 from analysis.page.write import page_html, write_page
-from analysis.plain import subset_preds, subset_table
+from analysis.report_data import ReportData
+from analysis.selection.compare import evaluate_selection, everyone, selection_of, unchosen
+from analysis.selection.data import selection_data
 from analysis.stack import PredictionStack
-from analysis.standings import everyone, selection_of, standing, unchosen
+from analysis.subsets.reference import subset_preds, subset_table
 from ensemble.datasets.decode import decode, encode
-from ensemble.predictions import Predictions
-from ensemble.split import Split
-from ensemble.store import Pin, Study
+from ensemble.study.history import History
+from ensemble.study.predictions import Predictions
+from ensemble.study.split import Split
+from ensemble.study.study import Study, StudyConfig
 
 HOSTILE = ("</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "a\u202eb", "\x1b[31mred", "$title",
            "{{x}}", "&amp;", "]]>", "<!--", "'\"`${1}", "猫", "", "dog, hound", "dog, cur")  # fmt: skip
@@ -57,7 +56,7 @@ def made_stack(members: int = 4, samples: int = 60, classes: int = 5, seed: int 
 
 
 def made_study(root: Path, stack: PredictionStack, names: tuple[str, ...] | None = None) -> Study:
-    study = Study.create(root, Pin("imported", None, None, stack.class_ids, names or stack.class_names))
+    study = Study.create(root, StudyConfig("imported", None, None, stack.class_ids, names or stack.class_names))
     for i, member in enumerate(stack.members):
         study.write(Predictions(
             member, "val", stack.probs[i], stack.sample_ids, stack.class_ids, names or stack.class_names, stack.labels,
@@ -69,7 +68,7 @@ def made_study(root: Path, stack: PredictionStack, names: tuple[str, ...] | None
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
-    return page_of(Material(made_study(tmp_path_factory.mktemp("page") / "study", made_stack()), "val"))
+    return page_of(ReportData(made_study(tmp_path_factory.mktemp("page") / "study", made_stack()), "val"))
 
 
 def made_images(stack: PredictionStack, side: int = 8) -> Split:
@@ -106,7 +105,7 @@ def test_panels_are_what_every_subset_says(members: int) -> None:
         rows = np.arange(stack.samples)
         assert (found.said[place] == probs[rows, preds][found.rows]).all()
         assert (found.truth[place] == probs[rows, labels][found.rows]).all()
-        slow = calibration(probs, labels, preds)
+        slow = measure_calibration(probs, labels, preds)
         assert (found.calibrations[place].counts == slow.counts).all()
         assert found.calibrations[place].ece == pytest.approx(slow.ece, abs=1e-12)
 
@@ -121,16 +120,16 @@ def test_of_many_members_the_best_of_each_size_have_panels() -> None:
 
 @pytest.mark.parametrize("members", [1, 2, 5])
 def test_choices_are_those_that_ens_combine_makes(members: int) -> None:
-    seen = evidence(made_stack(members, samples=80))
+    seen = selection_data(made_stack(members, samples=80))
     found = {(choice.name, choice.size): choice for choice in choices(seen)}
     assert found["all", members].honest == unchosen("all", seen, everyone(seen)).honest
     if members == 1:
         assert len(found) == 1
         return
-    whole = standing(selection_of("best", seen, range(1, members + 1)))
+    whole = evaluate_selection(selection_of("best", seen, range(1, members + 1)))
     assert found["best", None].honest == whole.honest
     for k in range(1, members):
-        slow = standing(selection_of("best", seen, [k]))
+        slow = evaluate_selection(selection_of("best", seen, [k]))
         fast = found["member" if k == 1 else "size", k]
         assert fast.honest == slow.honest and fast.mask == sum(1 << i for i in slow.chosen.members)
     assert found["greedy", None].mask is None and sum((found["greedy", None].weights or {}).values()) == pytest.approx(
@@ -303,7 +302,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         made_stack(2, classes=len(HOSTILE), samples=200), class_ids=tuple(f"i{i:02}" for i in range(len(HOSTILE)))
     )
     study = made_study(tmp_path / "</title><b>", stack, HOSTILE)
-    text = page_html(page_of(Material(study, "val")), encode)
+    text = page_html(page_of(ReportData(study, "val")), encode)
     parsed = Elements(text)
     assert [name for name, _ in parsed.found].count("script") == 2 and "b" not in {n for n, a in parsed.found if not a}
     assert not any("onerror" in attributes for _, attributes in parsed.found)
@@ -314,7 +313,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 
 def test_ids_that_end_a_script_are_text(tmp_path: Path) -> None:
     stack = replace(made_stack(2, classes=3), class_ids=("</script>", "<b>", "x\u2028y"), class_names=("", "", ""))
-    text = page_html(page_of(Material(made_study(tmp_path / "s", stack), "val")), encode)
+    text = page_html(page_of(ReportData(made_study(tmp_path / "s", stack), "val")), encode)
     assert text.count("</script>") == 2
 
 

@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from analysis.disagreement.diversity import diversity
-from analysis.disagreement.pair_gains import PairGains, pair_gains
-from analysis.door import stack_arrays
-from analysis.plain import subset_preds, subset_table
-from analysis.stack import PredictionStack
+from analysis.diversity import PairGains, measure_diversity, pair_gains
+from analysis.stack import PredictionStack, stack_arrays
+from analysis.subsets.reference import subset_preds, subset_table
 
 
 def gains_of(stack: PredictionStack) -> PairGains:
     m = len(stack.members)
     said = np.stack([subset_preds(stack, [i]) for i in range(m)])
-    return pair_gains(subset_table(stack, [1, 2][:m]), diversity(said, stack.require_labels(), stack.members))
+    return pair_gains(subset_table(stack, [1, 2][:m]), measure_diversity(said, stack.require_labels(), stack.members))
 
 
 def drawn(members: int, n: int = 200) -> PredictionStack:

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.honest import Forward
-from analysis.paired import benjamini_hochberg, bootstrap, holm, mcnemar, paired, smallest_difference
+from analysis.selection.cross_validation import Prequential, paired
+from analysis.statistics import benjamini_hochberg, bootstrap, holm, mcnemar, smallest_difference
 from ensemble.errors import BadInput
 
 
-def forward(correct, tested=None) -> Forward:
+def forward(correct, tested=None) -> Prequential:
     correct = np.asarray(correct, dtype=bool)
-    return Forward(correct, np.ones(len(correct), dtype=bool) if tested is None else np.asarray(tested, dtype=bool), ())
+    return Prequential(
+        correct, np.ones(len(correct), dtype=bool) if tested is None else np.asarray(tested, dtype=bool), ()
+    )
 
 
 def test_mcnemar_by_hand() -> None:

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import precision_recall_fscore_support
 
-from analysis.classes.hardest import end_shares, fit_prior, worst_share
-from analysis.classes.per_class import per_class
-from analysis.intervals import wilson
+from analysis.classes.per_class import end_shares, fit_prior, per_class, worst_share
+from analysis.statistics import wilson
 from ensemble.errors import BadInput
 
 IDS = ("n1", "n2", "n3", "n4")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.ensemble import together
 from analysis.prediction_files import ANSWERS, check_export, export, write_answers
 from analysis.stack import join
-from analysis.together import together
 from ensemble.errors import BadInput
-from ensemble.importing import Classes, import_file
-from ensemble.predictions import Predictions
+from ensemble.importing.parse import Classes, import_file
+from ensemble.study.predictions import Predictions
 
 HOSTILE = ("=cmd()", "+1", "-2", "@x", 'cat, a "pet"\nhere', "</script>")
 

@@ -8,23 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.door import stack_arrays
-from analysis.evidence import Evidence, evidence
-from analysis.fixed_point import predicted, quantise, whole
-from analysis.metrics import METRICS
-from analysis.plain import subset_table
+from analysis.metrics import METRICS, predicted, quantise, whole
 from analysis.rules import combined_probs
+from analysis.selection.base import Weighted, of_members
 from analysis.selection.best import Best
-from analysis.selection.chosen import Weighted, of_members
+from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.greedy import Greedy, greedy_order
-from analysis.selection.stack import Stack, fit
+from analysis.selection.stacking import Stack, fit
 from analysis.selection.tallies import LatticeTallies, PlainTallies
 from analysis.selection.weights import Weights, best_weights
-from analysis.stack import PredictionStack
+from analysis.stack import PredictionStack, stack_arrays
 from analysis.streamed import stream
+from analysis.subsets.reference import subset_table
 from ensemble.errors import BadInput
-from ensemble.h5file import write_predictions
-from ensemble.predictions import Predictions
+from ensemble.study.prediction_files import write_predictions
+from ensemble.study.predictions import Predictions
 
 
 def levels(seed: int, members: int = 4, samples: int = 12, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -44,11 +42,11 @@ def smooth(seed: int, members: int = 5, samples: int = 200, classes: int = 6) ->
     return exp / exp.sum(axis=2, keepdims=True), labels
 
 
-def made(probs, labels, rule: str = "mean") -> Evidence:
-    return evidence(stack_arrays(np.asarray(probs, dtype=np.float32), labels), rule, top5=True)
+def made(probs, labels, rule: str = "mean") -> SelectionData:
+    return selection_data(stack_arrays(np.asarray(probs, dtype=np.float32), labels), rule, top5=True)
 
 
-def whole_stack(e: Evidence) -> PredictionStack:
+def whole_stack(e: SelectionData) -> PredictionStack:
     assert isinstance(e.source, PredictionStack)
     return e.source
 
@@ -127,8 +125,8 @@ def test_files_are_read_block_by_block(tmp_path: Path, monkeypatch: pytest.Monke
         write_predictions(
             paths[-1], Predictions(f"m-{i}", "val", member[order], ids[order], classes, classes, labels[order])
         )
-    monkeypatch.setattr("analysis.evidence.BLOCK_NUMBERS", 700)
-    files, memory = evidence(stream(paths), top5=True), made(probs, labels)
+    monkeypatch.setattr("analysis.selection.data.BLOCK_NUMBERS", 700)
+    files, memory = selection_data(stream(paths), top5=True), made(probs, labels)
     assert files.ids.tolist() == ids.tolist()
     weights = np.array([0.1, 0.2, 0.3, 0.4, 0])
     for metric in METRICS:
@@ -187,11 +185,11 @@ def test_pruned_evidence_says_the_same(seed: int, counts: list[int], top5: bool)
     weights = np.array(counts) / sum(counts)
     for rule in ("mean", "geometric", "vote"):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("analysis.evidence.COMPILED_MEMBERS", 0)
-            plain = evidence(stack, rule)
-            patch.setattr("analysis.evidence.COMPILED_MEMBERS", 31)
-            patch.setattr("analysis.evidence.LARGE", 0)
-            pruned = evidence(stack, rule, top5=top5)
+            patch.setattr("analysis.selection.data.COMPILED_MEMBERS", 0)
+            plain = selection_data(stack, rule)
+            patch.setattr("analysis.selection.data.COMPILED_MEMBERS", 31)
+            patch.setattr("analysis.selection.data.LARGE", 0)
+            pruned = selection_data(stack, rule, top5=top5)
         assert len(pruned.sample) <= len(plain.sample) or pruned.counted == 5
         assert np.array_equal(pruned.ahead(weights), np.minimum(plain.ahead(weights), pruned.counted))
         keep = np.arange(plain.samples) % 3 > 0

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import shapley as room
 from analysis.metrics import METRICS
-from analysis.plain import subset_table
-from analysis.shapley import shapley
-from analysis.table import SubsetTable
+from analysis.subsets import shapley as room
+from analysis.subsets.reference import subset_table
+from analysis.subsets.shapley import shapley
+from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 
 
@@ -84,7 +84,7 @@ def test_copies_share_alike_and_the_useless_get_nothing() -> None:
 
 def test_real_predictions_sum_to_the_whole() -> None:
     rng = np.random.default_rng(3)
-    from analysis.door import stack_arrays
+    from analysis.stack import stack_arrays
 
     table = subset_table(stack_arrays(rng.dirichlet(np.ones(5), (6, 80)), rng.integers(0, 5, 80)), range(1, 7))
     for metric in room.SHOWN:
@@ -94,7 +94,7 @@ def test_real_predictions_sum_to_the_whole() -> None:
 
 def test_a_part_of_the_table_is_refused() -> None:
     rng = np.random.default_rng(3)
-    from analysis.door import combine
+    from analysis.subsets.score import combine
 
     table = combine(rng.dirichlet(np.ones(3), (4, 9)), rng.integers(0, 3, 9), sizes=[1, 2])
     with pytest.raises(BadInput, match=r"of 4 members need all 15 subsets, the table holds 10; .*--k all"):

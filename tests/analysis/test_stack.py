@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.plain import subset_table
 from analysis.stack import PredictionStack, join
+from analysis.subsets.reference import subset_table
 from ensemble.errors import BadInput
-from ensemble.predictions import Predictions
+from ensemble.study.predictions import Predictions
 
 CLASSES = ("ant", "bee", "cat")
 

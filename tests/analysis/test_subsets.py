@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.fixed_point import quantise
-from analysis.plain import MAX_SUBSETS, count_subsets, subset_preds, subset_table
+from analysis.metrics import quantise
 from analysis.stack import PredictionStack
+from analysis.subsets.reference import MAX_SUBSETS, count_subsets, subset_preds, subset_table
 from ensemble.errors import BadInput
 
 

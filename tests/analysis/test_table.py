@@ -6,8 +6,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from analysis.table import SubsetTable
-from analysis.table_file import write_subset_table
+from analysis.subsets.table import SubsetTable, write_subset_table
 from ensemble.errors import BadInput
 
 
@@ -106,7 +105,7 @@ def test_csv(tmp_path) -> None:
 
 
 def test_h5(tmp_path) -> None:
-    from ensemble.h5file import read_table
+    from ensemble.study.prediction_files import read_table
 
     table = table_of([1, 3], [1, 2], members=("m3-0", "m3-1"))
     write_subset_table(tmp_path / "t.h5", table)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from analysis.confidence.temperature import fit_temperature, temperature, tempered
-from analysis.folds import stratified_folds
+from analysis.calibration.temperature import fit_temperature, temperature, tempered
 from analysis.metrics import nll
+from analysis.selection.cross_validation import stratified_folds
 from ensemble.errors import BadInput
 
 
@@ -88,7 +88,7 @@ def test_a_temperature_at_the_end_of_the_range_is_told() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     probs, labels = drawn(97, 5, 2.0)
     whole = fit_temperature(probs, labels)
-    monkeypatch.setattr("analysis.confidence.temperature._NUMBERS", 50)
+    monkeypatch.setattr("analysis.calibration.temperature._NUMBERS", 50)
     assert fit_temperature(probs, labels) == pytest.approx(whole, abs=1e-6)
 
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.evidence import combined
-from analysis.fixed_point import quantise, whole
-from analysis.plain import subset_preds
+from analysis.ensemble import together
+from analysis.metrics import quantise, whole
 from analysis.rules import RULES
+from analysis.selection.data import combined
 from analysis.stack import PredictionStack
-from analysis.together import together
+from analysis.subsets.reference import subset_preds
 
 
 def stack_of(probs: np.ndarray, labels: np.ndarray | None = None) -> PredictionStack:
@@ -61,7 +61,7 @@ def test_equal_weights_are_the_plain_way_and_others_the_slow_one(seed: int, rule
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     probs = np.random.default_rng(0).dirichlet(np.ones(4), (3, 50))
     one = together(stack_of(probs))
-    monkeypatch.setattr("analysis.together.BLOCK_NUMBERS", 3 * 4 * 7)
+    monkeypatch.setattr("analysis.ensemble.BLOCK_NUMBERS", 3 * 4 * 7)
     other = together(stack_of(probs))
     np.testing.assert_array_equal(one.probs, other.probs)
     np.testing.assert_array_equal(one.preds, other.preds)

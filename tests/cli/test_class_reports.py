@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.classes.confused_pairs import confused_pairs
-from analysis.classes.confusion import confusion
+from analysis.classes.confusion import confused_pairs, confusion
 from analysis.classes.helped import helped
-from analysis.errors_seen import errors_seen
-from analysis.material import Material
+from analysis.ensemble import team
+from analysis.errors import errors_seen
+from analysis.report_data import ReportData
 from analysis.stack import join
-from analysis.team import team
 from cli.common import run
 from cli.report import report
 from ensemble.datasets import load_dataset
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, Study, pin_of
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig, config_of
 
 Ask = Callable[..., tuple[int, str, str]]
 MEMBERS = [f"m3-{i}" for i in range(3)]
@@ -31,14 +30,14 @@ HOSTILE = ("</script><img src=x onerror=alert(1)>", "=cmd()", "x" * 300, "مرح
 
 def predict(study: Study, name: str, truth: np.ndarray, ids: np.ndarray, seed: int, **more: Any) -> None:
     """Write a member's predictions, wrong more often the lower the class."""
-    c = len(study.pin.class_ids)
+    c = len(study.config.class_ids)
     logits = np.random.default_rng(seed).normal(size=(len(truth), c))
     logits += np.random.default_rng(99).normal(size=(len(truth), c))
     logits[np.arange(len(truth)), truth] += 1 + 4 * truth / c
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     settings: dict[str, Any] = {"split": "val", "labels": truth} | more
-    study.write(Predictions(member=name, probs=probs, sample_ids=ids, class_ids=study.pin.class_ids,
-                            class_names=study.pin.class_names, **settings))  # fmt: skip
+    study.write(Predictions(member=name, probs=probs, sample_ids=ids, class_ids=study.config.class_ids,
+                            class_names=study.config.class_names, **settings))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     assert val.labels is not None
-    study = Study.create(tmp_path_factory.mktemp("classes") / "study", pin_of(dataset))
+    study = Study.create(tmp_path_factory.mktemp("classes") / "study", config_of(dataset))
     for i, name in enumerate(MEMBERS):
         predict(study, name, val.labels, val.sample_ids, i)
     one, two = (study.read(name, "val") for name in MEMBERS[:2])
@@ -65,7 +64,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def hostile(tmp_path: Path) -> Study:
     """Two imported members: ten classes with hostile names, one of them without samples; no images."""
     ids = tuple(f"n{i}" for i in range(10))
-    study = Study.create(tmp_path / "imported", Pin("imported", None, None, ids, HOSTILE))
+    study = Study.create(tmp_path / "imported", StudyConfig("imported", None, None, ids, HOSTILE))
     labels = np.repeat(np.arange(9), 10)
     for i in range(2):
         predict(study, f"rf-{i}", labels, np.array([f"=s{j}" for j in range(90)]), i)
@@ -141,7 +140,7 @@ def test_who_is_compared_with_is_said(digits: Study, ask: Ask, tmp_path: Path) -
 
 def test_confusion_is_its_value(digits: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, digits, "confusion", "--top", "3")
-    spoken = Material(digits, "val").spoken
+    spoken = ReportData(digits, "val").spoken
     stack = spoken.stack
     value = confusion(stack.require_labels(), spoken.preds, stack.class_ids, stack.class_names)
     assert [c["id"] for c in found["classes"]] == [value.class_ids[i] for i in value.order]

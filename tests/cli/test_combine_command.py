@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from analysis.metrics import METRICS
-from analysis.plain import subset_table
 from analysis.stack import join
+from analysis.subsets.reference import subset_table
 from cli.combine import combine
 from cli.common import run
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, Study
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig
 
 SCRIPT = Path(sys.executable).with_name("ens-combine")
 CLASSES = tuple(f"n{i}" for i in range(8))
@@ -41,7 +41,7 @@ def predictions(
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    made = Study.create(tmp_path / "study", Pin("imported", None, None, CLASSES, CLASSES))
+    made = Study.create(tmp_path / "study", StudyConfig("imported", None, None, CLASSES, CLASSES))
     for i in range(4):
         made.write(predictions(f"m3-{i}", softmax(i)))
     made.write(predictions("net-0", softmax(7)))
@@ -281,7 +281,7 @@ def test_options_from_a_file(study: Study, capsys, tmp_path: Path) -> None:
 
 
 def test_some_sizes_of_many_members(tmp_path: Path, capsys) -> None:
-    made = Study.create(tmp_path / "many", Pin("imported", None, None, CLASSES, CLASSES))
+    made = Study.create(tmp_path / "many", StudyConfig("imported", None, None, CLASSES, CLASSES))
     for i in range(17):
         made.write(predictions(f"m-{i}", softmax(i)))
     assert document(made, capsys, "--members", "m-?")["subsets"] == 1023
@@ -359,7 +359,7 @@ def test_what_the_terminal_shows(study: Study, capsys, monkeypatch: pytest.Monke
 
 
 def test_too_few_samples_for_an_honest_score(tmp_path: Path, capsys) -> None:
-    made = Study.create(tmp_path / "few", Pin("imported", None, None, CLASSES, CLASSES))
+    made = Study.create(tmp_path / "few", StudyConfig("imported", None, None, CLASSES, CLASSES))
     for i in range(3):
         made.write(predictions(f"m-{i}", softmax(i)[:12], labels=LABELS[:12], ids=IDS[:12]))
     best = document(made, capsys)["best"]

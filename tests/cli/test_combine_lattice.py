@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import table_file
-from analysis.plain import subset_table
 from analysis.stack import join
+from analysis.subsets import table as table_file
+from analysis.subsets.reference import subset_table
 from cli.combine import combine
 from cli.common import run
-from ensemble.h5file import read_table
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, Study
+from ensemble.study.prediction_files import read_table
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig
 
 SCRIPT = Path(sys.executable).with_name("ens-combine")
 Make = Callable[..., Study]
@@ -33,7 +33,7 @@ def make(tmp_path: Path) -> Make:
         rng = np.random.default_rng(0)
         names = tuple(f"n{i}" for i in range(classes))
         labels, ids = rng.integers(0, classes, samples), np.array([f"s{i}" for i in range(samples)])
-        study = Study.create(tmp_path / "study", Pin("imported", None, None, names, names))
+        study = Study.create(tmp_path / "study", StudyConfig("imported", None, None, names, names))
         for i in range(members):
             logits = rng.normal(size=(samples, classes))
             logits[np.arange(samples), labels] += 1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ensemble.store import Study
+from ensemble.study.study import Study
 
 P = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]])
 Y = [0, 1, 2, 0]

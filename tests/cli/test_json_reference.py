@@ -23,10 +23,10 @@ from cli.reports import KINDS
 from cli.train import train
 from ensemble.datasets import load_dataset
 from ensemble.errors import KofnError
-from ensemble.jobs import Job, Outcome
-from ensemble.predictions import Predictions
-from ensemble.store import Study, pin_of
-from ensemble.zoo import MODELS
+from ensemble.models import MODELS
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, config_of
+from ensemble.training.job import Job, Outcome
 
 Ask = Callable[..., dict[str, Any]]
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
@@ -184,7 +184,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 def train_here(jobs: list[Job], _at_once: int, _on_event: Any) -> list[Outcome]:
     """Train in this process: another one would load torch anew."""
-    from ensemble.trainer import train_member
+    from ensemble.training.trainer import train_member
 
     outcomes = []
     for job in jobs:
@@ -200,8 +200,8 @@ def small_study(root: Path) -> Study:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     rows, labels = np.arange(300), np.asarray(val.labels)[:300]
-    study = Study.create(root, pin_of(dataset))
-    classes = study.pin.class_ids, study.pin.class_names
+    study = Study.create(root, config_of(dataset))
+    classes = study.config.class_ids, study.config.class_names
     for i in range(4):
         name, columns = f"m-{i}", {"tune_cross_entropy": 1.9, "tune_accuracy": 0.4}
         add(study, name, accuracy=[0.2, 0.6, 0.4 + i / 20, 0.5], network=True, early=True, weights=True,

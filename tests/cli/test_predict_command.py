@@ -16,18 +16,18 @@ import pytest
 import torch
 from PIL import Image
 
-from analysis.plain import subset_preds
 from analysis.stack import join
+from analysis.subsets.reference import subset_preds
 from cli.common import run
 from cli.exporting import export
 from cli.predict import predict
 from ensemble.datasets import load_dataset
-from ensemble.importing import import_file
-from ensemble.jobs import Job
-from ensemble.predictions import Predictions
-from ensemble.recipe import builtin_plan
-from ensemble.store import Study, pin_of
-from ensemble.trainer import train_member
+from ensemble.importing.parse import import_file
+from ensemble.study.predictions import Predictions
+from ensemble.study.recipe import builtin_plan
+from ensemble.study.study import Study, config_of
+from ensemble.training.job import Job
+from ensemble.training.trainer import train_member
 
 BIN = Path(sys.executable).parent
 VAL = load_dataset("digits").split("val")
@@ -40,7 +40,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a study of two members and a saved ensemble, and images of val: flat/, and pets/ by class."""
     folder = tmp_path_factory.mktemp("ready")
     threads = torch.get_num_threads()
-    study = Study.create(folder / "study", pin_of(load_dataset("digits")))
+    study = Study.create(folder / "study", config_of(load_dataset("digits")))
     recipe = replace(builtin_plan("digits").base, epochs=2)
     for i in range(2):
         job = Job(study.root, f"m-{i}", replace(recipe, seed=i), threads=1, device="cpu", splits=("val",))
@@ -126,7 +126,7 @@ def test_files_give_what_is_stored_for_the_same_images(here: Path, capsys: pytes
     own = join(stored("classes"))
     right = (subset_preds(own, [0, 1]) == own.labels).mean()
     assert found["accuracy"] == found["accuracy_without_tta"] == right
-    pinned = Study.open(Path("study")).pin.splits["classes"]
+    pinned = Study.open(Path("study")).config.splits["classes"]
     assert (pinned.samples, pinned.definition) == (50, f"50 images of {here / 'classes'}")
 
 
@@ -172,7 +172,7 @@ def test_views_are_named_in_what_is_kept(here: Path, capsys: pytest.CaptureFixtu
     assert found["accuracy"] != found["accuracy_without_tta"]
     assert (found["part"], found["split"], found["samples"]) == ("val", "val-crops", 1597)
     assert p.data_fingerprint == val.data_fingerprint
-    assert Study.open(Path("study")).pin.splits["val-crops"].definition == "1,597 images of digits, its val split"
+    assert Study.open(Path("study")).config.splits["val-crops"].definition == "1,597 images of digits, its val split"
 
 
 def test_one_photograph(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,12 +202,12 @@ def test_unreadable_images_are_left_out_only_when_told(here: Path, capsys: pytes
 
 
 def test_the_challenges_file(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble.submission.IMAGES", 12)
+    monkeypatch.setattr("ensemble.datasets.submission.IMAGES", 12)
     study = Study.open(Path("study"))
     assert run(predict, ["--part", "val", "--format", "tiny-imagenet", "--out", "s.txt"]) == 2
     assert "has the class '0'; use --format csv" in capsys.readouterr().err
     # The same study with WordNet's ids in place of 0 to 9.
-    wnids = [f"n0000000{c}" for c in study.pin.class_ids]
+    wnids = [f"n0000000{c}" for c in study.config.class_ids]
     for path in (here / "study/members").glob("*/weights.safetensors"):
         _rename_classes(path, wnids)
     text = (here / "study/study.toml").read_text()
@@ -225,7 +225,7 @@ def test_the_challenges_file(here: Path, capsys: pytest.CaptureFixture[str], mon
 
 
 def _rename_classes(path: Path, ids: list[str]) -> None:
-    from ensemble.weights import load_tensors, save_tensors
+    from ensemble.study.safetensors_files import load_tensors, save_tensors
 
     tensors, facts = load_tensors(path, "kofn.weights")
     save_tensors(path, "kofn.weights", tensors, facts | {"class_ids": ids})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ensemble.store import Study
+from ensemble.study.study import Study
 
 BIN = Path(sys.executable).parent
 

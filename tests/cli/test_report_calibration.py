@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.confidence.calibration import calibration
-from analysis.confidence.temperature import temperature
-from analysis.plain import subset_preds, subset_table
+from analysis.calibration.calibration import measure_calibration
+from analysis.calibration.temperature import temperature
 from analysis.stack import join
+from analysis.subsets.reference import subset_preds, subset_table
 from cli.common import run
 from cli.report import report
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, Study
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig
 
 Ask = Callable[..., tuple[int, str, str]]
 SCORES = ("name", "accuracy", "confidence", "nll", "brier", "ece", "adaptive_ece", "class_wise_ece", "brier_parts")
@@ -26,7 +26,7 @@ SCORES = ("name", "accuracy", "confidence", "nll", "brier", "ece", "adaptive_ece
 
 def write(study: Study, name: str, split: str, labels: np.ndarray | None, probs: np.ndarray, **more) -> None:
     ids = np.array([f"s{i}" for i in range(len(probs))])
-    classes = study.pin.class_ids
+    classes = study.config.class_ids
     study.write(Predictions(name, split, probs.astype(np.float32), ids, classes, classes, labels, **more))
 
 
@@ -39,7 +39,7 @@ def drawn(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Four members, one of them perfect on the split `easy`; 12 samples on `few`; an unlabelled split; a pair saved."""
     ids = tuple(f"n{i}" for i in range(4))
-    made = Study.create(tmp_path_factory.mktemp("cal") / "study", Pin("imported", None, None, ids, ids))
+    made = Study.create(tmp_path_factory.mktemp("cal") / "study", StudyConfig("imported", None, None, ids, ids))
     labels = np.arange(200) % 4
     for i in range(4):
         probs = drawn(labels, 4, i)
@@ -90,7 +90,7 @@ def test_json_of_calibration(study: Study, ask: Ask, tmp_path: Path) -> None:
     assert 0 < found["ece_by_chance"]["p"] <= 1 and found["ece_by_chance"]["draws"] == 999
     stack = join(study.select("val"))
     labels, preds = stack.require_labels(), subset_preds(stack, range(4))
-    own = calibration(stack.mean_probs(), labels, preds)
+    own = measure_calibration(stack.mean_probs(), labels, preds)
     assert tuple(found["ensemble"]) == SCORES
     assert found["ensemble"]["ece"] == pytest.approx(own.ece)
     assert [b["samples"] for b in found["reliability"]] == own.counts.tolist()
@@ -102,11 +102,11 @@ def test_json_of_calibration(study: Study, ask: Ask, tmp_path: Path) -> None:
     assert found["ensemble"]["nll"] == pytest.approx(table.find(15).nll)
     hot = temperature(stack.mean_probs(), labels, stack.sample_ids)
     assert found["temperature"]["value"] == pytest.approx(hot.value)
-    assert found["temperature"]["after"]["ece"] == pytest.approx(calibration(hot.probs, labels, preds).ece)
+    assert found["temperature"]["after"]["ece"] == pytest.approx(measure_calibration(hot.probs, labels, preds).ece)
     assert found["temperature"]["after"]["accuracy"] == found["ensemble"]["accuracy"]
     assert [m["name"] for m in found["members"]] == list(stack.members)
     for member, probs in zip(found["members"], stack.probs, strict=True):
-        assert member["ece"] == pytest.approx(calibration(probs, labels).ece)
+        assert member["ece"] == pytest.approx(measure_calibration(probs, labels).ece)
         assert 0.05 < member["temperature"] < 20
     assert [(s["k"], s["subsets"]) for s in found["by_size"]["sizes"]] == [(1, 4), (2, 6), (3, 4), (4, 1)]
     sizes = table.by_size()

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.members.history import COLUMNS
-from analysis.plain import subset_preds, subset_table
 from analysis.stack import join
+from analysis.subsets.reference import subset_preds, subset_table
 from cli.common import run
 from cli.report import report
 from ensemble.datasets import load_dataset
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, Study, pin_of
+from ensemble.study.history import REQUIRED as COLUMNS
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig, config_of
 
 SCRIPT = Path(sys.executable).with_name("ens-report")
 Ask = Callable[..., tuple[int, str, str]]
@@ -28,7 +28,7 @@ Ask = Callable[..., tuple[int, str, str]]
 
 def predict(study: Study, name: str, truth: np.ndarray, ids: np.ndarray, seed: int, **more) -> None:
     """Write a member's predictions: the later the class, the more often right."""
-    c = len(study.pin.class_ids)
+    c = len(study.config.class_ids)
     logits = np.random.default_rng(seed).normal(size=(len(truth), c))
     logits[np.arange(len(truth)), truth] += 4 * truth / c
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -37,8 +37,8 @@ def predict(study: Study, name: str, truth: np.ndarray, ids: np.ndarray, seed: i
         member=name,
         probs=probs,
         sample_ids=ids,
-        class_ids=study.pin.class_ids,
-        class_names=study.pin.class_names,
+        class_ids=study.config.class_ids,
+        class_names=study.config.class_names,
         **settings,
     )
     study.write(made)
@@ -61,7 +61,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     assert val.labels is not None
-    study = Study.create(tmp_path_factory.mktemp("digits") / "study", pin_of(dataset))
+    study = Study.create(tmp_path_factory.mktemp("digits") / "study", config_of(dataset))
     for i in range(4):
         kernels = np.random.default_rng(i).normal(size=(8, 1, 5, 5)).astype(np.float32)
         predict(study, f"m3-{i}", val.labels, val.sample_ids, i, first_layer=kernels)
@@ -76,7 +76,7 @@ def imported(tmp_path: Path) -> Study:
     """Two imported members: 43 classes with hostile names, one of them without samples, no ids, no images."""
     names = ("=1+1", "$x$", "\x1b[31mred", "猫", "a, b", *(f"class {i}" for i in range(5, 43)))
     ids = tuple(f"n{i:02}" for i in range(43))
-    study = Study.create(tmp_path / "imported", Pin("imported", None, None, ids, names))
+    study = Study.create(tmp_path / "imported", StudyConfig("imported", None, None, ids, names))
     labels = np.repeat(np.arange(42), 10)
     for i in range(2):
         predict(study, f"rf-{i}", labels, np.arange(420).astype(str), i, ids_given=False)
@@ -302,13 +302,13 @@ def test_bad_input_is_named_in_a_sentence_and_nothing_is_written(
 
 
 def test_no_study(tmp_path: Path, ask: Ask) -> None:
-    status, _, err = ask(Study(tmp_path / "none", Pin("", None, None, (), ())), "all")
+    status, _, err = ask(Study(tmp_path / "none", StudyConfig("", None, None, (), ())), "all")
     assert status == 2
     assert "is no study, study.toml is missing; begin one with 'ens-train" in err
 
 
 def test_a_study_without_predictions(tmp_path: Path, ask: Ask) -> None:
-    empty = Study.create(tmp_path / "empty", Pin("imported", None, None, ("a", "b"), ("a", "b")))
+    empty = Study.create(tmp_path / "empty", StudyConfig("imported", None, None, ("a", "b"), ("a", "b")))
     status, _, err = ask(empty, "all")
     assert status == 2
     assert "none yet, run ens-train or ens-import first" in err
@@ -333,10 +333,10 @@ def test_a_folder_without_permission(digits: Study, ask: Ask, tmp_path: Path, mo
 
 
 def test_images_that_are_gone_or_changed(digits: Study, ask: Ask, tmp_path: Path) -> None:
-    gone = replace(digits.pin, source=str(tmp_path / "gone.zip"))
-    changed = replace(digits.pin, fingerprint="0" * 64)
-    for pin, said in ((gone, "cannot be read: "), (changed, "the images have changed since the study was begun")):
-        study = Study.create(tmp_path / "copy", pin)
+    gone = replace(digits.config, source=str(tmp_path / "gone.zip"))
+    changed = replace(digits.config, fingerprint="0" * 64)
+    for config, said in ((gone, "cannot be read: "), (changed, "the images have changed since the study was begun")):
+        study = Study.create(tmp_path / "copy", config)
         (study.root / "predictions").mkdir(exist_ok=True)
         source = digits.predictions_path("m3-0", "val")
         study.predictions_path("m3-0", "val").write_bytes(source.read_bytes())
@@ -345,7 +345,7 @@ def test_images_that_are_gone_or_changed(digits: Study, ask: Ask, tmp_path: Path
 
 
 def test_predictions_without_ids_have_no_images(digits: Study, ask: Ask, tmp_path: Path) -> None:
-    study = Study.create(tmp_path / "rows", digits.pin)
+    study = Study.create(tmp_path / "rows", digits.config)
     one = digits.read("m3-0", "val")
     study.write(replace(one, ids_given=False, sample_ids=np.arange(len(one)).astype(str)))
     status, _, err = ask(study, "gallery")
@@ -353,7 +353,7 @@ def test_predictions_without_ids_have_no_images(digits: Study, ask: Ask, tmp_pat
 
 
 def test_members_of_different_samples_need_intersect(digits: Study, ask: Ask, tmp_path: Path) -> None:
-    study = Study.create(tmp_path / "some", digits.pin)
+    study = Study.create(tmp_path / "some", digits.config)
     one, two = digits.read("m3-0", "val"), digits.read("m3-1", "val")
     assert two.labels is not None
     study.write(one)
@@ -366,7 +366,7 @@ def test_members_of_different_samples_need_intersect(digits: Study, ask: Ask, tm
 
 
 def test_too_many_subsets_are_refused_with_the_way_out(tmp_path: Path, ask: Ask) -> None:
-    study = Study.create(tmp_path / "many", Pin("imported", None, None, ("a", "b"), ("a", "b")))
+    study = Study.create(tmp_path / "many", StudyConfig("imported", None, None, ("a", "b"), ("a", "b")))
     for i in range(21):
         predict(study, f"m-{i}", np.array([0, 1, 1]), np.array(["x", "y", "z"]), i)
     status, _, err = ask(study, "curve")
@@ -392,7 +392,7 @@ def test_a_reader_that_has_had_enough_does_not_stop_the_pictures(digits: Study, 
 def test_ties_for_the_hardest_are_told(ask: Ask, tmp_path: Path) -> None:
     """Thirty classes of whom none is ever right: which ten are shown says nothing of them."""
     ids = tuple(f"n{i:02}" for i in range(32))
-    study = Study.create(tmp_path / "tied", Pin("imported", None, None, ids, ids))
+    study = Study.create(tmp_path / "tied", StudyConfig("imported", None, None, ids, ids))
     truth = np.repeat(np.arange(32), 3)
     probs = np.full((96, 32), 0.01)
     probs[:, 31] = 1 - 0.31  # everything is said to be the last class

@@ -13,7 +13,7 @@ from member_cases import add, study_at
 
 from cli.common import run
 from cli.report import report
-from ensemble.store import Study
+from ensemble.study.study import Study
 
 SCRIPT = Path(sys.executable).with_name("ens-report")
 Ask = Callable[..., tuple[int, str, str]]

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from analysis.members.history import COLUMNS
 from cli.common import run
 from cli.report import report
 from cli.reports import KINDS
 from cli.reports.job import slug
 from ensemble.datasets import load_dataset
-from ensemble.predictions import Predictions
-from ensemble.store import Study, pin_of
+from ensemble.study.history import REQUIRED as COLUMNS
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, config_of
 
 NAME = string.ascii_letters + string.digits + "_-"
 ONE_FILE_A_MEMBER = {"filters", "layers"}  # the same whichever members are named beside it
@@ -30,13 +30,13 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     assert val.labels is not None
-    study = Study.create(tmp_path_factory.mktemp("names") / "study", pin_of(dataset))
+    study = Study.create(tmp_path_factory.mktemp("names") / "study", config_of(dataset))
     for i in range(2):
         rng = np.random.default_rng(i)
         logits = rng.normal(size=(len(val.labels), 10)) + 2 * np.eye(10)[val.labels]
         probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         kernels = rng.normal(size=(8, 1, 5, 5)).astype(np.float32)
-        ids = study.pin.class_ids, study.pin.class_names
+        ids = study.config.class_ids, study.config.class_names
         study.write(Predictions(f"m3-{i}", "val", probs, val.sample_ids, *ids, val.labels, first_layer=kernels))
         path = study.member_dir(f"m3-{i}") / "history.csv"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ensemble.store import Study
+from ensemble.study.study import Study
 
 ENS_TRAIN = Path(sys.executable).with_name("ens-train")
 
@@ -166,7 +166,7 @@ def test_a_study_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_imported_predictions_are_not_overwritten(trained: Path, tmp_path: Path) -> None:
-    study = Study.create(tmp_path / "study", Study.open(trained / "study").pin)
+    study = Study.create(tmp_path / "study", Study.open(trained / "study").config)
     theirs = Study.open(trained / "study").read("ting-m3-small-0", "val")
     path = study.write(theirs)
     before = path.read_bytes()

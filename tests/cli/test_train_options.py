@@ -15,10 +15,10 @@ import pytest
 
 from cli.common import run
 from cli.train import train
-from ensemble.files import file_sha256
-from ensemble.h5file import read_predictions
-from ensemble.lineup import clear, line_up, plan_of_run
-from ensemble.store import Study
+from ensemble.study.atomic import file_sha256
+from ensemble.study.prediction_files import read_predictions
+from ensemble.study.study import Study
+from ensemble.training.plan_members import clear, plan_members, plan_of_run
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -73,7 +73,7 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_out_of_fold_predictions_are_a_split_like_any_other(folded: Path) -> None:
     study = Study.open(folded / "study")
-    assert study.pin.splits["train-oof"].definition == "3 stratified folds of train, seed 0"
+    assert study.config.splits["train-oof"].definition == "3 stratified folds of train, seed 0"
     found = read_predictions(study.predictions_path("ting-m3-small-0", "train-oof"), extras=True)
     assert sorted(np.bincount(found.extras["fold"]).tolist()) == [66, 67, 67]
     done = process("ens-combine", "--split", "train-oof", "--k", "all", "--json", cwd=folded)
@@ -83,10 +83,10 @@ def test_out_of_fold_predictions_are_a_split_like_any_other(folded: Path) -> Non
 
 def test_a_second_member_gets_the_same_folds_and_a_first_one_nothing(folded: Path) -> None:
     study = Study.open(folded / "study")
-    record = study.pin.runs["ting-m3-small"]
+    record = study.config.runs["ting-m3-small"]
     assert record["folds"] == 3
     plan, vary = plan_of_run(record, "study.toml")
-    entries = line_up(study, "ting-m3-small", plan, 2, vary, ("val",), folds=3)
+    entries = plan_members(study, "ting-m3-small", plan, 2, vary, ("val",), folds=3)
     assert [(e.action, e.folds_left) for e in entries] == [("skip", ()), ("train", (0, 1, 2))]
 
 
@@ -119,10 +119,10 @@ def test_snapshots_are_members_that_can_be_combined(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["members"] == ["ting-m3-small-0-s1", "ting-m3-small-0-s2"]
     # The study knows that they are all there, that one's predictions are missing, and to whom they belong.
     study = Study.open(tmp_path / "study")
-    plan, vary = plan_of_run(study.pin.runs["ting-m3-small"], "study.toml")
+    plan, vary = plan_of_run(study.config.runs["ting-m3-small"], "study.toml")
 
     def action() -> str:
-        return line_up(study, "ting-m3-small", plan, 1, vary, ("val",))[0].action
+        return plan_members(study, "ting-m3-small", plan, 1, vary, ("val",))[0].action
 
     assert action() == "skip"
     study.predictions_path("ting-m3-small-0-s1", "val").unlink()

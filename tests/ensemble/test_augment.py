@@ -12,10 +12,10 @@ import torch
 from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as tv
 
-from ensemble import augment
-from ensemble.augment import Augmenter, mix
-from ensemble.augmentation import NAMED, OPERATIONS
 from ensemble.errors import BadInput
+from ensemble.study.augment_spec import NAMED, OPERATIONS
+from ensemble.training import augment
+from ensemble.training.augment import Augmenter, mix
 
 NEAR = 0.05
 EVERY = ["mirror", "flip", "rotate:30", "shift:0.2", "shear:20", "zoom:0.3", "brightness:0.5", "blur:5,0.1,2",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ensemble import normalisation
-from ensemble.augmentation import NAMED, OPERATIONS, Op, check_size, parse
 from ensemble.errors import BadInput
+from ensemble.study import normalise_spec as normalisation
+from ensemble.study.augment_spec import NAMED, OPERATIONS, Op, check_size, parse
 
 
 def test_sets_and_values() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from ensemble.datasets.new_images import NewImages
 from ensemble.errors import BadInput
-from ensemble.extra_split import ExtraSplit, Fingerprint
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, SplitPin, Study, ids_digest
+from ensemble.inference.extra_split import ExtraSplit, Fingerprint
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import SplitConfig, Study, StudyConfig, ids_digest
 
 CLASSES = ("cat", "dog")
 IDS = np.array(["a", "b", "c"])
@@ -21,8 +21,8 @@ LABELS = np.array([0, 1, 1])
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     own = np.array(["images/test_0", "images/test_1"])
-    splits = {"test": SplitPin(2, ids_digest(own, None, CLASSES), "the test images of pets")}
-    return Study.create(tmp_path / "study", Pin("pets", "/pets", "f" * 64, CLASSES, CLASSES, splits))
+    splits = {"test": SplitConfig(2, ids_digest(own, None, CLASSES), "the test images of pets")}
+    return Study.create(tmp_path / "study", StudyConfig("pets", "/pets", "f" * 64, CLASSES, CLASSES, splits))
 
 
 def new(ids: np.ndarray = IDS, labels: np.ndarray | None = LABELS, **more: Any) -> NewImages:
@@ -53,10 +53,10 @@ def test_kept_predictions_are_a_split_of_the_study(study: Study) -> None:
     files = extra.keep([said("m-0"), said("m-1")], "3 images of /new")
     assert files == [str(study.predictions_path(m, "shift")) for m in ("m-0", "m-1")]
     again = Study.open(study.root)
-    pinned = again.pin.splits["shift"]
+    pinned = again.config.splits["shift"]
     assert (pinned.samples, pinned.definition) == (3, "3 images of /new")
     assert pinned.digest == ids_digest(IDS, LABELS, CLASSES)
-    assert again.pin.splits["test"] == study.pin.splits["test"]
+    assert again.config.splits["test"] == study.config.splits["test"]
     assert again.members("shift") == ["m-0", "m-1"]
     # The same images again, in another order: replaced, and more members come to it.
     order = [2, 0, 1]

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ensemble import infer
-from ensemble.augment import mirror
-from ensemble.features import LIMIT, Features, base_features
-from ensemble.infer import evaluate, precision_on, predict
-from ensemble.inputs import Batches, fit_inputs
-from ensemble.transfer import freeze
-from ensemble.zoo.network import Network
+from ensemble.inference import predict as infer
+from ensemble.inference.inputs import Batches, fit_inputs
+from ensemble.inference.predict import evaluate, precision_on, predict
+from ensemble.models.network import Network
+from ensemble.training.augment import mirror
+from ensemble.training.features import LIMIT, Features, base_features
+from ensemble.training.transfer import freeze
 
 CPU = torch.device("cpu")
 PRECISION = precision_on(CPU)

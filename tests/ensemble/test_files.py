@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import StorageError, nearest
-from ensemble.files import locked, replacing, write_text
+from ensemble.study.atomic import locked, replacing, write_text
 
 
 def test_a_file_is_replaced_only_when_the_block_ends_well(tmp_path: Path) -> None:

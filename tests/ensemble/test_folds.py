@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble.errors import BadInput
-from ensemble.folds import chosen_images, fold_of, is_tune, parts_of
-from ensemble.inputs import Batches, fit_inputs
+from ensemble.inference.inputs import Batches, fit_inputs
+from ensemble.training.folds import chosen_images, fold_of, is_tune, parts_of
 
 # Any mixture of classes of two images or more, in any order.
 LABELS = st.lists(st.integers(0, 4), min_size=12, max_size=80).map(lambda y: np.array([*y, *range(5), *range(5)]))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ensemble.errors import BadInput
-from ensemble.h5file import read_predictions, read_rows, write_predictions
-from ensemble.predictions import Predictions
+from ensemble.study.prediction_files import read_predictions, read_rows, write_predictions
+from ensemble.study.predictions import Predictions
 
 N, C = 40, 5
 

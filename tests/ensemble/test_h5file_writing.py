@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ensemble.errors import StorageError
-from ensemble.h5file import read_predictions, write_predictions
-from ensemble.predictions import Predictions
+from ensemble.study.prediction_files import read_predictions, write_predictions
+from ensemble.study.predictions import Predictions
 
 
 def predictions(seed: int = 0, rows: int = 2000) -> Predictions:

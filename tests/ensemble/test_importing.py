@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ensemble.admission import admit, study_classes
 from ensemble.errors import BadInput, StorageError
-from ensemble.h5file import read_predictions, write_predictions, write_table
-from ensemble.importing import Classes, import_file, import_files, softmax
-from ensemble.predictions import Predictions
-from ensemble.store import Study, ids_digest
+from ensemble.importing.parse import Classes, import_file, import_files, softmax
+from ensemble.importing.validate import admit, study_classes
+from ensemble.study.prediction_files import read_predictions, write_predictions, write_table
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, ids_digest
 
 P = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]])
 Y = np.array([0, 1, 2, 0])
@@ -376,15 +376,15 @@ def everything(root: Path) -> dict[str, bytes]:
 
 def test_a_study_is_begun(tmp_path: Path) -> None:
     root = begin(tmp_path, labels=Y, sample_ids=IDS, class_ids=["z", "x", "y"], class_names=["Zed", "Ex", "Why"])
-    pin = Study.open(root).pin
-    assert (pin.data, pin.source, pin.class_ids, pin.class_names) == (
+    config = Study.open(root).config
+    assert (config.data, config.source, config.class_ids, config.class_names) == (
         "imported",
         None,
         ("x", "y", "z"),
         ("Ex", "Why", "Zed"),
     )
-    assert pin.splits["val"].samples == 4
-    assert pin.splits["val"].digest == ids_digest(np.array(IDS), Y, ("z", "x", "y"))
+    assert config.splits["val"].samples == 4
+    assert config.splits["val"].digest == ids_digest(np.array(IDS), Y, ("z", "x", "y"))
     assert Study.open(root).read("first", "val").class_ids == ("z", "x", "y")
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as tv
 
-from ensemble.augment import Augmenter
 from ensemble.errors import BadInput
-from ensemble.inputs import Batches, Inputs, fit_inputs, inputs_of, resized
+from ensemble.inference.inputs import Batches, Inputs, fit_inputs, inputs_of, resized
+from ensemble.training.augment import Augmenter
 
 CPU = torch.device("cpu")
 ALL = ["mean-image", "channel", "unit", "symmetric", "imagenet", "caffe", "0.5,0.4,0.3/0.25,0.2,0.1", "0.5/0.2"]

@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from ensemble.errors import BadInput
-from ensemble.optimisers import averaged, kernels_of, make_optimiser, penalty, restore_state, state_tensors
-from ensemble.recipe import OPTIMISERS, Recipe
-from ensemble.zoo.keras import l2
+from ensemble.inference.checkpoint import restore_state, state_tensors
+from ensemble.models.keras import l2
+from ensemble.study.recipe import OPTIMISERS, Recipe
+from ensemble.training.optim import averaged, kernels_of, make_optimiser, penalty
 
 STEPS = 9  # RAdam rectifies from the sixth on
 RECIPE = Recipe(

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble.errors import BadInput
-from ensemble.lineup import plan_of_run, recipe_differences, run_record
-from ensemble.recipe import Plan, Recipe, builtin_plan, read_plan, read_recipe, write_recipe
-from ensemble.variants import variants
+from ensemble.study.recipe import Plan, Recipe, builtin_plan, read_plan, read_recipe, variants, write_recipe
+from ensemble.training.plan_members import plan_of_run, recipe_differences, run_record
 
 TING_SIX = [
     (0.01, 1e-3, 0.5),

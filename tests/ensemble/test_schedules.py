@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from ensemble.errors import BadInput
-from ensemble.recipe import Recipe, builtin_plan
-from ensemble.schedules import plateaus, rate_at
+from ensemble.study.recipe import Recipe, builtin_plan
+from ensemble.training.optim import plateaus, rate_at
 
 UPDATES = 7
 

@@ -7,10 +7,10 @@ import pytest
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.predictions import Predictions, natural_key
-from ensemble.store import Pin, Study, ids_digest, pin_of
+from ensemble.study.predictions import Predictions, natural_key
+from ensemble.study.study import Study, StudyConfig, config_of, ids_digest
 
-PIN = Pin(data="imported", source=None, fingerprint=None, class_ids=("a", "b"), class_names=("a", "b"))
+PIN = StudyConfig(data="imported", source=None, fingerprint=None, class_ids=("a", "b"), class_names=("a", "b"))
 
 
 def some(member: str, split: str = "val", kind: str = "member") -> Predictions:
@@ -21,10 +21,10 @@ def some(member: str, split: str = "val", kind: str = "member") -> Predictions:
 
 
 def test_a_pin_comes_back(tmp_path: Path) -> None:
-    pin = pin_of(load_dataset("digits"))
-    study = Study.create(tmp_path, pin).repinned(runs={"m": {"model": "ting-m3", "l2": 0.1}})
-    again = Study.open(tmp_path).pin
-    assert again == study.pin
+    config = config_of(load_dataset("digits"))
+    study = Study.create(tmp_path, config).with_config(runs={"m": {"model": "ting-m3", "l2": 0.1}})
+    again = Study.open(tmp_path).config
+    assert again == study.config
     assert again.splits["val"].samples == 1597
     assert again.runs == {"m": {"model": "ting-m3", "l2": 0.1}}
 

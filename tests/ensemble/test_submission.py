@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ensemble.datasets.submission import LINE, check_submission, write_submission
 from ensemble.errors import BadInput
-from ensemble.submission import LINE, check_submission, write_submission
 
 CLASSES = ("n01443537", "n01629819", "n04597913")
 

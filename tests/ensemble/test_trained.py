@@ -13,16 +13,16 @@ from torch.nn import functional as F
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.infer import BATCH
-from ensemble.jobs import Job
-from ensemble.predictions import Predictions
-from ensemble.recipe import builtin_plan
-from ensemble.speakers import networks, speakers
-from ensemble.store import Study, pin_of
-from ensemble.trained import Trained, averaged, open_member, open_members
-from ensemble.trainer import train_member
-from ensemble.views import VIEWS
-from ensemble.weights import load_tensors, save_tensors
+from ensemble.inference.members import ensemble_spec, networks
+from ensemble.inference.predict import BATCH
+from ensemble.inference.predictor import TrainedMember, averaged, open_member, open_members
+from ensemble.inference.tta import VIEWS
+from ensemble.study.predictions import Predictions
+from ensemble.study.recipe import builtin_plan
+from ensemble.study.safetensors_files import load_tensors, save_tensors
+from ensemble.study.study import Study, config_of
+from ensemble.training.job import Job
+from ensemble.training.trainer import train_member
 
 CPU = torch.device("cpu")
 RECIPE = replace(builtin_plan("digits").base, epochs=1)
@@ -33,7 +33,7 @@ DIGITS = load_dataset("digits")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     """A study of the digits with two members; torch gets its threads back."""
     threads = torch.get_num_threads()
-    study = Study.create(tmp_path_factory.mktemp("begun") / "study", pin_of(DIGITS))
+    study = Study.create(tmp_path_factory.mktemp("begun") / "study", config_of(DIGITS))
     for i in range(2):
         recipe = replace(RECIPE, seed=i)
         train_member(Job(study.root, f"m-{i}", recipe, threads=1, device="cpu", splits=("val",)), lambda *_: None)
@@ -76,9 +76,9 @@ def test_snapshots_are_members(study: Study) -> None:
         trained, stored = open_member(study, name, CPU), study.read(name, "val")
         np.testing.assert_array_equal(trained.predict(DIGITS.split("val").images), stored.probs)
         assert trained.attributes == stored.attributes == {"seed": RECIPE.seed, "epoch": epoch}
-    assert speakers(study, ["c-*"]).members == ("c-0-s1", "c-0-s2")
+    assert ensemble_spec(study, ["c-*"]).members == ("c-0-s1", "c-0-s2")
     with pytest.raises(BadInput, match=r"'c-0' is kept as its snapshots alone, c-0-s1, c-0-s2; name them"):
-        speakers(study, ["c-0"])
+        ensemble_spec(study, ["c-0"])
 
 
 def test_views_are_averaged_as_softmax_probabilities(begun: Study) -> None:
@@ -174,23 +174,23 @@ def test_members_of_several_shapes_do_not_predict_together(study: Study) -> None
 
 
 def test_loaded_weights_are_those_of_the_file(begun: Study) -> None:
-    trained: Trained = open_member(begun, "m-1", CPU)
+    trained: TrainedMember = open_member(begun, "m-1", CPU)
     file = load_file(begun.member_dir("m-1") / "weights.safetensors")
     for name, tensor in trained.network.state_dict().items():
         assert torch.equal(tensor, file[f"network.{name}"])
 
 
 def test_who_predicts(study: Study) -> None:
-    who = speakers(study)
+    who = ensemble_spec(study)
     assert (who.members, who.weights, who.ensemble, who.without) == (("m-0", "m-1"), {"m-0": 0.5, "m-1": 0.5}, None, ())
-    assert speakers(study, ["*-1"]).members == ("m-1",)
-    assert speakers(study, ["m-1", "m-*"]).members == ("m-0", "m-1")
-    assert speakers(study, ensemble="m-1").members == ("m-1",)
+    assert ensemble_spec(study, ["*-1"]).members == ("m-1",)
+    assert ensemble_spec(study, ["m-1", "m-*"]).members == ("m-0", "m-1")
+    assert ensemble_spec(study, ensemble="m-1").members == ("m-1",)
     imported(study, "vit")
     ensemble(study, "both", ("m-1", "m-0"), weights=(0.25, 0.75), attributes={"rule": "geometric", "selection": "best"})
-    assert speakers(study).without == ("vit",)
-    assert speakers(study, ["m-*"]).without == ()
-    both = speakers(study, ensemble="both")
+    assert ensemble_spec(study).without == ("vit",)
+    assert ensemble_spec(study, ["m-*"]).without == ()
+    both = ensemble_spec(study, ensemble="both")
     assert (both.members, both.weights) == (("m-0", "m-1"), {"m-1": 0.25, "m-0": 0.75})
     assert (both.ensemble, both.rule, both.selection) == ("both", "geometric", "best")
 
@@ -198,7 +198,7 @@ def test_who_predicts(study: Study) -> None:
 def test_nobody_of_that_name(study: Study) -> None:
     def nobody(message: str, patterns: tuple[str, ...] = (), who: str = "all") -> None:
         with pytest.raises(BadInput) as error:
-            speakers(study, patterns, who)
+            ensemble_spec(study, patterns, who)
         assert message in str(error.value)
 
     imported(study, "vit")

@@ -14,19 +14,21 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ensemble import trainer, training
-from ensemble.augment import mirror
 from ensemble.datasets import load_dataset
-from ensemble.epochs import COLUMNS, Epoch, best_epoch, read_epochs
 from ensemble.errors import BadInput, KofnError
-from ensemble.files import locked
-from ensemble.infer import evaluate, precision_on, predict
-from ensemble.inputs import Batches, fit_inputs
-from ensemble.jobs import Job, Outcome, train_members
-from ensemble.recipe import Recipe, builtin_plan
-from ensemble.store import Study, pin_of
-from ensemble.weights import load_tensors, save_tensors
-from ensemble.zoo import Wanted, build_network
+from ensemble.inference.inputs import Batches, fit_inputs
+from ensemble.inference.predict import evaluate, precision_on, predict
+from ensemble.models import NetworkSpec, build_network
+from ensemble.study.atomic import locked
+from ensemble.study.history import COLUMNS, Epoch, best_epoch, read_epochs
+from ensemble.study.recipe import Recipe, builtin_plan
+from ensemble.study.safetensors_files import load_tensors, save_tensors
+from ensemble.study.study import Study, config_of
+from ensemble.training import run as training
+from ensemble.training import trainer
+from ensemble.training.augment import mirror
+from ensemble.training.job import Job, Outcome
+from ensemble.training.pool import train_members
 
 CPU = torch.device("cpu")
 SHORT = replace(builtin_plan("digits").base, epochs=3)
@@ -38,7 +40,7 @@ def quiet(kind: str, facts: dict[str, Any]) -> None:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return Study.create(tmp_path / "study", pin_of(load_dataset("digits")))
+    return Study.create(tmp_path / "study", config_of(load_dataset("digits")))
 
 
 def job(study: Study, member: str, recipe: Recipe = SHORT, splits: tuple[str, ...] = ("val",)) -> Job:
@@ -111,7 +113,7 @@ def slow_training(recipe: Recipe, epochs: int) -> dict[str, torch.Tensor]:
     x = torch.from_numpy(((images - mean) / std).astype(np.float32)).permute(0, 3, 1, 2)
     y = torch.from_numpy(train.labels)
     torch.manual_seed(recipe.seed)
-    network = build_network(recipe.model, Wanted((16, 16, 1), 10, dropout=recipe.dropout))
+    network = build_network(recipe.model, NetworkSpec((16, 16, 1), 10, dropout=recipe.dropout))
     velocity = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
     for epoch in range(epochs):
         torch.manual_seed((recipe.seed << 20) + epoch + 1)
@@ -251,7 +253,7 @@ def test_a_loss_that_is_no_number_is_said(study: Study) -> None:
 
 
 def test_changed_images_are_refused(study: Study) -> None:
-    changed = study.repinned(fingerprint="0" * 64)
+    changed = study.with_config(fingerprint="0" * 64)
     with pytest.raises(BadInput, match=r"the images changed since the study was begun"):
         trainer.train_member(job(changed, "m"), quiet)
 
@@ -283,7 +285,7 @@ def test_evaluate_and_predict_agree_across_batches() -> None:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     torch.manual_seed(0)
-    network = build_network("ting-m3-small", Wanted((16, 16, 1), 10))
+    network = build_network("ting-m3-small", NetworkSpec((16, 16, 1), 10))
     normalise = fit_inputs(dataset.split("train").images)
     batches = Batches(val.images, val.labels, CPU)
     probs = predict(network, batches, normalise, precision_on(CPU))

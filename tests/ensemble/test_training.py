@@ -11,26 +11,27 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ensemble import trainer, training
-from ensemble.augment import mix
 from ensemble.datasets import load_dataset
-from ensemble.epochs import Epoch, read_epochs
 from ensemble.errors import BadInput, KofnError
-from ensemble.feeding import Feed
-from ensemble.files import file_sha256
-from ensemble.first_layer import keep_first_layer
-from ensemble.folds import fold_of, parts_of
-from ensemble.h5file import read_predictions
-from ensemble.infer import precision_on
-from ensemble.jobs import Job
-from ensemble.out_of_fold import folds_left, held_out_path
-from ensemble.recipe import Recipe, builtin_plan
-from ensemble.split import Dataset, Split
-from ensemble.store import Study, pin_of
-from ensemble.trained import open_member
-from ensemble.transfer import freeze
-from ensemble.weights import load_tensors
-from ensemble.zoo import Wanted, build_network
+from ensemble.inference.predict import precision_on
+from ensemble.inference.predictor import open_member
+from ensemble.models import NetworkSpec, build_network
+from ensemble.study.atomic import file_sha256
+from ensemble.study.filters import keep_first_layer
+from ensemble.study.history import Epoch, read_epochs
+from ensemble.study.prediction_files import read_predictions
+from ensemble.study.recipe import Recipe, builtin_plan
+from ensemble.study.safetensors_files import load_tensors
+from ensemble.study.split import Dataset, Split
+from ensemble.study.study import Study, config_of
+from ensemble.training import run as training
+from ensemble.training import trainer
+from ensemble.training.augment import mix
+from ensemble.training.data import TrainingData
+from ensemble.training.folds import fold_of, parts_of
+from ensemble.training.job import Job
+from ensemble.training.out_of_fold import folds_left, held_out_path
+from ensemble.training.transfer import freeze
 
 CPU = torch.device("cpu")
 SHARE_BELOW_HALF = 6  # a seed after which Beta(1, 1) draws a share below one half
@@ -44,7 +45,7 @@ def digits() -> Dataset:
 
 @pytest.fixture
 def study(tmp_path: Path, digits: Dataset) -> Study:
-    return Study.create(tmp_path / "study", pin_of(digits))
+    return Study.create(tmp_path / "study", config_of(digits))
 
 
 @pytest.fixture(autouse=True)
@@ -81,41 +82,41 @@ def with_train(digits: Dataset, change: Callable[[np.ndarray], None]) -> Dataset
 
 
 def test_an_epoch_holds_each_image_once_for_every_set(digits: Dataset) -> None:
-    feed = Feed(replace(BASE, augment="mirror:0 + flip:1", batch_size=33), digits, CPU)
-    feed.fit()
-    batches = list(feed.batches())
-    assert feed.images == 400
-    assert feed.updates == len(batches) == 13
+    data = TrainingData(replace(BASE, augment="mirror:0 + flip:1", batch_size=33), digits, CPU)
+    data.fit()
+    batches = list(data.batches())
+    assert data.images == 400
+    assert data.updates == len(batches) == 13
     seen = torch.cat([inputs for inputs, _, _ in batches])
-    plain = feed.inputs(torch.from_numpy(np.array(digits.split("train").images)))
+    plain = data.inputs(torch.from_numpy(np.array(digits.split("train").images)))
     upright = (seen[:, None] == plain[None]).flatten(2).all(2).any(1)
     # The second set turns pixels upside down before the mean image is subtracted.
-    turned = feed.inputs(torch.from_numpy(np.array(digits.split("train").images[:, ::-1])))
+    turned = data.inputs(torch.from_numpy(np.array(digits.split("train").images[:, ::-1])))
     upside = (seen[:, None] == turned[None]).flatten(2).all(2).any(1)
     assert int(upright.sum()) == int(upside.sum()) == 200
 
 
 def test_a_batch_of_one_image_joins_the_one_before(digits: Dataset) -> None:
-    feed = Feed(replace(BASE, batch_size=199), digits, CPU)
-    feed.fit()
-    assert [len(labels) for _, _, labels in feed.batches()] == [200]
-    assert feed.updates == 1
+    data = TrainingData(replace(BASE, batch_size=199), digits, CPU)
+    data.fit()
+    assert [len(labels) for _, _, labels in data.batches()] == [200]
+    assert data.updates == 1
 
 
 def test_mixed_targets_and_the_label_of_the_greater_share(digits: Dataset) -> None:
-    feed = Feed(replace(BASE, mixup=1.0, batch_size=200), digits, CPU)
-    feed.fit()
+    data = TrainingData(replace(BASE, mixup=1.0, batch_size=200), digits, CPU)
+    data.fit()
     torch.manual_seed(SHARE_BELOW_HALF)
-    (inputs, targets, labels) = next(iter(feed.batches()))
+    (inputs, targets, labels) = next(iter(data.batches()))
     torch.manual_seed(SHARE_BELOW_HALF)
     order = torch.randperm(200)
-    plain = feed.inputs(feed.learn.images(order))
-    assert feed.learn.labels is not None
-    mixed, expected = mix(plain, feed.learn.labels[order], 10, 1.0, 0.0)
+    plain = data.inputs(data.learn.images(order))
+    assert data.learn.labels is not None
+    mixed, expected = mix(plain, data.learn.labels[order], 10, 1.0, 0.0)
     assert torch.equal(inputs, mixed)
     assert torch.equal(targets, expected)
     assert torch.equal(labels, expected.argmax(1))
-    assert not torch.equal(labels, feed.learn.labels[order])
+    assert not torch.equal(labels, data.learn.labels[order])
 
 
 def test_flips_on_validation_touch_the_history_and_never_predictions(study: Study) -> None:
@@ -132,8 +133,8 @@ def test_tune_is_held_out_of_training_and_measured(
     study: Study, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = replace(BASE, tune=0.2)
-    feed = Feed(recipe, digits, CPU)
-    assert (feed.images, len(feed.tune or ())) == (160, 40)
+    data = TrainingData(recipe, digits, CPU)
+    assert (data.images, len(data.tune or ())) == (160, 40)
     history = train(study, "m", recipe)
     assert [e.images_seen for e in history] == [160, 320]
     assert all(0 <= e.tune_accuracy <= 1 and e.tune_cross_entropy > 0 for e in history)
@@ -163,7 +164,7 @@ def test_label_smoothing_by_hand(study: Study) -> None:
     dataset = load_dataset("digits").split("train")
     assert dataset.labels is not None
     torch.manual_seed(recipe.seed)
-    network = build_network(recipe.model, Wanted((16, 16, 1), 10))
+    network = build_network(recipe.model, NetworkSpec((16, 16, 1), 10))
     images = dataset.images.astype(np.float64)
     mean = images.mean(0)
     std = np.sqrt(((images - mean) ** 2).mean())
@@ -203,7 +204,7 @@ def test_what_a_member_is_and_how_its_first_layer_changed(study: Study) -> None:
         kernels = {name: kept[name] for name in kept.files}
     assert {name: k.shape for name, k in kernels.items()} == dict.fromkeys(("begin", "first", "last"), (8, 1, 5, 5))
     torch.manual_seed(BASE.seed)
-    begin = build_network(BASE.model, Wanted((16, 16, 1), 10, dropout=BASE.dropout))
+    begin = build_network(BASE.model, NetworkSpec((16, 16, 1), 10, dropout=BASE.dropout))
     assert np.array_equal(kernels["begin"], begin.base[0].weight.detach().numpy())  # ty: ignore[not-subscriptable]
     assert np.array_equal(kernels["last"], weights(study.member_dir("m"))["network.base.0.weight"].numpy())
     assert not np.array_equal(kernels["first"], kernels["last"])
@@ -243,7 +244,9 @@ def test_a_pretrained_model_asks_where_to_start(study: Study) -> None:
 
 def test_a_random_start_of_a_pretrained_model_is_marked(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the digits' own network, which is told to be a pretrained one."""
-    from ensemble import lineup, transfer, zoo
+    from ensemble import models as zoo
+    from ensemble.training import plan_members as lineup
+    from ensemble.training import transfer
 
     row = replace(zoo.MODELS["ting-m3-small"], pretrained=True)
     for room in (lineup, transfer):
@@ -260,7 +263,7 @@ def test_a_frozen_base_stays_as_it_is_and_then_learns(study: Study) -> None:
     train(study, "frozen", recipe)
     train(study, "thawed", replace(recipe, frozen_epochs=2))
     torch.manual_seed(recipe.seed)
-    begin = build_network(recipe.model, Wanted((16, 16, 1), 10)).state_dict()
+    begin = build_network(recipe.model, NetworkSpec((16, 16, 1), 10)).state_dict()
     frozen, thawed = weights(study.member_dir("frozen")), weights(study.member_dir("thawed"))
     for name, t in begin.items():
         assert torch.equal(frozen[f"network.{name}"], t) == name.startswith("base."), name
@@ -286,25 +289,25 @@ def test_the_whole_network_begins_with_an_empty_memory(study: Study, monkeypatch
 def test_features_of_a_frozen_base_train_the_same_head(digits: Dataset) -> None:
     """Inputs, in the same order, go the long way to the same logits; so does what is measured."""
     recipe = replace(BASE, epochs=3, frozen_epochs=3, augment="mirror", normalise="unit")
-    slow, fast = Feed(recipe, digits, CPU), Feed(recipe, digits, CPU)
+    slow, fast = TrainingData(recipe, digits, CPU), TrainingData(recipe, digits, CPU)
     torch.manual_seed(0)
-    network = build_network(recipe.model, Wanted((16, 16, 1), 10)).train()
+    network = build_network(recipe.model, NetworkSpec((16, 16, 1), 10)).train()
     freeze(network)
     precision = precision_on(CPU)
-    for feed in (slow, fast):
-        feed.fit()
+    for data in (slow, fast):
+        data.fit()
     assert fast.use_features(network, precision)
     for varied in ({"augment": "rotate:5"}, {"mixup": 0.2}):
-        other = Feed(replace(recipe, **varied), digits, CPU)
+        other = TrainingData(replace(recipe, **varied), digits, CPU)
         other.fit()
         assert not other.use_features(network, precision)
     logits = []
-    for feed, module in ((slow, network), (fast, network.head)):
+    for data, module in ((slow, network), (fast, network.head)):
         torch.manual_seed(7)
-        logits.append(torch.cat([module(inputs) for inputs, _, _ in feed.batches()]))
+        logits.append(torch.cat([module(inputs) for inputs, _, _ in data.batches()]))
     assert torch.allclose(logits[0], logits[1], atol=1e-5)
     network.eval()
-    scores = [feed.evaluate(network, feed.val, precision) for feed in (slow, fast)]
+    scores = [data.evaluate(network, data.val, precision) for data in (slow, fast)]
     assert scores[0] == pytest.approx(scores[1], rel=1e-5)
     fast.use_images()
     assert fast.evaluate(network, fast.val, precision) == scores[0]

@@ -13,27 +13,27 @@ import torchvision
 from torch import nn
 
 from ensemble.errors import BadInput
-from ensemble.recipe import Recipe
-from ensemble.transfer import Account, file_sha256, freeze, placed, start_from, unfreeze
-from ensemble.weights import read_tensors, save_tensors
-from ensemble.zoo import Wanted, build_network, model_named
-from ensemble.zoo.network import Network
+from ensemble.models import NetworkSpec, build_network, model_named
+from ensemble.models.network import Network
+from ensemble.study.recipe import Recipe
+from ensemble.study.safetensors_files import read_tensors, save_tensors
+from ensemble.training.transfer import TransferReport, file_sha256, freeze, placed, start_from, unfreeze
 
 MODEL = "ting-m3-small"
 CLASSES = [f"class{i}" for i in range(10)]
 
 
-def wanted(classes: int = 10, channels: int = 1, side: int = 16) -> Wanted:
-    return Wanted((side, side, channels), classes)
+def spec(classes: int = 10, channels: int = 1, side: int = 16) -> NetworkSpec:
+    return NetworkSpec((side, side, channels), classes)
 
 
 def network(seed: int, **settings: int) -> Network:
     torch.manual_seed(seed)
-    return build_network(MODEL, wanted(**settings))
+    return build_network(MODEL, spec(**settings))
 
 
-def start(to: Network, path: Path, class_ids: list[str] = CLASSES, **settings: int) -> Account:
-    return start_from(to, Recipe(MODEL, weights=str(path)), wanted(**settings), class_ids)
+def start(to: Network, path: Path, class_ids: list[str] = CLASSES, **settings: int) -> TransferReport:
+    return start_from(to, Recipe(MODEL, weights=str(path)), spec(**settings), class_ids)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def member(tmp_path: Path) -> Path:
 
 def test_random_starts() -> None:
     before = network(0)
-    account = start_from(before, Recipe(MODEL), wanted(), CLASSES)
+    account = start_from(before, Recipe(MODEL), spec(), CLASSES)
     assert str(account) == "started from random weights"
     says = "started from random weights"
     counts = {"from": "random", "comparable": True, "loaded": 0, "skipped": 0, "fresh": 12}
@@ -58,18 +58,18 @@ def test_random_starts() -> None:
 def test_a_model_that_starts_from_weights_says_so() -> None:
     mine = network(0)
     with pytest.raises(BadInput, match="de-xception: starts from ImageNet weights; give --weights hub"):
-        start_from(mine, Recipe("de-xception"), wanted(), CLASSES)
-    account = start_from(mine, Recipe("de-xception", weights="random"), wanted(), CLASSES)
+        start_from(mine, Recipe("de-xception"), spec(), CLASSES)
+    account = start_from(mine, Recipe("de-xception", weights="random"), spec(), CLASSES)
     assert str(account) == "started from random weights, not comparable with the paper"
     assert account.as_dict()["comparable"] is False
 
 
 def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ensemble.zoo import hub
+    from ensemble.models import hub
 
     theirs, mine = Hub(), Network(bare(), nn.Linear(4, 10))
-    monkeypatch.setattr(hub, "hub_weights", lambda model, wanted: theirs.state_dict())
-    account = start_from(mine, Recipe("de-xception", weights="hub"), wanted(channels=3), CLASSES)
+    monkeypatch.setattr(hub, "hub_weights", lambda model, spec: theirs.state_dict())
+    account = start_from(mine, Recipe("de-xception", weights="hub"), spec(channels=3), CLASSES)
     why = "has no place in this network"
     assert account.as_dict() == {
         "from": "hub", "comparable": True, "loaded": 10, "skipped": 2, "fresh": 2, "says": str(account),
@@ -184,9 +184,9 @@ def test_wider_weights_are_refused_by_their_shape(member: Path) -> None:
 
 def test_a_file_that_changed_is_refused(member: Path) -> None:
     recipe = Recipe(MODEL, weights=str(member), weights_sha256=file_sha256(member))
-    start_from(network(0), recipe, wanted(), CLASSES)
+    start_from(network(0), recipe, spec(), CLASSES)
     with pytest.raises(BadInput, match="changed since the member was begun"):
-        start_from(network(0), replace(recipe, weights_sha256="0" * 64), wanted(), CLASSES)
+        start_from(network(0), replace(recipe, weights_sha256="0" * 64), spec(), CLASSES)
 
 
 class Bomb:
@@ -284,7 +284,7 @@ def test_freezing() -> None:
 def test_the_zoos_bases_take_torchvisions_weights(model: str, missing: int) -> None:
     row = model_named(model)
     with torch.device("meta"):
-        ours = build_network(model, Wanted((row.input, row.input, 3), 7)).state_dict()
+        ours = build_network(model, NetworkSpec((row.input, row.input, 3), 7)).state_dict()
         theirs = torchvision.models.get_model(row.base.removeprefix("torchvision/"), weights=None).state_dict()
     places = placed(theirs, ours)
     fits = {place for place, tensor in places.values() if place and tensor.shape == ours[place].shape}

@@ -5,7 +5,7 @@ import torch
 from torchvision.transforms import functional as V
 
 from ensemble.errors import BadInput
-from ensemble.views import PLAIN, VIEWS, Crop, mirrored, turned, upside_down, views_named
+from ensemble.inference.tta import PLAIN, VIEWS, Crop, mirrored, turned, upside_down, views_named
 
 IMAGE = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).reshape(1, 2, 2, 1)
 

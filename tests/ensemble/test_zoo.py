@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ensemble.errors import BadInput
-from ensemble.zoo import MODELS, Wanted, build_network, model_named
-from ensemble.zoo.measure import size_of
+from ensemble.models import MODELS, NetworkSpec, build_network, model_named
+from ensemble.models.measure import size_of
 
 # Table of the papers' counts, at 200 classes and 64x64x3; GFLOP of one forward pass.
 TING = {
@@ -41,7 +41,7 @@ def test_m1_counted_by_hand() -> None:
 
 
 def test_the_order_of_layers_of_m3() -> None:
-    network = build_network("ting-m3", Wanted((64, 64, 3), 200, dropout=0.4))
+    network = build_network("ting-m3", NetworkSpec((64, 64, 3), 200, dropout=0.4))
     layers = [m for m in network.modules() if not list(m.children())]
     kinds = [type(m).__name__ for m in layers]
     conv = ["Conv2d", "ReLU"]
@@ -53,7 +53,7 @@ def test_the_order_of_layers_of_m3() -> None:
 
 def test_glorot_uniform_and_zero_bias() -> None:
     torch.manual_seed(0)
-    network = build_network("ting-m3", Wanted((64, 64, 3), 200, dropout=0.5))
+    network = build_network("ting-m3", NetworkSpec((64, 64, 3), 200, dropout=0.5))
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             fan_in, fan_out = (
@@ -80,4 +80,4 @@ def test_an_unknown_model_names_the_nearest() -> None:
 
 def test_images_too_small_are_refused_in_a_sentence() -> None:
     with pytest.raises(BadInput, match=r"ting-m3-small with padding 'valid': images of 16x16 are too small"):
-        build_network("ting-m3-small", Wanted((16, 16, 1), 10, padding="valid"))
+        build_network("ting-m3-small", NetworkSpec((16, 16, 1), 10, padding="valid"))

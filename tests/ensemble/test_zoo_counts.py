@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from cli.common import Talk
+from cli.common import Output
 from cli.train_run import show_models
-from ensemble.zoo import MODELS, Wanted, build_network, measure
-from ensemble.zoo.bastidas import figure_5, figure_6
-from ensemble.zoo.keras import ACTIVATIONS, convolution_biases
-from ensemble.zoo.measure import Size, describe, size_of
+from ensemble.models import MODELS, NetworkSpec, build_network, measure
+from ensemble.models.bastidas import figure_5, figure_6
+from ensemble.models.keras import ACTIVATIONS, convolution_biases
+from ensemble.models.measure import Size, describe, size_of
 
 # Trainable parameters, batch norm's statistics, MMAC of one image; at 200 classes and the paper's input.
 COUNTS = {
@@ -63,7 +63,7 @@ def size(name: str) -> Size:
 def on_meta(name: str, **settings: Any) -> Any:
     side = MODELS[name].input
     with torch.device("meta"):
-        return build_network(name, Wanted((side, side, 3), 200, **settings))
+        return build_network(name, NetworkSpec((side, side, 3), 200, **settings))
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -156,7 +156,7 @@ def test_the_list_fits_eighty_columns(
 ) -> None:
     monkeypatch.setattr(measure, "size_of", lambda model: size(model.name))
     monkeypatch.setenv("COLUMNS", "80")
-    assert show_models(Talk(study=tmp_path, json=False, quiet=False)) == 0
+    assert show_models(Output(study=tmp_path, json=False, quiet=False)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + len(MODELS)
     assert max(map(len, lines)) <= 80

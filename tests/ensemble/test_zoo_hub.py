@@ -11,20 +11,20 @@ from torch import nn
 from torchvision import models
 
 from ensemble.errors import BadInput, KofnError
-from ensemble.normalisation import parse
-from ensemble.predictions import check_name
-from ensemble.zoo import (
+from ensemble.models import (
     MODELS,
     Model,
-    Wanted,
+    NetworkSpec,
     build_network,
     from_timm,
     from_torchvision,
     member_prefix,
     model_named,
 )
-from ensemble.zoo.hub import hub_weights
-from ensemble.zoo.shape import output_shape
+from ensemble.models.hub import hub_weights
+from ensemble.models.network import output_shape
+from ensemble.study.normalise_spec import parse
+from ensemble.study.predictions import check_name
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ SMALL = ["torchvision/squeezenet1_1", "torchvision/mobilenet_v3_small", "torchvi
 @pytest.mark.parametrize("name", SMALL)
 def test_a_step_of_training_on_grey_images(name: str) -> None:
     torch.manual_seed(0)
-    network: Any = build_network(name, Wanted((64, 64, 1), 7, dropout=0.3))
+    network: Any = build_network(name, NetworkSpec((64, 64, 1), 7, dropout=0.3))
     assert [type(m) for m in network.head] == [nn.Dropout, nn.Linear]
     logits = network.train()(torch.randn(2, 1, 64, 64))
     assert logits.shape == (2, 7)
@@ -94,7 +94,7 @@ def test_a_step_of_training_on_grey_images(name: str) -> None:
 )  # fmt: skip
 def test_networks_of_every_build(name: str, side: int) -> None:
     with torch.device("meta"):
-        network = build_network(name, Wanted((side, side, 3), 7))
+        network = build_network(name, NetworkSpec((side, side, 3), 7))
     assert output_shape(network, (side, side, 3)) == (7,)
     # Nothing of the 1000 classes is left, nor a second dropout before the head's.
     assert not [m for m in network.base.modules() if isinstance(m, nn.Linear) and m.out_features == 1000]
@@ -116,7 +116,7 @@ def test_the_papers_bases_have_their_librarys_names() -> None:
         assert MODELS[name].base == f"torchvision/{library}"
         with torch.device("meta"):
             theirs = models.get_model(library, weights=None).state_dict()
-            base = build_network(name, Wanted((64, 64, 3), 7)).base.state_dict()
+            base = build_network(name, NetworkSpec((64, 64, 3), 7)).base.state_dict()
         assert set(base) <= set(theirs)
 
 
@@ -126,7 +126,7 @@ def test_hub_weights_are_those_of_the_library(monkeypatch: pytest.MonkeyPatch) -
         return {"conv1.weight": torch.ones(64, 3, 7, 7)}
 
     monkeypatch.setattr(models.ResNet18_Weights, "get_state_dict", state)
-    found = hub_weights(MODELS["mkrtchyan-resnet18"], Wanted((64, 64, 3), 7))
+    found = hub_weights(MODELS["mkrtchyan-resnet18"], NetworkSpec((64, 64, 3), 7))
     assert found["conv1.weight"].shape == (64, 3, 7, 7)
     asked: list[tuple[str, bool]] = []
 
@@ -136,7 +136,7 @@ def test_hub_weights_are_those_of_the_library(monkeypatch: pytest.MonkeyPatch) -
         return nn.Linear(1, 1)
 
     monkeypatch.setattr("timm.create_model", create)
-    assert set(hub_weights(MODELS["de-xception"], Wanted((150, 150, 1), 7))) == {"weight", "bias"}
+    assert set(hub_weights(MODELS["de-xception"], NetworkSpec((150, 150, 1), 7))) == {"weight", "bias"}
     assert asked == [("legacy_xception", True)]
 
 
@@ -149,9 +149,9 @@ def test_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.MonkeyPat
         r"timm/legacy_xception: its ImageNet weights could not be fetched \(.*no route.*\).*--weights FILE.*random"
     )
     with pytest.raises(KofnError, match=message):
-        hub_weights(MODELS["de-xception"], Wanted((150, 150, 3), 7))
+        hub_weights(MODELS["de-xception"], NetworkSpec((150, 150, 3), 7))
     with pytest.raises(BadInput, match="ting-m3: no ImageNet weights are on a hub for it"):
-        hub_weights(MODELS["ting-m3"], Wanted((64, 64, 3), 7))
+        hub_weights(MODELS["ting-m3"], NetworkSpec((64, 64, 3), 7))
 
 
 @pytest.mark.parametrize(
@@ -166,17 +166,17 @@ def test_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.MonkeyPat
 )
 def test_images_that_do_not_fit_are_refused(name: str, shape: tuple[int, int, int], message: str) -> None:
     with torch.device("meta"), pytest.raises(BadInput, match=f"^{name}: {message}"):
-        build_network(name, Wanted(shape, 7))
+        build_network(name, NetworkSpec(shape, 7))
 
 
 @pytest.mark.parametrize("settings", [{"padding": "valid"}, {"activation": "gelu"}, {"head": "a"}])
 def test_settings_a_library_network_has_no_choice_of(settings: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match="torchvision/squeezenet1_1: "):
-        build_network("torchvision/squeezenet1_1", Wanted((64, 64, 3), 7, **settings))
+        build_network("torchvision/squeezenet1_1", NetworkSpec((64, 64, 3), 7, **settings))
 
 
 def test_the_table_is_read_without_any_library() -> None:
-    code = "import sys; from ensemble.zoo import MODELS; print(len(MODELS), {'torch', 'timm'} & set(sys.modules))"
+    code = "import sys; from ensemble.models import MODELS; print(len(MODELS), {'torch', 'timm'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(len(MODELS)), "set()"]
     assert all(isinstance(model, Model) for model in MODELS.values())

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.zoo.keras import SameConv2d, SameMaxPool2d, batch_norm, same_padding
+from ensemble.models.keras import SameConv2d, SameMaxPool2d, batch_norm, same_padding
 
 
 @pytest.mark.parametrize(

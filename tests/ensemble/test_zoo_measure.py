@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from ensemble.zoo import Wanted, build_network
-from ensemble.zoo.measure import describe
-from ensemble.zoo.network import Network
+from ensemble.models import NetworkSpec, build_network
+from ensemble.models.measure import describe
+from ensemble.models.network import Network
 
 SHAPE = (64, 64, 3)
 
 
 def test_the_layers_of_m1() -> None:
-    network = build_network("ting-m1", Wanted(SHAPE, 200, dropout=0.5))
+    network = build_network("ting-m1", NetworkSpec(SHAPE, 200, dropout=0.5))
     told = describe(network, SHAPE)
     assert [(row["kind"], row["output"], row["parameters"]) for row in told["layers"]] == [
         ("Conv2d", [16, 64, 64], 1216), ("ReLU", [16, 64, 64], 0), ("MaxPool2d", [16, 32, 32], 0),
@@ -36,7 +36,7 @@ def test_the_layers_of_m1() -> None:
 )
 def test_rows_sum_to_the_whole(name: str) -> None:
     with torch.device("meta"):
-        network = build_network(name, Wanted(SHAPE, 10))
+        network = build_network(name, NetworkSpec(SHAPE, 10))
     told = describe(network, SHAPE)
     assert told["parameters"] == sum(p.numel() for p in network.parameters())
     assert told["parameters"] == sum(row["parameters"] for row in told["layers"])
@@ -48,7 +48,7 @@ def test_rows_sum_to_the_whole(name: str) -> None:
 def test_attention_is_counted() -> None:
     """ViT-B/32 at 64 pixels has 5 tokens; a block multiplies 12 d^2 + 2 * 5 d a token, d = 768."""
     with torch.device("meta"):
-        network = build_network("torchvision/vit_b_32", Wanted(SHAPE, 10))
+        network = build_network("torchvision/vit_b_32", NetworkSpec(SHAPE, 10))
     tokens, d = 5, 768
     macs = 12 * tokens * (12 * d * d + 2 * tokens * d) + 4 * 3 * 32 * 32 * d + 10 * d
     assert describe(network, SHAPE)["gflops"] == pytest.approx(2 * macs / 1e9, rel=1e-6)
@@ -65,7 +65,7 @@ def test_one_relu_in_several_places_and_a_shared_kernel() -> None:
 
 def test_looking_changes_nothing() -> None:
     torch.manual_seed(0)
-    network: Any = build_network("bastidas-inception", Wanted((16, 16, 3), 7))
+    network: Any = build_network("bastidas-inception", NetworkSpec((16, 16, 3), 7))
     network.base.eval()
     network.base[0].requires_grad_(False)
     before = {key: tensor.clone() for key, tensor in network.state_dict().items()}

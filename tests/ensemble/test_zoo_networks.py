@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from ensemble.errors import BadInput
-from ensemble.zoo import MODELS, Wanted, build_network
-from ensemble.zoo.mkrtchyan import PreActivation
-from ensemble.zoo.shape import output_shape
+from ensemble.models import MODELS, NetworkSpec, build_network
+from ensemble.models.mkrtchyan import PreActivation
+from ensemble.models.network import output_shape
 
 OWN = ["basutkar-1", "basutkar-2", "basutkar-3", "basutkar-4", "bastidas-vgg", "bastidas-inception",
        "mkrtchyan-baseline", "mkrtchyan-m4", "mkrtchyan-resnet34-preact", "ting-m1"]  # fmt: skip
@@ -22,14 +22,14 @@ DROPOUT = {"ting-m1", "basutkar-4", "basutkar-5", "basutkar-6", "mkrtchyan-basel
 
 def on_meta(name: str, shape: tuple[int, int, int] = (64, 64, 3), **settings: Any) -> Any:
     with torch.device("meta"):
-        return build_network(name, Wanted(shape, 7, **settings))
+        return build_network(name, NetworkSpec(shape, 7, **settings))
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_one_step_of_training_on_small_images(name: str) -> None:
     """Every parameter is reached by a gradient, grey images and another number of classes are taken."""
     torch.manual_seed(0)
-    network = build_network(name, Wanted((20, 24, 1), 7))
+    network = build_network(name, NetworkSpec((20, 24, 1), 7))
     logits = network(torch.randn(3, 1, 20, 24))
     assert logits.shape == (3, 7)
     F.cross_entropy(logits, torch.tensor([0, 3, 6])).backward()
@@ -122,7 +122,7 @@ def test_a_block_of_full_preactivation_beside_a_slow_reference(channels: int, fi
 
 def test_the_whole_preactivated_resnet34_beside_a_slow_reference() -> None:
     torch.manual_seed(2)
-    network: Any = build_network("mkrtchyan-resnet34-preact", Wanted((32, 32, 3), 7))
+    network: Any = build_network("mkrtchyan-resnet34-preact", NetworkSpec((32, 32, 3), 7))
     images = torch.randn(8, 3, 32, 32)
     stem, _, *blocks, norm, _, _, _ = network.base
     assert [b.conv2.out_channels for b in blocks] == [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3
@@ -144,7 +144,7 @@ def test_keras_start_for_keras_papers_and_torchs_for_mkrtchyan() -> None:
     torch.manual_seed(0)
     shape = (16, 16, 3)
     for name in ("basutkar-2", "basutkar-4", "bastidas-vgg"):
-        for layer in build_network(name, Wanted(shape, 7)).modules():
+        for layer in build_network(name, NetworkSpec(shape, 7)).modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 assert layer.bias is not None and not layer.bias.detach().any()
                 # Glorot uniform: limit sqrt(6 / (fan_in + fan_out)), which large kernels come near to.
@@ -153,7 +153,7 @@ def test_keras_start_for_keras_papers_and_torchs_for_mkrtchyan() -> None:
                 limit = (6 / (area * (inputs + out))) ** 0.5
                 assert 0.97 * limit < float(layer.weight.detach().abs().max()) <= limit
     for name in ("mkrtchyan-baseline", "mkrtchyan-m4"):
-        convs = [m for m in build_network(name, Wanted(shape, 7)).modules() if isinstance(m, nn.Conv2d)]
+        convs = [m for m in build_network(name, NetworkSpec(shape, 7)).modules() if isinstance(m, nn.Conv2d)]
         # torch's own: kernels and biases uniform to 1 / sqrt(fan_in).
         assert all(m.bias is not None and m.bias.detach().any() for m in convs)
         assert 0.97 < float(convs[0].weight.detach().abs().max()) * 75**0.5 <= 1
@@ -161,7 +161,7 @@ def test_keras_start_for_keras_papers_and_torchs_for_mkrtchyan() -> None:
 
 def test_keras_start_for_a_base_that_no_weights_fill() -> None:
     torch.manual_seed(0)
-    network: Any = build_network("de-vgg16", Wanted((32, 32, 3), 7))
+    network: Any = build_network("de-vgg16", NetworkSpec((32, 32, 3), 7))
     last = network.base.features[28]
     limit = (6 / (9 * 1024)) ** 0.5
     assert 0.99 * limit < float(last.weight.detach().abs().max()) <= limit
@@ -171,7 +171,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     states = []
     for _ in range(2):
         torch.manual_seed(5)
-        states.append(build_network("bastidas-inception", Wanted((16, 16, 3), 7)).state_dict())
+        states.append(build_network("bastidas-inception", NetworkSpec((16, 16, 3), 7)).state_dict())
     assert all(torch.equal(a, b) for a, b in zip(states[0].values(), states[1].values(), strict=True))
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ensemble import augmentation, normalisation
-from ensemble.recipe import Plan, Recipe, builtin_plan
-from ensemble.variants import variants
-from ensemble.zoo import MODELS, model_named
+from ensemble.models import MODELS, model_named
+from ensemble.study import augment_spec as augmentation
+from ensemble.study import normalise_spec as normalisation
+from ensemble.study.recipe import Plan, Recipe, builtin_plan, variants
 
 SHIPPED = sorted(f.name.removesuffix(".toml") for f in files("ensemble.recipes").iterdir() if f.name.endswith(".toml"))
 

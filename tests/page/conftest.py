@@ -14,8 +14,8 @@ from cli.combine import combine
 from cli.common import run
 from cli.report import report
 from ensemble.datasets import load_dataset
-from ensemble.predictions import Predictions
-from ensemble.store import Pin, Study, pin_of
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig, config_of
 
 ALERT = "</script><script>window.hurt = 1</script><img src=x onerror='window.hurt = 1'>"
 HOSTILE = (ALERT, "a\u202eb", "$x$ {{y}}", "猫 مرحبا", "x" * 200, "", "hound, dog", "hound, cur", "&lt;b&gt;", "'\"")
@@ -33,14 +33,14 @@ def chromium() -> Iterator[Any]:
 
 def predict(study: Study, name: str, labels: np.ndarray, ids: np.ndarray, seed: int) -> None:
     """Write a member's predictions: the later the class, the more often right."""
-    c = len(study.pin.class_ids)
+    c = len(study.config.class_ids)
     rng = np.random.default_rng(seed)
     logits = np.random.default_rng(99).normal(size=(len(labels), c)) + rng.normal(size=(len(labels), c))
     # One of them is so weak that the best ensemble does without it.
     logits[np.arange(len(labels)), labels] += (1.5 + 3 * labels / c) * (0.2 if seed == 3 else 1)
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     kernels = rng.normal(size=(8, 1, 5, 5)).astype(np.float32)
-    classes = study.pin.class_ids, study.pin.class_names
+    classes = study.config.class_ids, study.config.class_names
     study.write(Predictions(name, "val", probs, ids, *classes, labels, first_layer=kernels,
                             recipe={"model": "tiny", "dropout": 0.1 * seed}))  # fmt: skip
 
@@ -51,7 +51,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
     dataset = load_dataset("digits")
     val = dataset.split("val")
     assert val.labels is not None
-    study = Study.create(tmp_path_factory.mktemp("page") / "digits", pin_of(dataset))
+    study = Study.create(tmp_path_factory.mktemp("page") / "digits", config_of(dataset))
     for i in range(4):
         predict(study, f"m3-{i}", val.labels, val.sample_ids, i)
     folder = study.member_dir("m3-0")
@@ -66,7 +66,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Seven imported members, so that not every subset has panels: names that would do harm, and no images."""
     ids = ("</script>", "<b>", *(f"n{i}" for i in range(2, len(HOSTILE))))
-    study = Study.create(tmp_path_factory.mktemp("page") / "host'ile", Pin("imported", None, None, ids, HOSTILE))
+    study = Study.create(
+        tmp_path_factory.mktemp("page") / "host'ile", StudyConfig("imported", None, None, ids, HOSTILE)
+    )
     # The last class, by its id's place, has no samples.
     labels = np.arange(180) % (len(ids) - 1)
     for i in range(7):
@@ -93,7 +95,7 @@ def sampled(hostile: Study, written: Callable[[Study], Path]) -> Study:
     """The same seven members, with a page that carries but a sample of their subsets, as very many have it."""
     from analysis.page import points
 
-    study = Study(hostile.root.with_name("sampled"), hostile.pin)
+    study = Study(hostile.root.with_name("sampled"), hostile.config)
     shutil.copytree(hostile.root, study.root, ignore=shutil.ignore_patterns("report"))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("MOST", 100), ("SAMPLE", 5), ("LEADING", 5)):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from analysis.classes.confusion import confusion_counts
-from analysis.plain import subset_preds
 from analysis.stack import join
-from ensemble.store import Study
+from analysis.subsets.reference import subset_preds
+from ensemble.study.study import Study
 
 Read = Callable[..., Any]
 Ask = Callable[..., dict]
@@ -201,11 +201,11 @@ def test_a_class_shows_its_images_and_confusions(read: Read, digits: Study) -> N
 
 
 def test_reliability_is_that_of_the_chosen(read: Read, digits: Study) -> None:
-    from analysis.confidence.calibration import calibration
+    from analysis.calibration.calibration import measure_calibration
 
     reader = read(digits)
     stack = join(digits.select("val"))
-    slow = calibration(stack.mean_probs(), stack.require_labels(), subset_preds(stack, range(4)))
+    slow = measure_calibration(stack.mean_probs(), stack.require_labels(), subset_preds(stack, range(4)))
     assert f"Expected calibration error {100 * slow.ece:.1f} points, in 15 bins" in reader.text("#reliability-told")
     reader.page.click("#reliability summary")
     rows = [row.split("\t") for row in reader.page.locator("#reliability-rows tr").all_inner_texts()]
@@ -351,7 +351,7 @@ def test_hostile_names_are_only_text(read: Read, hostile: Study) -> None:
         reader.page.select_option("#pick", value)
     assert reader.page.evaluate("window.hurt") is None and reader.told == []
     names = [row[0].split("\n")[0] for row in reader.classes()]
-    assert hostile.pin.class_names[0] in names and "a\N{REPLACEMENT CHARACTER}b" in names
+    assert hostile.config.class_names[0] in names and "a\N{REPLACEMENT CHARACTER}b" in names
     assert {"hound (n6)", "hound (n7)", "&lt;b&gt;"} <= set(names)
     assert reader.classes()[-1][1] == "no images on this split"
 

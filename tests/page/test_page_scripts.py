@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from analysis.figures.curve import jitter
-from analysis.intervals import wilson
 from analysis.page.write import SCRIPTS
-from analysis.table import name_set
+from analysis.statistics import wilson
+from analysis.subsets.table import name_set
 
 
 @pytest.fixture(scope="module")

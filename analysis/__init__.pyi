@@ -1,0 +1,49 @@
+"""Reads saved predictions and says what every subset of members would have done."""
+
+from .calibration.calibration import Calibration as Calibration
+from .calibration.calibration import ClassWise as ClassWise
+from .calibration.calibration import class_wise as class_wise
+from .calibration.calibration import measure_calibration as measure_calibration
+from .calibration.temperature import Temperature as Temperature
+from .calibration.temperature import temperature as temperature
+from .calibration.temperature import tempered as tempered
+from .classes.confusion import Confusion as Confusion
+from .classes.confusion import confused_pairs as confused_pairs
+from .classes.confusion import confusion as confusion
+from .classes.helped import Agreement as Agreement
+from .classes.helped import Helped as Helped
+from .classes.helped import agreement as agreement
+from .classes.helped import helped as helped
+from .classes.per_class import Confused as Confused
+from .classes.per_class import PerClass as PerClass
+from .classes.per_class import per_class as per_class
+from .diversity import Ambiguity as Ambiguity
+from .diversity import Diversity as Diversity
+from .diversity import ambiguity as ambiguity
+from .diversity import measure_diversity as measure_diversity
+from .metrics import METRICS as METRICS
+from .metrics import Metric as Metric
+from .metrics import accuracy as accuracy
+from .metrics import brier as brier
+from .metrics import nll as nll
+from .metrics import top5 as top5
+from .selection.cross_validation import CrossValidation as CrossValidation
+from .selection.cross_validation import HonestScore as HonestScore
+from .selection.cross_validation import Paired as Paired
+from .selection.cross_validation import cross_validate as cross_validate
+from .selection.data import SelectionData as SelectionData
+from .stack import PredictionStack as PredictionStack
+from .stack import join as join
+from .stack import stack_arrays as stack_arrays
+from .statistics import mcnemar as mcnemar
+from .statistics import wilson as wilson
+from .subsets.reference import subset_preds as subset_preds
+from .subsets.score import combine as combine
+from .subsets.score import subset_table as subset_table
+from .subsets.shapley import Shapley as Shapley
+from .subsets.table import SizeSummary as SizeSummary
+from .subsets.table import Subset as Subset
+from .subsets.table import SubsetTable as SubsetTable
+from .subsets.table import write_subset_table as write_subset_table
+
+__all__: list[str]

@@ -1,0 +1,186 @@
+"""The errors of an ensemble, sample by sample: what nobody gets right, what it rescues and what it spoils."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.csv_cells import write_csv
+from analysis.ensemble import Team
+from ensemble.errors import BadInput
+
+HEADER = (
+    "sample_id", "true_id", "true_name", "said_id", "said_name", "said_probability", "true_probability", "margin",
+    "right", "members_right", "members", "all_say_the_same", "best_member_right", "suspect_rank", "likely_mislabelled",
+    "rescued", "spoiled", "spoiled_a_majority", "drawn",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorsSeen:
+    """What an ensemble and its members said of N samples.
+
+    members: M names; best_member: the one most often right here. class_ids, class_names: C each, in column order.
+    sample_ids: str (N,). labels, preds: int64 (N,), columns: the truth, and what the ensemble said.
+    said_probability, true_probability: float64 (N,), the ensemble's for what it said and for the truth.
+    members_right: int64 (N,), how many members are right.
+    unanimous: bool (N,), all members say the same. best_right: bool (N,), the best member is right.
+    likely: bool (N,), off the diagonal of the confident joint, see `confidently_other`.
+    drawn: int64 (n,), rows drawn at random without replacement, in the order drawn; `seed` drew them.
+    """
+
+    split: str
+    members: tuple[str, ...]
+    best_member: str
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    sample_ids: np.ndarray
+    labels: np.ndarray
+    preds: np.ndarray
+    said_probability: np.ndarray
+    true_probability: np.ndarray
+    members_right: np.ndarray
+    unanimous: np.ndarray
+    best_right: np.ndarray
+    likely: np.ndarray
+    drawn: np.ndarray
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Where the ensemble is right, bool (N,)."""
+        return self.preds == self.labels
+
+    @property
+    def margin(self) -> np.ndarray:
+        """How much surer the ensemble is of what it said than of the truth, float64 (N,), 0 where it is right."""
+        return np.where(self.right, 0.0, self.said_probability - self.true_probability)
+
+    @property
+    def oracle(self) -> float:
+        """The share of samples that at least one member has right."""
+        return float((self.members_right > 0).mean())
+
+    @property
+    def suspects(self) -> np.ndarray:
+        """Rows that every member gets wrong, int64: where all say the same first, then by falling `margin`, then id.
+
+        The first are candidates for a wrong label, and for nothing more: someone has to look.
+        """
+        return self._ranked((self.members_right == 0) & ~self.right, -self.margin, ~self.unanimous)
+
+    @property
+    def rescued(self) -> np.ndarray:
+        """Rows that more than half of the members get wrong and the ensemble right, int64.
+
+        Fewest right members first, then by the falling probability of the truth, then id.
+        """
+        wrong = len(self.members) - self.members_right
+        return self._ranked(self.right & (2 * wrong > len(self.members)), -self.true_probability, self.members_right)
+
+    @property
+    def spoiled(self) -> np.ndarray:
+        """Rows that the ensemble gets wrong, though the best member or more than half of all are right, int64.
+
+        Most right members first, then by falling `margin`, then id.
+        """
+        chosen = ~self.right & (self.best_right | self.majority_right) & (len(self.members) > 1)
+        return self._ranked(chosen, -self.margin, -self.members_right)
+
+    @property
+    def majority_right(self) -> np.ndarray:
+        """Where more than half of the members are right, bool (N,)."""
+        return 2 * self.members_right > len(self.members)
+
+    def by_members_right(self) -> np.ndarray:
+        """Return by how many members are right (0..M) how many samples the ensemble has wrong and right, (M + 1, 2)."""
+        places = self.members_right * 2 + self.right
+        return np.bincount(places, minlength=2 * (len(self.members) + 1)).reshape(-1, 2)
+
+    def drawn_errors(self) -> np.ndarray:
+        """Return the drawn rows that are wrong, in the order drawn, int64."""
+        return self.drawn[~self.right[self.drawn]]
+
+    def _ranked(self, chosen: np.ndarray, then: np.ndarray, first: np.ndarray) -> np.ndarray:
+        rows = np.flatnonzero(chosen)
+        return rows[np.lexsort((self.sample_ids[rows], then[rows], first[rows]))]
+
+
+def errors_seen(group: Team, samples: int = 1000, seed: int = 0) -> ErrorsSeen:
+    """Look at the errors of a team; of plain arrays: `errors_seen(team(stack_arrays(probs, labels)))`.
+
+    samples: how many rows are drawn for the error analysis, all where there are fewer. Raises `BadInput` below 1.
+    """
+    if samples < 1:
+        raise BadInput(f"errors: expected at least 1 sample to draw, found {samples}.")
+    stack = group.stack
+    labels = stack.require_labels()
+    rows = np.arange(stack.samples)
+    said = group.said
+    return ErrorsSeen(
+        split=stack.split,
+        members=tuple(stack.members),
+        best_member=stack.members[group.best_member],
+        class_ids=tuple(stack.class_ids),
+        class_names=tuple(stack.class_names),
+        sample_ids=stack.sample_ids,
+        labels=labels,
+        preds=group.preds,
+        said_probability=group.probs[rows, group.preds],
+        true_probability=group.probs[rows, labels],
+        members_right=(said == labels).sum(axis=0),
+        unanimous=(said == said[0]).all(axis=0),
+        best_right=said[group.best_member] == labels,
+        likely=confidently_other(group.probs, labels),
+        drawn=np.random.default_rng(seed).permutation(stack.samples)[:samples],
+        seed=seed,
+    )
+
+
+def confidently_other(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return which samples confident learning counts as of another class than their label, bool (N,).
+
+    probs: floats (N, C); labels: int64 (N,). Class c's threshold is the mean of p(c) over the samples labelled c; of
+    the classes whose probability reaches their threshold the likeliest is taken, and a sample of which that is not the
+    label stands off the diagonal of the confident joint. C. G. Northcutt, L. Jiang and I. L. Chuang, Confident
+    learning: estimating uncertainty in dataset labels, JAIR 70 (2021), eq. 1 and 2. It asks for probabilities of
+    samples that were not trained on. A class without samples has no threshold, and nothing is counted for it.
+    """
+    n, c = probs.shape
+    samples = np.bincount(labels, minlength=c)
+    total = np.bincount(labels, weights=probs[np.arange(n), labels], minlength=c)
+    thresholds = np.divide(total, samples, out=np.full(c, np.inf), where=samples > 0)
+    # A mean of equal numbers may be off by their last digit.
+    reached = np.where(probs >= thresholds - 1e-12, probs, -1.0)
+    likeliest = reached.argmax(axis=1)
+    return (reached.max(axis=1) >= 0) & (likeliest != labels)
+
+
+def write_errors_csv(path: Path, value: ErrorsSeen) -> None:
+    """Write a row for each sample that is wrong, rescued or drawn, by falling margin, then id."""
+    rank = {int(row): i for i, row in enumerate(value.suspects, 1)}
+    flags = []
+    for rows in (value.rescued, value.spoiled, value.drawn):
+        flags.append(np.zeros(len(value), dtype=bool))
+        flags[-1][rows] = True
+    rescued, spoiled, drawn = flags
+    margin, right, majority = value.margin, value.right, value.majority_right
+    shown = np.flatnonzero(~right | rescued | drawn)
+    ids, names = value.class_ids, value.class_names
+    m = len(value.members)
+    write_csv(
+        path,
+        HEADER,
+        (
+            (
+                str(value.sample_ids[i]), ids[value.labels[i]], names[value.labels[i]], ids[value.preds[i]],
+                names[value.preds[i]], value.said_probability[i], value.true_probability[i], margin[i], right[i],
+                value.members_right[i], m, value.unanimous[i], value.best_right[i], rank.get(int(i)), value.likely[i],
+                rescued[i], spoiled[i], spoiled[i] and majority[i], drawn[i],
+            )
+            for i in shown[np.lexsort((value.sample_ids[shown], -margin[shown]))]
+        ),
+    )  # fmt: skip

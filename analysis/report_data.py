@@ -1,0 +1,189 @@
+"""What the reports on one split are made of: each part is read or computed once, and only when it is asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from analysis.classes.per_class import PerClass, per_class
+from analysis.ensemble import Baseline, Spoken, Team, aligned, only
+from analysis.stack import PredictionStack, join
+from analysis.subsets.reference import subset_preds
+from analysis.subsets.score import subset_table
+from analysis.subsets.table import SubsetTable, count_subsets
+from ensemble.errors import BadInput, nearest
+from ensemble.study.history import History, has_epochs, read_history
+from ensemble.study.predictions import Predictions, natural_key
+from ensemble.study.split import Dataset, Split
+from ensemble.study.study import Study
+
+Progress = Callable[[int, int], None]
+MOST_SUBSETS = 2**20  # in a figure: those of 20 members
+
+
+class NotAvailable(BadInput):
+    """The study does not hold what this report shows; another report may well be made."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """The members of a study that a report is about.
+
+    patterns: names, or patterns such as 'm3-*', of the members that take part; all members where empty.
+    ensemble: "all" of them, the "best" subset of them by accuracy, or the name of one member or saved ensemble.
+    intersect: where members differ in samples, take the common ones.
+    progress: told (done, total) while subsets are scored.
+    """
+
+    study: Study
+    split: str
+    patterns: tuple[str, ...] = ()
+    ensemble: str = "all"
+    intersect: bool = False
+    progress: Progress | None = None
+
+    @cached_property
+    def predictions(self) -> list[Predictions]:
+        """Predictions of the members that take part, in natural order."""
+        found = self.study.select(self.split, self.patterns)
+        if not found:
+            saved = ", ".join(self.study.members(self.split))
+            raise BadInput(
+                f"{self.study.root}: split {self.split!r} has saved ensembles only; name one with --member: {saved}."
+            )
+        return found
+
+    @cached_property
+    def joined(self) -> PredictionStack:
+        """The members that take part, joined, whether the split has labels or not."""
+        return join(self.predictions, self.intersect)
+
+    @cached_property
+    def stack(self) -> PredictionStack:
+        """The members that take part, joined; raises `BadInput` where the split is unlabelled."""
+        self.joined.require_labels()
+        return self.joined
+
+    @cached_property
+    def table(self) -> SubsetTable:
+        """Scores of every subset of the members that take part; raises `NotAvailable` where they are too many."""
+        members = len(self.stack.members)
+        count = count_subsets(members, range(1, members + 1))
+        if count > MOST_SUBSETS:
+            raise NotAvailable(
+                f"{members} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a report shows; "
+                "name fewer members with --member, or score them with ens-combine."
+            )
+        return subset_table(self.stack, range(1, members + 1), self.progress)
+
+    @cached_property
+    def spoken(self) -> Spoken:
+        """The ensemble that was asked for, and what it said."""
+        if self.ensemble in ("all", "best"):
+            stack = self.stack
+            if self.ensemble == "best":
+                stack = only(stack, self.table.indices_of(self.table.best().mask))
+        else:
+            known = self.study.members(self.split)
+            if known and self.ensemble not in known:
+                raise BadInput(
+                    f"{self.study.root}: has no member or saved ensemble {self.ensemble!r} for split {self.split!r}; "
+                    f"besides 'all' and 'best', {nearest(self.ensemble, known)}."
+                )
+            stack = join([self.study.read(self.ensemble, self.split)])
+            stack.require_labels()
+        return Spoken(stack, subset_preds(stack, range(len(stack.members))))
+
+    @cached_property
+    def classes(self) -> PerClass:
+        """How well the ensemble that was asked for tells each class."""
+        stack = self.spoken.stack
+        return per_class(stack.labels, self.spoken.preds, stack.class_ids, stack.class_names)
+
+
+def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
+    """Return the training histories of the members that match one of the patterns, all where there are none.
+
+    Members that a pattern with a wildcard matches are left out where they have none. Raises `NotAvailable` where no
+    history is found or a member named in full has none, `BadInput` where one cannot be read or a pattern matches no
+    member.
+    """
+    folder = study.root / "members"
+    begun = (path for path in folder.glob("*/history.csv") if has_epochs(path))
+    trained = sorted((path.parent.name for path in begun), key=natural_key)
+    known = sorted({*trained, *(name for split in study.splits() for name in study.members(split))}, key=natural_key)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matches = [name for name in known if fnmatchcase(name, pattern)]
+        if not matches:
+            raise BadInput(f"{study.root}: no member matches {pattern!r}; {nearest(pattern, known)}.")
+        if pattern in matches and pattern not in trained:
+            raise NotAvailable(
+                f"{study.root}: {pattern!r} has no training history; members that were imported have none."
+            )
+        chosen.update(name for name in matches if name in trained)
+    names = [name for name in known if name in chosen] if patterns else trained
+    if not names:
+        raise NotAvailable(f"{study.root}: no member has a training history; members that were imported have none.")
+    return [read_history(study.member_dir(name) / "history.csv", name) for name in names]
+
+
+def images_of(dataset: Dataset, data: ReportData) -> Split:
+    """Return the images that the predictions are of; raise `NotAvailable` where they cannot be matched.
+
+    dataset: what the study's source holds now.
+    """
+    config = data.study.config
+    if config.fingerprint is not None and dataset.fingerprint != config.fingerprint:
+        raise NotAvailable(
+            f"{dataset.source}: the images have changed since the study was begun (fingerprint "
+            f"{dataset.fingerprint[:12]}, pinned {config.fingerprint[:12]}); put the old ones back."
+        )
+    if not data.spoken.stack.ids_given:
+        raise NotAvailable(
+            f"{data.study.root}: the predictions for {data.split!r} have row numbers instead of sample ids, so "
+            "their images cannot be found; import them again with ens-import --ids FILE."
+        )
+    if data.split not in dataset.splits:
+        raise NotAvailable(
+            f"{dataset.source}: has no images for split {data.split!r}; it has {', '.join(dataset.splits)}."
+        )
+    return dataset.split(data.split)
+
+
+def team_of(data: ReportData) -> Team:
+    """Return the ensemble a report is about; a saved one beside its parents, where the study has all of them."""
+    spoken = data.spoken
+    if data.ensemble in ("all", "best"):
+        return Team(spoken.stack, data.ensemble, spoken.preds, spoken.stack.mean_probs())
+    study, split = data.study, data.split
+    parents = study.read(data.ensemble, split).parents
+    there = study.members(split)
+    stack = spoken.stack
+    if parents and all(parent in there for parent in parents):
+        stack = aligned(join([study.read(parent, split) for parent in parents], data.intersect), stack)
+    return Team(stack, data.ensemble, spoken.preds, spoken.stack.mean_probs())
+
+
+def baseline_of(data: ReportData, group: Team, name: str | None = None) -> Baseline | None:
+    """Return what a team is compared with: the member or saved ensemble `name`, else its best member.
+
+    The best member is the one most often right on the split itself. None where the team is one member and no other
+    name is given. Raises `BadInput` naming the nearest for an unknown name, or one on other samples.
+    """
+    members = group.stack.members
+    if name is None:
+        if len(members) == 1:
+            return None
+        best = group.best_member
+        return Baseline(members[best], group.said[best], chosen_here=True)
+    if name in members:
+        return Baseline(name, group.said[members.index(name)], chosen_here=False)
+    known: Sequence[str] = data.study.members(data.split)
+    if name not in known:
+        raise BadInput(
+            f"{data.study.root}: has no member or saved ensemble {name!r} for split {data.split!r} to compare "
+            f"with; {nearest(name, known)}."
+        )
+    other = aligned(join([data.study.read(name, data.split)]), group.stack)
+    return Baseline(name, subset_preds(other, [0]), chosen_here=False)

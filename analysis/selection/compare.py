@@ -1,0 +1,180 @@
+"""How the ways to choose an ensemble stand beside each other: each with its apparent and its honest score."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.metrics import METRICS
+from analysis.rules import rule_of
+from analysis.selection.base import Chosen, Selection, Weighted, of_members
+from analysis.selection.best import Best
+from analysis.selection.cross_validation import (
+    FEWEST,
+    FOLDS,
+    REPEATS,
+    CrossValidation,
+    HonestScore,
+    Paired,
+    fixed,
+    honest,
+    paired,
+    prequential,
+    scored,
+)
+from analysis.selection.data import SelectionData
+from analysis.selection.greedy import Greedy
+from analysis.selection.stacking import Stack
+from analysis.selection.tallies import PlainTallies, tallies
+from analysis.selection.weights import Weights
+from analysis.subsets.reference import mask_of
+from analysis.subsets.table import SubsetTable
+from ensemble.errors import BadInput, nearest
+
+SELECTIONS = ("best", "greedy", "weights", "stack")
+# A selection that was not asked for is shown beside the others where it takes no more than a moment.
+MOMENT = 1.0  # seconds, by estimate
+SMALL = 4_000_000  # members times samples times classes
+
+
+@dataclass(frozen=True, eq=False)
+class SelectionResult:
+    """One way to choose, what it chose on all samples, and what that is worth.
+
+    name: one of `SELECTIONS`, "member" (the best single one), "all" (nothing chosen), or "given" weights.
+    selection, held: None where nothing was chosen, held also where samples are too few.
+    apparent, score: the metric that was asked for, on all samples and held out; score is None where there is none.
+    """
+
+    name: str
+    chosen: Chosen
+    honest: HonestScore
+    selection: Selection | None
+    held: CrossValidation | None
+    apparent: float
+    score: float | None
+
+
+def selection_of(
+    name: str,
+    data: SelectionData,
+    sizes: Sequence[int],
+    metric: str = "accuracy",
+    max_size: int | None = None,
+) -> Selection:
+    """Return the way to choose called `name`, bound to the samples of `selection_data`.
+
+    best: of the subsets of these sizes; greedy: of at most `max_size` different members; "member": the best one.
+    Raises `BadInput` as `check_selection` does.
+    """
+    if name == "member":
+        return Best(data, PlainTallies(data, [1]), metric, name="member")
+    check_selection(name, data.rule.name, max_size)
+    if name == "best":
+        return Best(data, tallies(data, sizes, metric), metric, max_size)
+    if name == "greedy":
+        return Greedy(data, metric, max_size=max_size)
+    return Weights(data) if name == "weights" else Stack(data)
+
+
+def check_selection(name: str, rule: str, max_size: int | None) -> None:
+    """Raise `BadInput` for an unknown way to choose, and for one that does not go with the rule or with a budget."""
+    if name not in SELECTIONS:
+        raise BadInput(f"{name!r} is no way to choose an ensemble; {nearest(name, SELECTIONS)}.")
+    if name != "best" and rule != "mean":
+        raise BadInput(f"--select {name} combines by the arithmetic mean; leave --rule {rule} out.")
+    if name in ("weights", "stack") and max_size is not None:
+        raise BadInput(f"--select {name} has no budget; leave --max-size out, or choose by best or greedy.")
+
+
+def evaluate_selection(
+    selection: Selection, metric: str = "accuracy", progress: Callable[[int, int], None] | None = None
+) -> SelectionResult:
+    """Choose on all samples, then fold by fold, and score both."""
+    data = selection.data
+    chosen = selection.choose()
+    found, held = honest(selection, chosen, progress)
+    if metric == "accuracy":
+        return SelectionResult(selection.name, chosen, found, selection, held, found.apparent, found.score)
+    other = scored(data, held.chosen, held.folds, metric).score if held else None
+    apparent = float(chosen.scores(data, metric).mean())
+    return SelectionResult(selection.name, chosen, found, selection, held, apparent, other)
+
+
+def unchosen(name: str, data: SelectionData, ensemble: Chosen, metric: str = "accuracy") -> SelectionResult:
+    """Return where an ensemble stands that was not chosen on these samples."""
+    score = float(ensemble.scores(data, metric).mean())
+    return SelectionResult(name, ensemble, fixed(data, ensemble), None, None, score, score)
+
+
+def all_scores(result: SelectionResult, data: SelectionData, table: SubsetTable) -> dict[str, float]:
+    """Return each metric of what was chosen, on all samples, in the order of `METRICS`; NaN where the rule has none.
+
+    A subset of the table has the table's scores.
+    """
+    chosen = result.chosen
+    if result.name == "best":
+        row = table.find(mask_of(chosen.members))
+        return {name: row.score(name) for name in METRICS}
+    none = ("nll", "brier") if data.rule.floor is None else ()
+    return {name: math.nan if name in none else float(chosen.scores(data, name).mean()) for name in METRICS}
+
+
+def everyone(data: SelectionData) -> Weighted:
+    """Return the ensemble of all members."""
+    return of_members(range(data.members), data.members, data.rule)
+
+
+def beside(
+    asked: str, data: SelectionData, sizes: Sequence[int], metric: str, max_size: int | None
+) -> tuple[list[Selection], list[str]]:
+    """Return the other ways to choose that take no more than a moment, and the names of those that take longer.
+
+    The moment is estimated and not measured, so that the same predictions always give the same answer.
+    """
+    quick, slow = [], []
+    source = data.source
+    small = len(source.members) * source.samples * source.classes <= SMALL
+    for name in SELECTIONS:
+        if name == asked or (data.rule.name != "mean" and name != "best"):
+            continue
+        if max_size and name in ("weights", "stack"):
+            continue
+        if name == "best" or (small and data.samples >= FEWEST):
+            selection = selection_of(name, data, sizes, metric, max_size)
+            if selection.seconds * FOLDS * REPEATS <= MOMENT:
+                quick.append(selection)
+                continue
+        slow.append(name)
+    return quick, slow
+
+
+def against_the_best_member(selection: Selection, metric: str) -> Paired | None:
+    """Return the paired test of a selection against the best member, each chosen on the same earlier samples.
+
+    None where samples are too few.
+    """
+    data = selection.data
+    if data.samples < FEWEST:
+        return None
+    return paired(prequential(selection), prequential(selection_of("member", data, [1], metric)))
+
+
+def given(weights: Mapping[str, float], members: Sequence[str], rule: str = "mean") -> Weighted:
+    """Return the ensemble with these weights, name -> weight; members that are not named take no part.
+
+    Raises `BadInput` where a name is not among the members, a weight is negative or no number, or they do not sum to 1.
+    """
+    values = np.zeros(len(members))
+    for name, weight in weights.items():
+        if name not in members:
+            raise BadInput(f"--weights: {name!r} is not among the members joined; {nearest(name, members)}.")
+        if not 0 <= weight < np.inf:
+            raise BadInput(f"--weights: {name}={weight:g}, expected a weight of 0 or more.")
+        values[members.index(name)] = weight
+    total = float(values.sum())
+    if abs(total - 1) > 1e-6:
+        advice = f"; divide each by {total:g}" if total > 0 else ""
+        raise BadInput(f"--weights: expected weights that sum to 1 within 1e-6, found {total:.10g}{advice}.")
+    return Weighted(values / total, rule_of(rule))

@@ -1,0 +1,218 @@
+"""What a selection looks at: for each sample what every member says of the true class and of the rivals that count.
+
+Axes: M members, N samples, C classes, R pairs of a sample and a rival.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from analysis.metrics import METRICS, TOP, floored, true_probs, whole
+from analysis.rules import Rule, floored_logs, rule_of
+from analysis.stack import Block, BlockSource
+from ensemble.errors import BadInput, nearest
+
+BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
+LARGE = 10**8  # members times samples times classes from which on loading compiled code pays
+COMPILED_MEMBERS = 31  # whose sums fit into 32 bits
+
+
+@dataclass(frozen=True, eq=False)
+class SelectionData:
+    """The members' say on `rows` of a source, ready for scoring any weighted ensemble of them quickly.
+
+    source: the members' probabilities, in memory or in files. rule: how they are combined.
+    ids: str (N,), of all samples of the source. rows: int64 (n,), increasing: the samples that are looked at.
+    labels: int64 (n,).
+    own: float64 (M, n), p(y) of each member, floored at 1e-12; the NLL of a mean is -ln of their mean.
+    leads: int32 (M, R), q(y) - q(c) for each rival c that can beat y in some ensemble and that no other makes needless.
+    needs: int64 (R,), the smallest weighted sum of leads with which y beats that rival: 1 where c < y, else 0.
+    sample: int64 (R,), increasing: which of the n samples each pair belongs to.
+    counted: how many rivals ahead of y `ahead` counts rightly: 1 is enough for accuracy, top-5 takes 5.
+    """
+
+    source: BlockSource
+    rule: Rule
+    ids: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    own: np.ndarray
+    margins: np.ndarray
+    thresholds: np.ndarray
+    sample: np.ndarray
+    counted: int
+
+    @property
+    def samples(self) -> int:
+        """How many samples are looked at."""
+        return len(self.rows)
+
+    @property
+    def members(self) -> int:
+        """M."""
+        return len(self.margins)
+
+    @cached_property
+    def products(self) -> np.ndarray:
+        """Sums over the samples of the inner products of the members' errors p(c) - [c = y]: float64 (M, M).
+
+        The Brier score of a mean with weights w is w' products w / n.
+        """
+        total = np.zeros((self.members, self.members))
+        for part, probs in self.blocks():
+            errors = probs.astype(np.float64)
+            errors[:, np.arange(errors.shape[1]), self.labels[part]] -= 1
+            flat = errors.reshape(self.members, -1)
+            total += flat @ flat.T
+        return total
+
+    def only(self, chosen: np.ndarray) -> "SelectionData":
+        """Return the evidence of some of these samples. chosen: bool (n,)."""
+        pairs = chosen[self.sample]
+        place = np.cumsum(chosen) - 1
+        return replace(
+            self,
+            rows=self.rows[chosen],
+            labels=self.labels[chosen],
+            own=self.own[:, chosen],
+            margins=np.ascontiguousarray(self.margins[:, pairs]),
+            thresholds=self.thresholds[pairs],
+            sample=place[self.sample[pairs]],
+        )
+
+    def ahead(self, weights: np.ndarray) -> np.ndarray:
+        """Return how many rivals beat the true class, up to `counted`, int64 (n,): by whole-number sums.
+
+        weights: float64 (M,), not negative, summing to 1; see `fixed_point.whole`.
+        """
+        sums = -self.thresholds
+        for margin, weight in zip(self.margins, whole(weights), strict=True):
+            if weight:
+                sums = sums + np.multiply(margin, weight, dtype=np.int64)
+        return np.minimum(np.bincount(self.sample[sums < 0], minlength=self.samples), self.counted)
+
+    def scores(self, weights: np.ndarray, metric: str) -> np.ndarray:
+        """Return the numbers whose mean is the metric of the weighted ensemble, float64 (n,).
+
+        Raises `BadInput` for an unknown metric, and for NLL and Brier of a vote, which has no probabilities.
+        """
+        self.require(metric)
+        if metric in ("accuracy", "top5"):
+            return (self.ahead(weights) < (1 if metric == "accuracy" else TOP)).astype(np.float64)
+        if metric == "nll" and self.rule.name == "mean":
+            return -np.log(weights @ self.own)
+        result = np.empty(self.samples)
+        for part, probs in self.blocks():
+            result[part] = METRICS[metric].per_sample(combined(probs, weights, self.rule), self.labels[part])
+        return result
+
+    def require(self, metric: str) -> None:
+        """Raise `BadInput` for an unknown metric, or for top-5 where its rivals were not gathered."""
+        if metric not in METRICS:
+            raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
+        if metric == "top5" and self.counted < TOP:
+            raise BadInput("evidence: was gathered for accuracy; ask for top5=True.")
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Give the members' probabilities some samples at a time: which of the n, and (M, samples, C)."""
+        for block in self.source.blocks(rows_at_once(self.source)):
+            begin, end = np.searchsorted(self.rows, [block.start, block.stop])
+            if begin < end:
+                yield slice(begin, end), block.probs[:, self.rows[begin:end] - block.offset]
+
+    def probs(self) -> np.ndarray:
+        """Return the members' probabilities of all n samples at once, (M, n, C)."""
+        return np.concatenate([probs for _, probs in self.blocks()], axis=1)
+
+
+def selection_data(
+    source: BlockSource, rule: str = "mean", *, top5: bool = False, ids: np.ndarray | None = None
+) -> SelectionData:
+    """Return the evidence of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
+
+    top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
+    A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources
+    the engine's pruning leaves out those too that others dominate: what holds for subsets holds for any weights >= 0.
+    """
+    labels, kind = source.require_labels(), rule_of(rule)
+    members, n, classes = len(source.members), source.samples, source.classes
+    if ids is None:
+        ids = getattr(source, "sample_ids", np.array([str(i) for i in range(n)]))
+    loaded = "analysis.subsets.kernels" in sys.modules
+    compiled = members <= COMPILED_MEMBERS and (loaded or members * n * classes > LARGE)
+    gather = _pruned if compiled else _plain
+    own, parts = np.empty((members, n)), []
+    for block in source.blocks(rows_at_once(source)):
+        here = slice(block.start, block.stop)
+        probs = block.probs[:, block.start - block.offset : block.stop - block.offset]
+        own[:, here] = floored(true_probs(probs, labels[here]))
+        parts.append(gather(block, labels, kind, top5))
+    return SelectionData(
+        source=source,
+        rule=kind,
+        ids=ids,
+        rows=np.arange(n),
+        labels=labels,
+        own=own,
+        margins=np.concatenate([margins for margins, _, _ in parts], axis=1),
+        thresholds=np.concatenate([thresholds for _, thresholds, _ in parts]),
+        sample=np.concatenate([sample for _, _, sample in parts]),
+        counted=TOP if top5 or not compiled else 1,
+    )
+
+
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # leads, needs, sample
+
+
+def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
+    """Return a block's pairs without those that never win: q(y) - q(c) is positive for all, or >= 0 and y < c."""
+    q = rule.quantise(block.probs[:, block.start - block.offset : block.stop - block.offset])
+    y = labels[block.start : block.stop]
+    margin = (np.take_along_axis(q, y[None, :, None], axis=2) - q).astype(np.int32)
+    threshold = (np.arange(q.shape[2]) < y[:, None]).astype(np.int32)
+    counts = margin.min(axis=0) < threshold
+    counts[np.arange(len(y)), y] = False
+    return margin[:, counts], threshold[counts].astype(np.int64), np.nonzero(counts)[0] + block.start
+
+
+def _pruned(block: Block, labels: np.ndarray, rule: Rule, top5: bool) -> Pairs:
+    """Return a block's pairs as the engine prunes them; a rival that is always ahead is one that all members prefer."""
+    from analysis.subsets.prepare import prepare
+    from ensemble.machine import cores
+
+    ready = prepare(block, labels, rule, ("top5",) if top5 else ("accuracy",), cores())
+    always = ready.counts[:, 2]
+    kept = np.repeat(np.arange(len(ready)), np.diff(ready.starts))
+    added = np.repeat(np.arange(len(ready)), always)
+    sample = np.concatenate([kept, added])
+    order = np.argsort(sample, kind="stable")
+    lost = np.full((block.probs.shape[0], len(added)), -1, np.int32)
+    margins = np.concatenate([ready.rivals[:, :-1].T, lost], axis=1)[:, order]
+    thresholds = np.concatenate([-ready.rivals[:, -1].astype(np.int64), np.zeros(len(added), np.int64)])[order]
+    return np.ascontiguousarray(margins), thresholds, sample[order] + block.start
+
+
+def combined(probs: np.ndarray, weights: np.ndarray, rule: Rule) -> np.ndarray:
+    """Return the probabilities of a weighted ensemble, float64 (n, C), of its members' (M, n, C).
+
+    mean: the weighted mean. geometric: exp of the weighted mean of ln max(p, 2^-26), divided by its sum over classes.
+    Members are added in their order. Raises `BadInput` for a vote, which gives no probabilities.
+    """
+    if rule.floor is None:
+        raise BadInput("a vote gives no probabilities; combine by --rule mean or --rule geometric.")
+    total = np.zeros(probs.shape[1:])
+    for member, weight in zip(probs, weights, strict=True):
+        if weight:
+            total += weight * (member.astype(np.float64) if rule.name == "mean" else floored_logs(member))
+    if rule.name == "mean":
+        return total
+    powers = np.exp(total)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def rows_at_once(source: BlockSource) -> int:
+    """Return how many samples of a source are held at once."""
+    return max(1, BLOCK_NUMBERS // (len(source.members) * source.classes))

@@ -1,0 +1,183 @@
+"""The two ways through the subsets: all of them as numbers of M bits, or the combinations of a few sizes.
+
+A way cuts its subsets into parts that are short tasks of their own, and lays its results out in an order of its own,
+its raw order, of which `arrange` makes the one of increasing masks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from analysis.subsets.brier import quadratic_forms
+from analysis.subsets.combinations import (
+    count_wrong_after,
+    firsts_of,
+    log_sums_after,
+    masks_of,
+    prefixes_of,
+    quadratic_forms_after,
+)
+from analysis.subsets.kernels import LOW, count_wrong, split_bits
+from analysis.subsets.nll import log_sums
+from analysis.subsets.prepare import Question
+from analysis.subsets.table import count_subsets, sizes_of
+
+MOST_BITS = 30  # members of a full lattice: 2^30 counts take 8 GiB
+# A subset costs about so many times more where combinations are enumerated.
+DEARER = 16
+PART = 2**14  # combinations of a part
+
+
+class Walk(Protocol):
+    """A way through some subsets."""
+
+    @property
+    def raw(self) -> int:
+        """How many numbers its raw order has."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[slice]:
+        """Where its raw order is cut."""
+        ...
+
+    @property
+    def masks(self) -> np.ndarray:
+        """The subsets' masks, uint64, increasing."""
+        ...
+
+    def arrange(self, raw: np.ndarray) -> np.ndarray:
+        """Return numbers in raw order in the order of increasing masks."""
+        ...
+
+    def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
+        """Count the wrong among order[begin:end] for the subsets of a part: int32 (len,), raw order."""
+        ...
+
+    def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
+        """Add to out (raw,) the part's sums of ln(sum of p(y)) over samples: true (n, M)."""
+        ...
+
+    def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
+        """Write to out (raw,) the part's sums over each subset's entries of gram (M, M)."""
+        ...
+
+
+class FullLattice:
+    """All subsets of M members; raw order is that of masks, from the empty one on."""
+
+    def __init__(self, members: int, sizes: Sequence[int]) -> None:
+        self.members = members
+        self.low, self.middle, high = split_bits(members)
+        self.raw = 2**members
+        self.block = 2 ** (self.low + self.middle)
+        self.parts = [slice(i * self.block, (i + 1) * self.block) for i in range(2**high)]
+        self.sizes = sizes
+
+    @cached_property
+    def _chosen(self) -> np.ndarray | slice:
+        if len(self.sizes) == self.members:
+            return slice(1, None)
+        return np.flatnonzero(np.isin(sizes_of(np.arange(self.raw, dtype=np.uint64)), self.sizes))
+
+    @property
+    def masks(self) -> np.ndarray:
+        """The subsets' masks, uint64, increasing."""
+        if isinstance(self._chosen, slice):
+            return np.arange(1, self.raw, dtype=np.uint64)
+        return self._chosen.astype(np.uint64)
+
+    def arrange(self, raw: np.ndarray) -> np.ndarray:
+        """Return numbers in raw order in the order of increasing masks."""
+        return raw[self._chosen]
+
+    def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
+        """Count the wrong for a part; see `Walk`."""
+        wrong = np.zeros((1, 2**self.middle, 2**self.low), np.int32)
+        q = question
+        count_wrong(q.rivals, q.starts, q.ends, q.limits, q.order, begin, end, self.low, self.middle, part, wrong)
+        return wrong.reshape(-1)
+
+    def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
+        """Add a part's sums of logarithms; see `Walk`."""
+        blocks = out[self.parts[part]].reshape(1, 2**self.middle, 2**self.low)
+        log_sums(true, self.low, self.middle, part, blocks)
+
+    def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
+        """Write a part's quadratic forms; see `Walk`."""
+        quadratic_forms(gram, self.low, part << self.middle, out[self.parts[part]].reshape(-1, 2**self.low))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Prefixes of one size, and the slice of the raw order their subsets take."""
+
+    prefixes: np.ndarray
+    where: slice
+
+
+class Combinations:
+    """The subsets of a few sizes; raw order is by size, then lexicographic."""
+
+    def __init__(self, members: int, sizes: Sequence[int]) -> None:
+        self.members = members
+        self.raw = count_subsets(members, sizes)
+        self._runs: list[_Run] = []
+        at = 0
+        for k in sizes:
+            prefixes = prefixes_of(members, k)
+            ends = np.cumsum(members - firsts_of(prefixes))
+            cuts = np.unique(np.searchsorted(ends, np.arange(PART, ends[-1] + PART, PART), side="left") + 1)
+            begin = 0
+            for cut in np.minimum(cuts, len(prefixes)).tolist():
+                if cut > begin:
+                    stop = at + int(ends[cut - 1])
+                    start = at + (int(ends[begin - 1]) if begin else 0)
+                    self._runs.append(_Run(prefixes[begin:cut], slice(start, stop)))
+                    begin = cut
+            at += int(ends[-1])
+        self.parts = [run.where for run in self._runs]
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(self._masks, kind="stable")
+
+    @cached_property
+    def _masks(self) -> np.ndarray:
+        return np.concatenate([masks_of(run.prefixes, self.members) for run in self._runs])
+
+    @property
+    def masks(self) -> np.ndarray:
+        """The subsets' masks, uint64, increasing."""
+        return self._masks[self._order]
+
+    def arrange(self, raw: np.ndarray) -> np.ndarray:
+        """Return numbers in raw order in the order of increasing masks."""
+        return raw[self._order]
+
+    def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
+        """Count the wrong for a part; see `Walk`."""
+        run, q = self._runs[part], question
+        wrong = np.zeros(run.where.stop - run.where.start, np.int32)
+        count_wrong_after(q.rivals, q.starts, q.ends, q.limits, q.order, begin, end, run.prefixes, wrong)
+        return wrong
+
+    def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
+        """Add a part's sums of logarithms; see `Walk`."""
+        run = self._runs[part]
+        log_sums_after(true, run.prefixes, out[run.where])
+
+    def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
+        """Write a part's quadratic forms; see `Walk`."""
+        run = self._runs[part]
+        quadratic_forms_after(gram, run.prefixes, out[run.where])
+
+
+def walk_through(members: int, sizes: Sequence[int]) -> Walk:
+    """Choose the way that is less work; `sizes` are increasing and lie in 1..members."""
+    if members <= LOW or (members <= MOST_BITS and DEARER * count_subsets(members, sizes) >= 2**members):
+        return FullLattice(members, sizes)
+    return Combinations(members, sizes)

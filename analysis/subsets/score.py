@@ -1,0 +1,79 @@
+"""Every subset's scores, by whichever way is faster: the plain one for small jobs, the engine for all others."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analysis.metrics import METRICS
+from analysis.rules import rule_of
+from analysis.stack import BlockSource, PredictionStack, stack_arrays
+from analysis.subsets.reference import MAX_SUBSETS
+from analysis.subsets.reference import subset_table as plain_table
+from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
+
+# Seen on one core: what the plain way takes for a subset, and for each of its probabilities.
+SECONDS_PER_SUBSET = 5e-5
+SECONDS_PER_NUMBER = {"mean": 1.5e-9, "geometric": 4e-8, "vote": 1.5e-9}
+# The engine loads its compiled code in about half a second, and compiles it, once, in about ten. The choice hangs on
+# the job alone, never on what was loaded or compiled before: the last bits of NLL and Brier differ between the ways.
+PLAIN_SECONDS = 1.0
+
+
+def subset_table(
+    source: BlockSource,
+    sizes: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+    rule: str = "mean",
+    metrics: Sequence[str] = tuple(METRICS),
+    threads: int | None = None,
+) -> SubsetTable:
+    """Score every subset whose number of members is in `sizes`, under one of `analysis.rules`.
+
+    source: a `PredictionStack`, an `analysis.stack.ArraySource`, or files that are read block by block.
+    The table is the same to the bit in its counts whichever way it is made, and within 1e-12 in NLL and Brier;
+    `analysis.subsets.reference` defines them. progress is told samples done, and all. threads: as many as there are
+    cores unless told. Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
+    """
+    if isinstance(source, PredictionStack) and plain_is_faster(
+        source, check_sizes(sizes, len(source.members)), rule_of(rule).name
+    ):
+        return plain_table(source, sizes, progress, rule=rule)
+    from analysis.subsets.engine import lattice_table
+
+    return lattice_table(source, sizes, rule, metrics, progress, threads)
+
+
+def plain_is_faster(source: BlockSource, sizes: Sequence[int], rule: str = "mean") -> bool:
+    """Say whether the plain way, or little more, is done before the engine has begun."""
+    subsets = count_subsets(len(source.members), sizes)
+    seconds = subsets * (SECONDS_PER_SUBSET + SECONDS_PER_NUMBER[rule] * source.samples * source.classes)
+    return subsets <= MAX_SUBSETS and seconds < PLAIN_SECONDS
+
+
+def is_compiled() -> bool:
+    """Say whether compiled code of the kernels is kept on disk, where it is looked for first."""
+    beside = Path(__file__).parent / "lattice" / "__pycache__"
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or beside)
+    return next(folder.rglob("kernels.count_wrong-*.nbi"), None) is not None
+
+
+def combine(
+    probs: np.ndarray | Sequence[np.ndarray],
+    labels: np.ndarray | Sequence[int],
+    members: Sequence[str] | None = None,
+    sizes: Iterable[int] | None = None,
+    rule: str = "mean",
+) -> SubsetTable:
+    """Return the scores of every subset of the members, or of those with one of `sizes` members.
+
+    probs: (M, N, C) in floating point, or M arrays (N, C); rows finite, >= 0, summing to 1 within 1e-4 (of float16,
+    2e-2, and renormalised). They are rounded to float32, as files hold them.
+    labels: whole numbers (N,), the column of each sample's true class.
+    members: M names; m-0, m-1 ... where there are none. Bit i of a mask is the i-th name in natural order.
+    rule: "mean", "geometric" or "vote", see `analysis.rules`.
+    Raises `BadInput` naming the member and the row that do not hold.
+    """
+    stack = stack_arrays(probs, labels, members)
+    return subset_table(stack, list(range(1, len(stack.members) + 1) if sizes is None else sizes), rule=rule)

@@ -1,0 +1,148 @@
+"""From prepared samples to numbers for every subset: each a sum over samples, cut into short tasks."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from threading import Lock
+
+import numpy as np
+
+from analysis.rules import floored_logs
+from analysis.stack import BlockSource
+from analysis.subsets.brier import add_up, unpacked
+from analysis.subsets.enumeration import Walk
+from analysis.subsets.kernels import decide
+from analysis.subsets.nll import CHUNK, add_sums
+from analysis.subsets.prepare import Prepared, Question
+from analysis.subsets.threads import run_all
+
+Tick = Callable[[float], None]
+RIVALS = 2**16  # of a task: with a part's subsets a tenth of a second or so
+GEOMETRIC_ROWS = 128
+
+
+def count_wrong(walk: Walk, question: Question, threads: int, tick: Tick | None = None) -> np.ndarray:
+    """Count for every subset the samples it has wrong: int64 (raw,). `tick` is told the share that is done."""
+    wrong = np.full(walk.raw, question.wrong, np.int64)
+    lock = Lock()
+
+    def task(part: int, begin: int, end: int) -> None:
+        found = walk.count_wrong(part, question, begin, end)
+        with lock:
+            wrong[walk.parts[part]] += found
+
+    edges = _pieces(question, len(walk.parts), threads)
+    total = (len(edges) - 1) * len(walk.parts)
+    if not total:
+        return wrong
+    run_all(
+        (partial(task, part, begin, end) for begin, end in pairwise(edges)
+         for part in range(len(walk.parts))),
+        threads,
+        tick and (lambda done: tick(done / total)),
+    )  # fmt: skip
+    return wrong
+
+
+def _pieces(question: Question, parts: int, threads: int) -> list[int]:
+    """Return where to cut the order of samples: short tasks, and enough of them for the threads."""
+    rivals = np.cumsum((question.ends - question.starts)[question.order])
+    if not len(rivals):
+        return [0]
+    pieces = max(int(rivals[-1]) // RIVALS + 1, -(-4 * threads // parts) if len(rivals) > 64 else 1)
+    cuts = np.searchsorted(rivals, np.linspace(0, rivals[-1], pieces + 1)[1:-1])
+    return np.unique([0, *cuts, len(rivals)]).tolist()
+
+
+def add_log_sums(walk: Walk, true: np.ndarray, out: np.ndarray, threads: int, tick: Tick | None = None) -> None:
+    """Add to out (raw,) each subset's sum of ln(sum of p(y)) over at most CHUNK samples: true (n, M)."""
+    total = len(walk.parts)
+    run_all(
+        (partial(walk.log_sums, part, true, out) for part in range(total)),
+        threads,
+        tick and (lambda done: tick(done / total)),
+    )
+
+
+def log_sums(walk: Walk, true: np.ndarray, threads: int, tick: Tick | None = None) -> np.ndarray:
+    """Return each subset's sum of ln(sum of p(y)) over all samples, float64 (raw,): true (n, M)."""
+    out = np.zeros(walk.raw)
+    starts = range(0, len(true), CHUNK)
+    for i, start in enumerate(starts):
+        step = tick and (lambda share, i=i: tick((i + share) / len(starts)))
+        add_log_sums(walk, np.ascontiguousarray(true[start : start + CHUNK]), out, threads, step)
+    return out
+
+
+def gram(products: np.ndarray, members: int) -> np.ndarray:
+    """Return the errors' Gram matrix, float64 (M, M), summed over samples: products (n, pairs).
+
+    Sums of CHUNK samples are formed, then added, so that it does not matter in what portions samples came.
+    """
+    total = np.zeros(products.shape[1])
+    for start in range(0, len(products), CHUNK):
+        total += chunk_sum(products[start : start + CHUNK])
+    return unpacked(total, members)
+
+
+def chunk_sum(products: np.ndarray) -> np.ndarray:
+    """Return the sum of at most CHUNK rows (n, pairs), added in their order."""
+    out = np.zeros(products.shape[1])
+    add_up(np.ascontiguousarray(products), out)
+    return out
+
+
+def forms(walk: Walk, matrix: np.ndarray, threads: int) -> np.ndarray:
+    """Return the sum of the entries of each subset's part of a symmetric matrix (M, M): float64 (raw,)."""
+    out = np.zeros(walk.raw)
+    run_all((partial(walk.forms, part, matrix, out) for part in range(len(walk.parts))), threads)
+    return out
+
+
+def geometric_sums(
+    source: BlockSource,
+    labels: np.ndarray,
+    sizes: Sequence[int],
+    rows: int,
+    threads: int,
+    times: np.ndarray | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each subset's sums of NLL and of Brier under the geometric mean: two float64 (2^M,), by mask.
+
+    Reads the source once more, `rows` samples at a time; times: int64 (N,), how often each counts; once if None.
+    """
+    members = len(source.members)
+    nll, brier = np.zeros(2**members), np.zeros(2**members)
+
+    def task(logs: np.ndarray, own: np.ndarray, size: int) -> None:
+        add_sums(np.exp(logs / size), own, size, nll, brier)
+
+    for block in source.blocks(rows):
+        for start in range(block.start, block.stop, GEOMETRIC_ROWS):
+            stop = min(start + GEOMETRIC_ROWS, block.stop)
+            take = np.arange(start, stop)
+            take = take if times is None else np.repeat(take, times[take])
+            if len(take):
+                logs, own = floored_logs(block.probs[:, take - block.offset]), labels[take]
+                run_all((partial(task, logs, own, size) for size in sizes), threads)
+            if progress:
+                progress(stop, source.samples)
+    return nll, brier
+
+
+def right_of(masks: np.ndarray, held: Prepared) -> np.ndarray:
+    """Return which samples the subsets with these masks, uint64 (S,), have right: bool (S, n)."""
+    right = np.ones((len(masks), len(held)), np.bool_)
+    decide(held.rivals, held.starts, held.counts[:, 0], masks, right)
+    return right
+
+
+def correct_by_class(masks: np.ndarray, held: Prepared, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Count for each mask and class the samples that are right: int64 (S, C)."""
+    counts = np.empty((len(masks), classes), np.int64)
+    step = max(1, 2**26 // len(held))
+    for start in range(0, len(masks), step):
+        for i, row in enumerate(right_of(masks[start : start + step], held), start):
+            counts[i] = np.bincount(labels[row], minlength=classes)
+    return counts

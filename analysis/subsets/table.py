@@ -1,0 +1,358 @@
+"""Every subset's scores as one value: what `analysis.subsets.reference` computes and everything after it reads."""
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from analysis.metrics import METRICS
+from ensemble.errors import BadInput, nearest
+from ensemble.importing.parquet import require_parquet, write_parquet
+from ensemble.study.atomic import replacing
+from ensemble.study.html_repr import html_table, percent
+
+# Floating-point scores that are closer than this count as equal, so that which subset is chosen does not hang
+# on the order in which its members were added.
+TIE = 1e-12
+
+
+@dataclass(frozen=True)
+class Subset:
+    """One subset's row of the table: counts are exact; accuracy and top5 are fractions, nll is in nats."""
+
+    mask: int
+    members: tuple[str, ...]
+    size: int
+    correct: int
+    accuracy: float
+    top5: float
+    nll: float
+    brier: float
+
+    def score(self, metric: str) -> float:
+        """Return the score called `metric`."""
+        return float(getattr(self, metric))
+
+
+@dataclass(frozen=True)
+class SizeSummary:
+    """All subsets of one size k together; `best` is the best of them by the metric that was asked for."""
+
+    k: int
+    subsets: int
+    mean_accuracy: float
+    min_accuracy: float
+    max_accuracy: float
+    mean_top5: float
+    mean_nll: float
+    mean_brier: float
+    best: Subset
+
+
+@dataclass(frozen=True, eq=False)
+class SubsetTable:
+    """Scores of S subsets of M members on N samples and C classes, in increasing order of their masks.
+
+    masks: uint64 (S,); bit i stands for members[i].
+    correct, top5: int64 (S,), how many samples are right, and right among the five.
+    nll, brier: float64 (S,), means over the samples.
+    members: M names in natural order; samples, classes: N and C; split: what was scored.
+    floored: how many of the M * N member probabilities of the true class were raised to 1e-12 for the NLL.
+    rule: how members are combined, see `analysis.rules`; "mean" is soft voting.
+    without: metrics that were not computed, whose scores are NaN; nll and brier are NaN where the rule has none.
+    """
+
+    masks: np.ndarray
+    correct: np.ndarray
+    top5: np.ndarray
+    nll: np.ndarray
+    brier: np.ndarray
+    members: tuple[str, ...]
+    samples: int
+    classes: int
+    split: str
+    floored: int = 0
+    rule: str = "mean"
+    without: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        s = len(self.masks)
+        if self.masks.dtype != np.uint64 or s == 0 or not (self.masks[1:] > self.masks[:-1]).all():
+            raise BadInput("subset table: expected at least one mask, uint64 and increasing.")
+        if self.masks[0] == 0 or int(self.masks[-1]) >> len(self.members):
+            raise BadInput(f"subset table: masks must lie in 1..{2 ** len(self.members) - 1}.")
+        for name, kind in (("correct", np.int64), ("top5", np.int64), ("nll", np.float64), ("brier", np.float64)):
+            column = getattr(self, name)
+            if column.shape != (s,) or column.dtype != kind:
+                raise BadInput(f"subset table: {name} must be {np.dtype(kind)} ({s},), found {column.dtype}.")
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """How many members each subset has, int64 (S,)."""
+        return sizes_of(self.masks)
+
+    def scores(self, metric: str) -> np.ndarray:
+        """Return a metric of every subset, float64 (S,); accuracy and top5 as fractions."""
+        if metric not in METRICS:
+            raise BadInput(f"{metric!r} is no metric; {nearest(metric, METRICS)}.")
+        if metric in self.without:
+            return np.broadcast_to(np.float64("nan"), len(self))
+        if metric in ("accuracy", "top5"):
+            return (self.correct if metric == "accuracy" else self.top5) / self.samples
+        return self.nll if metric == "nll" else self.brier
+
+    def members_of(self, mask: int) -> tuple[str, ...]:
+        """Return the names of a subset's members, in natural order."""
+        return tuple(name for i, name in enumerate(self.members) if int(mask) >> i & 1)
+
+    def indices_of(self, mask: int) -> tuple[int, ...]:
+        """Return the positions of a subset's members, increasing."""
+        return tuple(i for i in range(len(self.members)) if int(mask) >> i & 1)
+
+    def subset(self, row: int) -> Subset:
+        """Return one row of the table."""
+        members = self.members_of(int(self.masks[row]))
+        return Subset(
+            mask=int(self.masks[row]),
+            members=members,
+            size=len(members),
+            correct=int(self.correct[row]),
+            accuracy=int(self.correct[row]) / self.samples,
+            top5=math.nan if "top5" in self.without else int(self.top5[row]) / self.samples,
+            nll=float(self.nll[row]),
+            brier=float(self.brier[row]),
+        )
+
+    def rows(self) -> list[Subset]:
+        """Return every subset, in increasing mask."""
+        return [self.subset(i) for i in range(len(self))]
+
+    def find(self, mask: int) -> Subset:
+        """Return the subset with this mask; raise `BadInput` where the table does not hold it."""
+        row = int(np.searchsorted(self.masks, np.uint64(mask)))
+        if row == len(self) or int(self.masks[row]) != mask:
+            raise BadInput(f"subset table: holds no subset of {' + '.join(self.members_of(mask)) or 'no members'}.")
+        return self.subset(row)
+
+    def best(self, metric: str = "accuracy", max_size: int | None = None) -> Subset:
+        """Return the best subset of at most `max_size` members.
+
+        Of equally good ones it is the one with fewer members, then with lower NLL, then with the lower mask.
+        """
+        return self.subset(self._best_of(np.arange(len(self)), metric, max_size))
+
+    def _best_of(self, rows: np.ndarray, metric: str, max_size: int | None = None) -> int:
+        scores, sizes = self.scores(metric), self.sizes
+        if max_size is not None:
+            rows = rows[sizes[rows] <= max_size]
+            if not rows.size:
+                raise BadInput(
+                    f"no subset has {max_size} members or fewer: the smallest that was scored has {int(sizes.min())}; "
+                    "raise --max-size or lower --k."
+                )
+        if np.isnan(scores[rows[0]]):
+            raise BadInput(
+                f"{METRICS[metric].title} was not computed for these {len(self):,} subsets, or the rule {self.rule!r} "
+                "has none; choose by accuracy."
+            )
+        best = scores[rows].max() if METRICS[metric].higher_is_better else scores[rows].min()
+        rows = rows[np.abs(scores[rows] - best) <= TIE]
+        rows = rows[sizes[rows] == sizes[rows].min()]
+        if not np.isnan(self.nll[rows[0]]):
+            rows = rows[self.nll[rows] <= self.nll[rows].min() + TIE]
+        return int(rows[0])
+
+    def by_size(self, metric: str = "accuracy") -> list[SizeSummary]:
+        """Return a summary for each size k in the table, in increasing k; `metric` decides the best of each."""
+        sizes = self.sizes
+        summaries = []
+        for k in np.unique(sizes):
+            rows = np.flatnonzero(sizes == k)
+            correct, decisions = self.correct[rows], len(rows) * self.samples
+            summaries.append(
+                SizeSummary(
+                    k=int(k),
+                    subsets=len(rows),
+                    mean_accuracy=int(correct.sum()) / decisions,
+                    min_accuracy=int(correct.min()) / self.samples,
+                    max_accuracy=int(correct.max()) / self.samples,
+                    mean_top5=math.nan if "top5" in self.without else int(self.top5[rows].sum()) / decisions,
+                    mean_nll=float(self.nll[rows].mean()),
+                    mean_brier=float(self.brier[rows].mean()),
+                    best=self.subset(self._best_of(rows, metric)),
+                )
+            )
+        return summaries
+
+    def single_best(self, metric: str = "accuracy") -> Subset:
+        """Return the best member alone; raise `BadInput` where the table holds no subset of size 1."""
+        if int(self.sizes.min()) != 1:
+            raise BadInput("subset table: holds no single members to compare with; score size 1 too.")
+        return self.best(metric, max_size=1)
+
+    def gain(self, subset: Subset, metric: str = "accuracy") -> float:
+        """Return how much better a subset is than its own best member, positive where it is better.
+
+        Raises `BadInput` where the table does not hold its members as subsets of size 1.
+        """
+        alone = [self.find(1 << i).score(metric) for i in self.indices_of(subset.mask)]
+        pick = max if METRICS[metric].higher_is_better else min
+        return METRICS[metric].advantage(subset.score(metric), pick(alone))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (s.k, s.subsets, *map(percent, (s.mean_accuracy, s.min_accuracy, s.max_accuracy)),
+             name_set(s.best.members, self.members))
+            for s in self.by_size()
+        ]  # fmt: skip
+        return html_table(
+            f"{len(self):,} subsets of {len(self.members)} members on {self.split}, {self.samples:,} samples",
+            ("k", "subsets", "mean %", "lowest %", "highest %", "the best of them"),
+            rows,
+            "The best were chosen and are scored on the same samples, which flatters them.",
+        )
+
+
+def columns(table: SubsetTable, rows: slice = slice(None)) -> dict[str, np.ndarray]:
+    """Return the table, or some of its rows, as named columns, as files hold it: one row a subset.
+
+    mask uint64, members str (joined with +), size and correct int64, accuracy, top5, nll and brier float64.
+    """
+    return {
+        "mask": table.masks[rows],
+        "members": np.array(_joined_names(table.members, table.masks[rows]), dtype=np.str_),
+        "size": table.sizes[rows],
+        "correct": table.correct[rows],
+        "accuracy": table.scores("accuracy")[rows],
+        "top5": table.scores("top5")[rows],
+        "nll": table.nll[rows],
+        "brier": table.brier[rows],
+    }
+
+
+def _joined_names(members: Sequence[str], masks: np.ndarray) -> list[str]:
+    """Return each subset's members joined with +, looked up by twelve bits of the mask at a time."""
+    joined = [""] * len(masks)
+    for first in range(0, len(members), 12):
+        names = members[first : first + 12]
+        known = [""]
+        for name in names:
+            known += [f"{before}+{name}" if before else name for before in known]
+        words = (masks >> np.uint64(first) & np.uint64(4095)).tolist()
+        parts = [known[word] for word in words]
+        joined = [f"{a}+{b}" if a and b else a or b for a, b in zip(joined, parts, strict=True)]
+    return joined
+
+
+def name_set(chosen: Sequence[str], members: Sequence[str]) -> str:
+    """Return the names of a subset in short: "all 6", "all but m3-2", "m3-0 + m3-4"; a common stem is written once.
+
+    `chosen` and `members` in the same order.
+    """
+    left_out = [name for name in members if name not in chosen]
+    if not left_out and len(members) > 1:
+        return f"all {len(members)}"
+    if len(left_out) == 1 and len(members) > 3:
+        return f"all but {left_out[0]}"
+    stems = {name.rpartition("-")[0] for name in chosen}
+    if len(chosen) > 2 and len(stems) == 1 and "" not in stems:
+        return f"{stems.pop()}-{{{', '.join(name.rpartition('-')[2] for name in chosen)}}}"
+    return " + ".join(chosen)
+
+
+MAX_MEMBERS = 64  # bits of a mask
+
+
+def check_sizes(sizes: Iterable[int], members: int) -> list[int]:
+    """Return the sizes in increasing order, each once; raise `BadInput` where one is outside 1..M or M is too large."""
+    wanted = sorted({int(k) for k in sizes})
+    if not wanted or wanted[0] < 1 or wanted[-1] > members:
+        found = ", ".join(str(k) for k in wanted if not 1 <= k <= members) or "none"
+        raise BadInput(f"a subset of {members} members has 1 to {members} of them, found size {found}.")
+    if members > MAX_MEMBERS:
+        raise BadInput(f"{members} members are more than the {MAX_MEMBERS} a mask holds; name fewer with --members.")
+    return wanted
+
+
+def count_subsets(members: int, sizes: Sequence[int]) -> int:
+    """Return how many subsets of these sizes there are, exactly."""
+    return sum(math.comb(members, k) for k in sizes)
+
+
+def sizes_of(masks: np.ndarray) -> np.ndarray:
+    """Return how many bits are set in each mask: uint64 (S,) -> int64 (S,)."""
+    table = np.zeros(2**16, np.uint8)
+    for bit in range(16):
+        table[2**bit : 2 ** (bit + 1)] = table[: 2**bit] + 1
+    words = np.ascontiguousarray(masks, dtype=np.uint64).view(np.uint16).reshape(len(masks), 4)
+    total = np.zeros(len(masks), np.int64)
+    for word in words.T:
+        total += table[word]
+    return total
+
+
+Blocks = Iterator[Mapping[str, np.ndarray]]
+ROWS = 2**16  # that are turned into text and written at a time
+
+
+def write_subset_table(path: Path, table: SubsetTable) -> None:
+    """Write one row a subset, in increasing mask, whole or not at all; the columns are those of `table.columns`.
+
+    Raises `BadInput` as `check_table_path` does, `StorageError` where the file cannot be written.
+    """
+    check_table_path(path)
+    attributes = {
+        "split": table.split,
+        "rule": table.rule,
+        "samples": table.samples,
+        "classes": table.classes,
+        "all_members": "+".join(table.members),
+    }
+    blocks = (columns(table, slice(start, start + ROWS)) for start in range(0, len(table), ROWS))
+    _WRITERS[path.suffix.lower()](path, blocks, len(table), attributes)
+
+
+def check_table_path(path: Path) -> None:
+    """Raise `BadInput` where the name has no known ending, is a folder, or needs a package that is missing."""
+    if path.suffix.lower() not in _WRITERS:
+        raise BadInput(f"{path}: a table's name must end in {', '.join(_WRITERS)}; for example {path.stem}.csv.")
+    if path.is_dir():
+        raise BadInput(f"{path}: is a folder; name a file for the table.")
+    if path.suffix.lower() == ".parquet":
+        require_parquet()
+
+
+def _write_csv(path: Path, blocks: Blocks, _rows: int, _attributes: Mapping[str, object]) -> None:
+    """Write CSV as RFC 4180 has it; floating-point numbers in the fewest digits that read back the same."""
+    # Names hold letters, digits, _ and - only, so a spreadsheet finds nothing in them that it could call.
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for i, content in enumerate(blocks):
+            if i == 0:
+                writer.writerow(content)
+            writer.writerows(zip(*(column.tolist() for column in content.values()), strict=True))
+
+
+def _write_h5(path: Path, blocks: Blocks, rows: int, attributes: Mapping[str, object]) -> None:
+    from ensemble.study.prediction_files import write_table_blocks
+
+    # No subset's members take more room than all of them joined.
+    write_table_blocks(path, blocks, rows, {"members": len(str(attributes["all_members"]))}, attributes)
+
+
+def _write_parquet(path: Path, blocks: Blocks, _rows: int, attributes: Mapping[str, object]) -> None:
+    write_parquet(path, blocks, attributes)
+
+
+_WRITERS: dict[str, Callable[[Path, Blocks, int, Mapping[str, object]], None]] = {
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+    ".h5": _write_h5,
+}

@@ -1,0 +1,20 @@
+"""Trains image classifiers and keeps their predictions: datasets, models, training, inference, the study folder."""
+
+from .datasets import load_dataset as load_dataset
+from .errors import BadInput as BadInput
+from .errors import KofnError as KofnError
+from .errors import StorageError as StorageError
+from .importing.parse import import_files as import_files
+from .inference.predictor import TrainedMember as TrainedMember
+from .study.history import Epoch as Epoch
+from .study.history import History as History
+from .study.history import read_history as read_history
+from .study.predictions import Predictions as Predictions
+from .study.recipe import Plan as Plan
+from .study.recipe import Recipe as Recipe
+from .study.split import Dataset as Dataset
+from .study.split import Split as Split
+from .study.study import Study as Study
+from .study.study import StudyConfig as StudyConfig
+
+__all__: list[str]

@@ -1,0 +1,163 @@
+"""Imported predictions on their way into a study: all of them fit and are written, or none is."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ensemble.errors import BadInput
+from ensemble.importing.parse import Classes, Imported, sorted_classes
+from ensemble.study.prediction_files import Rows, read_rows
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import SplitConfig, Study, StudyConfig, ids_digest
+
+
+def study_classes(root: Path) -> Classes | None:
+    """Return the classes a study pins, in sorted order of their ids; None where no study was begun."""
+    if not Study.exists(root):
+        return None
+    config = Study.open(root).config
+    return sorted_classes(config.class_ids, config.class_names)
+
+
+def admit(root: Path, imported: Sequence[Imported], *, force: bool = False) -> tuple[list[Path], list[str]]:
+    """Write imported predictions into the study at `root`, begun where there is none; all are checked first.
+
+    Returns their files and what one should be warned of. force: replace imported members of the same name.
+    Raises `BadInput` where one does not fit the study or another one, and `StorageError` where one cannot be
+    written; then those written before it are taken away again, and what was replaced stays replaced.
+    """
+    study = Study.open(root) if Study.exists(root) else Study(root, _pin(imported[0]))
+    _check_names(study, imported, force)
+    warnings = _check_rows(study, imported)
+    splits = _splits(study.config, imported)
+    paths = []
+    with contextlib.ExitStack() as undo:
+        if not Study.exists(root):
+            undo.callback(_remove, root / "study.toml")
+            Study.create(root, study.config)
+        if splits != study.config.splits:
+            study = study.with_config(splits=splits)
+        for one in imported:
+            path = study.predictions_path(one.predictions.member, one.predictions.split)
+            if not path.exists():
+                undo.callback(_remove, path)
+            paths.append(study.write(one.predictions))
+        undo.pop_all()
+    return paths, warnings
+
+
+def _remove(path: Path) -> None:
+    """Take a file away; where that fails too, the error that made us do it is the one to tell."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _pin(first: Imported) -> StudyConfig:
+    """Return what a study begun with this file pins: its classes; the images are not known."""
+    classes = sorted_classes(first.predictions.class_ids, first.predictions.class_names)
+    return StudyConfig(data="imported", source=None, fingerprint=None, class_ids=classes.ids, class_names=classes.names)
+
+
+def _splits(config: StudyConfig, imported: Sequence[Imported]) -> Mapping[str, SplitConfig]:
+    """Return the study's splits with those that are new; one with images has its own and keeps them."""
+    splits = dict(config.splits)
+    for one in imported if config.source is None else ():
+        p = one.predictions
+        digest = ids_digest(p.sample_ids, p.labels, p.class_ids)
+        splits.setdefault(p.split, SplitConfig(len(p), digest, f"imported first from {one.file.name}"))
+    return splits
+
+
+def _check_names(study: Study, imported: Sequence[Imported], force: bool) -> None:
+    seen: dict[tuple[str, str], Path] = {}
+    for one in imported:
+        member, split = one.predictions.member, one.predictions.split
+        if (member, split) in seen:
+            raise BadInput(
+                f"{one.file} and {seen[member, split]}: both would become member {member!r} for split {split!r}; "
+                "import them one by one with --member NAME."
+            )
+        seen[member, split] = one.file
+        if study.member_dir(member).exists():
+            raise BadInput(
+                f"{one.file}: member {member!r} was trained in {study.root} and cannot be replaced by an import; "
+                "choose another name with --member NAME."
+            )
+        path = study.predictions_path(member, split)
+        if path.exists() and not force:
+            raise BadInput(
+                f"{one.file}: member {member!r} is there already for split {split!r} ({path}); "
+                "choose another name with --member NAME, or replace it with --force."
+            )
+
+
+def _check_rows(study: Study, imported: Sequence[Imported]) -> list[str]:
+    """Compare each one's classes, samples and labels with the study's members and with one another."""
+    warnings = []
+    replaced = {(one.predictions.member, one.predictions.split) for one in imported}
+    known: dict[str, list[Rows | Predictions]] = {}
+    for one in imported:
+        p = one.predictions
+        if set(p.class_ids) != set(study.config.class_ids):
+            raise BadInput(
+                f"{one.file}: expected the {len(study.config.class_ids)} classes of {study.root} "
+                f"({_some(study.config.class_ids)}), found {len(p.class_ids)} ({_some(p.class_ids)}); "
+                "name the columns with --classes, or name another study."
+            )
+        if p.split not in known:
+            names = [name for name in study.members(p.split) if (name, p.split) not in replaced]
+            known[p.split] = [read_rows(study.predictions_path(name, p.split)) for name in names]
+        told = None
+        for other in known[p.split]:
+            told = _compare(one, other) or told
+        warnings += [told] if told else []
+        known[p.split].append(p)
+    return warnings
+
+
+def _compare(one: Imported, other: Rows | Predictions) -> str | None:
+    """Return a warning where some samples are not shared; raise `BadInput` where the two can never be joined."""
+    p, where = one.predictions, f"{one.file}: against member {other.member!r} of split {other.split!r}"
+    if p.ids_given != other.ids_given:
+        there, here = ("sample ids", "row numbers") if other.ids_given else ("row numbers", "sample ids")
+        raise BadInput(
+            f"{where}: expected {there} as there, found {here}, so rows cannot be matched; "
+            f"{'give this file --ids FILE' if other.ids_given else 'import that member again with --ids FILE'}."
+        )
+    if not p.ids_given and len(p.sample_ids) != len(other.sample_ids):
+        raise BadInput(
+            f"{where}: expected {len(other.sample_ids)} rows, found {len(p.sample_ids)}, and without ids they cannot "
+            "be matched; import both with --ids FILE."
+        )
+    _, mine, theirs = np.intersect1d(p.sample_ids, other.sample_ids, assume_unique=True, return_indices=True)
+    if not mine.size:
+        raise BadInput(
+            f"{where}: no sample id in common, expected ids such as {str(other.sample_ids[0])!r}, found "
+            f"{str(p.sample_ids[0])!r}; give the same ids with --ids, or another --split."
+        )
+    if p.labels is not None and other.labels is not None:
+        own = np.asarray(p.class_ids)[p.labels[mine]]
+        stored = np.asarray(other.class_ids)[other.labels[theirs]]
+        differ = np.flatnonzero(own != stored)
+        if differ.size:
+            first = differ[np.argmin(mine[differ])]
+            row = "sample" if p.ids_given else "row"
+            raise BadInput(
+                f"{where}: expected the same labels, found {differ.size} of {mine.size} that differ, {row} "
+                f"{str(p.sample_ids[mine[first]])!r} first: {str(own[first])!r} here, {str(stored[first])!r} there; "
+                f"check the order of rows and classes{'' if p.ids_given else ', or import both with --ids FILE'}."
+            )
+    missing, extra = len(other.sample_ids) - mine.size, len(p.sample_ids) - mine.size
+    if missing or extra:
+        return (
+            f"{one.file}: shares {mine.size} samples with {other.member!r}; {missing} are only there and {extra} only "
+            "here, so ens-combine needs --intersect."
+        )
+    return None
+
+
+def _some(ids: Sequence[str]) -> str:
+    ordered = sorted(ids)
+    return ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "")

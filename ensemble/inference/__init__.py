@@ -1,0 +1,1 @@
+"""Trained members on images: checkpoints opened, inputs, test-time augmentation, predictions."""

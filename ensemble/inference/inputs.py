@@ -1,0 +1,138 @@
+"""From images to a network's input, whole batches at a time, on the device the network is on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ensemble.errors import BadInput
+from ensemble.study.normalise_spec import parse
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Subtract a mean, divide by a standard deviation, then resize.
+
+    mean, std: float32, in 0..255, of any shape that stretches to (H, W, Ch), as (Ch,) does.
+    size: height and width of the input; 0 keeps the images'.
+    bgr: the input's channels are blue, green, red (mean and std too).
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    size: int = 0
+    bgr: bool = False
+
+    def to(self, device: torch.device) -> "Inputs":
+        """Return the same on a device."""
+        return Inputs(self.mean.to(device), self.std.to(device), self.size, self.bgr)
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn uint8 (B, H, W, Ch), or float32 (B, Ch, H, W) in 0..255, into float32 (B, Ch, size, size).
+
+        What comes back lies in memory as channels_last; what is given stays as it is.
+        """
+        # Subtracting makes the copy that the rest may alter; of uint8, converting does.
+        own = images.dtype == torch.uint8
+        pixels = images.float() if own else images.permute(0, 2, 3, 1)
+        if self.bgr:
+            pixels = pixels.flip(3)
+        centred = pixels.sub_(self.mean) if own else pixels.sub(self.mean)
+        inputs = centred.div_(self.std).permute(0, 3, 1, 2)
+        return resized(inputs, self.size).contiguous(memory_format=torch.channels_last)
+
+
+def resized(inputs: torch.Tensor, size: int) -> torch.Tensor:
+    """Return float (B, Ch, H, W) as (B, Ch, size, size), bilinear and without aliasing; 0 leaves it alone."""
+    if size in (0, inputs.shape[-1]) and size in (0, inputs.shape[-2]):
+        return inputs
+    return F.interpolate(inputs, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def fit_inputs(images: np.ndarray, normalise: str = "mean-image", input_size: int = 0, block: int = 2000) -> Inputs:
+    """Return the `Inputs` of a recipe's `normalise` and `input_size`.
+
+    What has to be measured is measured on uint8 images (N, H, W, Ch), `block` of them at a time. Raises `BadInput`
+    where `normalise` states another number of channels; grey images take the mean of three.
+    """
+    stated = parse(normalise)
+    if stated is None:
+        mean, std = _measured(images, normalise == "channel", block)
+        return Inputs(torch.from_numpy(mean.astype(np.float32)), torch.tensor(std, dtype=torch.float32), input_size)
+    channels = images.shape[-1]
+    parts = []
+    for values in (stated.mean, stated.std):
+        if channels == 1 and len(values) == 3:
+            values = (sum(values) / 3,)
+        if len(values) not in (1, channels):
+            raise BadInput(
+                f"normalise {normalise!r}: is for images of {len(values)} channels, these have {channels}; "
+                "write one mean and one standard deviation, or use 'channel'."
+            )
+        parts.append(torch.tensor([255 * value for value in values], dtype=torch.float32))
+    return Inputs(*parts, size=input_size, bgr=stated.bgr and channels == 3)
+
+
+def inputs_of(tensors: Mapping[str, torch.Tensor], normalise: str, input_size: int) -> Inputs:
+    """Return the `Inputs` of a weights file, of its tensors `mean` and `std` and its recipe's two settings."""
+    stated = parse(normalise)
+    channels = tensors["mean"].shape[-1]
+    return Inputs(tensors["mean"], tensors["std"], input_size, bgr=stated is not None and stated.bgr and channels == 3)
+
+
+def _measured(images: np.ndarray, by_channel: bool, block: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measure uint8 images (N, H, W, Ch) in float64, in blocks.
+
+    Returns the mean image (H, W, Ch) and one standard deviation about it, or mean and deviation (Ch,) of each channel.
+    """
+    axes = (0, 1, 2) if by_channel else (0,)
+    pixels = images.size // images.shape[-1] if by_channel else images.size
+    total = np.zeros(images.shape[3:] if by_channel else images.shape[1:], dtype=np.float64)
+    for start in range(0, len(images), block):
+        total += images[start : start + block].sum(axis=axes, dtype=np.float64)
+    mean = total / (images.size // total.size)
+    squares = np.float64(0)
+    for start in range(0, len(images), block):
+        squares += np.square(images[start : start + block] - mean).sum(axis=axes if by_channel else None)
+    std = np.sqrt(squares / pixels)
+    # Images of one single colour have no spread; dividing by 1 leaves them at 0.
+    return mean, np.where(std > 0, std, 1.0)
+
+
+class Rows(Protocol):
+    """What a split is trained and evaluated on: `Batches` of images, or `Features` of a frozen base."""
+
+    labels: torch.Tensor | None
+    device: torch.device
+
+    def __len__(self) -> int: ...
+
+    def images(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return images, or features, for row numbers int64 (B,) on the device."""
+        ...
+
+
+class Batches:
+    """Images and labels of one split on a device: uint8 there, chosen by row number.
+
+    On a CPU the images stay where they are, memory-mapped or not, and a batch is a copy of its rows; on an
+    accelerator all of them are copied once.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray | None, device: torch.device) -> None:
+        self.device = device
+        self._rows = images
+        self._resident = None if device.type == "cpu" else torch.from_numpy(np.array(images)).to(device)
+        self.labels = None if labels is None else torch.from_numpy(labels).to(device)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def images(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return uint8 (B, H, W, Ch) for row numbers int64 (B,) on the device."""
+        if self._resident is not None:
+            return self._resident[rows]
+        return torch.from_numpy(self._rows[rows.numpy()])

@@ -1,0 +1,399 @@
+"""The only door to h5py: HDF5 files written whole or not at all, and read with distrust.
+
+Nothing of a file is believed before it was checked, and no data are read before all of them were: a file may
+point at other files, name filters that load code, or claim terabytes. FORMAT.md states the rules.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ensemble.errors import BadInput
+from ensemble.study.atomic import replacing
+
+# Bytes of one array in memory, and of one attribute: more than anybody has written, less than brings a machine down.
+LARGEST_ARRAY = 2**34
+LARGEST_ATTRIBUTE = 2**24
+# Deflate's shortest code stands for 258 bytes in 2 bits: it cannot expand more than this.
+DEFLATE_LIMIT = 1032
+AGAIN = "restore it from a copy, or make it again"
+
+_FILTERS = {
+    h5py.h5z.FILTER_DEFLATE: "gzip",
+    h5py.h5z.FILTER_SHUFFLE: "shuffle",
+    h5py.h5z.FILTER_FLETCHER32: "fletcher32",
+}
+_HARD_LINK = 0  # H5L_TYPE_HARD; 1 is a soft link, 64 an external one
+# What h5py raises for a damaged file depends on the damage.
+_H5PY_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError)
+_KINDS = {"f": "floating point of 2, 4 or 8 bytes", "i": "whole numbers", "s": "text of fixed length"}
+
+
+# -- writing ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file in the making; `path` is where it will lie."""
+
+    path: Path
+    handle: h5py.File
+
+    def attribute(self, name: str, value: Any) -> None:
+        """Set a root attribute: a number, text, or a list of these; raise `BadInput` for anything else."""
+        array = np.asarray(value)
+        if array.dtype.kind == "U" and array.ndim <= 1:
+            encoded = self._text(name, np.atleast_1d(array).tolist())
+            self.handle.attrs.create(name, encoded if array.ndim else encoded[0], dtype=encoded.dtype)
+        elif array.dtype.kind in "biuf" and array.ndim <= 1:
+            self.handle.attrs.create(name, array)
+        else:
+            raise BadInput(
+                f"{self.path}: attribute {name!r}: expected a number, text or a list of these, found {value!r}; "
+                "leave it out, or turn it into text."
+            )
+
+    def put(
+        self,
+        name: str,
+        values: np.ndarray | Sequence[str],
+        axes: Sequence[str] = (),
+        *,
+        chunks: tuple[int, ...] | None = None,
+        fill: np.generic | None = None,
+    ) -> None:
+        """Store numbers or text with a Fletcher-32 checksum on every chunk.
+
+        axes: the dimension scales that name its axes; none for an array that becomes a scale itself.
+        """
+        array = np.asarray(values)
+        if array.dtype.kind == "U":
+            array = self._text(name, array.tolist())
+        elif array.dtype.kind not in "iuf":
+            raise BadInput(f"{self.path}: {name}: expected numbers or text, found {array.dtype}.")
+        if chunks is None:
+            chunks = (max(1, min(len(array), 2**20 // array.itemsize)),)
+        dataset = self.handle.create_dataset(
+            name, data=array, dtype=array.dtype, chunks=chunks, fletcher32=True, fillvalue=fill
+        )
+        if not axes:
+            dataset.make_scale(name)
+        for i, scale in enumerate(axes):
+            dataset.dims[i].attach_scale(self.handle[scale])
+
+    def make(self, name: str, rows: int, kind: np.dtype, width: int | None, axes: Sequence[str]) -> None:
+        """Make room for numbers or text that `fill` brings block by block; text, of at most `width` bytes, is packed.
+
+        Of a long table the text would take most of the room, and it repeats itself.
+        """
+        dtype: Any = kind if width is None else h5py.string_dtype("utf-8", max(2, width))
+        chunks = (max(1, min(rows, 2**20 // (8 if width is None else width))),)
+        pack = {} if width is None or rows < 2**16 else {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+        dataset = self.handle.create_dataset(name, (rows,), dtype=dtype, chunks=chunks, fletcher32=True, **pack)
+        if not axes:
+            dataset.make_scale(name)
+        for i, scale in enumerate(axes):
+            dataset.dims[i].attach_scale(self.handle[scale])
+
+    def fill(self, name: str, start: int, values: np.ndarray) -> None:
+        """Store values from row `start` on, where `make` made room."""
+        array = self._text(name, values.tolist()) if values.dtype.kind == "U" else values
+        self.handle[name][start : start + len(array)] = array
+
+    def _text(self, name: str, values: Sequence[str]) -> np.ndarray:
+        """Encode text as UTF-8 of one fixed length.
+
+        Text of variable length would lie in the file's heap, which Fletcher-32 does not cover. Two bytes at least:
+        netCDF takes text of one byte for single characters.
+        """
+        try:
+            encoded = [value.encode() for value in values]
+        except UnicodeEncodeError as error:
+            raise BadInput(f"{self.path}: {name}: {error.object!r} is no valid text (UTF-8); rename it.") from error
+        for value in encoded:
+            if b"\0" in value:
+                raise BadInput(
+                    f"{self.path}: {name}: {value.decode()!r} holds a NUL character, which HDF5 cannot keep; rename it."
+                )
+        return np.array(encoded, dtype=h5py.string_dtype("utf-8", max([2, *map(len, encoded)])))
+
+
+@contextlib.contextmanager
+def new_file(path: Path, kind: str, version: int, attributes: Mapping[str, Any]) -> Generator[NewFile]:
+    """Give an empty file; when the block ends well, mark it complete and put it at `path`.
+
+    Raises `StorageError` where the disk is full or may not be written; `path` then is as it was.
+    """
+    # Made in memory and stored as plain bytes: when a disk fills up, HDF5 can neither close its file nor say why.
+    # The layout of HDF5 1.10 has checksums on metadata too; the older one has none.
+    handle = h5py.File(
+        f"kofn-{secrets.token_hex(8)}",
+        "w",
+        driver="core",
+        backing_store=False,
+        block_size=2**22,
+        libver=("v110", "v110"),
+    )
+    with handle:
+        new = NewFile(path, handle)
+        for name, value in {"kind": kind, "version": version, **attributes}.items():
+            new.attribute(name, value)
+        yield new
+        new.attribute("complete", 1)
+        handle.flush()
+        image = handle.id.get_file_image()
+    with replacing(path) as temporary:
+        temporary.write_bytes(image)
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OldFile:
+    """An open file of checked kind and version, whose root holds arrays and groups but no links elsewhere.
+
+    attributes: the root attributes that are numbers, text (str) or lists of these (a list of text is a tuple).
+    size: bytes on disk.
+    """
+
+    path: Path
+    handle: h5py.File
+    attributes: Mapping[str, Any]
+    size: int
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.handle
+
+    def check(self, name: str, kinds: str, rank: int) -> tuple[int, ...]:
+        """Return an array's shape; place, filters, type, rank and size were checked, and no data were read.
+
+        kinds: the kinds of element allowed, of f (floating point), i (whole numbers) and s (text).
+        """
+        where = f"{self.path}: {name}"
+        if name not in self.handle:
+            raise BadInput(f"{self.path}: expected the dataset {name!r}, found none; {AGAIN}.")
+        dataset = self.handle[name]
+        if not isinstance(dataset, h5py.Dataset):
+            raise BadInput(f"{where}: expected a dataset, found a {type(dataset).__name__.lower()}; {AGAIN}.")
+        _check_place(dataset, where)
+        _check_kind(dataset, where, kinds)
+        expansion = _check_filters(dataset, where)
+        shape = dataset.shape
+        if shape is None or len(shape) != rank:
+            raise BadInput(f"{where}: expected {rank} axes, found the shape {shape}; {AGAIN}.")
+        _check_size(dataset, where, self.size, expansion)
+        return tuple(int(length) for length in shape)
+
+    def load(self, name: str, rows: slice | None = None) -> np.ndarray:
+        """Read an array that `check` found good, or some of its rows; text comes as str."""
+        try:
+            values = self.handle[name][() if rows is None else rows]
+        except _H5PY_ERRORS as error:
+            raise BadInput(f"{self.path}: {name}: {_reason(error)}; {AGAIN}.") from error
+        if values.dtype.kind != "S":
+            return values.astype(values.dtype.newbyteorder("="), copy=False)
+        try:
+            return np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{self.path}: {name}: expected UTF-8 text, found {error.object!r}; {AGAIN}.") from error
+
+
+@contextlib.contextmanager
+def opened(path: Path, kind: str, version: int) -> Generator[OldFile]:
+    """Open a file to read it; raise `BadInput` where it is not a whole file of this kind and version."""
+    with _handle(path) as (handle, size):
+        attributes = _attributes(handle, path)
+        _check_root(handle, path, kind, version, attributes)
+        yield OldFile(path, handle, attributes, size)
+
+
+@contextlib.contextmanager
+def _handle(path: Path) -> Generator[tuple[h5py.File, int]]:
+    """Open an HDF5 file and give its size in bytes; whatever h5py raises meanwhile becomes a `BadInput`."""
+    try:
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}; check the path.") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise BadInput(f"{path}: expected an HDF5 file, found something that is no plain file; check the path.")
+    try:
+        # No lock: these files are replaced by renaming, never written in place.
+        with h5py.File(path, "r", locking=False) as handle:
+            yield handle, status.st_size
+    except _H5PY_ERRORS as error:
+        raise BadInput(f"{path}: {_reason(error)}; {AGAIN}.") from error
+
+
+def kind_of(path: Path) -> str | None:
+    """Return the root attribute `kind` of an HDF5 file, None where it has none; raise `BadInput` if it is not HDF5."""
+    with _handle(path) as (handle, _):
+        kind = _attributes(handle, path).get("kind")
+        return kind if isinstance(kind, str) else None
+
+
+def read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return those of the wanted arrays that lie in the root of another program's HDF5 file, and all names there.
+
+    Their place, filters, type and size are checked as those of our own files, but no checksums are asked for; text may
+    be of variable length. Raises `BadInput`.
+    """
+    found = {}
+    with _handle(path) as (handle, size):
+        for name in [name for name in wanted if name in handle.keys()]:  # noqa: SIM118
+            where = f"{path}: {name}"
+            if handle.id.links.get_info(name.encode()).type != _HARD_LINK:
+                raise BadInput(f"{where}: expected an array, found a link to another place, which is never followed.")
+            dataset = handle[name]
+            if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+                raise BadInput(f"{where}: expected an array, found something else; {AGAIN}.")
+            _check_place(dataset, where)
+            text = h5py.check_string_dtype(dataset.dtype) is not None
+            if not text:
+                _check_kind(dataset, where, "fi")
+            _check_size(dataset, where, size, _check_filters(dataset, where, checksum=False))
+            found[name] = dataset.asstr()[()].astype(np.str_) if text else dataset[()]
+        return found, sorted(handle.keys())
+
+
+def _reason(error: Exception) -> str:
+    """Say in words what HDF5 found."""
+    text = " ".join(str(error).split())
+    if "signature not found" in text:
+        return "expected an HDF5 file, found something else"
+    if "truncated file" in text:
+        return "expected a whole HDF5 file, found one that is cut short"
+    if "checksum" in text or "filter returned failure" in text:
+        return "expected data that match their checksum, found damage"
+    return f"expected a whole HDF5 file, found damage ({text[:200]})"
+
+
+def _attributes(handle: h5py.File, path: Path) -> dict[str, Any]:
+    """Return the root attributes of a simple type; others are left unread."""
+    found: dict[str, Any] = {}
+    for name in handle.attrs:
+        attribute = h5py.h5a.open(handle.id, name.encode())
+        if attribute.get_storage_size() > LARGEST_ATTRIBUTE:
+            raise BadInput(
+                f"{path}: attribute {name!r}: expected at most {LARGEST_ATTRIBUTE:,} bytes, "
+                f"found {attribute.get_storage_size():,}; {AGAIN}."
+            )
+        kind = attribute.get_type().get_class()
+        simple = (h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM)
+        if kind not in simple or attribute.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+            continue
+        value = handle.attrs[name]
+        if kind == h5py.h5t.STRING:
+            listed = np.atleast_1d(np.asarray(value, dtype=object)).tolist()
+            texts = [_decoded(path, name, text) for text in listed]
+            found[name] = tuple(texts) if np.ndim(value) else texts[0]
+        else:
+            found[name] = value if np.ndim(value) else np.asarray(value).item()
+    return found
+
+
+def _decoded(path: Path, name: str, value: str | bytes) -> str:
+    try:
+        # h5py hands out text of variable length as str, with surrogates for what is no UTF-8.
+        return (value if isinstance(value, bytes) else value.encode()).decode()
+    except UnicodeError as error:
+        raise BadInput(f"{path}: attribute {name!r}: expected UTF-8 text, found {value!r}; {AGAIN}.") from error
+
+
+def _check_root(handle: h5py.File, path: Path, kind: str, version: int, attributes: Mapping[str, Any]) -> None:
+    found = attributes.get("kind")
+    if found != kind:
+        raise BadInput(
+            f"{path}: kind: expected {kind!r}, found {'none' if found is None else repr(found)}; "
+            "this file was made for something else, choose another."
+        )
+    number = attributes.get("version")
+    if type(number) is not int:
+        raise BadInput(f"{path}: version: expected the whole number {version}, found {number!r}; {AGAIN}.")
+    if number != version:
+        raise BadInput(f"{path}: version {number}, this program reads {version}; update kofn.")
+    complete = attributes.get("complete")
+    if type(complete) not in (int, bool) or complete != 1:
+        found = "none" if complete is None else repr(complete)
+        raise BadInput(f"{path}: complete: expected 1, found {found}, so its writing was cut off; {AGAIN}.")
+    for name in handle:
+        if handle.id.links.get_info(name.encode()).type != _HARD_LINK:
+            raise BadInput(
+                f"{path}: {name}: expected an array, found a link to another place, which is never followed; "
+                "store the array itself."
+            )
+
+
+def _check_place(dataset: h5py.Dataset, where: str) -> None:
+    """Refuse data that lie in other files."""
+    plan = dataset.id.get_create_plist()
+    if plan.get_external_count():
+        raise BadInput(
+            f"{where}: expected data in this file, found them in another, which is never opened; "
+            "store the array itself."
+        )
+    if plan.get_layout() == h5py.h5d.VIRTUAL:
+        raise BadInput(
+            f"{where}: expected data in this file, found a virtual dataset over others, which are never opened; "
+            "store the array itself."
+        )
+
+
+def _check_filters(dataset: h5py.Dataset, where: str, *, checksum: bool = True) -> int:
+    """Return how many times larger than on disk the data can be; refuse strange filters, or a missing checksum."""
+    plan = dataset.id.get_create_plist()
+    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+    strange = [number for number in filters if number not in _FILTERS]
+    if strange:
+        raise BadInput(
+            f"{where}: expected no filters but {', '.join(_FILTERS.values())}, found number {strange[0]}; "
+            "write it again without."
+        )
+    if checksum and h5py.h5z.FILTER_FLETCHER32 not in filters:
+        raise BadInput(f"{where}: expected a Fletcher-32 checksum on every chunk, found none; write it again with one.")
+    return DEFLATE_LIMIT if h5py.h5z.FILTER_DEFLATE in filters else 1
+
+
+def _check_kind(dataset: h5py.Dataset, where: str, kinds: str) -> None:
+    kind = dataset.id.get_type()
+    found, good = str(dataset.dtype), False
+    if kind.get_class() == h5py.h5t.STRING:
+        variable = kind.is_variable_str()
+        found = "text of variable length" if variable else "text"
+        good = "s" in kinds and not variable
+    elif kind.get_class() == h5py.h5t.INTEGER:
+        good = "i" in kinds and dataset.dtype.kind in "iu"
+    elif kind.get_class() == h5py.h5t.FLOAT:
+        good = "f" in kinds and dataset.dtype.kind == "f" and dataset.dtype.itemsize in (2, 4, 8)
+    if not good:
+        raise BadInput(f"{where}: expected {' or '.join(_KINDS[k] for k in kinds)}, found {found}; {AGAIN}.")
+
+
+def _check_size(dataset: h5py.Dataset, where: str, size: int, expansion: int) -> None:
+    """Refuse a dataset that claims more than its file can hold, before memory is asked for."""
+    claimed = chunk = dataset.dtype.itemsize
+    for length in dataset.shape:
+        claimed *= int(length)
+    for length in dataset.chunks or ():
+        chunk *= int(length)
+    claimed = max(claimed, chunk)
+    # Text is decoded to four bytes a character.
+    if claimed * (4 if dataset.dtype.kind == "S" else 1) > LARGEST_ARRAY:
+        raise BadInput(
+            f"{where}: claims {claimed:,} bytes, and at most {LARGEST_ARRAY:,} are read; cut it into several files."
+        )
+    stored = dataset.id.get_storage_size()
+    if stored > size or claimed > stored * expansion:
+        raise BadInput(
+            f"{where}: claims {claimed:,} bytes, but {stored:,} are stored in a file of {size:,}, so it is not whole; "
+            f"{AGAIN}."
+        )

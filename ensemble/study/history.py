@@ -1,0 +1,208 @@
+"""The history of a member, epoch by epoch, as a CSV file that is appended to and survives a kill."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble.errors import BadInput, storage_error
+from ensemble.study.atomic import write_text
+from ensemble.study.html_repr import html_table
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch, counted from 1.
+
+    learning_rate: of the epoch's first update. cross_entropy: natural log, mean over images; loss: with the L2 penalty,
+    as Keras prints it, and in train with label smoothing and mixed labels. Those of train are running means over the
+    epoch's batches, dropout and augmentation on; those of val and tune are after the epoch. Accuracies are fractions.
+    images_per_second counts training images over training seconds; `seconds` is the whole epoch. images_seen: trained
+    on since the first epoch, each as often as it was; 0 in histories that do not say. tune: NaN where nothing is held
+    out.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_cross_entropy: float
+    train_loss: float
+    train_accuracy: float
+    val_cross_entropy: float
+    val_loss: float
+    val_accuracy: float
+    images_per_second: float
+    seconds: float
+    images_seen: int = 0
+    tune_cross_entropy: float = math.nan
+    tune_accuracy: float = math.nan
+
+
+COLUMNS = tuple(field.name for field in fields(Epoch))
+
+
+def _line(values: tuple) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(["" if value != value else value for value in values])
+    return text.getvalue()
+
+
+def read_epochs(path: Path, upto: int) -> list[Epoch]:
+    """Read epochs 1 to `upto`; a torn last line beyond them does not matter.
+
+    Returns fewer where the file holds fewer.
+    """
+    if not path.is_file():
+        return []
+    found = []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if len(found) == upto:
+                    break
+                found.append(_epoch(row))
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise BadInput(
+            f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); restore the file from a copy, "
+            "or start the member over with --force."
+        ) from error
+    return found
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    values: dict[str, Any] = {}
+    for f in fields(Epoch):
+        if f.name in row or f.default is MISSING:  # what has a default came later, and older files lack it
+            values[f.name] = math.nan if row[f.name] == "" else f.type(row[f.name])  # ty: ignore[not-callable]
+    return Epoch(**values)
+
+
+def rewrite_epochs(path: Path, epochs: list[Epoch]) -> None:
+    """Write the history anew, whole or not at all."""
+    write_text(path, _line(COLUMNS) + "".join(_line(astuple(epoch)) for epoch in epochs))
+
+
+def append_epoch(path: Path, epoch: Epoch) -> None:
+    """Add one epoch at the end. Not flushed to disk: the checkpoint decides what counts after a kill."""
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(_line(astuple(epoch)))
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def best_epoch(epochs: list[Epoch]) -> Epoch:
+    """Return the epoch of the highest validation accuracy, the first of equals."""
+    return max(epochs, key=lambda e: (e.val_accuracy, -e.epoch))
+
+
+# What every history has; a newer trainer writes further columns (images_seen, tune_cross_entropy, tune_accuracy).
+REQUIRED = (
+    "epoch", "learning_rate", "train_cross_entropy", "train_loss", "train_accuracy", "val_cross_entropy", "val_loss",
+    "val_accuracy", "images_per_second", "seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What was measured after each of E epochs.
+
+    columns: name -> float64 (E,), at least those of `REQUIRED`. Epochs count from 1; losses are in nats, `*_loss` is
+    cross-entropy plus the L2 penalty; accuracies are fractions; NaN where something was not measured.
+    """
+
+    member: str
+    columns: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.columns["epoch"])
+
+    def _repr_html_(self) -> str:
+        names = [n for n in REQUIRED if n in self.columns]
+        rows = [tuple(f"{self.columns[n][i]:.4g}" for n in names) for i in range(len(self))]
+        return html_table(f"Training of {self.member}", names, rows)
+
+    def last(self) -> tuple[int, float]:
+        """Return the last epoch and its validation accuracy, NaN where it was not measured."""
+        return self._at(len(self) - 1)
+
+    def best(self) -> tuple[int, float]:
+        """Return the epoch of highest validation accuracy, the first of equal ones, and that accuracy.
+
+        Choosing the epoch on the split that is then reported flatters: show `last` beside it.
+        """
+        accuracy = self.columns["val_accuracy"]
+        measured = ~np.isnan(accuracy)
+        return self._at(int(np.argmax(np.where(measured, accuracy, -np.inf))))
+
+    def images(self, train: int | None = None) -> np.ndarray | None:
+        """Return how many images were seen by the end of each epoch, float64 (E,); None where that is not known.
+
+        train: how many images an epoch held, for histories that do not say (no column images_seen, or zeros in it).
+        """
+        seen = self.columns.get("images_seen")
+        if seen is not None and (seen > 0).all():
+            return seen
+        return None if train is None else self.columns["epoch"] * float(train)
+
+    def falls(self) -> np.ndarray | None:
+        """Return the rows that began at a lower learning rate than the row before, int64 (D,): the schedule's steps.
+
+        None where the rate falls in more than half of all epochs: then it has no steps that one could mark.
+        """
+        rate = self.columns["learning_rate"]
+        lower = np.flatnonzero(np.diff(rate) < -1e-9 * rate[:-1]) + 1
+        return None if 2 * len(lower) > len(rate) - 1 else lower
+
+    def _at(self, row: int) -> tuple[int, float]:
+        return int(self.columns["epoch"][row]), float(self.columns["val_accuracy"][row])
+
+
+def has_epochs(path: Path) -> bool:
+    """Say whether a history is there and has more than its first line: one that has just begun is no defect."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return len(file.read(4096).splitlines()) != 1
+
+
+def read_history(path: Path, member: str) -> History:
+    """Read `members/<name>/history.csv`; raise `BadInput` naming the file and line where it is not one."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{path}: is missing, so {member!r} has no training history; members that were imported have none."
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: cannot be read as a training history, {error}.") from error
+    header = rows[0] if rows else []
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        raise BadInput(
+            f"{path}: expected a column {missing[0]!r} in its first line, found {', '.join(header)[:200] or 'none'}."
+        )
+    if len(rows) < 2:
+        raise BadInput(f"{path}: holds no epoch yet; train {member!r} first.")
+    values = np.empty((len(rows) - 1, len(header)))
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise BadInput(
+                f"{path}: line {number} has {len(row)} values, expected {len(header)}; train {member!r} again."
+            )
+        for j, cell in enumerate(row):
+            try:
+                values[number - 2, j] = float(cell) if cell else np.nan
+            except ValueError as error:
+                raise BadInput(
+                    f"{path}: line {number}, {header[j]}: expected a number, found {cell[:40]!r}."
+                ) from error
+    epochs = values[:, header.index("epoch")]
+    if not (np.isfinite(epochs).all() and (np.diff(epochs) > 0).all()):
+        raise BadInput(f"{path}: epochs must increase from line to line; train {member!r} again.")
+    return History(member=member, columns={name: values[:, j].copy() for j, name in enumerate(header)})

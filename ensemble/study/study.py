@@ -1,0 +1,212 @@
+"""A study: one folder that pins its data and classes, and keeps members, predictions and reports apart."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from ensemble.errors import BadInput, nearest
+from ensemble.study.atomic import write_text
+from ensemble.study.prediction_files import read_predictions, write_predictions
+from ensemble.study.predictions import Predictions, check_name, natural_key
+from ensemble.study.split import Dataset
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """What a study remembers of a split: its size, a digest of its ids and labels, and how it came to be."""
+
+    samples: int
+    digest: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What is the same for every member of a study.
+
+    data: the dataset's name; "imported" where the images are not known.
+    source: what `load_dataset` takes to find the images again; None where they are not known.
+    runs: member prefix -> the options its members were asked for with.
+    """
+
+    data: str
+    source: str | None
+    fingerprint: str | None
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    splits: Mapping[str, SplitConfig] = field(default_factory=dict)
+    runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def ids_digest(sample_ids: np.ndarray, labels: np.ndarray | None, class_ids: Sequence[str]) -> str:
+    """Return the SHA-256 (hex) of sample ids with their class ids, the same in whatever order they stand."""
+    if labels is None:
+        lines = [f"{i}\n" for i in sample_ids]
+    else:
+        lines = [f"{i}\t{class_ids[y]}\n" for i, y in zip(sample_ids, labels, strict=True)]
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def config_of(dataset: Dataset) -> StudyConfig:
+    """Return what a study pins of a dataset."""
+    splits = {
+        name: SplitConfig(
+            samples=len(split),
+            digest=ids_digest(split.sample_ids, split.labels, split.class_ids),
+            definition=f"the {name} images of {dataset.name}",
+        )
+        for name, split in dataset.splits.items()
+    }
+    return StudyConfig(
+        data=dataset.name,
+        source=dataset.source,
+        fingerprint=dataset.fingerprint,
+        class_ids=dataset.class_ids,
+        class_names=dataset.class_names,
+        splits=splits,
+    )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study folder and what is pinned in its `study.toml`."""
+
+    root: Path
+    config: StudyConfig
+
+    @classmethod
+    def exists(cls, root: Path) -> bool:
+        """Say whether a study was begun in this folder."""
+        return (root / "study.toml").is_file()
+
+    @classmethod
+    def open(cls, root: Path) -> "Study":
+        """Open a study; raise `BadInput` where there is none or its file cannot be understood."""
+        path = root / "study.toml"
+        if not path.is_file():
+            raise BadInput(
+                f"{root}: is no study, {path.name} is missing; begin one with 'ens-train --study {root}' "
+                f"or 'ens-import FILE --study {root}', or name another folder."
+            )
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            if content["schema"] != SCHEMA:
+                raise BadInput(f"{path}: has schema {content['schema']!r}, this program reads {SCHEMA}; update kofn.")
+            data = content["data"]
+            config = StudyConfig(
+                data=data["name"],
+                source=data.get("source"),
+                fingerprint=data.get("fingerprint"),
+                class_ids=tuple(data["class_ids"]),
+                class_names=tuple(data["class_names"]),
+                splits={name: SplitConfig(**values) for name, values in content.get("splits", {}).items()},
+                runs=content.get("runs", {}),
+            )
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+            raise BadInput(f"{path}: cannot be understood, {error!r}; restore it from a copy.") from error
+        return cls(root=root, config=config)
+
+    @classmethod
+    def create(cls, root: Path, config: StudyConfig) -> "Study":
+        """Begin a study in a new or empty folder."""
+        study = cls(root=root, config=config)
+        study._write()
+        return study
+
+    def with_config(self, **changes: Any) -> "Study":
+        """Return the study with parts of its pin replaced, written to disk."""
+        study = replace(self, config=replace(self.config, **changes))
+        study._write()
+        return study
+
+    def _write(self) -> None:
+        config = self.config
+        data = {"name": config.data, "source": config.source, "fingerprint": config.fingerprint}
+        content = {
+            "schema": SCHEMA,
+            "kofn": version("kofn"),
+            "data": {key: value for key, value in data.items() if value is not None}
+            | {"class_ids": list(config.class_ids), "class_names": list(config.class_names)},
+            "splits": {name: vars(split) for name, split in config.splits.items()},
+            "runs": {name: dict(run) for name, run in config.runs.items()},
+        }
+        write_text(self.root / "study.toml", tomli_w.dumps(content))
+
+    @property
+    def report_dir(self) -> Path:
+        """Where reports go unless told otherwise."""
+        return self.root / "report"
+
+    def member_dir(self, member: str) -> Path:
+        """Return the folder of a member's recipe, weights and history."""
+        return self.root / "members" / check_name(member, "member")
+
+    def predictions_path(self, member: str, split: str) -> Path:
+        """Return the file of one member's predictions for one split."""
+        return self.root / "predictions" / f"{check_name(member, 'member')}.{check_name(split, 'split')}.h5"
+
+    def splits(self) -> list[str]:
+        """Names of the splits with predictions of at least one member, sorted."""
+        return sorted({path.name.split(".")[1] for path in self._files("*")})
+
+    def members(self, split: str) -> list[str]:
+        """Names that have predictions for `split`, saved ensembles among them, in natural order."""
+        return sorted((path.name.split(".")[0] for path in self._files(split)), key=natural_key)
+
+    def _files(self, split: str) -> list[Path]:
+        return [p for p in (self.root / "predictions").glob(f"*.{split}.h5") if p.name.count(".") == 2]
+
+    def read(self, member: str, split: str) -> Predictions:
+        """Read one member's predictions for one split."""
+        path = self.predictions_path(member, split)
+        if not path.is_file():
+            known = self.members(split)
+            raise BadInput(
+                f"{self.root}: has no predictions of {member!r} for split {split!r}; {nearest(member, known)}."
+                if known
+                else f"{self.root}: has no predictions for split {split!r}; "
+                f"splits with predictions: {', '.join(self.splits()) or 'none yet'}."
+            )
+        found = read_predictions(path)
+        if (found.member, found.split) != (member, split):
+            raise BadInput(
+                f"{path}: holds predictions of {found.member!r} for {found.split!r}, not what its name says; "
+                f"give it back its name, or import it: ens-import {path.name} --member NAME."
+            )
+        return found
+
+    def write(self, predictions: Predictions) -> Path:
+        """Keep predictions, whole or not at all; return their file."""
+        path = self.predictions_path(predictions.member, predictions.split)
+        write_predictions(path, predictions)
+        return path
+
+    def select(self, split: str, patterns: Sequence[str] = ()) -> list[Predictions]:
+        """Read the predictions of `split` whose member matches one of the patterns ('m3-*'), in natural order.
+
+        Without patterns all members, but no saved ensembles: those take part only when named.
+        """
+        names = self.members(split)
+        if not names:
+            raise BadInput(
+                f"{self.root}: has no predictions for split {split!r}; splits with predictions: "
+                f"{', '.join(self.splits()) or 'none yet, run ens-train or ens-import first'}."
+            )
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise BadInput(
+                    f"{self.root}: no member matches {pattern!r} for split {split!r}; {nearest(pattern, names)}."
+                )
+        chosen = [n for n in names if not patterns or any(fnmatchcase(n, pattern) for pattern in patterns)]
+        found = [self.read(name, split) for name in chosen]
+        return found if patterns else [p for p in found if p.kind == "member"]

@@ -1,0 +1,178 @@
+"""Arrays and lists from NumPy and text files, read with distrust: no pickle, no claim larger than the file can be."""
+
+import csv
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ensemble.errors import BadInput
+from ensemble.study.hdf5 import DEFLATE_LIMIT, LARGEST_ARRAY
+
+_DAMAGE = (
+    ValueError, OSError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError,
+    struct.error, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
+)  # fmt: skip
+NO_PICKLE = "pickles are never read, since they can run code; save plain arrays with np.save or np.savez"
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Return the array of a .npy file; raise `BadInput` where it is none, or holds Python objects."""
+    size = check_file(path)
+    try:
+        with path.open("rb") as stream:
+            _check_header(stream, str(path), size)
+            stream.seek(0)
+            return np.lib.format.read_array(stream, allow_pickle=False)
+    except _DAMAGE as error:
+        raise BadInput(f"{path}: expected a whole .npy file, found damage ({_short(error)}); save it again.") from error
+
+
+def read_npz(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return those of the wanted arrays that a .npz file has, and the names of all it has.
+
+    Raises `BadInput` where it is no such file, or a wanted array holds Python objects.
+    """
+    size = check_file(path)
+    found = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            for name in [name for name in wanted if name in entries]:
+                entry = entries[name]
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise BadInput(f"{path}: {name}: is compressed in a way NumPy does not write; save it again.")
+                expansion = DEFLATE_LIMIT if entry.compress_type == zipfile.ZIP_DEFLATED else 1
+                with archive.open(entry) as stream:
+                    _check_header(stream, f"{path}: {name}", min(size, entry.compress_size) * expansion)
+                with archive.open(entry) as stream:
+                    found[name] = np.lib.format.read_array(stream, allow_pickle=False)
+            return found, list(entries)
+    except _DAMAGE as error:
+        raise BadInput(f"{path}: expected a whole .npz file, found damage ({_short(error)}); save it again.") from error
+
+
+def read_list(
+    path: Path, what: str, columns: Sequence[str], keys: Sequence[str] = (), *, numbers: bool = True
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a list, int64 (N,) or str (N,), and the ids that stand beside it, str (N,), or None.
+
+    It may be a .npy file, text with one value a line, or a .csv file: that of several columns needs a heading, and
+    its column named as one of `columns` is taken, the one named as one of `keys` for the ids; in that of one column
+    a heading may be there or not. what: names the values in messages. numbers: turn text into whole numbers where
+    all of it can be. Raises `BadInput`.
+    """
+    ids = None
+    if path.suffix.lower() == ".npy":
+        return as_list(read_npy(path), str(path)), ids
+    if path.suffix.lower() == ".csv":
+        values, ids = _csv(path, what, columns, keys)
+    else:
+        values = read_lines(path)
+    if not values:
+        raise BadInput(f"{path}: expected {what}, one a line, found none; check the file.")
+    if numbers:
+        try:
+            return np.array([int(value) for value in values], dtype=np.int64), ids
+        except (ValueError, OverflowError):
+            pass  # then it is text
+    return np.array(values, dtype=np.str_), ids
+
+
+def as_list(array: np.ndarray, where: str) -> np.ndarray:
+    """Return a list of whole numbers as int64 (N,) or of text as str (N,); raise `BadInput` for anything else.
+
+    Whole numbers may be stored as floating point, and a list as one column (N, 1).
+    """
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise BadInput(f"{where}: expected one value per sample, found the shape {array.shape}; save a list.")
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{where}: expected UTF-8 text, found {error.object!r}; save it as text.") from error
+    if array.dtype.kind == "U":
+        return array
+    whole = array.dtype.kind in "iu"
+    if array.dtype.kind == "f":
+        whole = bool((np.isfinite(array) & (array == np.rint(array)) & (np.abs(array) < 2**53)).all())
+    if not whole:
+        raise BadInput(f"{where}: expected whole numbers or text, found {array.dtype}; save column numbers or ids.")
+    return array.astype(np.int64)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return a text file's lines without their ends; blank lines at its end are left out."""
+    check_file(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: expected UTF-8 text, found something else; save it as a text file.") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def check_file(path: Path) -> int:
+    """Return a file's size in bytes; raise `BadInput` where it cannot be read, is empty, or is a pickle."""
+    if path.is_dir():
+        raise BadInput(f"{path}: expected a file, found a folder; name a file in it.")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(2)
+        size = path.stat().st_size
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}; check the path.") from error
+    if not start:
+        raise BadInput(f"{path}: expected data, found an empty file; save it again.")
+    if start in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):  # how protocols 2 to 5 begin
+        raise BadInput(f"{path}: expected arrays, found a pickle; {NO_PICKLE}.")
+    return size
+
+
+def _check_header(stream: IO[bytes], where: str, most: int) -> None:
+    """Refuse an array of Python objects, or one that claims more than `most` bytes can hold, before it is read."""
+    version = np.lib.format.read_magic(stream)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read is None:
+        raise BadInput(f"{where}: expected a .npy header of version 1 or 2, found {version}; save a plain array.")
+    shape, _, dtype = read(stream)
+    if dtype.hasobject:
+        raise BadInput(f"{where}: expected numbers or text, found Python objects, which are pickles; {NO_PICKLE}.")
+    claimed = math.prod(int(length) for length in shape) * dtype.itemsize
+    if claimed > min(most, LARGEST_ARRAY):
+        raise BadInput(
+            f"{where}: claims {claimed:,} bytes, which the file cannot hold or nobody can read; save it again."
+        )
+
+
+def _csv(path: Path, what: str, columns: Sequence[str], keys: Sequence[str]) -> tuple[list[str], np.ndarray | None]:
+    rows = [row for row in csv.reader(read_lines(path)) if row]
+    if not rows:
+        return [], None
+    heading = [cell.strip().lower() for cell in rows[0]]
+    place = next((heading.index(name) for name in columns if name in heading), None)
+    if place is None and len(heading) > 1:
+        raise BadInput(
+            f"{path}: expected a heading with the column {columns[0]!r}, found {', '.join(rows[0])}; "
+            f"name the column of {what} so, or give one value a line."
+        )
+    body = rows if place is None else rows[1:]
+    for number, row in enumerate(body, start=1 if place is None else 2):
+        if len(row) != len(heading):
+            raise BadInput(f"{path}: row {number}: expected {len(heading)} cells, found {len(row)}; mend the row.")
+    key = next((heading.index(name) for name in keys if name in heading), None)
+    ids = None if key is None else np.array([row[key] for row in body], dtype=np.str_)
+    return [row[place or 0].strip() for row in body], ids
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:150] or type(error).__name__

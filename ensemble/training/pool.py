@@ -1,0 +1,150 @@
+"""Several members at once, each in a process of its own that is started again when it dies."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from ensemble.errors import KofnError
+from ensemble.training.job import Job, Outcome
+
+ATTEMPTS = 3
+# glibc gives every large tensor back to the kernel and takes it anew, a third of the time on large batches.
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
+
+Event = Callable[[str, str, dict[str, Any]], None]
+
+
+def train_members(jobs: Sequence[Job], at_once: int, on_event: Event) -> list[Outcome]:
+    """Train every job, at most `at_once` at the same time; return their outcomes in the order of `jobs`.
+
+    A process that dies (killed, out of memory) is replaced and its member goes on from its checkpoint, three
+    attempts in all; an error that would only repeat itself is not tried again. `on_event(title, kind, facts)`
+    hears "start", "note", "batch", "features", "epoch", "died" and "end". When the caller is interrupted, the processes
+    are ended: what they had finished is whole, since files are renamed into place.
+    """
+    waiting = list(range(len(jobs)))
+    attempts = dict.fromkeys(waiting, 0)
+    outcomes: dict[int, Outcome] = {}
+    workers: list[_Worker] = []
+    try:
+        while len(outcomes) < len(jobs):
+            for worker in [w for w in workers if w.task is None]:
+                if waiting:
+                    _give(worker, waiting, jobs, attempts, on_event)
+            while waiting and len(workers) < min(at_once, len(jobs)):
+                workers.append(_Worker.start(jobs[waiting[0]].threads))
+                _give(workers[-1], waiting, jobs, attempts, on_event)
+            busy = [w for w in workers if w.task is not None]
+            for ready in wait([w.pipe for w in busy]):
+                worker = next(w for w in busy if w.pipe is ready)
+                task = worker.task
+                assert task is not None
+                job = jobs[task]
+                try:
+                    kind, facts = worker.pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    worker.process.join()
+                    workers.remove(worker)
+                    how = _how_it_died(worker.process.exitcode)
+                    on_event(job.title, "died", {"how": how, "attempt": attempts[task], "attempts": ATTEMPTS})
+                    if attempts[task] < ATTEMPTS:
+                        waiting.insert(0, task)
+                    else:
+                        error = f"its process died {ATTEMPTS} times, the last time it {how}"
+                        outcomes[task] = Outcome(job.title, "failed", error=error)
+                        on_event(job.title, "end", {"outcome": outcomes[task]})
+                    continue
+                if kind == "end":
+                    outcomes[task] = facts["outcome"]
+                    worker.task = None
+                on_event(job.title, kind, facts)
+    finally:
+        for worker in workers:
+            worker.stop()
+    return [outcomes[i] for i in range(len(jobs))]
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    task: int | None = None
+
+    @classmethod
+    def start(cls, threads: int) -> "_Worker":
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        with _environment({**ALLOCATOR, "OMP_NUM_THREADS": str(threads)}):
+            process.start()
+        theirs.close()
+        return cls(process, ours)
+
+    def stop(self) -> None:
+        # Closing the pipe ends an idle worker; a busy one is ended by the signal. Both are safe at any moment.
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _give(worker: _Worker, waiting: list[int], jobs: Sequence[Job], attempts: dict[int, int], on_event: Event) -> None:
+    task = waiting.pop(0)
+    worker.task = task
+    attempts[task] += 1
+    on_event(jobs[task].title, "start", {"attempt": attempts[task]})
+    # A worker that died meanwhile is noticed when its pipe is read.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        worker.pipe.send(jobs[task])
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Generator[None]:
+    """Set variables a child process reads when it starts; what the user set himself stays."""
+    added = {key: value for key, value in values.items() if key not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for key in added:
+            del os.environ[key]
+
+
+def _how_it_died(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        memory = " (perhaps for want of memory: try fewer --jobs)" if name == "SIGKILL" else ""
+        return f"was ended by {name}{memory}"
+    return f"left with status {exitcode}"
+
+
+def _serve(pipe: Connection) -> None:
+    """Run in the worker: train what comes through the pipe until it closes."""
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from ensemble.training.trainer import train_member
+
+    while True:
+        try:
+            job = pipe.recv()
+        except EOFError:
+            return
+        try:
+            outcome = train_member(job, lambda kind, facts: pipe.send((kind, facts)))
+        except KofnError as error:
+            outcome = Outcome(job.title, "failed", error=str(error), error_code=error.exit_code)
+        except BrokenPipeError:
+            return  # the parent is gone, and nobody waits for this member
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}; this is a defect of kofn, --debug shows where"
+            outcome = Outcome(job.title, "failed", error=text, detail=traceback.format_exc())
+        pipe.send(("end", {"outcome": outcome}))

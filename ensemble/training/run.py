@@ -1,0 +1,240 @@
+"""The course of one training: epoch after epoch, its history, its checkpoints, and what it leaves."""
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ensemble.errors import BadInput, KofnError
+from ensemble.inference.checkpoint import State, load_checkpoint, load_weights
+from ensemble.inference.inputs import Batches, Inputs
+from ensemble.inference.predict import network_spec, precision_on, predict
+from ensemble.models import build_network
+from ensemble.models.measure import describe
+from ensemble.models.network import Network
+from ensemble.study.atomic import replacing, write_text
+from ensemble.study.filters import first_layer, keep_first_layer
+from ensemble.study.history import Epoch, append_epoch, read_epochs, rewrite_epochs
+from ensemble.study.recipe import write_recipe
+from ensemble.study.split import Dataset
+from ensemble.training.data import TrainingData
+from ensemble.training.loop import train_epoch
+from ensemble.training.optim import averaged, kernels_of, make_optimiser, penalty, rate_at
+from ensemble.training.paths import MemberPaths
+from ensemble.training.transfer import TransferReport, freeze, start_from, unfreeze
+
+CHECKPOINT_SECONDS = 1.0
+Report = Callable[[str, dict[str, Any]], None]
+
+
+class Training:
+    """A network with its files while it is being trained, from random or given weights, or from a checkpoint."""
+
+    inputs: Inputs
+
+    def __init__(self, paths: MemberPaths, dataset: Dataset, device: torch.device) -> None:
+        self.paths, self.dataset, self.device = paths, dataset, device
+        self.recipe = recipe = paths.job.recipe
+        self.precision = precision_on(device)
+        self.epochs: list[Epoch] = []
+        self.current = ""  # the name whose weights the network has now
+        self.checkpoint_path = paths.folder / "checkpoint.safetensors"
+        self.history_path = paths.folder / "history.csv"
+        self.spec = network_spec(recipe, dataset.image_shape, len(dataset.class_ids))
+        torch.manual_seed(recipe.seed)
+        network = build_network(recipe.model, self.spec)
+        self.transfer: TransferReport | None = None
+        if not paths.finished() and not self.checkpoint_path.exists():
+            self.transfer = start_from(network, recipe, self.spec, dataset.class_ids)
+        pinned = paths.study.member_dir(paths.job.member) / "recipe.toml"
+        if not pinned.exists():  # only now: what cannot be built or started is not pinned
+            write_recipe(pinned, recipe, paths.job.threads)
+        self.network: Network = network.to(device).to(memory_format=torch.channels_last)
+        self.average = averaged(self.network, recipe.ema) if recipe.ema else None
+        self.kernels = kernels_of(self.network)
+
+    @property
+    def predicting(self) -> Network:
+        """The network that validation and predictions are by."""
+        return self.network if self.average is None else self.average.module  # ty: ignore[invalid-explicit-return]
+
+    def train(self, report: Report) -> str:
+        """Bring the network to its last epoch; return "trained", "resumed" or "skipped"."""
+        recipe, paths = self.recipe, self.paths
+        if paths.finished():
+            self._load(paths.outputs[-1])
+            self._read_history(paths.weights(paths.outputs[-1]), recipe.epochs)
+            return "skipped"
+        data = TrainingData(recipe, self.dataset, self.device, paths.job.fold, paths.job.folds)
+        optimiser = make_optimiser(self.network, recipe)
+        begun = self.checkpoint_path.exists()
+        if begun:
+            self.inputs, epochs = load_checkpoint(
+                self.checkpoint_path, self.network, recipe, optimiser, self.average, self.device
+            )
+            self._read_history(self.checkpoint_path, epochs)
+            data.inputs = self.inputs
+        else:
+            data.fit()
+            self.inputs = data.inputs
+            self._describe()
+            if self.transfer is not None and recipe.weights:
+                report("note", {"text": str(self.transfer)})
+        rewrite_epochs(self.history_path, self.epochs)
+        saved_at = time.perf_counter()
+        cycle = recipe.epochs // len(paths.outputs)
+        for number in range(len(self.epochs), recipe.epochs):
+            if 0 < number == recipe.frozen_epochs:
+                # The whole network is another thing to optimise: without a memory of the head's first steps.
+                optimiser = make_optimiser(self.network, recipe)
+            epoch = self._epoch(number, data, optimiser, report)
+            self.epochs.append(epoch)
+            append_epoch(self.history_path, epoch)
+            if number == 0:
+                self._keep_first_layer("first", self.predicting)
+            report("epoch", {**vars(epoch), "epochs": recipe.epochs})
+            done = number + 1
+            if done % cycle == 0:  # before the checkpoint: what it goes on from has this behind it
+                rewrite_epochs(self.history_path, self.epochs)
+                self._finish(paths.outputs[done // cycle - 1])
+            if time.perf_counter() - saved_at > CHECKPOINT_SECONDS and done < recipe.epochs:
+                rewrite_epochs(self.history_path, self.epochs)
+                self._state(optimiser).save_checkpoint(self.checkpoint_path)
+                saved_at = time.perf_counter()
+        with contextlib.suppress(FileNotFoundError):
+            self.checkpoint_path.unlink()
+        return "resumed" if begun else "trained"
+
+    def _epoch(self, number: int, data: TrainingData, optimiser: torch.optim.Optimizer, report: Report) -> Epoch:
+        recipe, started = self.recipe, time.perf_counter()
+        told = {"epoch": number + 1, "epochs": recipe.epochs}
+        self._set_mode(number, data, report)
+        tune_losses = [e.tune_cross_entropy for e in self.epochs]
+        updates = data.updates
+
+        def rate(update: int) -> float:
+            return rate_at(recipe, number, update, updates, tune_losses)
+
+        # Every draw of an epoch (order, augmentation, dropout) follows from seed and epoch alone, so that a run that
+        # goes on from a checkpoint needs no generator's state.
+        torch.manual_seed((recipe.seed << 20) + number + 1)
+        measured = train_epoch(
+            self.network, data, optimiser, rate, self.kernels, self.precision, self.average,
+            lambda done, total: report("batch", {"done": done, "total": total, **told}),
+        )  # fmt: skip
+        val_cross_entropy, val_accuracy = data.evaluate(self.predicting, data.val, self.precision)
+        tune_cross_entropy, tune_accuracy = (
+            (np.nan, np.nan) if data.tune is None else data.evaluate(self.predicting, data.tune, self.precision)
+        )
+        if not np.isfinite(measured.cross_entropy + val_cross_entropy):
+            raise KofnError(
+                f"{self.paths.job.title}: the loss is no longer a number in epoch {number + 1}; "
+                f"learning_rate {recipe.learning_rate:g} is too large for this recipe, lower it."
+            )
+        kernels = self.kernels if self.average is None else kernels_of(self.predicting)
+        return Epoch(
+            epoch=number + 1,
+            learning_rate=rate(0),
+            train_cross_entropy=measured.cross_entropy,
+            train_loss=measured.loss,
+            train_accuracy=measured.accuracy,
+            val_cross_entropy=val_cross_entropy,
+            val_loss=val_cross_entropy + float(penalty(kernels, recipe.l2)),
+            val_accuracy=val_accuracy,
+            images_per_second=data.images / measured.seconds,
+            seconds=time.perf_counter() - started,
+            images_seen=(number + 1) * data.images,
+            tune_cross_entropy=tune_cross_entropy,
+            tune_accuracy=tune_accuracy,
+        )
+
+    def _set_mode(self, number: int, data: TrainingData, report: Report) -> None:
+        """Let all of the network learn, or its head alone."""
+        frozen = self.recipe.frozen_epochs
+        self.network.train()
+        if number < frozen:
+            freeze(self.network)
+            if not data.asked_for_features:
+                told = lambda done, total: report("features", {"done": done, "total": total})  # noqa: E731
+                data.use_features(self.network, self.precision, told)
+        elif frozen:
+            unfreeze(self.network)
+            data.use_images()
+
+    def _describe(self) -> None:
+        """Write what the network is, how it was started, and how its first layer looks before it learns."""
+        if self.paths.job.fold is None and self.transfer is not None:
+            facts = {"schema": 1, "model": self.recipe.model, **describe(self.network, self.spec.image_shape)}
+            write_text(
+                self.paths.folder / "network.json", json.dumps(facts | {"start": self.transfer.as_dict()}) + "\n"
+            )
+            self._keep_first_layer("begin", self.network)
+
+    def _keep_first_layer(self, when: str, network: Network) -> None:
+        if self.paths.job.fold is None:
+            keep_first_layer(self.paths.folder / "first_layer.npz", when, network)
+
+    def _finish(self, output: str) -> None:
+        """Keep the weights and predictions of a name; a snapshot is from then on a member of its own."""
+        self._keep_first_layer("last", self.predicting)
+        home = self.paths.home(output)
+        if home != self.paths.folder:
+            write_recipe(home / "recipe.toml", self.recipe, self.paths.job.threads)
+            rewrite_epochs(home / "history.csv", self.epochs)
+            for name in ("network.json", "first_layer.npz"):
+                if (self.paths.folder / name).exists():
+                    with replacing(home / name) as temporary:
+                        shutil.copyfile(self.paths.folder / name, temporary)
+        self._state(None).save_weights(self.paths.weights(output))
+        self.current = output
+        self._predict(output)
+
+    def _state(self, optimiser: torch.optim.Optimizer | None) -> State:
+        facts = {
+            "member": self.paths.job.member,
+            "recipe": self.recipe.as_dict(),
+            "epochs": len(self.epochs),
+            "image_shape": list(self.dataset.image_shape),
+            "class_ids": list(self.dataset.class_ids),
+            "data_fingerprint": self.dataset.fingerprint,
+        }
+        return State(self.network, self.inputs, self.average, optimiser, facts)
+
+    def _load(self, output: str) -> None:
+        """Give the network that predicts the weights of a name."""
+        path = self.paths.weights(output)
+        self.inputs, self.loaded_epochs = load_weights(path, self.predicting, self.recipe, self.device)
+        self.current = output
+
+    def _read_history(self, of: Path, epochs: int) -> None:
+        self.epochs = read_epochs(self.history_path, upto=epochs)
+        if len(self.epochs) != epochs:
+            raise BadInput(
+                f"{self.history_path}: expected the {epochs} epochs of {of.name}, found {len(self.epochs)}; "
+                "restore it from a copy, or start the member over with --force."
+            )
+
+    def predict(self) -> list[Path]:
+        """Write the predictions that are missing, under every name; return the files of all."""
+        return [path for output in self.paths.outputs for path in self._predict(output)]
+
+    def _predict(self, output: str) -> list[Path]:
+        files = self.paths.to_predict(output, self.dataset)
+        missing = {path: split for path, split in files.items() if not path.exists()}
+        if missing and self.current != output:
+            self._load(output)
+        cycle = self.recipe.epochs // len(self.paths.outputs)
+        epochs = cycle * (self.paths.outputs.index(output) + 1)
+        for path, split in missing.items():
+            batches = Batches(split.images, None, self.device)
+            probs = predict(self.predicting, batches, self.inputs, self.precision)
+            self.paths.write_predictions(
+                path, output, split, probs, self.dataset.fingerprint, epochs, first_layer(self.predicting)
+            )
+        return list(files)

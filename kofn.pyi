@@ -1,0 +1,4 @@
+"""Every public name of `ensemble` and `analysis`."""
+
+from analysis import *
+from ensemble import *
