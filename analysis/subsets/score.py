@@ -54,7 +54,7 @@ def plain_is_faster(source: BlockSource, sizes: Sequence[int], rule: str = "mean
 
 def is_compiled() -> bool:
     """Say whether compiled code of the kernels is kept on disk, where it is looked for first."""
-    beside = Path(__file__).parent / "lattice" / "__pycache__"
+    beside = Path(__file__).parent / "__pycache__"
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or beside)
     return next(folder.rglob("kernels.count_wrong-*.nbi"), None) is not None
 

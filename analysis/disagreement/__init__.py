@@ -1,1 +1,0 @@
-"""How members differ, and what that is worth."""
