@@ -1,6 +1,6 @@
 """What the reports on one split are made of: each part is read or computed once, and only when it is asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -12,12 +12,12 @@ from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
 from analysis.subsets.table import SubsetTable, count_subsets
 from ensemble.errors import BadInput, nearest
+from ensemble.progress import Progress
 from ensemble.study.history import History, has_epochs, read_history
 from ensemble.study.predictions import Predictions, natural_key
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study
 
-Progress = Callable[[int, int], None]
 MOST_SUBSETS = 2**20  # in a figure: those of 20 members
 
 

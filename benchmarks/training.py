@@ -43,13 +43,13 @@ def ours(model: str, data: Path, threads: int) -> list[float]:
     from ensemble.study.history import read_epochs
     from ensemble.study.recipe import builtin_plan
     from ensemble.study.study import Study, config_of
-    from ensemble.training.job import Job
+    from ensemble.training.job import TrainingJob
     from ensemble.training.trainer import train_member
 
     with tempfile.TemporaryDirectory() as folder:
         study = Study.create(Path(folder), config_of(load_dataset(data)))
         recipe = builtin_plan("ting").with_settings(model=model, epochs=EPOCHS + 1, batch_size=BATCH).base
-        train_member(Job(study.root, "m", recipe, threads, "cpu", ("val",)), lambda kind, facts: None)
+        train_member(TrainingJob(study.root, "m", recipe, threads, "cpu", ("val",)), lambda kind, facts: None)
         epochs = read_epochs(study.member_dir("m") / "history.csv", upto=EPOCHS + 1)
     return [e.images_per_second for e in epochs[1:]]
 

@@ -18,9 +18,9 @@ from typing import Any
 import click
 
 from ensemble.errors import BadInput, KofnError, nearest
+from ensemble.progress import Progress
 
 SCHEMA = 1
-Progress = Callable[[int, int], None]
 
 
 def printable(text: str) -> str:

@@ -15,7 +15,7 @@ from ensemble.errors import BadInput
 from ensemble.machine import cores
 from ensemble.models import MODELS, Model, comparable
 from ensemble.study.study import Study
-from ensemble.training.job import Job, Outcome, fold_title
+from ensemble.training.job import Outcome, TrainingJob, fold_title
 from ensemble.training.out_of_fold import SPLIT
 from ensemble.training.plan_members import MemberPlan, clear, finished_outcome, plan_members, run_record
 from ensemble.training.pool import train_members
@@ -62,9 +62,11 @@ def train_study(
     if force:
         for e in planned:
             clear(study, e.name)
-    given = [Job(study.root, e.name, e.recipe, e.threads or 1, device, splits) for e in planned if e.action != "skip"]
+    given = [
+        TrainingJob(study.root, e.name, e.recipe, e.threads or 1, device, splits) for e in planned if e.action != "skip"
+    ]
     given += [
-        Job(study.root, e.name, e.recipe, e.threads or 1, device, (), fold, folds)
+        TrainingJob(study.root, e.name, e.recipe, e.threads or 1, device, (), fold, folds)
         for e in planned
         for fold in e.folds_left
     ]

@@ -1,7 +1,7 @@
 """What averaging alone does to calibration: subsets of each size k, untouched by any temperature."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -12,6 +12,7 @@ from analysis.calibration.calibration import BINS, bin_of
 from analysis.metrics import SCALE, floored, predicted, true_probs
 from analysis.stack import PredictionStack
 from ensemble.errors import BadInput
+from ensemble.progress import Progress
 
 MOST = 300  # subsets; where there are more, a sample of each size is taken
 WANTED = 20  # subsets of a size in a sample, at least, where there are as many
@@ -75,7 +76,7 @@ class CalibrationBySize:
 def calibration_by_size(
     stack: PredictionStack,
     bins: int = BINS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     seed: int = 0,
 ) -> CalibrationBySize:
     """Score subsets of each size: all where there are at most 300, else some of each size, see `choose_subsets`.

@@ -1,6 +1,6 @@
 """The calibration of an ensemble beside its members: as averaged, by size, and after one temperature."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from analysis.calibration.temperature import FEWEST, Temperature, fit_temperatur
 from analysis.csv_cells import write_csv
 from analysis.ensemble import Team
 from analysis.metrics import nll
+from ensemble.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,7 @@ def team_calibration(
     group: Team,
     bins: int = BINS,
     binning: str = "equal",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> TeamCalibration:
     """Measure a team; bins, binning: of the reliability, see `confidence.calibration`. progress: samples by size."""
     stack = group.stack

@@ -1,6 +1,5 @@
 """The ensembles that were chosen by their score, each with a score beside it that does not flatter."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,7 @@ from analysis.selection.data import SelectionData
 from analysis.selection.tallies import Tallies, tallies
 from analysis.subsets.reference import mask_of
 from analysis.subsets.table import sizes_of
+from ensemble.progress import Progress
 
 MOST_KEPT = 2**17  # subsets, of which each fold's counts are kept: 27 MB
 
@@ -73,7 +73,7 @@ class OfSize:
         return self._whole.sums(metric, rows)[self._rows]
 
 
-def choices(seen: SelectionData, progress: Callable[[int, int], None] | None = None) -> tuple[Choice, ...]:
+def choices(seen: SelectionData, progress: Progress | None = None) -> tuple[Choice, ...]:
     """Return the choices worth naming: the best, the best of each size, all members, and what else takes a moment.
 
     seen: the evidence of every member on the split. progress: told how many were made, and how many there are. What

@@ -12,12 +12,13 @@ from analysis.page.choices import Choice, choices
 from analysis.page.panels import Panels, panel_masks, panels
 from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
-from analysis.report_data import NotAvailable, Progress, ReportData, histories
+from analysis.report_data import NotAvailable, ReportData, histories
 from analysis.selection.data import selection_data
 from analysis.stack import PredictionStack
 from analysis.subsets.shapley import shapley
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
+from ensemble.progress import Progress
 from ensemble.study.history import History
 from ensemble.study.split import Split
 

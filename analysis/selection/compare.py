@@ -1,7 +1,7 @@
 """How the ways to choose an ensemble stand beside each other: each with its apparent and its honest score."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,7 @@ from analysis.selection.weights import Weights
 from analysis.subsets.reference import mask_of
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput, nearest
+from ensemble.progress import Progress
 
 SELECTIONS = ("best", "greedy", "weights", "stack")
 # A selection that was not asked for is shown beside the others where it takes no more than a moment.
@@ -89,7 +90,7 @@ def check_selection(name: str, rule: str, max_size: int | None) -> None:
 
 
 def evaluate_selection(
-    selection: Selection, metric: str = "accuracy", progress: Callable[[int, int], None] | None = None
+    selection: Selection, metric: str = "accuracy", progress: Progress | None = None
 ) -> SelectionResult:
     """Choose on all samples, then fold by fold, and score both."""
     data = selection.data

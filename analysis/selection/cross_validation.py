@@ -1,6 +1,5 @@
 """A score for a chosen ensemble that does not flatter it: chosen on nine tenths, scored on the tenth, over and over."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ from analysis.selection.base import Chosen, Selection, Weighted
 from analysis.selection.data import SelectionData
 from analysis.statistics import bootstrap, mcnemar, smallest_difference, wilson
 from ensemble.errors import BadInput
+from ensemble.progress import Progress
 
 FOLDS = 10
 REPEATS = 5
@@ -75,7 +75,7 @@ def cross_validate(
     metric: str = "accuracy",
     folds: int = FOLDS,
     repeats: int = REPEATS,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> CrossValidation:
     """Do the whole selection again on all folds but one, for each fold, and score it on that one; `repeats` times.
 
@@ -150,7 +150,7 @@ def interval(found: CrossValidation, level: float = 0.95) -> tuple[float, float]
 
 
 def honest(
-    selection: Selection, chosen: Chosen, progress: Callable[[int, int], None] | None = None
+    selection: Selection, chosen: Chosen, progress: Progress | None = None
 ) -> tuple[HonestScore, CrossValidation | None]:
     """Return the honest accuracy of a selection, and what was held out for it; None where samples are too few.
 

@@ -17,8 +17,8 @@ from analysis.subsets.prepare import Prepared, joined, prepare, question
 from analysis.subsets.table import SubsetTable, check_sizes, sizes_of
 from ensemble.errors import BadInput, nearest
 from ensemble.machine import cores
+from ensemble.progress import Progress
 
-Progress = Callable[[int, int], None]
 BLOCK_BYTES = 2**27  # of probabilities of one block that is read from disk
 PENDING = 2**25  # numbers of pruned rivals, 128 MiB: so many are kept before they are counted
 ALL = tuple(METRICS)

@@ -1,6 +1,6 @@
 """Every subset's scores, computed the obvious way: the reference for any faster way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +10,7 @@ from analysis.rules import GEOMETRIC_MEMBERS, Rule, combined_probs, rule_of
 from analysis.stack import PredictionStack, check_indices
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
 from ensemble.errors import BadInput
+from ensemble.progress import Progress
 
 MAX_SUBSETS = 100_000
 SECONDS_PER_NUMBER = 1e-9  # seen on one core, a subset: about 2 ms for 10,000 samples of 200 classes
@@ -19,7 +20,7 @@ BLOCK_NUMBERS = 80_000  # samples times classes of a block: its sums stay in a c
 def subset_table(
     stack: PredictionStack,
     sizes: Sequence[int],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     block: int | None = None,
     rule: str = "mean",
 ) -> SubsetTable:
@@ -118,7 +119,7 @@ def _counts(
     rule: Rule,
     sizes: list[int],
     masks: list[int],
-    progress: Callable[[int, int], None] | None,
+    progress: Progress | None,
     block: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Count for each mask the samples that are right, and right among the five: two int64 (S,)."""

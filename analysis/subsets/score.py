@@ -1,7 +1,7 @@
 """Every subset's scores, by whichever way is faster: the plain one for small jobs, the engine for all others."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from analysis.stack import BlockSource, PredictionStack, stack_arrays
 from analysis.subsets.reference import MAX_SUBSETS
 from analysis.subsets.reference import subset_table as plain_table
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
+from ensemble.progress import Progress
 
 # Seen on one core: what the plain way takes for a subset, and for each of its probabilities.
 SECONDS_PER_SUBSET = 5e-5
@@ -24,7 +25,7 @@ PLAIN_SECONDS = 1.0
 def subset_table(
     source: BlockSource,
     sizes: Sequence[int],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     rule: str = "mean",
     metrics: Sequence[str] = tuple(METRICS),
     threads: int | None = None,

@@ -15,6 +15,7 @@ from analysis.subsets.kernels import decide
 from analysis.subsets.nll import CHUNK, add_sums
 from analysis.subsets.prepare import Prepared, Question
 from analysis.subsets.threads import run_all
+from ensemble.progress import Progress
 
 Tick = Callable[[float], None]
 RIVALS = 2**16  # of a task: with a part's subsets a tenth of a second or so
@@ -106,7 +107,7 @@ def geometric_sums(
     rows: int,
     threads: int,
     times: np.ndarray | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each subset's sums of NLL and of Brier under the geometric mean: two float64 (2^M,), by mask.
 

@@ -9,6 +9,7 @@ from ensemble.datasets.check import check_source as _check_files
 from ensemble.datasets.digits import load_digits
 from ensemble.datasets.pack import cache_folder, cached_packs, is_pack, open_pack, pack_source
 from ensemble.errors import BadInput, nearest
+from ensemble.progress import Progress
 from ensemble.study.split import Dataset
 
 __all__ = [
@@ -23,8 +24,6 @@ __all__ = [
     "load_dataset",
     "pack_source",
 ]
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

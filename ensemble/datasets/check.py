@@ -1,13 +1,14 @@
 """A look at every image of a source before anything is built on it: counts, sizes, kinds, and what is broken."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble.datasets.pack import read_layout
 from ensemble.datasets.source import open_source
-from ensemble.datasets.workers import Job, Tally, decode_all
+from ensemble.datasets.workers import DecodeJob, Tally, decode_all
+from ensemble.progress import Progress
 from ensemble.study.split import Dataset
 
 
@@ -49,13 +50,13 @@ class CheckReport:
         return not self.problems
 
 
-def check_source(source: str | Path, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+def check_source(source: str | Path, progress: Progress | None = None) -> CheckReport:
     """Decode every image of a folder or zip and report; raise `BadInput` where there is no layout to check."""
     opened = open_source(Path(source))
     listing = read_layout(opened)
     total = sum(len(split.paths) for split in listing.splits)
     tally = Tally()
-    job = Job(str(opened.reader.root), opened.reader.kind, opened.reader.prefix)
+    job = DecodeJob(str(opened.reader.root), opened.reader.kind, opened.reader.prefix)
     paths = [path for split in listing.splits for path in split.paths]
     # Images that no annotation names are looked at too.
     known = set(paths)

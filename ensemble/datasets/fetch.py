@@ -4,10 +4,10 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from ensemble.errors import BadInput, KofnError, StorageError, storage_error
+from ensemble.progress import Progress
 from ensemble.study.atomic import flush, locked
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -18,7 +18,6 @@ MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 ATTEMPTS = 5
 TIMEOUT = 30.0  # seconds without a byte
 _BLOCK = 2**18
-Progress = Callable[[int, int], None]
 
 
 def fetch_tiny_imagenet(

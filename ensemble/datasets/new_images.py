@@ -14,10 +14,10 @@ from ensemble.datasets.pack import conversions, is_pack
 from ensemble.datasets.source import IMAGE_SUFFIXES, Reader, Source, is_image, open_source
 from ensemble.errors import BadInput
 from ensemble.machine import cores
+from ensemble.progress import Progress
 from ensemble.study.split import Split, check_ids
 
 NAMED = 10  # unreadable images that a message names
-Progress = Callable[[int, int], None]
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class ImageBlock:
     """Some of the images: rows int64 (n,), increasing, which of all N; images uint8 (n, H, W, Ch)."""
 
     rows: np.ndarray
@@ -74,7 +74,7 @@ class NewImages:
     def __len__(self) -> int:
         return len(self.sample_ids)
 
-    def blocks(self, shape: tuple[int, int, int], rows: int, seen: Seen, *, skip: bool = False) -> Iterator[Block]:
+    def blocks(self, shape: tuple[int, int, int], rows: int, seen: Seen, *, skip: bool = False) -> Iterator[ImageBlock]:
         """Give the images as `shape` (H, W, Ch), in order, decoded `rows` at a time; add to `seen`.
 
         skip: leave unreadable ones out. Otherwise the first one ends the blocks: the rest is only looked at, and
@@ -83,7 +83,7 @@ class NewImages:
         if self.split is not None and self.split.images.shape[1:] == shape:
             for start in range(0, len(self), rows):
                 images = self.split.images[start : start + rows]
-                yield Block(np.arange(start, start + len(images)), images)
+                yield ImageBlock(np.arange(start, start + len(images)), images)
             return
 
         def attempt(row: int) -> tuple[np.ndarray, str, bool] | BadInput:
@@ -106,7 +106,7 @@ class NewImages:
                     seen.resized += resized
                     kept.append(row)
                 if kept and (skip or not seen.unreadable):
-                    yield Block(np.array(kept), images[: len(kept)])
+                    yield ImageBlock(np.array(kept), images[: len(kept)])
         if seen.unreadable and (not skip or len(seen.unreadable) == len(self)):
             raise BadInput(_unreadable(seen.unreadable, len(self)))
 

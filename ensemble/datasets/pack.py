@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,15 @@ from ensemble.datasets.folder import list_folder
 from ensemble.datasets.listing import Listing
 from ensemble.datasets.source import Source, open_source
 from ensemble.datasets.tiny_imagenet import list_tiny_imagenet, looks_like_tiny_imagenet
-from ensemble.datasets.workers import Job, Tally, decode_all
+from ensemble.datasets.workers import DecodeJob, Tally, decode_all
 from ensemble.errors import BadInput, StorageError, storage_error
+from ensemble.progress import Progress
 from ensemble.study.atomic import flush, locked
 from ensemble.study.split import Dataset, Split
 
 KIND = "kofn pack"
 VERSION = 1
 META = "meta.json"
-Progress = Callable[[int, int], None]
 
 
 def pack_source(
@@ -213,7 +213,7 @@ def _fill(
         file = folder / f"{split.name}.npy"
         offset = allocate(file, (len(split.paths), h, w, 3))
         reader = source.reader
-        job = Job(str(reader.root), reader.kind, reader.prefix, str(file), offset, h, w, example, size)
+        job = DecodeJob(str(reader.root), reader.kind, reader.prefix, str(file), offset, h, w, example, size)
         before = tally.done
         tally.add(decode_all(job, split.paths, progress and (lambda done, _, b=before: progress(b + done, total))))
     if listing.keep_grey and tally.grey == total:

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,15 @@ from ensemble.datasets.decode import decode
 from ensemble.datasets.source import Kind, Reader
 from ensemble.errors import BadInput, KofnError
 from ensemble.machine import cores
+from ensemble.progress import Progress
 
 BLOCK = 64  # images a message; their pixels are written at once
 MIN_PER_PROCESS = 1000  # a process takes 0.2 s to start, as long as this many small images
 MAX_PROCESSES = 16
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Job:
+class DecodeJob:
     """What to do with each image.
 
     out: a file to write pixels into, row r at byte `offset` + r * height * width * 3; None to look only, in
@@ -72,7 +72,9 @@ class Tally:
         self.unreadable.extend(other.unreadable)
 
 
-def decode_all(job: Job, paths: Sequence[str], progress: Progress | None = None, processes: int | None = None) -> Tally:
+def decode_all(
+    job: DecodeJob, paths: Sequence[str], progress: Progress | None = None, processes: int | None = None
+) -> Tally:
     """Decode `paths` as `job` says, row i from paths[i], on all cores the process may use.
 
     Raises `BadInput` for an image that is unreadable or of another size, OSError where `out` cannot be written.
@@ -92,7 +94,7 @@ def decode_all(job: Job, paths: Sequence[str], progress: Progress | None = None,
 class _Decoder:
     """Does blocks of a job, in whatever process."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: DecodeJob) -> None:
         self.job = job
         self.reader = Reader(Path(job.root), job.kind, job.prefix)
         self.file = None if job.out is None else os.open(job.out, os.O_WRONLY)
@@ -132,7 +134,7 @@ class _Decoder:
             os.close(self.file)
 
 
-def _mixed_sizes(job: Job, where: str, w: int, h: int) -> str:
+def _mixed_sizes(job: DecodeJob, where: str, w: int, h: int) -> str:
     like = f"{job.example} is {job.width} x {job.height}" if job.example else f"expected {job.width} x {job.height}"
     return (
         f"{where}: is {w} x {h} pixels, but {like}; all images must have one size. "
@@ -140,13 +142,13 @@ def _mixed_sizes(job: Job, where: str, w: int, h: int) -> str:
     )
 
 
-def _here(job: Job, blocks: Iterator[tuple[int, list[str]]]) -> Generator[Tally]:
+def _here(job: DecodeJob, blocks: Iterator[tuple[int, list[str]]]) -> Generator[Tally]:
     with contextlib.closing(_Decoder(job)) as decoder:
         for first, paths in blocks:
             yield decoder.block(first, paths)
 
 
-def _apart(job: Job, blocks: Iterator[tuple[int, list[str]]], processes: int) -> Generator[Tally]:
+def _apart(job: DecodeJob, blocks: Iterator[tuple[int, list[str]]], processes: int) -> Generator[Tally]:
     """Give blocks to child processes, two in flight each, and yield what they answer."""
     answers: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     guard = threading.Lock()
@@ -202,7 +204,7 @@ def _apart(job: Job, blocks: Iterator[tuple[int, list[str]]], processes: int) ->
                         pipe.close()
 
 
-def _understood(answer: dict[str, Any], job: Job) -> Tally:
+def _understood(answer: dict[str, Any], job: DecodeJob) -> Tally:
     if "tally" in answer:
         content = answer["tally"]
         return Tally(
@@ -248,7 +250,7 @@ def serve() -> None:
         try:
             content = json.loads(line)
             if decoder is None:
-                decoder = _Decoder(Job(**content))
+                decoder = _Decoder(DecodeJob(**content))
                 continue
             answer: dict[str, Any] = {"tally": vars(decoder.block(*content))}
         except BadInput as error:

@@ -1,6 +1,6 @@
 """What a network is fed with: the images of train it learns from, in batches, and those it is judged on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -8,14 +8,13 @@ import torch
 from ensemble.inference.inputs import Batches, Inputs, Rows, fit_inputs
 from ensemble.inference.predict import Precision, evaluate
 from ensemble.models.network import Network
+from ensemble.progress import Progress
 from ensemble.study.augment_spec import parse
 from ensemble.study.recipe import Recipe
 from ensemble.study.split import Dataset
 from ensemble.training.augment import Augmenter, mirror, mix
 from ensemble.training.features import base_features
 from ensemble.training.folds import chosen_images, parts_of
-
-Told = Callable[[int, int], None]
 
 
 class TrainingData:
@@ -115,7 +114,7 @@ class TrainingData:
         torch.manual_seed(self.recipe.seed)
         return evaluate(network, part, lambda images: self.inputs(self._augment_val(images)), precision)
 
-    def use_features(self, network: Network, precision: Precision, progress: Told | None = None) -> bool:
+    def use_features(self, network: Network, precision: Precision, progress: Progress | None = None) -> bool:
         """Compute once what the frozen base of `network` makes of all images; say whether that was possible.
 
         Then the network's head is what is trained. It is not done where images are varied in more ways than can be

@@ -1,12 +1,11 @@
 """What a frozen base makes of every image, computed once, so that many epochs of a head cost one pass of the base."""
 
-from collections.abc import Callable
-
 import torch
 
 from ensemble.inference.inputs import Batches
 from ensemble.inference.predict import BATCH, Precision, ToInputs, in_parts
 from ensemble.models.network import Network
+from ensemble.progress import Progress
 from ensemble.study.augment_spec import parse
 
 # Bytes of memory, on the device, that features may take.
@@ -47,7 +46,7 @@ def base_features(
     precision: Precision,
     passes: int,
     limit: int = LIMIT,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Features | None:
     """Return what the base of `network` makes of every image, or None where that is no gain.
 

@@ -8,7 +8,7 @@ from ensemble.study.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One network to train: what a worker process is told.
 
     threads: of the CPU, part of what decides the bits; splits: those to keep predictions of.

@@ -11,10 +11,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from ensemble.inference.predict import Precision
 from ensemble.models.network import Network
+from ensemble.progress import Progress
 from ensemble.training.data import TrainingData
 from ensemble.training.optim import Kernels, penalty
 
-TOLD_SECONDS = 0.25
+PROGRESS_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,19 @@ def train_epoch(
     kernels: Kernels,
     precision: Precision,
     average: AveragedModel | None,
-    told: Callable[[int, int], None],
+    progress: Progress,
 ) -> Measured:
     """Take all batches of an epoch once; the network is in its mode for training.
 
     rate: from the number of an update in this epoch to its learning rate. average: told of every update.
-    told: (done, total) images, at most some times a second.
+    progress: (done, total) images, at most some times a second.
     """
     recipe, n = data.recipe, data.images
     module: nn.Module = network.head if data.of_features else network
     plain = not (recipe.label_smoothing or recipe.mixup or recipe.cutmix)
     sums = torch.zeros(4, dtype=torch.float64, device=data.device)
     done, begun = 0, time.perf_counter()
-    last_told, last_rate = begun, 0.0
+    last_progress, last_rate = begun, 0.0
     for update, (inputs, targets, labels) in enumerate(data.batches()):
         now_rate = rate(update)
         if now_rate != last_rate:
@@ -76,8 +77,8 @@ def train_epoch(
             average.update_parameters(network)
         done += size
         now = time.perf_counter()
-        if now - last_told > TOLD_SECONDS:
-            told(done, n)
-            last_told = now
+        if now - last_progress > PROGRESS_SECONDS:
+            progress(done, n)
+            last_progress = now
     cross_entropy, loss_mean, penalty_mean, accuracy = (sums / n).tolist()
     return Measured(cross_entropy, loss_mean + penalty_mean, accuracy, time.perf_counter() - begun)

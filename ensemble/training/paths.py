@@ -11,7 +11,7 @@ from ensemble.study.predictions import Predictions
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study
 from ensemble.training.folds import chosen_images, parts_of
-from ensemble.training.job import Job
+from ensemble.training.job import TrainingJob
 from ensemble.training.out_of_fold import SPLIT, fold_dir, held_out_path
 
 
@@ -19,7 +19,7 @@ from ensemble.training.out_of_fold import SPLIT, fold_dir, held_out_path
 class MemberPaths:
     """The folder of a training, and the names under which it predicts."""
 
-    job: Job
+    job: TrainingJob
     study: Study
 
     @property

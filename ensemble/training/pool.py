@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ensemble.errors import KofnError
-from ensemble.training.job import Job, Outcome
+from ensemble.training.job import Outcome, TrainingJob
 
 ATTEMPTS = 3
 # glibc gives every large tensor back to the kernel and takes it anew, a third of the time on large batches.
@@ -21,7 +21,7 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 Event = Callable[[str, str, dict[str, Any]], None]
 
 
-def train_members(jobs: Sequence[Job], at_once: int, on_event: Event) -> list[Outcome]:
+def train_members(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list[Outcome]:
     """Train every job, at most `at_once` at the same time; return their outcomes in the order of `jobs`.
 
     A process that dies (killed, out of memory) is replaced and its member goes on from its checkpoint, three
@@ -97,7 +97,9 @@ class _Worker:
             self.process.join()
 
 
-def _give(worker: _Worker, waiting: list[int], jobs: Sequence[Job], attempts: dict[int, int], on_event: Event) -> None:
+def _give(
+    worker: _Worker, waiting: list[int], jobs: Sequence[TrainingJob], attempts: dict[int, int], on_event: Event
+) -> None:
     task = waiting.pop(0)
     worker.task = task
     attempts[task] += 1

@@ -11,13 +11,13 @@ from ensemble.inference.predict import resolve_device
 from ensemble.study.atomic import locked
 from ensemble.study.history import best_epoch
 from ensemble.study.study import Study
-from ensemble.training.job import Job, Outcome
+from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.out_of_fold import merge
 from ensemble.training.paths import MemberPaths
 from ensemble.training.run import Report, Training
 
 
-def train_member(job: Job, report: Report) -> Outcome:
+def train_member(job: TrainingJob, report: Report) -> Outcome:
     """Train the network of `job`, or go on where it was cut off, and write its weights and predictions.
 
     `report(kind, facts)` hears "note" (a text: how it was started), "batch" (done and total images of the epoch, at

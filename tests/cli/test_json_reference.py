@@ -26,7 +26,7 @@ from ensemble.errors import KofnError
 from ensemble.models import MODELS
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, config_of
-from ensemble.training.job import Job, Outcome
+from ensemble.training.job import Outcome, TrainingJob
 
 Ask = Callable[..., dict[str, Any]]
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
@@ -182,7 +182,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return ask
 
 
-def train_here(jobs: list[Job], _at_once: int, _on_event: Any) -> list[Outcome]:
+def train_here(jobs: list[TrainingJob], _at_once: int, _on_event: Any) -> list[Outcome]:
     """Train in this process: another one would load torch anew."""
     from ensemble.training.trainer import train_member
 

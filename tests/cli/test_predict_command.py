@@ -26,7 +26,7 @@ from ensemble.importing.parse import import_file
 from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import builtin_plan
 from ensemble.study.study import Study, config_of
-from ensemble.training.job import Job
+from ensemble.training.job import TrainingJob
 from ensemble.training.trainer import train_member
 
 BIN = Path(sys.executable).parent
@@ -43,7 +43,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     study = Study.create(folder / "study", config_of(load_dataset("digits")))
     recipe = replace(builtin_plan("digits").base, epochs=2)
     for i in range(2):
-        job = Job(study.root, f"m-{i}", replace(recipe, seed=i), threads=1, device="cpu", splits=("val",))
+        job = TrainingJob(study.root, f"m-{i}", replace(recipe, seed=i), threads=1, device="cpu", splits=("val",))
         train_member(job, lambda *_: None)
     first = study.read("m-0", "val")
     study.write(replace(first, member="pair", kind="ensemble", parents=("m-0", "m-1"), weights=(0.25, 0.75)))

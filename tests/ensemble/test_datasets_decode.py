@@ -10,7 +10,7 @@ from PIL import Image
 
 from ensemble.datasets import check_source, load_dataset
 from ensemble.datasets.decode import decode
-from ensemble.datasets.workers import Job, decode_all
+from ensemble.datasets.workers import DecodeJob, decode_all
 from ensemble.errors import BadInput, KofnError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
@@ -164,7 +164,7 @@ def test_processes_give_what_one_gives(tmp_path, tree):
     for processes in (1, 2):
         out = tmp_path / f"{processes}.bin"
         out.touch()
-        job = Job(str(root), "folder", "", str(out), 5, 8, 8)
+        job = DecodeJob(str(root), "folder", "", str(out), 5, 8, 8)
         seen = []
         tallies.append(decode_all(job, paths, lambda done, total, seen=seen: seen.append((done, total)), processes))
         pixels.append(out.read_bytes())
@@ -182,18 +182,20 @@ def test_a_broken_image_is_named_from_a_process(tmp_path, tree, processes):
     out = tmp_path / "out.bin"
     out.touch()
     with pytest.raises(BadInput, match=r"dog_7\.png: expected an image, found 0 bytes"):
-        decode_all(Job(str(root), "folder", "", str(out), 0, 8, 8), paths, None, processes)
+        decode_all(DecodeJob(str(root), "folder", "", str(out), 0, 8, 8), paths, None, processes)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_full_disk_is_met_in_a_process(tmp_path, tree, processes):
     root = tree(tmp_path / "pets")
     with pytest.raises(OSError, match="No space left"):
-        decode_all(Job(str(root), "folder", "", "/dev/full", 0, 8, 8), ["train/cat/cat_0.png"] * 200, None, processes)
+        decode_all(
+            DecodeJob(str(root), "folder", "", "/dev/full", 0, 8, 8), ["train/cat/cat_0.png"] * 200, None, processes
+        )
 
 
 def test_a_process_that_dies_is_told(tmp_path, tree, monkeypatch):
     root = tree(tmp_path / "pets")
     monkeypatch.setattr("sys.executable", "/bin/false")
     with pytest.raises(KofnError, match="ended with status 1"):
-        decode_all(Job(str(root), "folder", ""), ["train/cat/cat_0.png"] * 200, None, 2)
+        decode_all(DecodeJob(str(root), "folder", ""), ["train/cat/cat_0.png"] * 200, None, 2)

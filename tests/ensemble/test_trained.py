@@ -21,7 +21,7 @@ from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import builtin_plan
 from ensemble.study.safetensors_files import load_tensors, save_tensors
 from ensemble.study.study import Study, config_of
-from ensemble.training.job import Job
+from ensemble.training.job import TrainingJob
 from ensemble.training.trainer import train_member
 
 CPU = torch.device("cpu")
@@ -36,7 +36,9 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     study = Study.create(tmp_path_factory.mktemp("begun") / "study", config_of(DIGITS))
     for i in range(2):
         recipe = replace(RECIPE, seed=i)
-        train_member(Job(study.root, f"m-{i}", recipe, threads=1, device="cpu", splits=("val",)), lambda *_: None)
+        train_member(
+            TrainingJob(study.root, f"m-{i}", recipe, threads=1, device="cpu", splits=("val",)), lambda *_: None
+        )
     yield study
     torch.set_num_threads(threads)
 
@@ -71,7 +73,7 @@ def test_the_trainers_own_predictions_to_the_bit(begun: Study) -> None:
 
 def test_snapshots_are_members(study: Study) -> None:
     recipe = replace(RECIPE, epochs=2, schedule="cosine", snapshots=2)
-    train_member(Job(study.root, "c-0", recipe, threads=1, device="cpu", splits=("val",)), lambda *_: None)
+    train_member(TrainingJob(study.root, "c-0", recipe, threads=1, device="cpu", splits=("val",)), lambda *_: None)
     for epoch, name in enumerate(("c-0-s1", "c-0-s2"), start=1):
         trained, stored = open_member(study, name, CPU), study.read(name, "val")
         np.testing.assert_array_equal(trained.predict(DIGITS.split("val").images), stored.probs)

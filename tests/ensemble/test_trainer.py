@@ -27,7 +27,7 @@ from ensemble.study.study import Study, config_of
 from ensemble.training import run as training
 from ensemble.training import trainer
 from ensemble.training.augment import mirror
-from ensemble.training.job import Job, Outcome
+from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.pool import train_members
 
 CPU = torch.device("cpu")
@@ -43,8 +43,8 @@ def study(tmp_path: Path) -> Study:
     return Study.create(tmp_path / "study", config_of(load_dataset("digits")))
 
 
-def job(study: Study, member: str, recipe: Recipe = SHORT, splits: tuple[str, ...] = ("val",)) -> Job:
-    return Job(study.root, member, recipe, threads=1, device="cpu", splits=splits)
+def job(study: Study, member: str, recipe: Recipe = SHORT, splits: tuple[str, ...] = ("val",)) -> TrainingJob:
+    return TrainingJob(study.root, member, recipe, threads=1, device="cpu", splits=splits)
 
 
 def weights(study: Study, member: str) -> dict[str, torch.Tensor]:

@@ -29,7 +29,7 @@ from ensemble.training import trainer
 from ensemble.training.augment import mix
 from ensemble.training.data import TrainingData
 from ensemble.training.folds import fold_of, parts_of
-from ensemble.training.job import Job
+from ensemble.training.job import TrainingJob
 from ensemble.training.out_of_fold import folds_left, held_out_path
 from ensemble.training.transfer import freeze
 
@@ -56,7 +56,9 @@ def _one_thread() -> None:
 def train(study: Study, member: str, recipe: Recipe, fold: int | None = None, folds: int = 0) -> list[Epoch]:
     """Train a member, or one of its folds; return its history."""
     splits = ("val",) if fold is None else ()
-    trainer.train_member(Job(study.root, member, recipe, 1, "cpu", splits, fold, folds), lambda kind, facts: None)
+    trainer.train_member(
+        TrainingJob(study.root, member, recipe, 1, "cpu", splits, fold, folds), lambda kind, facts: None
+    )
     folder = study.member_dir(member) / ("." if fold is None else f"folds/{fold}")
     return read_epochs(folder / "history.csv", upto=99)
 
@@ -221,7 +223,7 @@ def test_weights_of_a_member_start_another_one(study: Study) -> None:
     path = study.member_dir("first") / "weights.safetensors"
     recipe = replace(BASE, epochs=1, weights=str(path), weights_sha256=file_sha256(path), learning_rate=1e-6)
     said = []
-    job = Job(study.root, "second", recipe, 1, "cpu", ("val",))
+    job = TrainingJob(study.root, "second", recipe, 1, "cpu", ("val",))
     trainer.train_member(job, lambda kind, facts: said.append(facts["text"]) if kind == "note" else None)
     assert said == [f"started from {path}: 12 tensors loaded, 0 skipped, 0 newly initialised"]
     told = json.loads((study.member_dir("second") / "network.json").read_text())
@@ -280,7 +282,7 @@ def test_the_whole_network_begins_with_an_empty_memory(study: Study, monkeypatch
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trainer.train_member(Job(study.root, "m", recipe, 1, "cpu", ("val",)), cut)
+        trainer.train_member(TrainingJob(study.root, "m", recipe, 1, "cpu", ("val",)), cut)
     kept, facts = load_tensors(study.member_dir("m") / "checkpoint.safetensors", "kofn.checkpoint")
     assert facts["epochs"] == 2
     assert {float(t) for name, t in kept.items() if name.startswith("state.step.")} == {13.0}
@@ -394,7 +396,7 @@ def test_a_cut_fold_goes_on_to_the_same_bits(study: Study, monkeypatch: pytest.M
         if kind == "epoch" and facts["epoch"] == 3:
             raise KeyboardInterrupt
 
-    job = Job(study.root, "cut", replace(BASE, epochs=3), 1, "cpu", (), 0, 2)
+    job = TrainingJob(study.root, "cut", replace(BASE, epochs=3), 1, "cpu", (), 0, 2)
     with pytest.raises(KeyboardInterrupt):
         trainer.train_member(job, cut)
     assert trainer.train_member(job, lambda kind, facts: None).status in ("resumed", "skipped")
