@@ -24,7 +24,7 @@ from benchmarks.generators import member_blocks, member_probs
 from ensemble.datasets import load_dataset
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, config_of
-from tests.page.browser import browser
+from tests.browser import browser
 
 SAMPLES, CLASSES = 10_000, 200
 CASES = ((6, 1), (6, None), (16, 1), (17, 1))  # members, images a class: None is as many as the page takes by itself

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from member_cases import add
 from PIL import Image
+from studies import add
 
 from cli.combine import combine
 from cli.common import run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from member_cases import add, study_at
+from studies import add, study_at
 
 from cli.common import run
 from cli.report import report

@@ -44,7 +44,7 @@ def test_a_lock_is_held_by_one_process_and_let_go_by_its_death(tmp_path: Path) -
     code = f"""
 import sys, time
 from pathlib import Path
-from ensemble.files import locked
+from ensemble.study.atomic import locked
 with locked(Path({str(path)!r})) as held:
     print(held, flush=True)
     time.sleep(60)
@@ -70,7 +70,7 @@ def test_no_temporary_file_outlives_a_kill_as_the_file_itself(tmp_path: Path) ->
     code = f"""
 import os, signal
 from pathlib import Path
-from ensemble.files import replacing
+from ensemble.study.atomic import replacing
 with replacing(Path({str(path)!r})) as temporary:
     temporary.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

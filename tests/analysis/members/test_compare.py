@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from member_cases import add, study_at
+from studies import add, study_at
 
 from analysis.members.compare import Comparison, compare, differing, setting_named, text_of, write_compare_csv
 from analysis.members.models import members_of

@@ -9,6 +9,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ensemble.study.history import REQUIRED as COLUMNS
+from ensemble.study.history import History
 from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import Recipe, write_recipe
 from ensemble.study.study import SplitConfig, Study, StudyConfig
@@ -70,3 +71,16 @@ def add(
             Predictions(name, "val", probs, np.arange(20).astype(str), CLASSES, CLASSES, TRUTH, first_layer=first * 2,
                         attributes={} if comparable else {"comparable": False})
         )  # fmt: skip
+
+
+def history(
+    member: str, accuracy: list[float], rates: list[float] | None = None, seen: list[float] | None = None
+) -> History:
+    """Return a history whose validation accuracy is given by epoch."""
+    n = len(accuracy)
+    columns = {name: np.full(n, 0.5) for name in COLUMNS}
+    columns |= {"epoch": np.arange(1.0, n + 1), "val_accuracy": np.array(accuracy)}
+    columns["learning_rate"] = np.full(n, 0.1) if rates is None else np.array(rates)
+    if seen is not None:
+        columns["images_seen"] = np.array(seen)
+    return History(member, columns)

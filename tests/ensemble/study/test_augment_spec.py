@@ -85,7 +85,7 @@ def test_odd_normalisations(text: str, says: str) -> None:
 
 
 def test_the_page_tells_of_each() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "augmentation.md").read_text(encoding="utf-8")
     for name, kind in OPERATIONS.items():
         form = name + (":" + ",".join(kind.values) if kind.values else "")
         assert f"`{form}`" in page

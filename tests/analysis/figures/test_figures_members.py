@@ -8,8 +8,7 @@ from drawn import cut_off, overlaps, texts
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from member_cases import add, study_at
-from test_curves import history
+from studies import add, history, study_at
 
 from analysis.figures.compare import compare_figure, curves_of
 from analysis.figures.filters import epochs_figure, filters_figure, measures_said

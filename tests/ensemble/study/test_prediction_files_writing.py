@@ -28,8 +28,8 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_h5file_writing import predictions
-from ensemble.h5file import write_predictions
+from test_prediction_files_writing import predictions
+from ensemble.study.prediction_files import write_predictions
 first, second = predictions(1), predictions(2)
 print("ready", flush=True)
 while True:
@@ -80,9 +80,9 @@ FILL = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_h5file_writing import predictions
+from test_prediction_files_writing import predictions
 from ensemble.errors import StorageError
-from ensemble.h5file import read_predictions, write_predictions
+from ensemble.study.prediction_files import read_predictions, write_predictions
 folder = Path(sys.argv[2])
 write_predictions(folder / "a.val.h5", predictions(1, rows=500))
 try:

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from lattice_cases import RULES, random_source, same_table, stack_of
+from subset_cases import RULES, random_source, same_table, stack_of
 
 from analysis.stack import ArraySource, join
 from analysis.streamed import stream

@@ -16,7 +16,7 @@ from ensemble.errors import BadInput
 from ensemble.study.prediction_files import read_predictions, read_rows, read_table, write_predictions, write_table
 from ensemble.study.predictions import Predictions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FROZEN = ROOT / "tests/data/format-v1"
 PROBS = [[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lattice_cases import RULES, random_source, same_table, tying_arrays
+from subset_cases import RULES, random_source, same_table, tying_arrays
 
 from analysis.stack import ArraySource
 from analysis.subsets import engine, prepare

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from member_cases import LAYERS, add, study_at
+from studies import LAYERS, add, study_at
 
 from analysis.members.models import HEADER, members_of, row_of, write_models_csv
 from analysis.members.network import read_network, write_layers_csv

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from lattice_cases import random_source
+from subset_cases import random_source
 
 from analysis.subsets.cost import cost
 from analysis.subsets.engine import lattice_table

@@ -2,21 +2,10 @@
 
 import numpy as np
 import pytest
+from studies import history
 
 from analysis.members.curves import by_member, curves
 from ensemble.errors import BadInput
-from ensemble.study.history import REQUIRED as COLUMNS
-from ensemble.study.history import History
-
-
-def history(member: str, accuracy: list[float], rates: list[float] | None = None, seen: list[float] | None = None):
-    n = len(accuracy)
-    columns = {name: np.full(n, 0.5) for name in COLUMNS}
-    columns |= {"epoch": np.arange(1.0, n + 1), "val_accuracy": np.array(accuracy)}
-    columns["learning_rate"] = np.full(n, 0.1) if rates is None else np.array(rates)
-    if seen is not None:
-        columns["images_seen"] = np.array(seen)
-    return History(member, columns)
 
 
 def test_a_member_keeps_its_own_points_and_gaps() -> None:
