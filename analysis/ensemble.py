@@ -184,7 +184,7 @@ def together(stack: PredictionStack, weights: Mapping[str, float] | None = None,
 
     weights: of each member by name, not negative, summing to 1; equal ones where None. rule: "mean" or "geometric" of
     `analysis.rules`. The class predicted is the lowest-index argmax of the members' whole numbers, each times its whole
-    weight (`fixed_point.whole`); with equal weights that is the plain sum.
+    weight (`metrics.whole`); with equal weights that is the plain sum.
     """
     kind, m = rule_of(rule), len(stack.members)
     shares = np.full(m, 1 / m) if weights is None else np.array([weights[name] for name in stack.members])

@@ -82,7 +82,7 @@ def combined_probs(stack: "PredictionStack", indices: Sequence[int], rule: str =
     Raises `BadInput` for a vote, which has none.
     """
     if rule_of(rule).floor is None:
-        raise BadInput("a vote gives no probabilities; combine by --rule mean or --rule geometric.")
+        raise BadInput("a vote gives no probabilities; combine by the rule mean or geometric.")
     if rule == "mean":
         return stack.mean_probs(indices)
     total = np.zeros(stack.probs.shape[1:])

@@ -27,7 +27,7 @@ from analysis.selection.cross_validation import cross_validate, interval, paired
 from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.greedy import Greedy
 from analysis.selection.stacking import Stack
-from analysis.selection.tallies import PlainTallies
+from analysis.selection.subset_sums import ReferenceSums
 from analysis.selection.weights import Weights
 from analysis.stack import stack_arrays
 from analysis.statistics import mcnemar, wilson
@@ -95,10 +95,10 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 def selections(e: SelectionData, names: Sequence[str]) -> dict[str, Selection]:
     """Return the selections of these names, and the best single member they are compared with."""
-    made: dict[str, Selection] = {"member": Best(e, PlainTallies(e, [1]))}
+    made: dict[str, Selection] = {"member": Best(e, ReferenceSums(e, [1]))}
     for name in names:
         made[name] = {
-            "best": lambda: Best(e, PlainTallies(e, range(1, e.members + 1))),
+            "best": lambda: Best(e, ReferenceSums(e, range(1, e.members + 1))),
             "greedy": lambda: Greedy(e),
             "weights": lambda: Weights(e),
             "stack": lambda: Stack(e),

@@ -236,9 +236,9 @@ def _check_rule(rule: str, metric: str, members: int, save: str | None) -> None:
 
 def _say_cost(output: Output, stack: "PredictionStack", sizes: range, rule: str) -> None:
     """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it."""
-    from analysis.subsets.score import is_compiled, plain_is_faster
+    from analysis.subsets.score import is_compiled, reference_is_faster
 
-    if stack.labels is None or plain_is_faster(stack, sizes, rule):
+    if stack.labels is None or reference_is_faster(stack, sizes, rule):
         return
     if not is_compiled():
         output.say("Compiling for this machine, this once: some ten seconds.")

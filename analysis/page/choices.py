@@ -17,7 +17,7 @@ from analysis.selection.compare import (
 )
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import SelectionData
-from analysis.selection.tallies import Tallies, tallies
+from analysis.selection.subset_sums import SubsetSums, sums_of
 from analysis.subsets.reference import mask_of
 from analysis.subsets.table import sizes_of
 from ensemble.progress import Progress
@@ -44,15 +44,15 @@ class Choice:
 
 
 class Kept:
-    """Tallies that remember what they were asked: every way to choose asks for the same folds."""
+    """SubsetSums that remember what they were asked: every way to choose asks for the same folds."""
 
-    def __init__(self, whole: Tallies) -> None:
+    def __init__(self, whole: SubsetSums) -> None:
         self._whole = whole
         self.masks = whole.masks
         self._known: dict[tuple[str, bytes], np.ndarray] = {}
 
     def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
-        """Return what the tallies that are kept return."""
+        """Return what the sums that are kept return."""
         key = metric, np.packbits(rows).tobytes()
         if key not in self._known:
             found = self._whole.sums(metric, rows)
@@ -61,9 +61,9 @@ class Kept:
 
 
 class OfSize:
-    """The tallies of the subsets of one size, out of those of all."""
+    """The sums of the subsets of one size, out of those of all."""
 
-    def __init__(self, whole: Tallies, size: int) -> None:
+    def __init__(self, whole: SubsetSums, size: int) -> None:
         self._whole = whole
         self._rows = np.flatnonzero(sizes_of(whole.masks) == size)
         self.masks = whole.masks[self._rows]
@@ -76,7 +76,7 @@ class OfSize:
 def choices(seen: SelectionData, progress: Progress | None = None) -> tuple[Choice, ...]:
     """Return the choices worth naming: the best, the best of each size, all members, and what else takes a moment.
 
-    seen: the evidence of every member on the split. progress: told how many were made, and how many there are. What
+    seen: the data of every member on the split. progress: told how many were made, and how many there are. What
     would take more than a moment by estimate is left out.
     """
     selections = _selections(seen)
@@ -95,7 +95,7 @@ def _selections(seen: SelectionData) -> list[tuple[str, int | None, Selection]]:
     every = range(1, members + 1)
     if members < 2:
         return []
-    kept = Kept(tallies(seen, every)) if 2**members <= MOST_KEPT else None
+    kept = Kept(sums_of(seen, every)) if 2**members <= MOST_KEPT else None
     best = selection_of("best", seen, every) if kept is None else Best(seen, kept)
     found: list[tuple[str, int | None, Selection]] = [("best", None, best)]
     for k in every[:-1]:

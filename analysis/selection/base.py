@@ -28,7 +28,7 @@ class Chosen(Protocol):
         ...
 
     def probs(self, probs: np.ndarray) -> np.ndarray:
-        """Return what the ensemble says, float64 (n, C), of what the members say, (M, n, C)."""
+        """Return the ensemble's probabilities, float64 (n, C), of its members', (M, n, C)."""
         ...
 
 
@@ -37,7 +37,7 @@ class Selection(Protocol):
 
     @property
     def name(self) -> str:
-        """As in `--select`."""
+        """One of `SELECTIONS`, or "member"."""
         ...
 
     @property
@@ -60,7 +60,7 @@ class Weighted:
     """A weighted mean of members.
 
     weights: float64 (M,), not negative, summing to 1. Equal weights are a subset. It predicts by whole-number sums, see
-    `fixed_point.whole`, of what the rule makes of probabilities.
+    `metrics.whole`, of what the rule makes of probabilities.
     """
 
     weights: np.ndarray
@@ -82,7 +82,7 @@ class Weighted:
         return data.scores(self.weights, metric)
 
     def probs(self, probs: np.ndarray) -> np.ndarray:
-        """Return what the ensemble says, float64 (n, C), of (M, n, C); raise `BadInput` for a vote."""
+        """Return the ensemble's probabilities, float64 (n, C), of (M, n, C); raise `BadInput` for a vote."""
         return combined(probs, self.weights, self.rule)
 
 

@@ -26,7 +26,7 @@ from analysis.selection.cross_validation import (
 from analysis.selection.data import SelectionData
 from analysis.selection.greedy import Greedy
 from analysis.selection.stacking import Stack
-from analysis.selection.tallies import PlainTallies, tallies
+from analysis.selection.subset_sums import ReferenceSums, sums_of
 from analysis.selection.weights import Weights
 from analysis.subsets.reference import mask_of
 from analysis.subsets.table import SubsetTable
@@ -70,10 +70,10 @@ def selection_of(
     Raises `BadInput` as `check_selection` does.
     """
     if name == "member":
-        return Best(data, PlainTallies(data, [1]), metric, name="member")
+        return Best(data, ReferenceSums(data, [1]), metric, name="member")
     check_selection(name, data.rule.name, max_size)
     if name == "best":
-        return Best(data, tallies(data, sizes, metric), metric, max_size)
+        return Best(data, sums_of(data, sizes, metric), metric, max_size)
     if name == "greedy":
         return Greedy(data, metric, max_size=max_size)
     return Weights(data) if name == "weights" else Stack(data)

@@ -1,4 +1,4 @@
-"""What a selection looks at: for each sample what every member says of the true class and of the rivals that count.
+"""What a selection reads: for each sample the members' probabilities of the true class and their margins over rivals.
 
 Axes: M members, N samples, C classes, R pairs of a sample and a rival.
 """
@@ -22,14 +22,14 @@ COMPILED_MEMBERS = 31  # whose sums fit into 32 bits
 
 @dataclass(frozen=True, eq=False)
 class SelectionData:
-    """The members' say on `rows` of a source, ready for scoring any weighted ensemble of them quickly.
+    """The members' predictions of `rows` of a source, ready for scoring any weighted ensemble of them quickly.
 
     source: the members' probabilities, in memory or in files. rule: how they are combined.
     ids: str (N,), of all samples of the source. rows: int64 (n,), increasing: the samples that are looked at.
     labels: int64 (n,).
     own: float64 (M, n), p(y) of each member, floored at 1e-12; the NLL of a mean is -ln of their mean.
-    leads: int32 (M, R), q(y) - q(c) for each rival c that can beat y in some ensemble and that no other makes needless.
-    needs: int64 (R,), the smallest weighted sum of leads with which y beats that rival: 1 where c < y, else 0.
+    margins: int32 (M, R), q(y) - q(c) for each rival c that can beat y in some ensemble and that no other makes needless.
+    thresholds: int64 (R,), the smallest weighted sum of margins with which y beats that rival: 1 where c < y, else 0.
     sample: int64 (R,), increasing: which of the n samples each pair belongs to.
     counted: how many rivals ahead of y `ahead` counts rightly: 1 is enough for accuracy, top-5 takes 5.
     """
@@ -70,7 +70,7 @@ class SelectionData:
         return total
 
     def only(self, chosen: np.ndarray) -> "SelectionData":
-        """Return the evidence of some of these samples. chosen: bool (n,)."""
+        """Return the data of some of these samples. chosen: bool (n,)."""
         pairs = chosen[self.sample]
         place = np.cumsum(chosen) - 1
         return replace(
@@ -86,7 +86,7 @@ class SelectionData:
     def ahead(self, weights: np.ndarray) -> np.ndarray:
         """Return how many rivals beat the true class, up to `counted`, int64 (n,): by whole-number sums.
 
-        weights: float64 (M,), not negative, summing to 1; see `fixed_point.whole`.
+        weights: float64 (M,), not negative, summing to 1; see `metrics.whole`.
         """
         sums = -self.thresholds
         for margin, weight in zip(self.margins, whole(weights), strict=True):
@@ -114,7 +114,7 @@ class SelectionData:
         if metric not in METRICS:
             raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
         if metric == "top5" and self.counted < TOP:
-            raise BadInput("evidence: was gathered for accuracy; ask for top5=True.")
+            raise BadInput("selection data: was gathered for accuracy; ask for top5=True.")
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Give the members' probabilities some samples at a time: which of the n, and (M, samples, C)."""
@@ -131,7 +131,7 @@ class SelectionData:
 def selection_data(
     source: BlockSource, rule: str = "mean", *, top5: bool = False, ids: np.ndarray | None = None
 ) -> SelectionData:
-    """Return the evidence of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
+    """Return the data of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
 
     top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
     A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources
@@ -164,7 +164,7 @@ def selection_data(
     )
 
 
-Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # leads, needs, sample
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # margins, thresholds, sample
 
 
 def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
@@ -202,7 +202,7 @@ def combined(probs: np.ndarray, weights: np.ndarray, rule: Rule) -> np.ndarray:
     Members are added in their order. Raises `BadInput` for a vote, which gives no probabilities.
     """
     if rule.floor is None:
-        raise BadInput("a vote gives no probabilities; combine by --rule mean or --rule geometric.")
+        raise BadInput("a vote gives no probabilities; combine by the rule mean or geometric.")
     total = np.zeros(probs.shape[1:])
     for member, weight in zip(probs, weights, strict=True):
         if weight:

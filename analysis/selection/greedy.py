@@ -160,7 +160,7 @@ class _Counts:
         place = np.empty(len(sample), dtype=np.int64)
         place[most_first] = np.arange(len(sample))
         layout = np.flatnonzero(live)[np.argsort(rank * len(sample) + place[pairs])]
-        self.live_sums, self.live_leads = self.sums[layout], self.margins[:, layout]
+        self.live_sums, self.live_margins = self.sums[layout], self.margins[:, layout]
         self.ranks = np.bincount(rank)
         self.spare = self.allowed - base[sample[most_first]]
 
@@ -172,7 +172,7 @@ class _Counts:
             return np.full(len(candidates), self.settled / self.samples)
         # Compared in 32 bits: a sum beyond them is out of any one member's reach.
         reach = np.clip(-self.live_sums, -(2**31), 2**31 - 1).astype(np.int32)
-        margins = self.live_leads if len(candidates) == len(self.margins) else self.live_leads[candidates]
+        margins = self.live_margins if len(candidates) == len(self.margins) else self.live_margins[candidates]
         lost = margins < reach
         start = len(self.spare)
         front = lost[:, :start].astype(np.int16 if self.allowed else np.bool_)
@@ -188,7 +188,7 @@ class _Counts:
     def add(self, member: int) -> None:
         """Add a member for good."""
         self.added.append(member)
-        self.live_sums += self.live_leads[member]
+        self.live_sums += self.live_margins[member]
         self.size += 1
 
 

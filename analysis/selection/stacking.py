@@ -32,7 +32,7 @@ class Stacked:
     weights: None = None
 
     def probs(self, probs: np.ndarray) -> np.ndarray:
-        """Return what the regression says, float64 (n, C), of what the members say, (M, n, C)."""
+        """Return the regression's probabilities, float64 (n, C), of its members', (M, n, C)."""
         logits = _features(probs) @ self.coefficients.T + self.intercepts
         logits -= logits.max(axis=1, keepdims=True)
         own = np.exp(logits)

@@ -20,9 +20,9 @@ def prefixes_of(members: int, size: int) -> np.ndarray:
     found = np.empty((1, 0), np.int8)
     for k in range(1, size):
         last = found[:, -1].astype(np.int64) if k > 1 else np.full(1, -1)
-        room = members - size + k - 1 - last  # members that can follow, with enough left for the rest
-        rows = np.repeat(np.arange(len(found)), room)
-        nth = np.arange(len(rows)) - np.repeat(np.cumsum(room) - room, room)
+        rest = members - size + k - 1 - last  # members that can follow, with enough left for the rest
+        rows = np.repeat(np.arange(len(found)), rest)
+        nth = np.arange(len(rows)) - np.repeat(np.cumsum(rest) - rest, rest)
         found = np.column_stack([found[rows], (last[rows] + 1 + nth).astype(np.int8)])
     return found
 
@@ -34,9 +34,9 @@ def masks_of(prefixes: np.ndarray, members: int) -> np.ndarray:
     for column in prefixes.T:
         heads |= one << column.astype(np.uint64)
     firsts = firsts_of(prefixes)
-    room = members - firsts
-    nth = np.arange(int(room.sum())) - np.repeat(np.cumsum(room) - room, room)
-    return np.repeat(heads, room) | one << (np.repeat(firsts, room) + nth).astype(np.uint64)
+    rest = members - firsts
+    nth = np.arange(int(rest.sum())) - np.repeat(np.cumsum(rest) - rest, rest)
+    return np.repeat(heads, rest) | one << (np.repeat(firsts, rest) + nth).astype(np.uint64)
 
 
 def firsts_of(prefixes: np.ndarray) -> np.ndarray:
@@ -71,9 +71,9 @@ def count_wrong_after(rivals, starts, ends, limits, order, begin, end, prefixes,
             first = 0
             if prefixes.shape[1]:
                 first = prefixes[p, -1] + 1
-            room = members - first
-            ours = wrong[at : at + room]
-            at += room
+            rest = members - first
+            ours = wrong[at : at + rest]
+            at += rest
             limit = limits[n]
             need = limit
             touched = False
@@ -90,14 +90,14 @@ def count_wrong_after(rivals, starts, ends, limits, order, begin, end, prefixes,
                     continue
                 if not touched:
                     touched = True
-                    lead[:room] = 0
-                for x in range(room):
+                    lead[:rest] = 0
+                for x in range(rest):
                     lead[x] += own[r, first + x] + base < 0
             if need == 0:
-                for x in range(room):
+                for x in range(rest):
                     ours[x] += 1
             elif touched:
-                for x in range(room):
+                for x in range(rest):
                     ours[x] += lead[x] >= need
 
 
@@ -117,16 +117,16 @@ def log_sums_after(true, prefixes, out):
             first = 0
             if prefixes.shape[1]:
                 first = prefixes[p, -1] + 1
-            room = members - first
-            ours = product[at : at + room]
-            at += room
+            rest = members - first
+            ours = product[at : at + rest]
+            at += rest
             for g in range(group):
                 base[g] = 0
                 for j in range(prefixes.shape[1]):
                     base[g] += true[n + g, prefixes[p, j]]
             for g in range(group):
                 row, offset = true[n + g, first:], base[g]
-                for x in range(room):
+                for x in range(rest):
                     ours[x] *= row[x] + offset
         if n & 15 == 8 or n + 8 >= samples:
             renormalise(product, bits, exponents)

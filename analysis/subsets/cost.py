@@ -8,10 +8,10 @@ import numpy as np
 
 from analysis.rules import rule_of
 from analysis.stack import ArraySource, BlockSource
-from analysis.subsets import sums as scores
+from analysis.subsets import accumulate
 from analysis.subsets.engine import ALL, check_metrics, has_geometric, rows_of_block
-from analysis.subsets.enumeration import walk_through
-from analysis.subsets.memory import check_room, peak_bytes, table_bytes
+from analysis.subsets.enumeration import enumerate_subsets
+from analysis.subsets.memory import check_memory, peak_bytes, table_bytes
 from analysis.subsets.prepare import prepare, question
 from analysis.subsets.table import check_sizes, count_subsets
 from ensemble.machine import cores
@@ -74,14 +74,16 @@ def cost(
 def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str], rule: str, threads: int) -> float:
     """Time a part of the samples and of the subsets, and scale up."""
     labels, kind = source.require_labels(), rule_of(rule)
-    check_room(len(source.members), sizes, metrics)
+    check_memory(len(source.members), sizes, metrics)
     read = next(iter(source.blocks(rows_of_block(source))))
     held = read.probs.shape[1]
     rows = np.unique(np.linspace(0, held - 1, min(CALIBRATION_ROWS, held)).astype(np.int64))
     part_of = ArraySource(np.ascontiguousarray(read.probs[:, rows]), labels[rows + read.offset], source.members)
     block = next(part_of.blocks(len(rows)))
-    walk = walk_through(len(source.members), sizes)
-    parts = np.unique(np.linspace(0, len(walk.parts) - 1, min(CALIBRATION_PARTS, len(walk.parts))).astype(np.int64))
+    enumeration = enumerate_subsets(len(source.members), sizes)
+    parts = np.unique(
+        np.linspace(0, len(enumeration.parts) - 1, min(CALIBRATION_PARTS, len(enumeration.parts))).astype(np.int64)
+    )
     for _ in range(2):  # the first time loads or compiles
         begun = time.perf_counter()
         ready = prepare(block, part_of.labels, kind, metrics, threads)
@@ -90,19 +92,21 @@ def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str],
         begun = time.perf_counter()
         for part in parts:
             for q in asked:
-                walk.count_wrong(int(part), q, 0, len(q.order))
+                enumeration.count_wrong(int(part), q, 0, len(q.order))
         counted = time.perf_counter() - begun
     per_part = counted / len(parts) / threads
-    if ready.true is not None and walk.raw <= 2**28:
-        out = np.zeros(walk.raw)
+    if ready.true is not None and enumeration.raw <= 2**28:
+        out = np.zeros(enumeration.raw)
         begun = time.perf_counter()
         for part in parts:
-            walk.log_sums(int(part), ready.true, out)
+            enumeration.log_sums(int(part), ready.true, out)
         per_part += (time.perf_counter() - begun) / len(parts) / threads
     scale = source.samples / len(rows)
-    seconds = scale * (prepared + per_part * len(walk.parts)) + FINISH * count_subsets(len(source.members), sizes)
+    seconds = scale * (prepared + per_part * len(enumeration.parts)) + FINISH * count_subsets(
+        len(source.members), sizes
+    )
     if has_geometric(rule, len(source.members)) and {"nll", "brier"} & set(metrics):
         begun = time.perf_counter()
-        scores.geometric_sums(part_of, part_of.labels, sizes, len(rows), threads)
+        accumulate.geometric_sums(part_of, part_of.labels, sizes, len(rows), threads)
         seconds += scale * (time.perf_counter() - begun)
     return seconds

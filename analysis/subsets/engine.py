@@ -8,10 +8,10 @@ import numpy as np
 from analysis.metrics import METRICS
 from analysis.rules import GEOMETRIC_MEMBERS, rule_of
 from analysis.stack import Block, BlockSource, chosen_rows
-from analysis.subsets import sums as scores
+from analysis.subsets import accumulate
 from analysis.subsets.brier import unpacked
-from analysis.subsets.enumeration import Walk, walk_through
-from analysis.subsets.memory import check_room
+from analysis.subsets.enumeration import Enumeration, enumerate_subsets
+from analysis.subsets.memory import check_memory
 from analysis.subsets.nll import CHUNK
 from analysis.subsets.prepare import Prepared, joined, prepare, question
 from analysis.subsets.table import SubsetTable, check_sizes, sizes_of
@@ -43,24 +43,24 @@ def lattice_table(
     """
     labels, kind, wanted = source.require_labels(), rule_of(rule), check_metrics(metrics)
     sizes = check_sizes(sizes, len(source.members))
-    check_room(len(source.members), sizes, wanted)
+    check_memory(len(source.members), sizes, wanted)
     threads = threads or cores()
     rows = block or rows_of_block(source)
-    walk = walk_through(len(source.members), sizes)
-    sums = _Sums(walk, "top5" in wanted, source.samples, threads, progress)
+    enumeration = enumerate_subsets(len(source.members), sizes)
+    sums = _Sums(enumeration, "top5" in wanted, source.samples, threads, progress)
     for part in _cut(source.blocks(rows)):
         sums.add(part.stop, prepare(part, labels, kind, wanted, threads))
-    masks = walk.masks
+    masks = enumeration.masks
     nll = brier = np.broadcast_to(np.float64("nan"), len(masks))
     if sums.logs is not None:
-        nll = _nll(walk.arrange(sums.logs), masks, source.samples)
+        nll = _nll(enumeration.arrange(sums.logs), masks, source.samples)
         nll /= source.samples
     if sums.products is not None:
         matrix = unpacked(sums.products, len(source.members))
-        brier = _brier(walk.arrange(scores.forms(walk, matrix, threads)), masks)
+        brier = _brier(enumeration.arrange(accumulate.forms(enumeration, matrix, threads)), masks)
         brier /= source.samples
     if has_geometric(rule, len(source.members)) and {"nll", "brier"} & set(wanted):
-        found = scores.geometric_sums(source, labels, sizes, rows, threads, progress=progress)
+        found = accumulate.geometric_sums(source, labels, sizes, rows, threads, progress=progress)
         chosen = masks.astype(np.int64)
         nll, brier = (
             total[chosen] / source.samples if name in wanted else nll
@@ -68,8 +68,8 @@ def lattice_table(
         )
     return SubsetTable(
         masks=masks,
-        correct=walk.arrange(np.subtract(source.samples, sums.wrong[0], out=sums.wrong[0])),
-        top5=walk.arrange(np.subtract(source.samples, sums.wrong[1], out=sums.wrong[1]))
+        correct=enumeration.arrange(np.subtract(source.samples, sums.wrong[0], out=sums.wrong[0])),
+        top5=enumeration.arrange(np.subtract(source.samples, sums.wrong[1], out=sums.wrong[1]))
         if sums.top
         else np.broadcast_to(np.int64(0), len(masks)),
         nll=nll,
@@ -87,9 +87,17 @@ def lattice_table(
 class _Sums:
     """What adds up over samples; they come in order, and are settled in portions of CHUNK whatever came at a time."""
 
-    def __init__(self, walk: Walk, top: bool, samples: int, threads: int, progress: Progress | None) -> None:
-        self.walk, self.top, self.samples, self.threads, self.progress = walk, top, samples, threads, progress
-        self.wrong = [np.zeros(walk.raw, np.int64) for _ in range(1 + top)]
+    def __init__(
+        self, enumeration: Enumeration, top: bool, samples: int, threads: int, progress: Progress | None
+    ) -> None:
+        self.enumeration, self.top, self.samples, self.threads, self.progress = (
+            enumeration,
+            top,
+            samples,
+            threads,
+            progress,
+        )
+        self.wrong = [np.zeros(enumeration.raw, np.int64) for _ in range(1 + top)]
         self.logs: np.ndarray | None = None
         self.products: np.ndarray | None = None
         self.low = 0
@@ -131,16 +139,16 @@ class _Sums:
         everything = np.arange(len(held))
         for i, total in enumerate(self.wrong):
             asked = question(held, everything, top=i == 1)
-            total += scores.count_wrong(self.walk, asked, self.threads, next(steps))
+            total += accumulate.count_wrong(self.enumeration, asked, self.threads, next(steps))
 
     def _add_up(self, steps: Iterator[Callable[[float], None] | None]) -> None:
         held = joined(self._chunk)
         self._chunk.clear()
         if held.true is not None:
-            self.logs = np.zeros(self.walk.raw) if self.logs is None else self.logs
-            scores.add_log_sums(self.walk, held.true, self.logs, self.threads, next(steps))
+            self.logs = np.zeros(self.enumeration.raw) if self.logs is None else self.logs
+            accumulate.add_log_sums(self.enumeration, held.true, self.logs, self.threads, next(steps))
         if held.products is not None:
-            summed = scores.chunk_sum(held.products)
+            summed = accumulate.chunk_sum(held.products)
             self.products = summed if self.products is None else self.products + summed
 
 
@@ -169,8 +177,8 @@ class Lattice:
         self.metrics = check_metrics(metrics)
         self.sizes = check_sizes(sizes or range(1, len(self.members) + 1), len(self.members))
         self.threads = threads or cores()
-        check_room(len(self.members), self.sizes, self.metrics)
-        self._walk = walk_through(len(self.members), self.sizes)
+        check_memory(len(self.members), self.sizes, self.metrics)
+        self._enumeration = enumerate_subsets(len(self.members), self.sizes)
         parts = []
         for block in source.blocks(rows_of_block(source)):
             parts.append(prepare(block, self.labels, rule_of(rule), self.metrics, self.threads))
@@ -181,7 +189,7 @@ class Lattice:
     @cached_property
     def masks(self) -> np.ndarray:
         """The subsets' masks, uint64 (S,), increasing."""
-        return self._walk.masks
+        return self._enumeration.masks
 
     def correct(self, rows: np.ndarray | Sequence[int] | None = None) -> np.ndarray:
         """Return how many of the samples each subset has right: int64 (S,)."""
@@ -193,16 +201,16 @@ class Lattice:
         return self._right(chosen_rows(rows, self.samples), top=True)
 
     def _right(self, rows: np.ndarray, top: bool) -> np.ndarray:
-        wrong = scores.count_wrong(self._walk, question(self._held, rows, top), self.threads)
-        return len(rows) - self._walk.arrange(wrong)
+        wrong = accumulate.count_wrong(self._enumeration, question(self._held, rows, top), self.threads)
+        return len(rows) - self._enumeration.arrange(wrong)
 
     def nll_sums(self, rows: np.ndarray | Sequence[int] | None = None) -> np.ndarray:
         """Return each subset's sum of NLL over the samples, float64 (S,); NaN where the rule has none."""
         self._require("nll")
         chosen = chosen_rows(rows, self.samples)
         if self._held.true is not None:
-            logs = scores.log_sums(self._walk, self._held.true[chosen], self.threads)
-            return _nll(self._walk.arrange(logs), self.masks, len(chosen))
+            logs = accumulate.log_sums(self._enumeration, self._held.true[chosen], self.threads)
+            return _nll(self._enumeration.arrange(logs), self.masks, len(chosen))
         return self._geometric(chosen)[0]
 
     def brier_sums(self, rows: np.ndarray | Sequence[int] | None = None) -> np.ndarray:
@@ -210,8 +218,10 @@ class Lattice:
         self._require("brier")
         chosen = chosen_rows(rows, self.samples)
         if self._held.products is not None:
-            matrix = scores.gram(self._held.products[chosen], len(self.members))
-            return _brier(self._walk.arrange(scores.forms(self._walk, matrix, self.threads)), self.masks)
+            matrix = accumulate.gram(self._held.products[chosen], len(self.members))
+            return _brier(
+                self._enumeration.arrange(accumulate.forms(self._enumeration, matrix, self.threads)), self.masks
+            )
         return self._geometric(chosen)[1]
 
     def _geometric(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +229,7 @@ class Lattice:
             nothing = np.full(len(self.masks), np.nan)
             return nothing, nothing
         times = np.bincount(rows, minlength=self.samples)
-        nll, brier = scores.geometric_sums(
+        nll, brier = accumulate.geometric_sums(
             self.source, self.labels, self.sizes, rows_of_block(self.source), self.threads, times
         )
         chosen = self.masks.astype(np.int64)
@@ -231,7 +241,7 @@ class Lattice:
         masks: those of the subsets, each 1..2^M - 1, in any order; all that were prepared where it is None.
         """
         if masks is not None:
-            return scores.correct_by_class(self._asked(masks), self._held, self.labels, self.classes)
+            return accumulate.correct_by_class(self._asked(masks), self._held, self.labels, self.classes)
         counts = np.zeros((len(self.masks), self.classes), np.int64)
         for c in np.unique(self.labels):
             counts[:, c] = self._right(np.flatnonzero(self.labels == c), top=False)
@@ -239,7 +249,7 @@ class Lattice:
 
     def right(self, masks: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return which samples some subsets have right: bool (S, N)."""
-        return scores.right_of(self._asked(masks), self._held)
+        return accumulate.right_of(self._asked(masks), self._held)
 
     def _asked(self, masks: Sequence[int] | np.ndarray) -> np.ndarray:
         asked = [int(mask) for mask in masks]

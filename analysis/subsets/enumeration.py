@@ -31,7 +31,7 @@ DEARER = 16
 PART = 2**14  # combinations of a part
 
 
-class Walk(Protocol):
+class Enumeration(Protocol):
     """A way through some subsets."""
 
     @property
@@ -95,19 +95,19 @@ class FullLattice:
         return raw[self._chosen]
 
     def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
-        """Count the wrong for a part; see `Walk`."""
+        """Count the wrong for a part; see `Enumeration`."""
         wrong = np.zeros((1, 2**self.middle, 2**self.low), np.int32)
         q = question
         count_wrong(q.rivals, q.starts, q.ends, q.limits, q.order, begin, end, self.low, self.middle, part, wrong)
         return wrong.reshape(-1)
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
-        """Add a part's sums of logarithms; see `Walk`."""
+        """Add a part's sums of logarithms; see `Enumeration`."""
         blocks = out[self.parts[part]].reshape(1, 2**self.middle, 2**self.low)
         log_sums(true, self.low, self.middle, part, blocks)
 
     def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
-        """Write a part's quadratic forms; see `Walk`."""
+        """Write a part's quadratic forms; see `Enumeration`."""
         quadratic_forms(gram, self.low, part << self.middle, out[self.parts[part]].reshape(-1, 2**self.low))
 
 
@@ -159,24 +159,24 @@ class Combinations:
         return raw[self._order]
 
     def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
-        """Count the wrong for a part; see `Walk`."""
+        """Count the wrong for a part; see `Enumeration`."""
         run, q = self._runs[part], question
         wrong = np.zeros(run.where.stop - run.where.start, np.int32)
         count_wrong_after(q.rivals, q.starts, q.ends, q.limits, q.order, begin, end, run.prefixes, wrong)
         return wrong
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
-        """Add a part's sums of logarithms; see `Walk`."""
+        """Add a part's sums of logarithms; see `Enumeration`."""
         run = self._runs[part]
         log_sums_after(true, run.prefixes, out[run.where])
 
     def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
-        """Write a part's quadratic forms; see `Walk`."""
+        """Write a part's quadratic forms; see `Enumeration`."""
         run = self._runs[part]
         quadratic_forms_after(gram, run.prefixes, out[run.where])
 
 
-def walk_through(members: int, sizes: Sequence[int]) -> Walk:
+def enumerate_subsets(members: int, sizes: Sequence[int]) -> Enumeration:
     """Choose the way that is less work; `sizes` are increasing and lie in 1..members."""
     if members <= LOW or (members <= MOST_BITS and DEARER * count_subsets(members, sizes) >= 2**members):
         return FullLattice(members, sizes)

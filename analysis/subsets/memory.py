@@ -37,7 +37,7 @@ def available_bytes() -> int | None:
         return None
 
 
-def check_room(members: int, sizes: Sequence[int], metrics: Sequence[str]) -> None:
+def check_memory(members: int, sizes: Sequence[int], metrics: Sequence[str]) -> None:
     """Raise `BadInput` where the table would not fit, with what would."""
     free = available_bytes()
     subsets = count_subsets(members, sizes)
@@ -47,8 +47,8 @@ def check_room(members: int, sizes: Sequence[int], metrics: Sequence[str]) -> No
     fits = 0
     while peak_bytes(members, count_subsets(members, range(1, fits + 2)), metrics) <= free:
         fits += 1
-    smaller = f"smaller subsets with --k 1-{fits}, or for " if fits else ""
+    smaller = f"subsets of sizes 1 to {fits}, or for " if fits else ""
     raise BadInput(
         f"that would be {subsets:,} subsets of {members} members, which take {need / 1e9:,.1f} GB of memory where "
-        f"{free / 1e9:,.1f} GB are free; ask for {smaller}fewer members with --members."
+        f"{free / 1e9:,.1f} GB are free; ask for {smaller}fewer members."
     )

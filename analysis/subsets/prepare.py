@@ -13,7 +13,7 @@ from analysis.subsets.prune import NEVER, prune_rows
 from analysis.subsets.threads import run_all
 
 ROWS = 128  # of a task
-ROOM = 2**15  # rivals of a buffer
+CAPACITY = 2**15  # rivals of a buffer
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +113,8 @@ def _prune(
         first, scale = 0, np.float64(1)
     found, done = [], 0
     while done < len(labels):
-        room = max(classes, min(ROOM, (len(labels) - done) * classes))
-        buffer = np.empty((room, members + 1), np.int32)
+        capacity = max(classes, min(CAPACITY, (len(labels) - done) * classes))
+        buffer = np.empty((capacity, members + 1), np.int32)
         done, written = prune_rows(probs, first, labels, scale, limit, done, buffer, counts)
         found.append(buffer[:written].copy())
     return found

@@ -30,7 +30,7 @@ def prune_rows(probs, first_row, labels, scale, limit, start, rivals, counts):
     probs: (M, rows, C), quantised here as rint(scale * p). labels: int64 (n,), those of the rows from first_row on.
     limit: 1 keeps the rivals that no other dominates, enough
     to know whether y is first; 5 those that fewer than five others dominate, enough for top-5.
-    rivals: int32 (room, M + 1), filled from 0; it stops early where a sample's might not fit.
+    rivals: int32 (capacity, M + 1), filled from 0; it stops early where a sample's might not fit.
     counts: int64 (n, 3), for each sample: the rivals that no other dominates (they stand first) or NEVER; all that
     are kept; and how many others are ahead in every subset, at most `limit`.
     """

@@ -100,8 +100,8 @@ def _affordable(sizes: Sequence[int], stack: PredictionStack) -> list[int]:
         minutes = count * SECONDS_PER_NUMBER * stack.samples * stack.classes / 60
         raise BadInput(
             f"that would be {count:,} subsets of {members} members, about {max(1, round(minutes)):,} minutes one after "
-            f"another, and {MAX_SUBSETS:,} is the most that is done so; ask for smaller subsets with "
-            f"--k 1-{fitting[-1]}, or for fewer members with --members."
+            f"another, and {MAX_SUBSETS:,} is the most that is done so; ask for subsets of sizes "
+            f"1 to {fitting[-1]}, or for fewer members."
         )
     return wanted
 
@@ -126,20 +126,20 @@ def _counts(
     members = len(stack.members)
     position = {mask: i for i, mask in enumerate(masks)}
     correct, top5 = np.zeros(len(masks), np.int64), np.zeros(len(masks), np.int64)
-    # 31 members' differences and the one for ties fit into 32 bits, which halves the memory to walk through.
+    # 31 members' differences and the one for ties fit into 32 bits, which halves the memory to enumeration through.
     kind = np.int32 if members <= 31 else np.int64
     for rows in _blocks(stack, block):
         q, y = rule.quantise(stack.probs[:, rows]), labels[rows]
-        leads = (q - np.take_along_axis(q, y[None, :, None], axis=2)).astype(kind)
+        margins = (q - np.take_along_axis(q, y[None, :, None], axis=2)).astype(kind)
         # A rival c beats y when the sum of q(c) - q(y) is positive, or 0 where c < y: so c < y starts with 1.
         start = (np.arange(stack.classes) < y[:, None]).astype(kind)
 
-        def extend(lead: np.ndarray, mask: int, size: int, first: int) -> None:
+        def extend(margin: np.ndarray, mask: int, size: int, first: int) -> None:
             """Visit every subset that adds members from `first` on; each is one addition away from its parent."""
             for i in range(first, members):
                 if size + members - i < sizes[0]:  # too few members are left to reach the smallest size
                     return
-                own = lead + leads[i]  # noqa: B023 - called within this turn of the loop only
+                own = margin + margins[i]  # noqa: B023 - called within this turn of the loop only
                 row = position.get(mask | 1 << i)
                 if row is not None:
                     ahead = (own > 0).sum(axis=1)

@@ -10,7 +10,7 @@ from analysis.metrics import METRICS
 from analysis.rules import rule_of
 from analysis.stack import BlockSource, PredictionStack, stack_arrays
 from analysis.subsets.reference import MAX_SUBSETS
-from analysis.subsets.reference import subset_table as plain_table
+from analysis.subsets.reference import subset_table as reference_table
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
 from ensemble.progress import Progress
 
@@ -19,7 +19,7 @@ SECONDS_PER_SUBSET = 5e-5
 SECONDS_PER_NUMBER = {"mean": 1.5e-9, "geometric": 4e-8, "vote": 1.5e-9}
 # The engine loads its compiled code in about half a second, and compiles it, once, in about ten. The choice hangs on
 # the job alone, never on what was loaded or compiled before: the last bits of NLL and Brier differ between the ways.
-PLAIN_SECONDS = 1.0
+REFERENCE_SECONDS = 1.0
 
 
 def subset_table(
@@ -37,20 +37,20 @@ def subset_table(
     `analysis.subsets.reference` defines them. progress is told samples done, and all. threads: as many as there are
     cores unless told. Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
     """
-    if isinstance(source, PredictionStack) and plain_is_faster(
+    if isinstance(source, PredictionStack) and reference_is_faster(
         source, check_sizes(sizes, len(source.members)), rule_of(rule).name
     ):
-        return plain_table(source, sizes, progress, rule=rule)
+        return reference_table(source, sizes, progress, rule=rule)
     from analysis.subsets.engine import lattice_table
 
     return lattice_table(source, sizes, rule, metrics, progress, threads)
 
 
-def plain_is_faster(source: BlockSource, sizes: Sequence[int], rule: str = "mean") -> bool:
+def reference_is_faster(source: BlockSource, sizes: Sequence[int], rule: str = "mean") -> bool:
     """Say whether the plain way, or little more, is done before the engine has begun."""
     subsets = count_subsets(len(source.members), sizes)
     seconds = subsets * (SECONDS_PER_SUBSET + SECONDS_PER_NUMBER[rule] * source.samples * source.classes)
-    return subsets <= MAX_SUBSETS and seconds < PLAIN_SECONDS
+    return subsets <= MAX_SUBSETS and seconds < REFERENCE_SECONDS
 
 
 def is_compiled() -> bool:

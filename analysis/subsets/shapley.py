@@ -40,7 +40,7 @@ def shapley(table: SubsetTable, metric: str) -> Shapley:
     if len(table) != 2**members - 1:
         raise BadInput(
             f"Shapley values of {members} members need all {2**members - 1:,} subsets, the table holds {len(table):,}; "
-            "score every size, with --k all."
+            "score every size."
         )
     scores = table.scores(metric)
     empty = METRICS[metric].empty(table.classes)

@@ -155,7 +155,7 @@ class SubsetTable:
             if not rows.size:
                 raise BadInput(
                     f"no subset has {max_size} members or fewer: the smallest that was scored has {int(sizes.min())}; "
-                    "raise --max-size or lower --k."
+                    "allow more members, or score smaller sizes too."
                 )
         if np.isnan(scores[rows[0]]):
             raise BadInput(
@@ -277,7 +277,7 @@ def check_sizes(sizes: Iterable[int], members: int) -> list[int]:
         found = ", ".join(str(k) for k in wanted if not 1 <= k <= members) or "none"
         raise BadInput(f"a subset of {members} members has 1 to {members} of them, found size {found}.")
     if members > MAX_MEMBERS:
-        raise BadInput(f"{members} members are more than the {MAX_MEMBERS} a mask holds; name fewer with --members.")
+        raise BadInput(f"{members} members are more than the {MAX_MEMBERS} a mask holds; name fewer.")
     return wanted
 
 
@@ -288,14 +288,7 @@ def count_subsets(members: int, sizes: Sequence[int]) -> int:
 
 def sizes_of(masks: np.ndarray) -> np.ndarray:
     """Return how many bits are set in each mask: uint64 (S,) -> int64 (S,)."""
-    table = np.zeros(2**16, np.uint8)
-    for bit in range(16):
-        table[2**bit : 2 ** (bit + 1)] = table[: 2**bit] + 1
-    words = np.ascontiguousarray(masks, dtype=np.uint64).view(np.uint16).reshape(len(masks), 4)
-    total = np.zeros(len(masks), np.int64)
-    for word in words.T:
-        total += table[word]
-    return total
+    return np.bitwise_count(np.asarray(masks, dtype=np.uint64)).astype(np.int64)
 
 
 Blocks = Iterator[Mapping[str, np.ndarray]]
@@ -343,7 +336,7 @@ def _write_csv(path: Path, blocks: Blocks, _rows: int, _attributes: Mapping[str,
 def _write_h5(path: Path, blocks: Blocks, rows: int, attributes: Mapping[str, object]) -> None:
     from ensemble.study.prediction_files import write_table_blocks
 
-    # No subset's members take more room than all of them joined.
+    # No subset's members be longer than all of them joined.
     write_table_blocks(path, blocks, rows, {"members": len(str(attributes["all_members"]))}, attributes)
 
 

@@ -19,7 +19,7 @@ from analysis.selection.cross_validation import (
 from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.greedy import Greedy
 from analysis.selection.stacking import Stack
-from analysis.selection.tallies import PlainTallies
+from analysis.selection.subset_sums import ReferenceSums
 from analysis.selection.weights import Weights
 from analysis.stack import PredictionStack, stack_arrays
 from analysis.statistics import wilson
@@ -43,7 +43,7 @@ def skilled(seed: int = 0, members: int = 4, samples: int = 150, classes: int = 
 
 
 def best(e: SelectionData, **options) -> Best:
-    return Best(e, PlainTallies(e, range(1, e.members + 1)), **options)
+    return Best(e, ReferenceSums(e, range(1, e.members + 1)), **options)
 
 
 SELECTIONS = {"best": best, "greedy": lambda e: Greedy(e, rounds=20), "weights": Weights, "stack": Stack}
@@ -141,7 +141,7 @@ def test_noise_is_at_chance_when_it_is_held_out() -> None:
         selection = best(e)
         apparent.append(selection.choose().scores(e, "accuracy").mean())
         true.append(cross_validate(selection, repeats=2).score)
-        peeked.append(cross_validate(Peeking(e, selection.tallies), repeats=2).score)
+        peeked.append(cross_validate(Peeking(e, selection.subsets), repeats=2).score)
     assert np.mean(apparent) > 0.33
     assert np.mean(true) == pytest.approx(0.25, abs=0.05)
     assert np.mean(peeked) == pytest.approx(np.mean(apparent))
@@ -177,7 +177,7 @@ def test_the_interval_covers_and_the_test_keeps_its_level() -> None:
     covered, claimed, bias, flattery = [], [], [], []
     for seed in range(150):
         e = toss(seed)
-        selection, member = best(e), Best(e, PlainTallies(e, [1]))
+        selection, member = best(e), Best(e, ReferenceSums(e, [1]))
         found = cross_validate(selection)
         low, high = interval(found)
         covered.append(low <= 0.8 <= high)

@@ -15,7 +15,7 @@ from analysis.selection.best import Best
 from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.greedy import Greedy, greedy_order
 from analysis.selection.stacking import Stack, fit
-from analysis.selection.tallies import LatticeTallies, PlainTallies
+from analysis.selection.subset_sums import LatticeSums, ReferenceSums
 from analysis.selection.weights import Weights, best_weights
 from analysis.stack import PredictionStack, stack_arrays
 from analysis.streamed import stream
@@ -144,7 +144,7 @@ def test_files_are_read_block_by_block(tmp_path: Path, monkeypatch: pytest.Monke
 def test_best_agrees_with_the_table(seed: int, metric: str, max_size: int | None) -> None:
     probs, labels = levels(seed)
     e = made(probs, labels)
-    selection = Best(e, PlainTallies(e, range(1, 5)), metric, max_size)
+    selection = Best(e, ReferenceSums(e, range(1, 5)), metric, max_size)
     table = subset_table(whole_stack(e), range(1, 5))
     assert selection.choose().members == table.indices_of(table.best(metric, max_size).mask)
     # With a third left out: as if those samples had never been.
@@ -154,13 +154,13 @@ def test_best_agrees_with_the_table(seed: int, metric: str, max_size: int | None
 
 
 @pytest.mark.parametrize(("rule", "metrics"), [("geometric", list(METRICS)), ("vote", ["accuracy", "top5"])])
-@pytest.mark.parametrize("kind", [PlainTallies, LatticeTallies])
+@pytest.mark.parametrize("kind", [ReferenceSums, LatticeSums])
 def test_best_under_other_rules(rule: str, metrics: list[str], kind: type) -> None:
     for seed in range(5):
         e = made(*levels(seed, classes=7), rule)
         table = subset_table(whole_stack(e), range(1, 5), rule=rule)
         for metric in metrics:
-            options = () if kind is PlainTallies else (metric,)
+            options = () if kind is ReferenceSums else (metric,)
             selection = Best(e, kind(e, range(1, 5), *options), metric)
             assert selection.choose().members == table.indices_of(table.best(metric).mask)
 
@@ -169,7 +169,7 @@ def test_best_under_other_rules(rule: str, metrics: list[str], kind: type) -> No
 @pytest.mark.parametrize("sizes", [[1, 2, 3, 4, 5], [1], [2, 4]])
 def test_tallies_plain_and_by_the_engine(metric: str, sizes: list[int]) -> None:
     e = made(*smooth(3, classes=8))
-    plain, engine = PlainTallies(e, sizes), LatticeTallies(e, sizes, metric)
+    plain, engine = ReferenceSums(e, sizes), LatticeSums(e, sizes, metric)
     assert np.array_equal(plain.masks, engine.masks)
     rows = np.random.default_rng(0).random(200) < 0.4
     assert plain.sums(metric, rows) == pytest.approx(engine.sums(metric, rows), rel=1e-12)
@@ -202,7 +202,7 @@ def test_pruned_evidence_says_the_same(seed: int, counts: list[int], top5: bool)
 def test_no_subset_so_small() -> None:
     e = made(*levels(0))
     with pytest.raises(BadInput, match=r"no subset has 2 members or fewer: the smallest that was scored has 3; .*--k"):
-        Best(e, PlainTallies(e, [3, 4]), max_size=2)
+        Best(e, ReferenceSums(e, [3, 4]), max_size=2)
 
 
 # greedy
@@ -367,7 +367,7 @@ def test_brute_force_over_all_small_ensembles() -> None:
     e = made(probs, labels)
     top = max(e.scores(np.array(c) / sum(c), "accuracy").mean() for c in product(range(5), repeat=3) if 0 < sum(c) <= 4)
     assert greedy_order(e, rounds=4)[1][-1] <= top
-    best = Best(e, PlainTallies(e, range(1, 4))).choose()
+    best = Best(e, ReferenceSums(e, range(1, 4))).choose()
     every = [of_members(c, 3) for k in (1, 2, 3) for c in combinations(range(3), k)]
     assert best.scores(e, "accuracy").mean() == max(s.scores(e, "accuracy").mean() for s in every) <= top
 
@@ -376,6 +376,6 @@ def test_subsets_of_nearly_all_of_many_members_need_no_walk_through_the_others()
     # 2^26 prefixes lie below the one subset of all 26; a walk through them would not end.
     rng = np.random.default_rng(0)
     probs, labels = rng.dirichlet(np.ones(3), (26, 12)).astype(np.float32), rng.integers(0, 3, 12)
-    found = PlainTallies(made(probs, labels), [26])
+    found = ReferenceSums(made(probs, labels), [26])
     right = int((probs.astype(np.float64).mean(axis=0).argmax(axis=1) == labels).sum())
     assert found.sums("accuracy", np.ones(12, dtype=bool)).tolist() == [right]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from subset_cases import RULES, check, random_source, same_table, slow_scores, stack_of, tying_arrays
 
 from analysis.stack import ArraySource
-from analysis.subsets import enumeration as walks
+from analysis.subsets import enumeration
 from analysis.subsets import kernels
 from analysis.subsets.engine import Lattice, lattice_table
 from analysis.subsets.enumeration import Combinations, FullLattice
@@ -22,12 +22,12 @@ def table_with(source, split: tuple[int, int] | None, rule: str, **options) -> S
     """The engine's table through the full lattice with bits split so, or through combinations where `split` is None."""
     with pytest.MonkeyPatch.context() as patch:
         if split is None:
-            patch.setattr(walks, "LOW", 0)
-            patch.setattr(walks, "DEARER", 0)
+            patch.setattr(enumeration, "LOW", 0)
+            patch.setattr(enumeration, "DEARER", 0)
         else:
             patch.setattr(kernels, "LOW", split[0])
             patch.setattr(kernels, "MIDDLE", split[1])
-            patch.setattr(walks, "DEARER", 10**9)
+            patch.setattr(enumeration, "DEARER", 10**9)
         sizes = options.pop("sizes", range(1, len(source.members) + 1))
         return lattice_table(source, sizes, rule, threads=options.pop("threads", 1), **options)
 
@@ -99,7 +99,7 @@ def test_thirty_one_members_of_the_largest_sums_fit_into_32_bits() -> None:
     (30, range(1, 31), FullLattice), (31, [1, 2], Combinations), (60, [3], Combinations),
 ])  # fmt: skip
 def test_the_way_that_is_less_work_is_taken(members: int, sizes, way: type) -> None:
-    assert isinstance(walks.walk_through(members, list(sizes)), way)
+    assert isinstance(enumeration.enumerate_subsets(members, list(sizes)), way)
 
 
 @settings(max_examples=60)

@@ -8,7 +8,7 @@ from subset_cases import RULES, random_source, same_table, tying_arrays
 
 from analysis.stack import ArraySource
 from analysis.subsets import engine, prepare
-from analysis.subsets import sums as scores
+from analysis.subsets import accumulate
 from analysis.subsets.engine import Lattice, lattice_table
 from analysis.subsets.table import sizes_of
 
@@ -19,8 +19,8 @@ def test_threads_and_blocks_give_the_same_bits(rule: str, monkeypatch: pytest.Mo
     one = lattice_table(source, range(1, 7), rule, threads=1)
     for threads, block in ((1, 1), (2, 100), (3, 128), (5, 699), (1, 5000)):
         same_table(lattice_table(source, range(1, 7), rule, threads=threads, block=block), one)
-    monkeypatch.setattr(scores, "RIVALS", 10)
-    monkeypatch.setattr(prepare, "ROOM", 8)
+    monkeypatch.setattr(accumulate, "RIVALS", 10)
+    monkeypatch.setattr(prepare, "CAPACITY", 8)
     monkeypatch.setattr(engine, "PENDING", 50)
     same_table(lattice_table(source, range(1, 7), rule, threads=2, block=37), one)
 

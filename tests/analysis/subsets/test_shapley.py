@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.metrics import METRICS
-from analysis.subsets import shapley as room
+from analysis.subsets import shapley as shapley_module
 from analysis.subsets.reference import subset_table
 from analysis.subsets.shapley import shapley
 from analysis.subsets.table import SubsetTable
@@ -60,7 +60,7 @@ def test_against_all_orders(members: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     size = 2**members - 1
     table = table_of(rng.integers(0, 101, size), nll=rng.exponential(size=size), brier=2 * rng.random(size))
-    for metric in room.SHOWN:
+    for metric in shapley_module.SHOWN:
         found = shapley(table, metric)
         assert list(found.values.values()) == pytest.approx(by_orders(table, metric), abs=1e-12)
         assert sum(found.values.values()) == pytest.approx(found.all - found.empty, abs=1e-12)
@@ -70,7 +70,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     table = table_of(np.random.default_rng(0).integers(0, 101, 2**7 - 1))
     whole = shapley(table, "accuracy").values
     for bits in (0, 1, 3, 6):
-        monkeypatch.setattr(room, "BLOCK_BITS", bits)
+        monkeypatch.setattr(shapley_module, "BLOCK_BITS", bits)
         assert shapley(table, "accuracy").values == pytest.approx(whole, abs=1e-14)
 
 
@@ -87,7 +87,7 @@ def test_real_predictions_sum_to_the_whole() -> None:
     from analysis.stack import stack_arrays
 
     table = subset_table(stack_arrays(rng.dirichlet(np.ones(5), (6, 80)), rng.integers(0, 5, 80)), range(1, 7))
-    for metric in room.SHOWN:
+    for metric in shapley_module.SHOWN:
         found = shapley(table, metric)
         assert sum(found.values.values()) == pytest.approx(found.all - found.empty, abs=1e-12)
 

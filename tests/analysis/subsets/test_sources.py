@@ -9,11 +9,11 @@ from subset_cases import RULES, random_source, same_table, stack_of
 
 from analysis.stack import ArraySource, join
 from analysis.streamed import stream
-from analysis.subsets import memory as room
+from analysis.subsets import memory
 from analysis.subsets import score as subsets
 from analysis.subsets.engine import Lattice, lattice_table
-from analysis.subsets.reference import subset_table as plain_table
-from analysis.subsets.score import plain_is_faster, subset_table
+from analysis.subsets.reference import subset_table as reference_table
+from analysis.subsets.score import reference_is_faster, subset_table
 from ensemble.errors import BadInput
 from ensemble.study.prediction_files import reading_rows, write_predictions
 from ensemble.study.predictions import Predictions
@@ -91,7 +91,7 @@ def test_half_and_double_precision(kind: type) -> None:
     source = random_source(4, 300, 9, seed=1, signal=0.3)
     probs = source.probs.astype(kind)
     table = lattice_table(ArraySource(probs, source.labels), range(1, 5))
-    single = plain_table(stack_of(probs.astype(np.float32), source.labels), range(1, 5))
+    single = reference_table(stack_of(probs.astype(np.float32), source.labels), range(1, 5))
     if kind is np.float64:
         close = np.array([[[0.5 - 2.0**-28, 0.5 + 2.0**-28]]] * 3)  # a tie to 26 bits, which the lower index wins
         assert lattice_table(ArraySource(close, np.array([1])), [1, 2, 3]).correct.max() == 0
@@ -109,7 +109,7 @@ def test_twenty_one_thousand_classes() -> None:
     logits[:, np.arange(4), labels] += 12
     probs = np.exp(logits)
     stack = stack_of(probs / probs.sum(axis=2, keepdims=True), labels)
-    same_table(lattice_table(stack, [1, 2, 3]), plain_table(stack, [1, 2, 3]), bits=False)
+    same_table(lattice_table(stack, [1, 2, 3]), reference_table(stack, [1, 2, 3]), bits=False)
 
 
 def test_one_of_everything() -> None:
@@ -122,15 +122,15 @@ def test_one_of_everything() -> None:
 def test_small_jobs_take_the_plain_way_and_large_ones_the_engine() -> None:
     source = random_source(6, 50, 5)
     stack = stack_of(source.probs, source.labels)
-    assert plain_is_faster(stack, range(1, 7))
+    assert reference_is_faster(stack, range(1, 7))
     large = random_source(15, 400, 5)
-    assert not plain_is_faster(stack_of(large.probs, large.labels), range(1, 16))
+    assert not reference_is_faster(stack_of(large.probs, large.labels), range(1, 16))
     # Logarithms and powers of every class for every subset.
     some = random_source(10, 500, 60)
-    assert plain_is_faster(some, range(1, 11))
-    assert not plain_is_faster(some, range(1, 11), "geometric")
+    assert reference_is_faster(some, range(1, 11))
+    assert not reference_is_faster(some, range(1, 11), "geometric")
     sixty = random_source(30, 10, 5)
-    assert not plain_is_faster(stack_of(sixty.probs, sixty.labels), range(1, 31))
+    assert not reference_is_faster(stack_of(sixty.probs, sixty.labels), range(1, 31))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -139,7 +139,7 @@ def test_both_ways_give_the_same_table(rule: str, monkeypatch: pytest.MonkeyPatc
     stack = stack_of(source.probs, source.labels)
     tables = []
     for plain in (True, False):
-        monkeypatch.setattr(subsets, "plain_is_faster", lambda *_, plain=plain: plain)
+        monkeypatch.setattr(subsets, "reference_is_faster", lambda *_, plain=plain: plain)
         tables.append(subset_table(stack, range(1, 7), rule=rule))
     same_table(*tables, bits=False)
 
@@ -172,7 +172,7 @@ def test_bad_questions(sizes: list[int], options: dict, message: str) -> None:
 
 def test_more_members_than_fit_are_refused_before_anything_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     source = random_source(40, 10, 3)
-    monkeypatch.setattr(room, "available_bytes", lambda: 4 * 10**9)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 4 * 10**9)
     message = (
         "that would be 1,099,511,627,775 subsets of 40 members, which take 43,981.3 GB of memory where 4.0 GB are "
         "free; ask for smaller subsets with --k 1-7, or for fewer members with --members"

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.rules import floored_logs
 from analysis.stack import BlockSource
 from analysis.subsets.brier import add_up, unpacked
-from analysis.subsets.enumeration import Walk
+from analysis.subsets.enumeration import Enumeration
 from analysis.subsets.kernels import decide
 from analysis.subsets.nll import CHUNK, add_sums
 from analysis.subsets.prepare import Prepared, Question
@@ -22,23 +22,23 @@ RIVALS = 2**16  # of a task: with a part's subsets a tenth of a second or so
 GEOMETRIC_ROWS = 128
 
 
-def count_wrong(walk: Walk, question: Question, threads: int, tick: Tick | None = None) -> np.ndarray:
+def count_wrong(enumeration: Enumeration, question: Question, threads: int, tick: Tick | None = None) -> np.ndarray:
     """Count for every subset the samples it has wrong: int64 (raw,). `tick` is told the share that is done."""
-    wrong = np.full(walk.raw, question.wrong, np.int64)
+    wrong = np.full(enumeration.raw, question.wrong, np.int64)
     lock = Lock()
 
     def task(part: int, begin: int, end: int) -> None:
-        found = walk.count_wrong(part, question, begin, end)
+        found = enumeration.count_wrong(part, question, begin, end)
         with lock:
-            wrong[walk.parts[part]] += found
+            wrong[enumeration.parts[part]] += found
 
-    edges = _pieces(question, len(walk.parts), threads)
-    total = (len(edges) - 1) * len(walk.parts)
+    edges = _pieces(question, len(enumeration.parts), threads)
+    total = (len(edges) - 1) * len(enumeration.parts)
     if not total:
         return wrong
     run_all(
         (partial(task, part, begin, end) for begin, end in pairwise(edges)
-         for part in range(len(walk.parts))),
+         for part in range(len(enumeration.parts))),
         threads,
         tick and (lambda done: tick(done / total)),
     )  # fmt: skip
@@ -55,23 +55,25 @@ def _pieces(question: Question, parts: int, threads: int) -> list[int]:
     return np.unique([0, *cuts, len(rivals)]).tolist()
 
 
-def add_log_sums(walk: Walk, true: np.ndarray, out: np.ndarray, threads: int, tick: Tick | None = None) -> None:
+def add_log_sums(
+    enumeration: Enumeration, true: np.ndarray, out: np.ndarray, threads: int, tick: Tick | None = None
+) -> None:
     """Add to out (raw,) each subset's sum of ln(sum of p(y)) over at most CHUNK samples: true (n, M)."""
-    total = len(walk.parts)
+    total = len(enumeration.parts)
     run_all(
-        (partial(walk.log_sums, part, true, out) for part in range(total)),
+        (partial(enumeration.log_sums, part, true, out) for part in range(total)),
         threads,
         tick and (lambda done: tick(done / total)),
     )
 
 
-def log_sums(walk: Walk, true: np.ndarray, threads: int, tick: Tick | None = None) -> np.ndarray:
+def log_sums(enumeration: Enumeration, true: np.ndarray, threads: int, tick: Tick | None = None) -> np.ndarray:
     """Return each subset's sum of ln(sum of p(y)) over all samples, float64 (raw,): true (n, M)."""
-    out = np.zeros(walk.raw)
+    out = np.zeros(enumeration.raw)
     starts = range(0, len(true), CHUNK)
     for i, start in enumerate(starts):
         step = tick and (lambda share, i=i: tick((i + share) / len(starts)))
-        add_log_sums(walk, np.ascontiguousarray(true[start : start + CHUNK]), out, threads, step)
+        add_log_sums(enumeration, np.ascontiguousarray(true[start : start + CHUNK]), out, threads, step)
     return out
 
 
@@ -93,10 +95,10 @@ def chunk_sum(products: np.ndarray) -> np.ndarray:
     return out
 
 
-def forms(walk: Walk, matrix: np.ndarray, threads: int) -> np.ndarray:
+def forms(enumeration: Enumeration, matrix: np.ndarray, threads: int) -> np.ndarray:
     """Return the sum of the entries of each subset's part of a symmetric matrix (M, M): float64 (raw,)."""
-    out = np.zeros(walk.raw)
-    run_all((partial(walk.forms, part, matrix, out) for part in range(len(walk.parts))), threads)
+    out = np.zeros(enumeration.raw)
+    run_all((partial(enumeration.forms, part, matrix, out) for part in range(len(enumeration.parts))), threads)
     return out
 
 

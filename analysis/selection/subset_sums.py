@@ -9,10 +9,10 @@ import numpy as np
 from analysis.metrics import TOP
 from analysis.selection.data import SelectionData
 from analysis.subsets.reference import mask_of
-from analysis.subsets.score import plain_is_faster
+from analysis.subsets.score import reference_is_faster
 
 
-class Tallies(Protocol):
+class SubsetSums(Protocol):
     """S subsets of the members, in increasing order of their masks."""
 
     @property
@@ -25,16 +25,16 @@ class Tallies(Protocol):
         ...
 
 
-def tallies(data: SelectionData, sizes: Sequence[int], metric: str = "accuracy") -> Tallies:
-    """Return the tallies of all subsets of these sizes, plain where they are few and by the engine where many."""
+def sums_of(data: SelectionData, sizes: Sequence[int], metric: str = "accuracy") -> SubsetSums:
+    """Return the sums of all subsets of these sizes: by the reference for few of them, by the engine for many."""
     data.require(metric)
-    if plain_is_faster(data.source, list(sizes)):
-        return PlainTallies(data, sizes)
-    return LatticeTallies(data, sizes, metric)
+    if reference_is_faster(data.source, list(sizes)):
+        return ReferenceSums(data, sizes)
+    return LatticeSums(data, sizes, metric)
 
 
-class LatticeTallies:
-    """Tallies by the engine: the source is pruned once, and each question counted anew."""
+class LatticeSums:
+    """Sums by the engine: the source is pruned once, and each question counted anew."""
 
     def __init__(self, data: SelectionData, sizes: Sequence[int], metric: str) -> None:
         from analysis.subsets.engine import Lattice
@@ -48,8 +48,8 @@ class LatticeTallies:
         return getattr(self._lattice, ask)(rows)
 
 
-class PlainTallies:
-    """Tallies of few subsets: what each of them makes of each sample is kept."""
+class ReferenceSums:
+    """Sums of few subsets: what each of them makes of each sample is kept."""
 
     def __init__(self, data: SelectionData, sizes: Sequence[int]) -> None:
         members, wanted = data.members, set(sizes)
@@ -57,7 +57,7 @@ class PlainTallies:
         self.masks = np.array(masks, dtype=np.uint64)
         chosen = (self.masks[:, None] >> np.arange(members, dtype=np.uint64) & np.uint64(1)).astype(np.float64)
         self._shares = chosen / chosen.sum(axis=1, keepdims=True)
-        self._evidence = data
+        self._data = data
         self._ahead = np.empty((len(self.masks), data.samples), dtype=np.uint8)
         position = {int(mask): i for i, mask in enumerate(self.masks)}
 
@@ -75,14 +75,14 @@ class PlainTallies:
                 if size < max(wanted):
                     extend(own, mask | 1 << m, m + 1)
 
-        # 31 members' leads fit into 32 bits.
+        # 31 members' margins fit into 32 bits.
         extend(-data.thresholds.astype(np.int32 if members <= 31 else np.int64), 0, 0)
 
     def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""
         if metric in ("accuracy", "top5"):
             return (self._ahead[:, rows] < (1 if metric == "accuracy" else TOP)).sum(axis=1)
-        part = self._evidence.only(rows)
+        part = self._data.only(rows)
         if metric == "brier" and part.rule.name == "mean":
             return np.einsum("si,ij,sj->s", self._shares, part.products, self._shares)
         return np.array([part.scores(share, metric).sum() for share in self._shares])
