@@ -28,7 +28,7 @@ class SelectionData:
     ids: str (N,), of all samples of the source. rows: int64 (n,), increasing: the samples that are looked at.
     labels: int64 (n,).
     own: float64 (M, n), p(y) of each member, floored at 1e-12; the NLL of a mean is -ln of their mean.
-    margins: int32 (M, R), q(y) - q(c) for each rival c that can beat y in some ensemble and that no other makes needless.
+    margins: int32 (M, R), q(y) - q(c) for each rival c that can beat y in some ensemble and that no other dominates.
     thresholds: int64 (R,), the smallest weighted sum of margins with which y beats that rival: 1 where c < y, else 0.
     sample: int64 (R,), increasing: which of the n samples each pair belongs to.
     counted: how many rivals ahead of y `ahead` counts rightly: 1 is enough for accuracy, top-5 takes 5.

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from subset_cases import RULES, check, random_source, same_table, slow_scores, stack_of, tying_arrays
 
 from analysis.stack import ArraySource
-from analysis.subsets import enumeration
-from analysis.subsets import kernels
+from analysis.subsets import enumeration, kernels
 from analysis.subsets.engine import Lattice, lattice_table
 from analysis.subsets.enumeration import Combinations, FullLattice
 from analysis.subsets.reference import subset_table

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from subset_cases import RULES, random_source, same_table, tying_arrays
 
 from analysis.stack import ArraySource
-from analysis.subsets import engine, prepare
-from analysis.subsets import accumulate
+from analysis.subsets import accumulate, engine, prepare
 from analysis.subsets.engine import Lattice, lattice_table
 from analysis.subsets.table import sizes_of
 

@@ -175,7 +175,7 @@ def test_more_members_than_fit_are_refused_before_anything_is_computed(monkeypat
     monkeypatch.setattr(memory, "available_bytes", lambda: 4 * 10**9)
     message = (
         "that would be 1,099,511,627,775 subsets of 40 members, which take 43,981.3 GB of memory where 4.0 GB are "
-        "free; ask for smaller subsets with --k 1-7, or for fewer members with --members"
+        "free; ask for subsets of sizes 1 to 7, or for fewer members"
     )
     with pytest.raises(BadInput, match=message):
         subset_table(source, range(1, 41))
