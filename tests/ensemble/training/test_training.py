@@ -247,11 +247,10 @@ def test_a_pretrained_model_asks_where_to_start(study: Study) -> None:
 def test_a_random_start_of_a_pretrained_model_is_marked(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the digits' own network, which is told to be a pretrained one."""
     from ensemble import models as zoo
-    from ensemble.training import plan_members as lineup
     from ensemble.training import transfer
 
     row = replace(zoo.MODELS["ting-m3-small"], pretrained=True)
-    for room in (lineup, transfer):
+    for room in (zoo, transfer):
         monkeypatch.setattr(room, "model_named", lambda name: row)
     train(study, "m", replace(BASE, epochs=1, weights="random"))
     assert study.read("m", "val").attributes["comparable"] == 0
