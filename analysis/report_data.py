@@ -14,7 +14,8 @@ from analysis.subsets.table import SubsetTable, count_subsets
 from ensemble.errors import BadInput, nearest
 from ensemble.progress import Progress
 from ensemble.study.history import History, has_epochs, read_history
-from ensemble.study.predictions import Predictions, natural_key
+from ensemble.study.names import natural_key
+from ensemble.study.predictions import Predictions
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study
 
@@ -108,9 +109,7 @@ def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
     history is found or a member named in full has none, `BadInput` where one cannot be read or a pattern matches no
     member.
     """
-    folder = study.root / "members"
-    begun = (path for path in folder.glob("*/history.csv") if has_epochs(path))
-    trained = sorted((path.parent.name for path in begun), key=natural_key)
+    trained = [name for name in study.members_with("history") if has_epochs(study.files(name).history)]
     known = sorted({*trained, *(name for split in study.splits() for name in study.members(split))}, key=natural_key)
     chosen: set[str] = set()
     for pattern in patterns:
@@ -125,7 +124,7 @@ def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
     names = [name for name in known if name in chosen] if patterns else trained
     if not names:
         raise NotAvailable(f"{study.root}: no member has a training history; members that were imported have none.")
-    return [read_history(study.member_dir(name) / "history.csv", name) for name in names]
+    return [read_history(study.files(name).history, name) for name in names]
 
 
 def images_of(dataset: Dataset, data: ReportData) -> Split:

@@ -9,14 +9,13 @@ import numpy as np
 
 from analysis.metrics import quantise
 from ensemble.errors import BadInput, nearest
+from ensemble.study.names import check_name, natural_key
 from ensemble.study.predictions import (
     HALF_TOLERANCE,
     SUM_TOLERANCE,
     Predictions,
     check_labels,
-    check_name,
     check_rows,
-    natural_key,
     single_precision,
 )
 

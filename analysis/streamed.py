@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.stack import Block, Joint, fit, no_labels
 from ensemble.errors import storage_error
-from ensemble.study.prediction_files import RowReader, read_rows, reading_rows
+from ensemble.study.predictions import RowReader, read_rows, reading_rows
 
 PIECE_BYTES = 2**24  # of a file that is read at once while its rows are put in order
 

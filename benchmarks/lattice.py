@@ -32,8 +32,7 @@ from analysis.subsets.kernels import settle, split_bits, tabulate
 from analysis.subsets.prepare import question
 from benchmarks.generators import KINDS, member_blocks, member_probs, predictions
 from ensemble.machine import cores
-from ensemble.study.prediction_files import write_predictions
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, write_predictions
 from ensemble.study.study import Study, StudyConfig
 
 N, C = 10_000, 200

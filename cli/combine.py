@@ -257,7 +257,7 @@ def _say_cost(output: Output, stack: "PredictionStack", sizes: range, rule: str)
 def _check_free(study: "Study", name: str) -> None:
     """Raise `BadInput` where the study has a member or an ensemble called `name` already."""
     from ensemble.errors import BadInput
-    from ensemble.study.predictions import check_name
+    from ensemble.study.names import check_name
 
     check_name(name, "--save")
     holds = [split for split in study.splits() if name in study.members(split)]

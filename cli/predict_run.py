@@ -25,7 +25,7 @@ from ensemble.inference.predict import BATCH
 from ensemble.inference.predictor import TrainedMember, averaged, open_members
 from ensemble.inference.tta import PLAIN, Views, views_named
 from ensemble.machine import cores
-from ensemble.study.filters import first_layer
+from ensemble.models.network import first_layer
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study
 

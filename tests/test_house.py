@@ -28,9 +28,8 @@ ORDER = {
 DOORS = {
     "h5py": {"ensemble/study/hdf5.py"},
     "matplotlib": {"analysis/figures/"},
-    "safetensors": {"ensemble/study/safetensors_files.py", "ensemble/study/filters.py"},
-    "torch": {"ensemble/models/", "ensemble/inference/", "ensemble/training/", "ensemble/study/safetensors_files.py",
-              "ensemble/study/filters.py"},
+    "safetensors": {"ensemble/study/weights.py"},
+    "torch": {"ensemble/models/", "ensemble/inference/", "ensemble/training/", "ensemble/study/weights.py"},
     "torchvision": {"ensemble/models/"},
     "timm": {"ensemble/models/"},
     "PIL": {"ensemble/datasets/decode.py"},

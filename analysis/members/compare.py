@@ -18,7 +18,7 @@ from analysis.stack import join
 from analysis.statistics import holm, mcnemar
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
-from ensemble.study.predictions import natural_key
+from ensemble.study.names import natural_key
 from ensemble.study.recipe import Recipe
 
 ALIASES: Mapping[str, str] = {

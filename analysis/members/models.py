@@ -15,7 +15,8 @@ from analysis.stack import join
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
 from ensemble.study.history import History, has_epochs, read_history
-from ensemble.study.predictions import Predictions, natural_key
+from ensemble.study.names import natural_key
+from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
 
@@ -89,7 +90,7 @@ def members_of(study: Study, split: str, patterns: Sequence[str] = ()) -> list[M
     pattern matches nothing or a file cannot be read, `NotAvailable` where only saved ensembles are left.
     """
     said = set(study.members(split))
-    folders = {p.parent.name for name in ("recipe.toml", "history.csv") for p in study.root.glob(f"members/*/{name}")}
+    folders = {*study.members_with("recipe"), *study.members_with("history")}
     known = sorted(said | folders, key=natural_key)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in known):
@@ -110,15 +111,15 @@ def _member(study: Study, split: str | None, name: str) -> Member | None:
     predictions = study.read(name, split) if split else None
     if predictions is not None and predictions.kind != "member":
         return None
-    folder = study.member_dir(name)
-    network = read_network(folder / "network.json")
+    files = study.files(name)
+    network = read_network(files.network)
     told = dict(predictions.recipe or {}) if predictions is not None else {}
     random = predictions is not None and predictions.attributes.get("comparable", True) in (False, 0)
     return Member(
         name=name,
-        settings=_settings(folder / "recipe.toml") or {k: v for k, v in told.items() if k != "threads"},
+        settings=_settings(files.recipe) or {k: v for k, v in told.items() if k != "threads"},
         network=network,
-        history=read_history(folder / "history.csv", name) if has_epochs(folder / "history.csv") else None,
+        history=read_history(files.history, name) if has_epochs(files.history) else None,
         predictions=predictions,
         accuracy=_accuracy(predictions),
         comparable=not random and (network is None or network.comparable),

@@ -334,7 +334,7 @@ def _write_csv(path: Path, blocks: Blocks, _rows: int, _attributes: Mapping[str,
 
 
 def _write_h5(path: Path, blocks: Blocks, rows: int, attributes: Mapping[str, object]) -> None:
-    from ensemble.study.prediction_files import write_table_blocks
+    from ensemble.study.tables import write_table_blocks
 
     # No subset's members be longer than all of them joined.
     write_table_blocks(path, blocks, rows, {"members": len(str(attributes["all_members"]))}, attributes)

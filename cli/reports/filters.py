@@ -77,15 +77,15 @@ def _kernels(job: Job) -> "tuple[list[tuple[str, str, dict[str, np.ndarray]]], d
     from analysis.members.network import read_network
     from analysis.report_data import NotAvailable
     from ensemble.errors import BadInput
-    from ensemble.study.filters import convolutions, find_layer, read_first_layer, read_kernels
+    from ensemble.study.weights import convolutions, find_layer, read_first_layer, read_kernels
 
     study, asked = job.data.study, job.options["layer"]
     found, without = [], {}
     for p in job.data.predictions:
-        folder = study.member_dir(p.member)
-        times = read_first_layer(folder / "first_layer.npz") or {}
+        files = study.files(p.member)
+        times = read_first_layer(files.first_layer) or {}
         if asked:
-            path, network = folder / "weights.safetensors", read_network(folder / "network.json")
+            path, network = files.weights, read_network(files.network)
             if not path.is_file():
                 without[p.member] = f"{p.member}: no weights are kept of it, so that only its first layer can be shown"
                 continue

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.importing.arrays import as_list, read_lines, read_list
 from ensemble.importing.readers import HDF5, ID_COLUMNS, LABEL_COLUMNS, READS, read_foreign
 from ensemble.study.hdf5 import kind_of
-from ensemble.study.prediction_files import PREDICTIONS, read_predictions
-from ensemble.study.predictions import Predictions, check_rows, single_precision
+from ensemble.study.predictions import PREDICTIONS, Predictions, check_rows, read_predictions, single_precision
 from ensemble.study.split import check_ids
-from ensemble.study.text_arrays import as_list, read_lines, read_list
 
 # How far beyond 0 or 1 a value may lie and still pass for rounding.
 ROUNDING = 1e-6

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.importing.arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz
 from ensemble.importing.parquet import read_parquet
 from ensemble.study.hdf5 import read_arrays
-from ensemble.study.text_arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz
 
 HDF5 = (".h5", ".hdf5")
 READS = (

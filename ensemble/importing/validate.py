@@ -8,8 +8,7 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.importing.parse import Classes, Imported, sorted_classes
-from ensemble.study.prediction_files import Rows, read_rows
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, Rows, read_rows
 from ensemble.study.study import SplitConfig, Study, StudyConfig, ids_digest
 
 

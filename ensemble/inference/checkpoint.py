@@ -13,7 +13,7 @@ from ensemble.errors import BadInput
 from ensemble.inference.inputs import Inputs, inputs_of
 from ensemble.models.network import Network
 from ensemble.study.recipe import Recipe
-from ensemble.study.safetensors_files import check_like, load_tensors, save_tensors
+from ensemble.study.weights import check_like, load_tensors, save_tensors
 
 
 @dataclass(frozen=True)

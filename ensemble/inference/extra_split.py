@@ -7,8 +7,8 @@ import numpy as np
 
 from ensemble.datasets.new_images import NewImages
 from ensemble.errors import BadInput
-from ensemble.study.prediction_files import read_predictions, read_rows
-from ensemble.study.predictions import Predictions, check_name
+from ensemble.study.names import check_name
+from ensemble.study.predictions import Predictions, read_predictions, read_rows
 from ensemble.study.study import SplitConfig, Study, ids_digest
 
 # What members are trained with, and what their training reports.

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ensemble.errors import BadInput
-from ensemble.study.normalise_spec import parse
+from ensemble.study.image_spec import parse_normalise
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def fit_inputs(images: np.ndarray, normalise: str = "mean-image", input_size: in
     What has to be measured is measured on uint8 images (N, H, W, Ch), `block` of them at a time. Raises `BadInput`
     where `normalise` states another number of channels; grey images take the mean of three.
     """
-    stated = parse(normalise)
+    stated = parse_normalise(normalise)
     if stated is None:
         mean, std = _measured(images, normalise == "channel", block)
         return Inputs(torch.from_numpy(mean.astype(np.float32)), torch.tensor(std, dtype=torch.float32), input_size)
@@ -78,7 +78,7 @@ def fit_inputs(images: np.ndarray, normalise: str = "mean-image", input_size: in
 
 def inputs_of(tensors: Mapping[str, torch.Tensor], normalise: str, input_size: int) -> Inputs:
     """Return the `Inputs` of a weights file, of its tensors `mean` and `std` and its recipe's two settings."""
-    stated = parse(normalise)
+    stated = parse_normalise(normalise)
     channels = tensors["mean"].shape[-1]
     return Inputs(tensors["mean"], tensors["std"], input_size, bgr=stated is not None and stated.bgr and channels == 3)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from ensemble.errors import BadInput, nearest
-from ensemble.study.prediction_files import read_rows
-from ensemble.study.predictions import Predictions, natural_key
+from ensemble.study.names import natural_key
+from ensemble.study.predictions import Predictions, read_rows
 from ensemble.study.study import Study
 
 
@@ -31,8 +31,7 @@ class EnsembleSpec:
 
 def networks(study: Study) -> list[str]:
     """Return the names of the members whose weights are there, in natural order."""
-    found = (path.parent.name for path in (study.root / "members").glob("*/weights.safetensors"))
-    return sorted((name for name in found if not name.startswith(".")), key=natural_key)
+    return study.members_with("weights")
 
 
 def ensemble_spec(study: Study, patterns: Sequence[str] = (), ensemble: str = "all") -> EnsembleSpec:
@@ -71,7 +70,7 @@ def check_networks(study: Study, names: Sequence[str]) -> None:
                 f"{study.root}: {name!r} is kept as its snapshots alone, {', '.join(snapshots)}; "
                 f"name them, with --member '{name}-s*' say."
             )
-        if (study.root / "members" / name / "recipe.toml").is_file():
+        if name in study.members_with("recipe"):
             raise BadInput(
                 f"{study.root}: the training of {name!r} is not over, so it cannot predict; "
                 "run the same ens-train again, and it goes on."

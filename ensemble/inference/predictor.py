@@ -17,8 +17,8 @@ from ensemble.inference.tta import PLAIN, Views
 from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
 from ensemble.study.recipe import Recipe, read_recipe
-from ensemble.study.safetensors_files import load_tensors
 from ensemble.study.study import Study
+from ensemble.study.weights import load_tensors
 
 _FACTS = {"recipe": dict, "epochs": int, "image_shape": list, "class_ids": list}
 
@@ -95,9 +95,9 @@ def open_member(study: Study, name: str, device: torch.device) -> TrainedMember:
     weights are damaged or do not fit its recipe, or its classes are not the study's.
     """
     check_networks(study, [name])
-    folder = study.member_dir(name)
-    path = folder / "weights.safetensors"
-    recipe, threads = read_recipe(folder / "recipe.toml")
+    files = study.files(name)
+    path = files.weights
+    recipe, threads = read_recipe(files.recipe)
     epochs, image_shape = _checked(path, load_tensors(path, "kofn.weights")[1], study)
     network = build_network(recipe.model, network_spec(recipe, image_shape, len(study.config.class_ids)))
     network = network.to(device).to(memory_format=torch.channels_last)

@@ -14,7 +14,7 @@ from ensemble.errors import BadInput, KofnError, nearest
 from ensemble.models import Model, NetworkSpec, from_timm, from_torchvision
 from ensemble.models.checks import check, features_of
 from ensemble.models.network import Network
-from ensemble.study.normalise_spec import FIXED
+from ensemble.study.image_spec import FIXED
 
 _HUBS: Mapping[str, ModuleType] = {"torchvision": from_torchvision, "timm": from_timm}
 
@@ -65,7 +65,7 @@ def hub_weights(model: Model, spec: NetworkSpec) -> Mapping[str, torch.Tensor]:
 
 
 def _notation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
-    """Write a normalisation as `ensemble.study.normalise_spec` reads it, by its short name where it has one."""
+    """Write a normalisation as `ensemble.study.image_spec` reads it, by its short name where it has one."""
     for name, known in FIXED.items():
         times = len(mean) // len(known.mean)
         if not known.bgr and (known.mean * times, known.std * times) == (mean, std):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Generator
 
+import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
@@ -61,3 +62,11 @@ def predicting(network: nn.Module) -> Generator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def first_layer(network: nn.Module) -> np.ndarray | None:
+    """Return the first convolution's kernels, float32 (out, in, height, width); None where there is none."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            return module.weight.detach().float().cpu().contiguous().numpy()
+    return None

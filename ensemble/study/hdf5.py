@@ -154,6 +154,13 @@ def new_file(path: Path, kind: str, version: int, attributes: Mapping[str, Any])
         temporary.write_bytes(image)
 
 
+def refuse_taken(path: Path, attributes: Mapping[str, Any], own: Sequence[str]) -> None:
+    """Raise `BadInput` where an attribute has a name that the format gives a meaning of its own."""
+    for name in attributes:
+        if name in own:
+            raise BadInput(f"{path}: attribute {name!r} is the format's own; give yours another name.")
+
+
 # -- reading ------------------------------------------------------------------------------------------------
 
 

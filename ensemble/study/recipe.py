@@ -11,8 +11,7 @@ import tomli_w
 
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import write_text
-from ensemble.study.augment_spec import parse as parse_augment
-from ensemble.study.normalise_spec import parse as parse_normalise
+from ensemble.study.image_spec import parse_augment, parse_normalise
 
 OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
 SCHEDULES = ("step", "inverse", "plateau", "cosine")
@@ -25,7 +24,7 @@ class Recipe:
 
     The network: model, padding ("same" or "valid"), activation, head (of models with several; "" its own), dropout.
     Its input: input_size (0: the images' own; else they are resized on the device), normalise
-    (`ensemble.inference.inputs`), augment and augment_val (the notation of `ensemble.study.augment_spec`), mixup and
+    (`ensemble.inference.inputs`), augment and augment_val (the notation of `ensemble.study.image_spec`), mixup and
     cutmix (alpha of their Beta; 0 none). The loss: label_smoothing; l2 is lam in lam * sum(W^2) over kernels, as Keras
     writes it, times a layer's own `l2_scale`; weight_decay is torch's, over all parameters, decoupled for adamw.
     The updates: optimiser, learning_rate, momentum (of Adam and its kin the first beta; the second is .999), nesterov

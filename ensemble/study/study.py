@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -14,8 +14,9 @@ import tomli_w
 
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import write_text
-from ensemble.study.prediction_files import read_predictions, write_predictions
-from ensemble.study.predictions import Predictions, check_name, natural_key
+from ensemble.study.html_repr import html_table
+from ensemble.study.names import MemberFiles, check_name, natural_key
+from ensemble.study.predictions import Predictions, read_predictions, write_predictions
 from ensemble.study.split import Dataset
 
 SCHEMA = 1
@@ -77,21 +78,25 @@ def config_of(dataset: Dataset) -> StudyConfig:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Study:
     """A study folder and what is pinned in its `study.toml`."""
 
     root: Path
     config: StudyConfig
 
-    @classmethod
-    def exists(cls, root: Path) -> bool:
-        """Say whether a study was begun in this folder."""
-        return (root / "study.toml").is_file()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
 
     @classmethod
-    def open(cls, root: Path) -> "Study":
+    def exists(cls, root: Path | str) -> bool:
+        """Say whether a study was begun in this folder."""
+        return (Path(root) / "study.toml").is_file()
+
+    @classmethod
+    def open(cls, root: Path | str) -> "Study":
         """Open a study; raise `BadInput` where there is none or its file cannot be understood."""
+        root = Path(root)
         path = root / "study.toml"
         if not path.is_file():
             raise BadInput(
@@ -117,11 +122,35 @@ class Study:
         return cls(root=root, config=config)
 
     @classmethod
-    def create(cls, root: Path, config: StudyConfig) -> "Study":
+    def create(cls, root: Path | str, config: StudyConfig) -> "Study":
         """Begin a study in a new or empty folder."""
-        study = cls(root=root, config=config)
+        study = cls(root=Path(root), config=config)
         study._write()
         return study
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of all members and saved ensembles that have predictions, in natural order."""
+        return iter(sorted({name for split in self.splits() for name in self.members(split)}, key=natural_key))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __bool__(self) -> bool:
+        return True  # one without members is a study all the same
+
+    def __repr__(self) -> str:
+        config, members = self.config, len(self)
+        return (
+            f"Study({str(self.root)!r}: {config.data}, {len(config.class_ids):,} classes, "
+            f"{members:,} {'member' if members == 1 else 'members'}, splits {', '.join(self.splits()) or 'none'})"
+        )
+
+    def _repr_html_(self) -> str:
+        splits = self.splits()
+        have = {split: set(self.members(split)) for split in splits}
+        rows = [(name, *("yes" if name in have[split] else None for split in splits)) for name in self]
+        note = f"Data {self.config.data}, {len(self.config.class_ids):,} classes"
+        return html_table(f"Study {self.root}", ("member", *splits), rows, note)
 
     def with_config(self, **changes: Any) -> "Study":
         """Return the study with parts of its pin replaced, written to disk."""
@@ -140,7 +169,12 @@ class Study:
             "splits": {name: vars(split) for name, split in config.splits.items()},
             "runs": {name: dict(run) for name, run in config.runs.items()},
         }
-        write_text(self.root / "study.toml", tomli_w.dumps(content))
+        write_text(self.path, tomli_w.dumps(content))
+
+    @property
+    def path(self) -> Path:
+        """The file of what is pinned."""
+        return self.root / "study.toml"
 
     @property
     def report_dir(self) -> Path:
@@ -150,6 +184,15 @@ class Study:
     def member_dir(self, member: str) -> Path:
         """Return the folder of a member's recipe, weights and history."""
         return self.root / "members" / check_name(member, "member")
+
+    def files(self, member: str) -> MemberFiles:
+        """Return the files of a member's recipe, weights, history and the like, whether they are there or not."""
+        return MemberFiles(self.member_dir(member))
+
+    def members_with(self, part: str) -> list[str]:
+        """Names of the members whose folder has a part, "recipe", "weights" or "history" say, in natural order."""
+        folders = (path for path in (self.root / "members").glob("*") if not path.name.startswith("."))
+        return sorted((p.name for p in folders if getattr(MemberFiles(p), part).is_file()), key=natural_key)
 
     def predictions_path(self, member: str, split: str) -> Path:
         """Return the file of one member's predictions for one split."""

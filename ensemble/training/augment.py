@@ -12,16 +12,16 @@ from itertools import groupby
 import torch
 from torch.nn import functional as F
 
-from ensemble.study.augment_spec import Op, check_size, parse
+from ensemble.study.image_spec import Op, check_size, parse_augment
 
 Step = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Augmenter:
-    """The sets of `ensemble.study.augment_spec`, ready to be used on batches. sets: how many there are."""
+    """The sets of `ensemble.study.image_spec`, ready to be used on batches. sets: how many there are."""
 
     def __init__(self, text: str) -> None:
-        self._ops = parse(text)
+        self._ops = parse_augment(text)
         self._steps = tuple(tuple(_steps(ops)) for ops in self._ops)
         self.sets = len(self._ops)
 

@@ -9,7 +9,7 @@ from ensemble.inference.inputs import Batches, Inputs, Rows, fit_inputs
 from ensemble.inference.predict import Precision, evaluate
 from ensemble.models.network import Network
 from ensemble.progress import Progress
-from ensemble.study.augment_spec import parse
+from ensemble.study.image_spec import parse_augment
 from ensemble.study.recipe import Recipe
 from ensemble.study.split import Dataset
 from ensemble.training.augment import Augmenter, mirror, mix
@@ -150,5 +150,5 @@ class TrainingData:
 
 def _mirror_alone(augment: str) -> float | None:
     """Return the probability where `augment` is "mirror" and nothing else."""
-    sets = parse(augment)
+    sets = parse_augment(augment)
     return sets[0][0].values[0] if len(sets) == len(sets[0]) == 1 and sets[0][0].name == "mirror" else None

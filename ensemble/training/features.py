@@ -6,7 +6,7 @@ from ensemble.inference.inputs import Batches
 from ensemble.inference.predict import BATCH, Precision, ToInputs, in_parts
 from ensemble.models.network import Network
 from ensemble.progress import Progress
-from ensemble.study.augment_spec import parse
+from ensemble.study.image_spec import parse_augment
 
 # Bytes of memory, on the device, that features may take.
 LIMIT = 4 * 2**30
@@ -79,7 +79,7 @@ def base_features(
 
 def _mirrored(augment: str) -> float | None:
     """Return with what probability `augment` mirrors an image, None where it does anything else."""
-    sets = parse(augment)
+    sets = parse_augment(augment)
     if sets == ((),):
         return 0.0
     ops = sets[0]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.study.prediction_files import read_predictions
-from ensemble.study.predictions import Predictions
+from ensemble.study.names import MemberFiles
+from ensemble.study.predictions import Predictions, read_predictions
 from ensemble.study.split import Split
 from ensemble.study.study import SplitConfig, Study
 from ensemble.training.folds import SEED
@@ -18,12 +18,12 @@ SPLIT = "train-oof"
 
 def fold_dir(study: Study, member: str, fold: int) -> Path:
     """Return the folder of the network that is trained without a fold."""
-    return study.member_dir(member) / "folds" / str(fold)
+    return study.files(member).fold(fold).folder
 
 
 def held_out_path(folder: Path) -> Path:
     """Return the file of what that network says of its fold."""
-    return folder / "held-out.h5"
+    return MemberFiles(folder).held_out
 
 
 def folds_left(study: Study, member: str, folds: int) -> tuple[int, ...]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.models import comparable
-from ensemble.study.prediction_files import write_predictions
-from ensemble.study.predictions import Predictions
+from ensemble.study.names import MemberFiles
+from ensemble.study.predictions import Predictions, write_predictions
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study
 from ensemble.training.folds import chosen_images, parts_of
@@ -39,7 +39,7 @@ class MemberPaths:
 
     def weights(self, output: str) -> Path:
         """Return the file of the weights that predict under a name."""
-        return self.home(output) / "weights.safetensors"
+        return MemberFiles(self.home(output)).weights
 
     def finished(self) -> bool:
         """Say whether there is nothing left to learn."""

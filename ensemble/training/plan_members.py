@@ -11,7 +11,7 @@ from typing import Any
 
 from ensemble.errors import BadInput
 from ensemble.study.history import best_epoch, read_epochs
-from ensemble.study.predictions import check_name
+from ensemble.study.names import check_name
 from ensemble.study.recipe import Plan, Recipe, plan_from_dict, read_recipe, variants
 from ensemble.study.study import Study
 from ensemble.training.job import Outcome
@@ -55,8 +55,7 @@ def plan_members(
         name = f"{prefix}-{i}"
         if folds and recipe.snapshots:
             raise BadInput(f"--folds {folds}: {name} has snapshots, of which each would need folds; leave one out.")
-        folder = study.member_dir(name)
-        pinned = folder / "recipe.toml"
+        pinned = study.files(name).recipe
         if force or not pinned.exists():
             files = [study.predictions_path(n, s) for n in recipe.outputs(name) for s in study.splits()]
             taken = [path for path in files if path.exists()]
@@ -87,8 +86,8 @@ def recipe_differences(there: Recipe, asked: Recipe) -> str:
 
 def _what_is_left(study: Study, name: str, recipe: Recipe, splits: Sequence[str]) -> str:
     outputs = recipe.outputs(name)
-    if not (study.member_dir(outputs[-1]) / "weights.safetensors").exists():
-        return "resume" if (study.member_dir(name) / "checkpoint.safetensors").exists() else "train"
+    if not study.files(outputs[-1]).weights.exists():
+        return "resume" if study.files(name).checkpoint.exists() else "train"
     return "skip" if all(path.exists() for path in _predictions(study, outputs, splits)) else "predict"
 
 
@@ -98,7 +97,7 @@ def _predictions(study: Study, outputs: Sequence[str], splits: Sequence[str]) ->
 
 def finished_outcome(study: Study, entry: MemberPlan, splits: Sequence[str]) -> Outcome:
     """Return what a member that needs nothing more has come to, read from its history."""
-    epochs = read_epochs(study.member_dir(entry.name) / "history.csv", upto=entry.recipe.epochs)
+    epochs = read_epochs(study.files(entry.name).history, upto=entry.recipe.epochs)
     return Outcome(
         member=entry.name,
         status="skipped",

@@ -17,12 +17,13 @@ from ensemble.inference.inputs import Batches, Inputs
 from ensemble.inference.predict import network_spec, precision_on, predict
 from ensemble.models import build_network
 from ensemble.models.measure import describe
-from ensemble.models.network import Network
+from ensemble.models.network import Network, first_layer
 from ensemble.study.atomic import replacing, write_text
-from ensemble.study.filters import first_layer, keep_first_layer
 from ensemble.study.history import Epoch, append_epoch, read_epochs, rewrite_epochs
+from ensemble.study.names import MemberFiles
 from ensemble.study.recipe import write_recipe
 from ensemble.study.split import Dataset
+from ensemble.study.weights import keep_first_layer
 from ensemble.training.data import TrainingData
 from ensemble.training.loop import train_epoch
 from ensemble.training.optim import averaged, kernels_of, make_optimiser, penalty, rate_at
@@ -44,15 +45,15 @@ class Training:
         self.precision = precision_on(device)
         self.epochs: list[Epoch] = []
         self.current = ""  # the name whose weights the network has now
-        self.checkpoint_path = paths.folder / "checkpoint.safetensors"
-        self.history_path = paths.folder / "history.csv"
+        self.checkpoint_path = MemberFiles(paths.folder).checkpoint
+        self.history_path = MemberFiles(paths.folder).history
         self.spec = network_spec(recipe, dataset.image_shape, len(dataset.class_ids))
         torch.manual_seed(recipe.seed)
         network = build_network(recipe.model, self.spec)
         self.transfer: TransferReport | None = None
         if not paths.finished() and not self.checkpoint_path.exists():
             self.transfer = start_from(network, recipe, self.spec, dataset.class_ids)
-        pinned = paths.study.member_dir(paths.job.member) / "recipe.toml"
+        pinned = paths.study.files(paths.job.member).recipe
         if not pinned.exists():  # only now: what cannot be built or started is not pinned
             write_recipe(pinned, recipe, paths.job.threads)
         self.network: Network = network.to(device).to(memory_format=torch.channels_last)
@@ -172,21 +173,21 @@ class Training:
         if self.paths.job.fold is None and self.transfer is not None:
             facts = {"schema": 1, "model": self.recipe.model, **describe(self.network, self.spec.image_shape)}
             write_text(
-                self.paths.folder / "network.json", json.dumps(facts | {"start": self.transfer.as_dict()}) + "\n"
+                MemberFiles(self.paths.folder).network, json.dumps(facts | {"start": self.transfer.as_dict()}) + "\n"
             )
             self._keep_first_layer("begin", self.network)
 
     def _keep_first_layer(self, when: str, network: Network) -> None:
         if self.paths.job.fold is None:
-            keep_first_layer(self.paths.folder / "first_layer.npz", when, network)
+            keep_first_layer(MemberFiles(self.paths.folder).first_layer, when, first_layer(network))
 
     def _finish(self, output: str) -> None:
         """Keep the weights and predictions of a name; a snapshot is from then on a member of its own."""
         self._keep_first_layer("last", self.predicting)
         home = self.paths.home(output)
         if home != self.paths.folder:
-            write_recipe(home / "recipe.toml", self.recipe, self.paths.job.threads)
-            rewrite_epochs(home / "history.csv", self.epochs)
+            write_recipe(MemberFiles(home).recipe, self.recipe, self.paths.job.threads)
+            rewrite_epochs(MemberFiles(home).history, self.epochs)
             for name in ("network.json", "first_layer.npz"):
                 if (self.paths.folder / name).exists():
                     with replacing(home / name) as temporary:

@@ -10,6 +10,7 @@ from ensemble.errors import BadInput, KofnError
 from ensemble.inference.predict import resolve_device
 from ensemble.study.atomic import locked
 from ensemble.study.history import best_epoch
+from ensemble.study.names import MemberFiles
 from ensemble.study.study import Study
 from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.out_of_fold import merge
@@ -27,7 +28,7 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
     started = time.perf_counter()
     study = Study.open(job.study)
     paths = MemberPaths(job, study)
-    with locked(paths.folder / "lock", wait=False) as held:
+    with locked(MemberFiles(paths.folder).lock, wait=False) as held:
         if not held:
             raise KofnError(f"{paths.folder}: another process is training {job.title}; wait for it, or stop it.")
         torch.set_num_threads(job.threads)
@@ -45,7 +46,7 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
         files = training.predict()
     if job.fold is not None:
         # Whoever comes last puts the folds together; of two that come at once one waits.
-        with locked(paths.folder.parent / "lock"):
+        with locked(MemberFiles(paths.folder.parent).lock):
             merged = merge(study, job.member, dataset.split("train"), job.folds)
         files = [] if merged is None else [merged]
     epochs = training.epochs

@@ -14,7 +14,7 @@ from ensemble.models import NetworkSpec, model_named
 from ensemble.models.network import Network
 from ensemble.study.atomic import file_sha256
 from ensemble.study.recipe import Recipe
-from ensemble.study.safetensors_files import read_tensors
+from ensemble.study.weights import read_tensors
 
 # Batch norm's, which nobody reads: momentum is fixed.
 _COUNTERS = "num_batches_tracked"

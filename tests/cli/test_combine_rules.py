@@ -17,9 +17,9 @@ from analysis.subsets import table as table_file
 from analysis.subsets.reference import subset_table
 from cli.combine import combine
 from cli.common import run
-from ensemble.study.prediction_files import read_table
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, StudyConfig
+from ensemble.study.tables import read_table
 
 SCRIPT = Path(sys.executable).with_name("ens-combine")
 Make = Callable[..., Study]

@@ -225,7 +225,7 @@ def test_the_challenges_file(here: Path, capsys: pytest.CaptureFixture[str], mon
 
 
 def _rename_classes(path: Path, ids: list[str]) -> None:
-    from ensemble.study.safetensors_files import load_tensors, save_tensors
+    from ensemble.study.weights import load_tensors, save_tensors
 
     tensors, facts = load_tensors(path, "kofn.weights")
     save_tensors(path, "kofn.weights", tensors, facts | {"class_ids": ids})

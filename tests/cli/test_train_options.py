@@ -16,7 +16,7 @@ import pytest
 from cli.common import run
 from cli.train import train
 from ensemble.study.atomic import file_sha256
-from ensemble.study.prediction_files import read_predictions
+from ensemble.study.predictions import read_predictions
 from ensemble.study.study import Study
 from ensemble.training.plan_members import clear, plan_members, plan_of_run
 

@@ -21,8 +21,7 @@ from analysis.stack import PredictionStack, stack_arrays
 from analysis.streamed import stream
 from analysis.subsets.reference import subset_table
 from ensemble.errors import BadInput
-from ensemble.study.prediction_files import write_predictions
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, write_predictions
 
 
 def levels(seed: int, members: int = 4, samples: int = 12, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,7 @@ from analysis.subsets.engine import Lattice, lattice_table
 from analysis.subsets.reference import subset_table as reference_table
 from analysis.subsets.score import reference_is_faster, subset_table
 from ensemble.errors import BadInput
-from ensemble.study.prediction_files import reading_rows, write_predictions
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, reading_rows, write_predictions
 
 N, C = 2300, 7
 
@@ -44,7 +43,7 @@ def files(tmp_path: Path) -> list[Path]:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("block", [64, 999, 5000])
 def test_files_in_any_order_give_the_table_of_memory(files: list[Path], rule: str, block: int) -> None:
-    from ensemble.study.prediction_files import read_predictions
+    from ensemble.study.predictions import read_predictions
 
     stack = join([read_predictions(path) for path in files], intersect=True)
     streamed = stream([files[i] for i in (3, 1, 4, 0, 2)], intersect=True)
@@ -77,7 +76,7 @@ def test_a_damaged_chunk_is_refused_while_streaming(files: list[Path]) -> None:
 
 
 def test_rows_of_a_file(files: list[Path]) -> None:
-    from ensemble.study.prediction_files import read_predictions
+    from ensemble.study.predictions import read_predictions
 
     whole = read_predictions(files[1])
     with reading_rows(files[1]) as reader:

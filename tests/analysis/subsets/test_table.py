@@ -105,7 +105,7 @@ def test_csv(tmp_path) -> None:
 
 
 def test_h5(tmp_path) -> None:
-    from ensemble.study.prediction_files import read_table
+    from ensemble.study.tables import read_table
 
     table = table_of([1, 3], [1, 2], members=("m3-0", "m3-1"))
     write_subset_table(tmp_path / "t.h5", table)

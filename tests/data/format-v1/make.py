@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.study.prediction_files import write_predictions, write_table
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, write_predictions
+from ensemble.study.tables import write_table
 
 HERE = Path(__file__).parent
 FORMAT = HERE.parents[2] / "FORMAT.md"

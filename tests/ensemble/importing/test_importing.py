@@ -16,9 +16,9 @@ from hypothesis.extra.numpy import arrays
 from ensemble.errors import BadInput, StorageError
 from ensemble.importing.parse import Classes, import_file, import_files, softmax
 from ensemble.importing.validate import admit, study_classes
-from ensemble.study.prediction_files import read_predictions, write_predictions, write_table
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, read_predictions, write_predictions
 from ensemble.study.study import Study, ids_digest
+from ensemble.study.tables import write_table
 
 P = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]])
 Y = np.array([0, 1, 2, 0])

@@ -19,8 +19,8 @@ from ensemble.inference.predictor import TrainedMember, averaged, open_member, o
 from ensemble.inference.tta import VIEWS
 from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import builtin_plan
-from ensemble.study.safetensors_files import load_tensors, save_tensors
 from ensemble.study.study import Study, config_of
+from ensemble.study.weights import load_tensors, save_tensors
 from ensemble.training.job import TrainingJob
 from ensemble.training.trainer import train_member
 

@@ -23,8 +23,8 @@ from ensemble.models import (
 )
 from ensemble.models.hub import hub_weights
 from ensemble.models.network import output_shape
-from ensemble.study.normalise_spec import parse
-from ensemble.study.predictions import check_name
+from ensemble.study.image_spec import parse_normalise
+from ensemble.study.names import check_name
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_row_made_on_the_fly(name: str, settings: dict[str, object]) -> None:
     row = model_named(name)
     assert (row.name, row.base, row.paper, row.recipe) == (name, name, name.partition("/")[0], "hub")
     assert (dict(row.settings), row.input, row.pretrained) == (settings, settings["input_size"], False)
-    parse(str(settings["normalise"]))
+    parse_normalise(str(settings["normalise"]))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ensemble.models import MODELS, model_named
-from ensemble.study import augment_spec as augmentation
-from ensemble.study import normalise_spec as normalisation
+from ensemble.study import image_spec as augmentation
+from ensemble.study import image_spec as normalisation
 from ensemble.study.recipe import Plan, Recipe, builtin_plan, variants
 
 SHIPPED = sorted(f.name.removesuffix(".toml") for f in files("ensemble.recipes").iterdir() if f.name.endswith(".toml"))
@@ -117,8 +117,8 @@ def test_a_shipped_plan_is_complete_on_its_own(name: str) -> None:
     # What the row would set is set here too, so that `--recipe NAME` needs no --model.
     assert plan.with_settings(**row.settings if row.recipe == name else {}) == plan
     for recipe in (plan.base, *variants(plan, 6)):
-        assert augmentation.parse(recipe.augment)
-        normalisation.parse(recipe.normalise)
+        assert augmentation.parse_augment(recipe.augment)
+        normalisation.parse_normalise(recipe.normalise)
         assert recipe.schedule != "plateau" or recipe.tune
         assert recipe.frozen_epochs <= recipe.epochs
         assert recipe.warmup_epochs < recipe.epochs
@@ -147,7 +147,7 @@ def test_the_improved_recipes_train_as_today(name: str) -> None:
     recipe = plan.base
     assert recipe.schedule == "cosine" and recipe.warmup_epochs > 0
     assert recipe.label_smoothing > 0 and recipe.ema > 0
-    assert [op.name for op in augmentation.parse(recipe.augment)[0]] == ["mirror", "crop", "erase"]
+    assert [op.name for op in augmentation.parse_augment(recipe.augment)[0]] == ["mirror", "crop", "erase"]
     about = tomllib.loads((files("ensemble.recipes") / f"{name}.toml").read_text(encoding="utf-8"))["about"]
     assert "Time and accuracy:" in about
 

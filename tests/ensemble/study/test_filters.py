@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ensemble.errors import BadInput
-from ensemble.study.filters import convolutions, find_layer, read_first_layer, read_kernels
+from ensemble.study.weights import convolutions, find_layer, read_first_layer, read_kernels
 
 
 @pytest.fixture

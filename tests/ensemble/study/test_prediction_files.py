@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble.errors import BadInput
-from ensemble.study.prediction_files import read_predictions, read_rows, read_table, write_predictions, write_table
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, read_predictions, read_rows, write_predictions
+from ensemble.study.tables import read_table, write_table
 
 ROOT = Path(__file__).parents[3]
 FROZEN = ROOT / "tests/data/format-v1"

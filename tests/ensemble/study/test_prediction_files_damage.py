@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from ensemble.errors import BadInput
-from ensemble.study.prediction_files import read_predictions, read_rows, write_predictions
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, read_predictions, read_rows, write_predictions
 
 N, C = 40, 5
 

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from ensemble.errors import StorageError
-from ensemble.study.prediction_files import read_predictions, write_predictions
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, read_predictions, write_predictions
 
 
 def predictions(seed: int = 0, rows: int = 2000) -> Predictions:
@@ -29,7 +28,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_prediction_files_writing import predictions
-from ensemble.study.prediction_files import write_predictions
+from ensemble.study.predictions import write_predictions
 first, second = predictions(1), predictions(2)
 print("ready", flush=True)
 while True:
@@ -82,7 +81,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from test_prediction_files_writing import predictions
 from ensemble.errors import StorageError
-from ensemble.study.prediction_files import read_predictions, write_predictions
+from ensemble.study.predictions import read_predictions, write_predictions
 folder = Path(sys.argv[2])
 write_predictions(folder / "a.val.h5", predictions(1, rows=500))
 try:

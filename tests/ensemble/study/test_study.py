@@ -7,7 +7,8 @@ import pytest
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.study.predictions import Predictions, natural_key
+from ensemble.study.names import natural_key
+from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, StudyConfig, config_of, ids_digest
 
 PIN = StudyConfig(data="imported", source=None, fingerprint=None, class_ids=("a", "b"), class_names=("a", "b"))

@@ -13,7 +13,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as tv
 
 from ensemble.errors import BadInput
-from ensemble.study.augment_spec import NAMED, OPERATIONS
+from ensemble.study.image_spec import NAMED, OPERATIONS
 from ensemble.training import augment
 from ensemble.training.augment import Augmenter, mix
 

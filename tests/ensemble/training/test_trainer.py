@@ -22,8 +22,8 @@ from ensemble.models import NetworkSpec, build_network
 from ensemble.study.atomic import locked
 from ensemble.study.history import COLUMNS, Epoch, best_epoch, read_epochs
 from ensemble.study.recipe import Recipe, builtin_plan
-from ensemble.study.safetensors_files import load_tensors, save_tensors
 from ensemble.study.study import Study, config_of
+from ensemble.study.weights import load_tensors, save_tensors
 from ensemble.training import run as training
 from ensemble.training import trainer
 from ensemble.training.augment import mirror

@@ -17,13 +17,12 @@ from ensemble.inference.predict import precision_on
 from ensemble.inference.predictor import open_member
 from ensemble.models import NetworkSpec, build_network
 from ensemble.study.atomic import file_sha256
-from ensemble.study.filters import keep_first_layer
 from ensemble.study.history import Epoch, read_epochs
-from ensemble.study.prediction_files import read_predictions
+from ensemble.study.predictions import read_predictions
 from ensemble.study.recipe import Recipe, builtin_plan
-from ensemble.study.safetensors_files import load_tensors
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study, config_of
+from ensemble.study.weights import keep_first_layer, load_tensors
 from ensemble.training import run as training
 from ensemble.training import trainer
 from ensemble.training.augment import mix
@@ -215,7 +214,7 @@ def test_what_a_member_is_and_how_its_first_layer_changed(study: Study) -> None:
 def test_a_damaged_file_of_kernels_is_refused(tmp_path: Path) -> None:
     (tmp_path / "first_layer.npz").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(BadInput, match=r"first_layer\.npz: cannot be read as arrays"):
-        keep_first_layer(tmp_path / "first_layer.npz", "last", torch.nn.Conv2d(1, 1, 1))
+        keep_first_layer(tmp_path / "first_layer.npz", "last", np.zeros((1, 1, 1, 1), dtype=np.float32))
 
 
 def test_weights_of_a_member_start_another_one(study: Study) -> None:

@@ -16,7 +16,7 @@ from ensemble.errors import BadInput
 from ensemble.models import NetworkSpec, build_network, model_named
 from ensemble.models.network import Network
 from ensemble.study.recipe import Recipe
-from ensemble.study.safetensors_files import read_tensors, save_tensors
+from ensemble.study.weights import read_tensors, save_tensors
 from ensemble.training.transfer import TransferReport, file_sha256, freeze, placed, start_from, unfreeze
 
 MODEL = "ting-m3-small"

@@ -1,24 +1,33 @@
-"""Weights and checkpoints, ours and others': the only door to safetensors. No pickle here ever runs code."""
+"""Weights, checkpoints and kernels, ours and others': the only door to safetensors. No pickle here ever runs code.
+
+What only looks at kernels needs no torch.
+"""
 
 import json
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import numpy as np
 
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import replacing
+from ensemble.study.names import natural_key
+
+if TYPE_CHECKING:
+    import torch
 
 VERSION = 1
+TIMES = ("begin", "first", "last")
 
 
-def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+def save_tensors(path: Path, kind: str, tensors: "Mapping[str, torch.Tensor]", facts: Mapping[str, Any]) -> None:
     """Write named tensors with JSON facts, whole or not at all."""
+    from safetensors.torch import save
+
     # One key: safetensors writes several in no fixed order, and equal weights should be equal files.
     metadata = {"kofn": json.dumps({"kind": kind, "version": VERSION, "facts": facts})}
     with replacing(path) as temporary:
@@ -26,8 +35,10 @@ def save_tensors(path: Path, kind: str, tensors: dict[str, torch.Tensor], facts:
         temporary.write_bytes(save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata))
 
 
-def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load_tensors(path: Path, kind: str) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
     """Read what `save_tensors` wrote; raise `BadInput` naming the file where it is damaged or of another kind."""
+    from safetensors import SafetensorError, safe_open
+
     advice = "delete the member's folder to train it anew, or restore the file from a copy"
     try:
         with safe_open(path, framework="pt") as file:
@@ -40,7 +51,7 @@ def load_tensors(path: Path, kind: str) -> tuple[dict[str, torch.Tensor], dict[s
         raise BadInput(f"{path}: cannot be read as {kind}, {error}; {advice}.") from error
 
 
-def check_like(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], path: Path) -> None:
+def check_like(state: "Mapping[str, torch.Tensor]", expected: "Mapping[str, torch.Tensor]", path: Path) -> None:
     """Raise `BadInput` unless both have the same names and shapes."""
     theirs = {name: tuple(t.shape) for name, t in state.items()}
     ours = {name: tuple(t.shape) for name, t in expected.items()}
@@ -52,13 +63,15 @@ def check_like(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]
         )
 
 
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
     """Read named tensors from a file made anywhere: safetensors, or what `torch.save` wrote; with our facts or none.
 
     A torch file is read as tensors alone: one that holds code or other objects is refused, and nothing of it is run.
     Of a training checkpoint its state dict is taken, and what wrapped the network ("module.") is left off the names.
     Raises `BadInput` where there is no such file, it is damaged, or it holds numbers that are not finite.
     """
+    from safetensors import SafetensorError, safe_open
+
     try:
         with path.open("rb") as file:
             begin = file.read(2)
@@ -91,6 +104,8 @@ def _facts(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _torch_file(path: Path) -> Any:
+    import torch
+
     try:
         with warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -111,7 +126,9 @@ def _torch_file(path: Path) -> Any:
         ) from error
 
 
-def _state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
+def _state_dict(content: Any, path: Path) -> "dict[str, torch.Tensor]":
+    import torch
+
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -126,3 +143,97 @@ def _state_dict(content: Any, path: Path) -> dict[str, torch.Tensor]:
         f"{path}: expected named tensors (a state dict), found {type(content).__name__}; save "
         "model.state_dict(), not the model."
     )
+
+
+# -- kernels -------------------------------------------------------------------------------------
+
+
+def convolutions(path: Path, order: tuple[str, ...] = ()) -> dict[str, tuple[int, ...]]:
+    """Return the convolutions in a member's weights.safetensors: layer -> shape (out, in, height, width).
+
+    order: names of the network's layers as an image passes them, of network.json; layers not in it stand behind, in
+    natural order of their names. Raises `BadInput` where the file cannot be read as weights.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = [name for name in file.keys() if name.startswith("network.") and name.endswith(".weight")]  # noqa: SIM118
+            shapes = {_layer(name): tuple(file.get_slice(name).get_shape()) for name in names}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    found = sorted((layer for layer, shape in shapes.items() if len(shape) == 4), key=natural_key)
+    at = {layer: i for i, layer in enumerate(order)}
+    return {layer: shapes[layer] for layer in sorted(found, key=lambda layer: at.get(layer, len(at)))}
+
+
+def read_kernels(path: Path, layer: str) -> np.ndarray:
+    """Return the kernels of one convolution, float32 (out, in, height, width); raise `BadInput` as `convolutions`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return np.asarray(file.get_tensor(f"network.{layer}.weight"), dtype=np.float32)
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def find_layer(asked: str, layers: dict[str, tuple[int, ...]], path: Path) -> str:
+    """Return the layer of a number counted from 1, or of a name; raise `BadInput` with the nearest otherwise."""
+    names = list(layers)
+    if not names:
+        raise BadInput(f"{path}: has no convolutions, so there are no filters to show.")
+    if asked.isdigit():
+        if not 1 <= int(asked) <= len(names):
+            raise BadInput(
+                f"{path}: has no convolution {asked}; they are numbered 1 ({names[0]}) to {len(names)} ({names[-1]})."
+            )
+        return names[int(asked) - 1]
+    if asked not in layers:
+        raise BadInput(f"{path}: has no convolution {asked!r}; {nearest(asked, names)}.")
+    return asked
+
+
+def read_first_layer(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the first convolution's kernels over time, those of `TIMES` that the file has, float32 (out, in, h, w).
+
+    "begin": before training, "first": after the first epoch, "last": after the last. None where there is no such file,
+    as with members of older versions; raises `BadInput` where it is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: np.asarray(file[name], dtype=np.float32) for name in TIMES if name in file.files}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{path}: cannot be read as kernels, {error}; restore it from a copy or delete it.") from error
+    if any(kernels.ndim != 4 for kernels in found.values()) or len({k.shape for k in found.values()}) > 1:
+        shapes = {name: kernels.shape for name, kernels in found.items()}
+        raise BadInput(f"{path}: expected kernels (out, in, height, width) of one shape, found {shapes}.")
+    return found
+
+
+def _layer(name: str) -> str:
+    return name.removeprefix("network.").removesuffix(".weight")
+
+
+def _unreadable(path: Path, error: Exception) -> BadInput:
+    return BadInput(f"{path}: cannot be read as weights, {error}; restore it from a copy or train the member again.")
+
+
+def keep_first_layer(path: Path, when: str, kernels: np.ndarray | None) -> None:
+    """Add kernels (out, in, h, w) to an .npz file under `when`: "begin", "first" (after the first epoch) or "last".
+
+    "begin" starts the file over. Nothing is written where there are none.
+    """
+    if kernels is None:
+        return
+    kept: dict[str, Any] = {}
+    if when != "begin" and path.exists():
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as there:
+                kept = {name: there[name] for name in there.files}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise BadInput(f"{path}: cannot be read as arrays, {error}; delete it and run again.") from error
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **(kept | {when: kernels}))

@@ -5,25 +5,25 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import BadInput
-from ensemble.study import normalise_spec as normalisation
-from ensemble.study.augment_spec import NAMED, OPERATIONS, Op, check_size, parse
+from ensemble.study import image_spec as normalisation
+from ensemble.study.image_spec import NAMED, OPERATIONS, Op, check_size, parse_augment
 
 
 def test_sets_and_values() -> None:
-    assert parse("") == parse("  ") == ((),)
-    assert parse("mirror") == ((Op("mirror", (0.5,)),),)
-    assert parse("flip:0.25 edge rotate:10") == ((Op("flip", (0.25,)), Op("edge"), Op("rotate", (10,))),)
-    assert parse("mirror+crop:4 resized-crop") == (
+    assert parse_augment("") == parse_augment("  ") == ((),)
+    assert parse_augment("mirror") == ((Op("mirror", (0.5,)),),)
+    assert parse_augment("flip:0.25 edge rotate:10") == ((Op("flip", (0.25,)), Op("edge"), Op("rotate", (10,))),)
+    assert parse_augment("mirror+crop:4 resized-crop") == (
         (Op("mirror", (0.5,)),),
         (Op("crop", (4,)), Op("resized-crop", (0.08, 1.0))),
     )
 
 
 def test_the_papers_sets() -> None:
-    assert parse("set1") == ((Op("mirror", (0.5,)), Op("centre-crop", (56,))),)
-    assert parse("set1 + set2") == parse(NAMED["set1"]) + parse(NAMED["set2"])
-    assert parse("set1 erase") == ((*parse("set1")[0], Op("erase", (0.25,))),)
-    assert all(len(parse(text)) == 1 for text in NAMED.values())
+    assert parse_augment("set1") == ((Op("mirror", (0.5,)), Op("centre-crop", (56,))),)
+    assert parse_augment("set1 + set2") == parse_augment(NAMED["set1"]) + parse_augment(NAMED["set2"])
+    assert parse_augment("set1 erase") == ((*parse_augment("set1")[0], Op("erase", (0.25,))),)
+    assert all(len(parse_augment(text)) == 1 for text in NAMED.values())
     assert not set(NAMED) & set(OPERATIONS)
 
 
@@ -46,25 +46,25 @@ def test_the_papers_sets() -> None:
 )
 def test_what_is_wrong_is_named(text: str, says: str) -> None:
     with pytest.raises(BadInput) as caught:
-        parse(text)
+        parse_augment(text)
     assert says in str(caught.value)
     assert f"augment {text!r}" in str(caught.value)
 
 
 def test_images_too_small() -> None:
-    check_size(parse("centre-crop:56"), 56, 64)
-    check_size(parse("blur:5,1,1"), 3, 3)  # reflecting two pixels needs three
+    check_size(parse_augment("centre-crop:56"), 56, 64)
+    check_size(parse_augment("blur:5,1,1"), 3, 3)  # reflecting two pixels needs three
     with pytest.raises(BadInput, match="centre-crop:56: images of 64x55 are too small, each side must be 56 pixels"):
-        check_size(parse("mirror + centre-crop:56"), 64, 55)
+        check_size(parse_augment("mirror + centre-crop:56"), 64, 55)
     with pytest.raises(BadInput, match="blur:5: images of 2x9 are too small, each side must be 3 pixels"):
-        check_size(parse("blur:5,1,1"), 2, 9)
+        check_size(parse_augment("blur:5,1,1"), 2, 9)
 
 
 def test_normalisations() -> None:
-    assert normalisation.parse("mean-image") is None
-    assert normalisation.parse("channel") is None
-    assert normalisation.parse("0.5/0.25") == normalisation.Normalisation((0.5,), (0.25,))
-    stated = normalisation.parse("0.485,0.456,0.406/0.229,0.224,0.225")
+    assert normalisation.parse_normalise("mean-image") is None
+    assert normalisation.parse_normalise("channel") is None
+    assert normalisation.parse_normalise("0.5/0.25") == normalisation.Normalisation((0.5,), (0.25,))
+    stated = normalisation.parse_normalise("0.485,0.456,0.406/0.229,0.224,0.225")
     assert stated == normalisation.FIXED["imagenet"]
 
 
@@ -80,7 +80,7 @@ def test_normalisations() -> None:
 )
 def test_odd_normalisations(text: str, says: str) -> None:
     with pytest.raises(BadInput, match="normalise") as caught:
-        normalisation.parse(text)
+        normalisation.parse_normalise(text)
     assert says in str(caught.value)
 
 
