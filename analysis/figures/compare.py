@@ -4,8 +4,8 @@ import math
 
 from matplotlib.figure import Figure
 
+from analysis.figures.curves import lines_figure
 from analysis.figures.style import COLUMN
-from analysis.figures.training import lines_figure
 from analysis.members.compare import Comparison, Spread
 from analysis.members.curves import Curves, curves
 from ensemble.study.history import History

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from analysis.classes.confusion import Block, Confusion, first_names
+from analysis.figures.layout import apart
 from analysis.figures.style import COLUMN, GREY, INK, PAGE, new_figure
 from analysis.figures.text import drawable, labels, shorten, width
 
@@ -174,7 +175,7 @@ def _name_blocks(value: Confusion, axes: Axes, side: float, points: float) -> No
     blocks = sorted(sorted(value.blocks, key=lambda b: -b.inside)[:most], key=lambda b: b.start)
     cell = side * 72 / c
     wanted = [(b.start + b.stop) / 2 * cell for b in blocks]
-    for block, at, place in zip(blocks, wanted, spread(wanted, step, side * 72), strict=True):
+    for block, at, place in zip(blocks, wanted, apart(wanted, step, side * 72), strict=True):
         edge = c - 0.5
         # A bracket beside the block's rows, and from its middle a line to the words.
         axes.plot([edge + 3 / cell] * 2, [block.start + 0.1, block.stop - 1.1], color=INK, linewidth=0.9, clip_on=False,
@@ -199,15 +200,3 @@ def block_words(value: Confusion, block: Block, points: float) -> tuple[str, str
     share = 100 * block.inside / block.errors
     size = f"{block.stop - block.start} classes, {share:.0f} % of their errors inside"
     return names, size if width(size, 6) <= points else size.replace("of their errors ", "")
-
-
-def spread(wanted: Sequence[float], step: float, room: float) -> list[float]:
-    """Return places as near the increasing `wanted` ones as may be, `step` apart and within 0..room."""
-    n = len(wanted)
-    step = min(step, room / n) if n else step
-    places = [max(at, (i + 0.5) * step) for i, at in enumerate(wanted)]
-    for i in range(1, n):
-        places[i] = max(places[i], places[i - 1] + step)
-    for i in range(n - 1, -1, -1):
-        places[i] = min(places[i], room - (n - i - 0.5) * step, places[i + 1] - step if i + 1 < n else room)
-    return places

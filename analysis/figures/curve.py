@@ -1,15 +1,14 @@
 """Accuracy of every subset by its size k (Ting, Fig. 7)."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.figures.layout import EDGE, TITLE, apart, axes_at, label_y, put_title, size_of, title_lines
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
-from analysis.figures.text import clean, shorten_middle, width, wrap
+from analysis.figures.text import clean, shorten_middle, width
 from analysis.subsets.table import SubsetTable, name_set
 
 _NAME = 6.0  # points: the members' names
@@ -77,7 +76,7 @@ def name_members(table: SubsetTable, axes: Axes) -> Axes:
         return axes
     accuracy = 100 * table.scores("accuracy")
     singles.sort(key=lambda row: accuracy[row])
-    points_w, points_h = _points(axes)
+    points_w, points_h = (72 * side for side in size_of(axes))
     most = min(int(points_h / _STEP), _MOST_NAMES)
     if len(singles) > most:
         singles = singles[: most // 2] + singles[-(most // 2) :]
@@ -104,43 +103,13 @@ def name_sizes(table: SubsetTable, axes: Axes) -> Axes:
     """Write each size k below the axis, or every second, third, ... with the largest and 1 among them; call it last."""
     ks = np.unique(table.sizes).tolist()
     low, high = axes.get_xlim()
-    room = (width(str(ks[-1]), _TICK) + 3) / _points(axes)[0] * (high - low)
+    room = (width(str(ks[-1]), _TICK) + 3) / (72 * size_of(axes)[0]) * (high - low)
     step = next(s for s in range(1, len(ks) + 1) if s >= room or s == len(ks))
     shown = ks[::-1][::step]
     if shown[-1] != ks[0] and shown[-1] - ks[0] >= room / 1.5:
         shown.append(ks[0])
     axes.set_xticks(shown[::-1])
     return axes
-
-
-def _points(axes: Axes) -> tuple[float, float]:
-    """Return the width and height of the axes in points."""
-    figure = axes.get_figure()
-    assert isinstance(figure, Figure)
-    (wide, high), box = figure.get_size_inches(), axes.get_position()
-    return box.width * wide * 72, box.height * high * 72
-
-
-def apart(wanted: Sequence[float], step: float, high: float) -> list[float]:
-    """Return increasing positions near the increasing `wanted` ones, at least `step` apart, within 0..high if they fit.
-
-    Groups that would overlap are spread evenly around their common middle.
-    """
-    groups: list[list[float]] = []  # each [first wanted positions...]
-    for y in wanted:
-        groups.append([y])
-        while len(groups) > 1 and _start(groups[-1], step, high) < _start(groups[-2], step, high) + step * len(
-            groups[-2]
-        ):
-            last = groups.pop()
-            groups[-1].extend(last)
-    return [_start(group, step, high) + step * i for group in groups for i in range(len(group))]
-
-
-def _start(group: Sequence[float], step: float, high: float) -> float:
-    """Return where the first of a group stands when all stand `step` apart around the middle of what they wanted."""
-    start = sum(group) / len(group) - step * (len(group) - 1) / 2
-    return max(min(start, high - step * (len(group) - 0.5)), step / 2)
 
 
 def curve_figure(table: SubsetTable, columns_wide: float = COLUMN, height: float | None = None) -> Figure:
@@ -154,26 +123,19 @@ def curve_figure(table: SubsetTable, columns_wide: float = COLUMN, height: float
         if len(table) > 1
         else f"The only member: {clean(best.members[0])}"
     )
-    usable, end = (columns_wide - 0.12) * 72, f", {100 * best.accuracy:.1f}\u00a0%"
-    if width(told + end, 7.5) > 1.7 * usable:  # names of which little would be left
+    usable, end = (columns_wide - 2 * EDGE) * 72, f", {100 * best.accuracy:.1f}\u00a0%"
+    if width(told + end, TITLE) > 1.7 * usable:  # names of which little would be left
         told = f"Best of {len(table):,} on {table.split}: {best.size} of {len(table.members)} members"
-    told = wrap(told + end, usable, 7.5).replace("\u00a0", " ")
-    head = 0.05 + 9.5 / 72 * (1 + told.count("\n")) + 0.07
+    told, head = title_lines(told + end, columns_wide)
+    head += 0.07
     left, bottom = 0.48, 0.56
     names = _STEP * (min(len(table.members), _MOST_NAMES) + 0.5) / 72
     height = height or max(2.7, head + names + bottom)
     figure = new_figure(columns_wide, height)
-    figure.text(0.06 / columns_wide, 1 - 0.05 / height, told, size=7.5, va="top", linespacing=1.15, parse_math=False)
-    axes = figure.add_axes(
-        (
-            left / columns_wide,
-            bottom / height,
-            (columns_wide - left - 0.1) / columns_wide,
-            (height - bottom - head) / height,
-        )
-    )
+    put_title(figure, told.replace("\u00a0", " "))
+    axes = axes_at(figure, left, bottom, columns_wide - left - 0.1, height - bottom - head)
     draw_curve(table, axes)
-    axes.yaxis.set_label_coords(-(left - 0.12) / (columns_wide - left - 0.1), 0.5)
+    label_y(axes, left - 0.12)
     name_sizes(table, name_members(table, axes))
     shown = [
         Line2D([], [], color=BLUE, alpha=0.65, marker="o", markersize=3, markeredgewidth=0, linestyle="none",

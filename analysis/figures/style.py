@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextvars import ContextVar
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,7 +20,9 @@ PAGE = 7.0  # inches: both columns
 
 # Okabe and Ito's colours by their use here.
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
-INK, GREY = "#202020", "#707070"
+INK, SOFT, GREY, PALE = "#202020", "#505050", "#707070", "#C8C8C8"
+# Told apart in grey too: a whole frame is right, a broken one wrong.
+FRAMES: dict[bool, tuple[str, Any]] = {True: (BLUE, "-"), False: (VERMILLION, (0, (3, 1.5)))}
 
 # Without these each file would carry the moment it was made.
 _METADATA: dict[str, dict[str, None]] = {

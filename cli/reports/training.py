@@ -47,14 +47,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 
 def _draw(job: Job, found: "list[History]") -> list[Any]:
     """Draw the pictures that so many members need; return their files."""
+    from analysis.figures.curves import overlay_figure, range_figure
     from analysis.figures.style import save, style
-    from analysis.figures.training import (
-        MOST_COLUMNS,
-        members_figure,
-        overlay_figure,
-        range_figure,
-        small_multiples_figure,
-    )
+    from analysis.figures.training import MOST_COLUMNS, members_figure, small_multiples_figure
     from analysis.members.curves import by_member, curves, places
 
     data, along = job.data, job.options["along"]

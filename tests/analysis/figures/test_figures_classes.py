@@ -15,7 +15,7 @@ from analysis.classes.helped import Helped, helped
 from analysis.classes.per_class import per_class
 from analysis.ensemble import Team, team
 from analysis.errors import ErrorsSeen, errors_seen
-from analysis.figures.confusion import confusion_figure, spread
+from analysis.figures.confusion import confusion_figure
 from analysis.figures.errors import error_gallery_figure, errors_figure
 from analysis.figures.gallery import gallery_figure, pairs_figure, sample_figure
 from analysis.figures.per_class import helped_figure, per_class_figure
@@ -190,23 +190,22 @@ def test_classes_of_one_name_are_told_apart_on_the_axes(classes: int) -> None:
     assert [t.get_text() for t in axes.get_xticklabels()] == names
 
 
-def test_places_are_spread_and_stay_inside() -> None:
-    assert spread([10, 12, 50], 10, 100) == [10, 20, 50]
-    assert spread([95, 96], 10, 100) == [85, 95]
-    assert spread([1], 10, 100) == [5]
-    assert spread([], 10, 100) == []
-    assert spread([50] * 20, 10, 100) == pytest.approx([2.5 + 5 * i for i in range(20)])
-
-
 def test_bars_of_classes_helped_are_full_only_where_sure() -> None:
     value = changed()
     sure = replace(value, q=np.where(np.arange(12) % 2, 0.01, 0.5))
     with style():
         axes = helped_figure(sure, "mean").axes[0]
     bars = [p for p in axes.patches if isinstance(p, Rectangle) and np.isclose(p.get_height(), 0.6)]
-    rows = [*sure.ranked(True)[:8], *sure.ranked(False)[:8]]
+    rows = [c for better in (True, False)
+            for c in sorted(sure.ranked(better)[:8], key=lambda c: (-abs(sure.difference[c]), c))]  # fmt: skip
     assert [b.get_width() for b in bars] == pytest.approx([100 * sure.difference[c] for c in rows])
     assert [b.get_facecolor()[:3] != (1, 1, 1) for b in bars] == [bool(c % 2) for c in rows]
+    lengths = [abs(b.get_width()) for b in bars]
+    better = len(sure.ranked(True)[:8])
+    for part in (lengths[:better], lengths[better:]):
+        assert part == sorted(part, reverse=True)  # ordered by what the bars show
+    assert {"significant", "may be chance"} <= set(texts(helped_figure(sure, "mean")))
+    assert "significant" not in texts(helped_figure(replace(value, q=np.ones(12)), "mean"))  # only what is there
 
 
 def test_error_bars_are_the_counts() -> None:
@@ -220,7 +219,7 @@ def test_error_bars_are_the_counts() -> None:
 
 
 @pytest.mark.parametrize("kind", ERROR_KINDS)
-def test_errors_carry_the_true_and_the_said_class(kind: str) -> None:
+def test_errors_carry_the_true_and_the_predicted_class(kind: str) -> None:
     group = made(12)
     names = tuple(f"class {i}" for i in range(12))
     plain = replace(group, stack=replace(group.stack, class_names=names))
@@ -229,13 +228,14 @@ def test_errors_carry_the_true_and_the_said_class(kind: str) -> None:
     with style():
         figure = error_gallery_figure(shown)
     told = texts(figure)
+    joined = " ".join(told)
     for row, image, picture in zip(shown.rows, shown.images, figure.axes[0].images, strict=True):
         assert (np.asarray(picture.get_array()) == image[:, :, 0]).all()
         word = "label" if kind == "suspects" else "true"
         assert f"{word} class {value.labels[row]}" in told
         if kind != "rescued":
-            said = "all say" if kind == "suspects" and value.unanimous[row] else "said"
-            assert f"{said} class {value.preds[row]}" in told
+            said = "all predict" if kind == "suspects" and value.unanimous[row] else "predicted"
+            assert f"{said} class {value.preds[row]}" in joined
     marks = [t for t in told if t.startswith(("✓", "✗"))]
     assert len(marks) == len(shown.rows)
     assert {m[0] for m in marks} == {"✓" if kind == "rescued" else "✗"}

@@ -11,10 +11,11 @@ from matplotlib.lines import Line2D
 from studies import add, history, study_at
 
 from analysis.figures.compare import compare_figure, curves_of
+from analysis.figures.curves import draw_series, overlay_figure, range_figure
 from analysis.figures.filters import epochs_figure, filters_figure, measures_said
 from analysis.figures.models import amount, draw_models, models_figure
 from analysis.figures.style import PAGE, new_figure, save, style
-from analysis.figures.training import draw_series, members_figure, overlay_figure, range_figure, small_multiples_figure
+from analysis.figures.training import members_figure, small_multiples_figure
 from analysis.members.compare import compare
 from analysis.members.curves import by_member, curves
 from analysis.members.filters import filter_grid, measure

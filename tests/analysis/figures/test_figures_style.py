@@ -1,5 +1,6 @@
 """How figures become files, and how names become text."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.figures.curve import apart
+from analysis.figures.layout import apart
 from analysis.figures.style import COLUMN, FORMATS, new_figure, save, style, style_over
 from analysis.figures.text import BOX, clean, cut, drawable, labels, shorten, shorten_middle, width, wrap
 from analysis.subsets.table import name_set
@@ -39,7 +40,8 @@ def test_the_same_figure_gives_the_same_bytes_in_any_process(tmp_path: Path, kin
     assert here == drawn(tmp_path / f"b.{kind}", "name")
     assert here != drawn(tmp_path / f"c.{kind}", "another")
     script = f"from test_figures_style import drawn, Path; drawn(Path({str(tmp_path / f'd.{kind}')!r}), 'name')"
-    environment = {"SOURCE_DATE_EPOCH": "1", "PYTHONHASHSEED": "7", "HOME": str(Path.home())}
+    environment = {"SOURCE_DATE_EPOCH": "1", "PYTHONHASHSEED": "7", "HOME": str(Path.home()),
+                   "PYTHONPATH": os.environ.get("PYTHONPATH", "")}  # fmt: skip
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent, env=environment)
     assert here == (tmp_path / f"d.{kind}").read_bytes()
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind]
@@ -146,6 +148,10 @@ def test_labels_are_moved_apart_and_stay_in_order(wanted: list[float]) -> None:
 
 def test_labels_that_do_not_collide_stay() -> None:
     assert apart([10, 30, 31, 80], 7, 100) == pytest.approx([10, 27, 34, 80])
+    assert apart([95, 96], 10, 100) == [85, 95]
+    assert apart([1], 10, 100) == [5]
+    assert apart([], 10, 100) == []
+    assert apart([50] * 20, 10, 100) == pytest.approx([2.5 + 5 * i for i in range(20)])
 
 
 def test_a_style_file_lies_over_the_houses(tmp_path: Path) -> None:
