@@ -178,7 +178,8 @@ def helped_figure(value: Helped, who: str, columns_wide: float = COLUMN) -> Figu
     who, against = clean(who), clean(value.against)
     note, foot = note_lines(
         f"{len(value.helped)} improved and {len(value.hurt)} degraded significantly, of {value.tested} classes tested "
-        f"(false discovery rate {100 * value.level:.0f} %). +: images that only the former has right; −: only the latter."
+        f"(false discovery rate {100 * value.level:.0f} %). +: images that only the former has right; −: only the "
+        "latter."
         + (f" {against} was chosen on these images." if value.chosen_here else ""),
         columns_wide, 5,
     )  # fmt: skip
