@@ -120,6 +120,7 @@ def report(
     curve        every subset by its size
     training     loss and accuracy by epoch
     models       each member's size, time and accuracy
+    papers       the five papers' numbers beside this study's
     layers       the layers of a network, with their parameters
     compare      members grouped by a setting of their recipes
     filters      first-layer kernels, and numbers to them

@@ -182,6 +182,19 @@ class Plan:
         return replace(self, variants=variants, ranges={k: v for k, v in (self.ranges or {}).items() if k not in names})
 
 
+@dataclass(frozen=True)
+class PaperRun:
+    """One training of a paper: the recipes of its members, and the numbers it printed."""
+
+    paper: str
+    system: str
+    recipes: tuple[Recipe, ...]
+    numbers: tuple[tuple[str, float, str, int | None], ...]
+    below: bool
+    note: str
+    command: str
+
+
 def read_plan(path: Path, plan_of: Callable[[str | None], Plan]) -> Plan:
     """Read a plan from TOML: settings at the top, `[[variants]]`, and `[ranges]` with [low, high, scale] each.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from studies import add
+from studies import add, study_at
 
 from cli.combine import combine
 from cli.common import run
@@ -24,6 +24,7 @@ from cli.train import train
 from ensemble.datasets import load_dataset
 from ensemble.errors import KofnError
 from ensemble.models import MODELS
+from ensemble.models.papers import paper_runs
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, config_of
 from ensemble.training.job import Outcome, TrainingJob
@@ -268,6 +269,10 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None
         study.write(replace(study.read(f"m-{i}", "val"), split="test", labels=None))
     page.hold("ens-report diversity", told(report, "diversity --split test"))
     page.hold("ens-report compare", told(report, "compare --by lr --split test"))
+
+    papers = study_at(tmp_path / "papers")
+    add(papers, "m-0", accuracy=[0.2] * 75, right=5, **paper_runs()[0].recipes[0].as_dict())
+    page.hold("ens-report papers", told(report, "papers --study papers"))
 
     # 43 classes, one without samples, and no images: there are clusters, and kinds that are skipped.
     labels = np.repeat(np.arange(42), 5)
