@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from commands import call
 from doc_blocks import PAGES, ROOT, Block, blocks_of, run_block
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -24,11 +25,9 @@ def test_there_are_blocks_that_run() -> None:
 def test_every_command_is_understood(line: str) -> None:
     """Its options exist: asked for with --help at the end, a misspelt one would be refused all the same."""
     program, *words = shlex.split(re.split(r" [|>&]|;", line)[0])
-    done = subprocess.run(
-        [Path(sys.executable).with_name(program), *words, "--help"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    known = set(re.findall(r"--[a-z0-9-]+", done.stdout))
+    done = call(program, *words, "--help")
+    assert done.status == 0, done.err
+    known = set(re.findall(r"--[a-z0-9-]+", done.out))
     assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
 
 
