@@ -23,7 +23,7 @@ import numpy as np
 
 from analysis.selection.base import Chosen, Selection
 from analysis.selection.best import Best
-from analysis.selection.cross_validation import cross_validate, interval, paired, prequential
+from analysis.selection.cross_validation import cross_validated, interval, paired, prequential
 from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.greedy import Greedy
 from analysis.selection.stacking import Stack
@@ -152,7 +152,7 @@ class Truth:
 def one(e: SelectionData, names: Sequence[str], truth: Truth) -> dict[str, Row]:
     """Choose by each of the selections, and set the scores beside the truth."""
     made = selections(e, names)
-    found = {name: cross_validate(selection) for name, selection in made.items()}
+    found = {name: cross_validated(selection) for name, selection in made.items()}
     gone = {name: prequential(selection) for name, selection in made.items()}
     rows = {}
     for name in names:

@@ -2,22 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from cli import completion
-from cli.combine_text import many, show_choice, show_sizes
+from cli.combine_text import document, many, say_cost, show_selection, show_sizes, warn
 from cli.common import Output, command, entry
 
 if TYPE_CHECKING:
-    from analysis.selection.compare import SelectionResult
-    from analysis.selection.data import SelectionData
+    from analysis.selection.choose import EnsembleSelection
     from analysis.stack import PredictionStack
-    from analysis.subsets.table import SubsetTable
     from ensemble.study.predictions import Predictions
     from ensemble.study.study import Study
 
@@ -131,54 +128,39 @@ def combine(
     a vote has the former two, and the geometric mean of more than 12 members too. What is chosen on a split looks
     better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
-    from analysis.selection.compare import (
-        all_scores,
-        check_selection,
-        evaluate_selection,
-        given,
-        selection_of,
-        unchosen,
-    )
-    from analysis.selection.data import selection_data
+    from analysis.selection import choose
     from analysis.stack import join
     from analysis.subsets.score import subset_table
     from analysis.subsets.table import check_table_path, write_subset_table
     from ensemble.study.study import Study
 
     _check_options()
-    check_selection(select, rule, max_size)
     study = Study.open(output.study)
     if table:
         check_table_path(table)
     if save:
-        _check_free(study, save)
+        _check_save(study, save, rule)
     predictions = _read(study, split, members)
     stack = join(predictions, intersect)
     sizes = _within(k, len(stack.members))
-    named = None if weights is None else given(weights, stack.members, rule)
-    _check_rule(rule, metric, len(stack.members), save)
-    _say_cost(output, stack, sizes, rule)
+    choose.check_choice(select, metric, stack.members, rule, max_size, weights)
+    say_cost(output, stack, sizes, rule)
     with output.progress("Scoring subsets", "samples") as progress:
         scored = subset_table(stack, sizes, progress, rule)
-    _warn(output, stack, scored)
-    # Gathered before anything is printed: what does not go together is said before work begins.
-    seen = selection_data(stack, rule, top5=metric == "top5" or select != "best" or named is not None)
-    selection = selection_of(select, seen, sizes, metric, max_size)
+    warn(output, stack, scored)
+    with output.progress("Choosing again and again for honest scores", "folds") as progress:
+        found = choose.select(
+            stack, select, metric=metric, sizes=sizes, max_size=max_size, weights=weights, rule=rule, table=scored,
+            progress=progress,
+        )  # fmt: skip
     show_sizes(output, scored, metric)
-    if named:
-        own = unchosen("given", seen, named, metric)
-    else:
-        with output.progress("Choosing again and again for an honest score", "folds") as progress:
-            own = evaluate_selection(selection, metric, progress)
-    scores = all_scores(own, seen, scored)
-    if not output.json:
-        show_choice(output, scored, scores, own, seen, sizes, metric, max_size)
+    show_selection(output, found, max_size)
     if table:
         write_subset_table(table, scored)
         output.say(f"Wrote {many(len(scored), 'subset')} to {table}.")
     if save:
-        _save(output, study, save, stack, predictions, own, seen, rule)
-    output.document(**_document(scored, own, scores, metric, full=len(sizes) == len(stack.members)))
+        _save(output, study, save, stack, predictions, found)
+    output.document(**document(found))
     on = "" if split == "val" else f" --split {split}"
     output.next(f"ens-report per-class{on}", f"ens-report curve{on}")
 
@@ -216,112 +198,31 @@ def _within(sizes: tuple[int, int] | None, members: int) -> range:
     return range(low, high + 1)
 
 
-def _check_rule(rule: str, metric: str, members: int, save: str | None) -> None:
-    """Raise `BadInput` where the rule gives no probabilities, and the metric or `--save` needs some."""
-    from analysis.rules import GEOMETRIC_MEMBERS
-    from ensemble.errors import BadInput
-
-    if rule == "vote" and save:
-        raise BadInput("--save: a vote gives no probabilities to keep; combine by --rule mean or --rule geometric.")
-    if metric not in ("nll", "brier"):
-        return
-    if rule == "vote":
-        raise BadInput(f"--metric {metric}: a vote gives no probabilities; choose by accuracy or top5.")
-    if rule == "geometric" and members > GEOMETRIC_MEMBERS:
-        raise BadInput(
-            f"--metric {metric}: for the geometric mean it is computed up to {GEOMETRIC_MEMBERS} members, and there "
-            f"are {members}; choose by accuracy or top5, or name fewer with --members."
-        )
-
-
-def _say_cost(output: Output, stack: "PredictionStack", sizes: range, rule: str) -> None:
-    """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it."""
-    from analysis.subsets.score import is_compiled, reference_is_faster
-
-    if stack.labels is None or reference_is_faster(stack, sizes, rule):
-        return
-    if not is_compiled():
-        output.say("Compiling for this machine, this once: some ten seconds.")
-    from analysis.subsets.cost import cost
-
-    size = len(stack.members), stack.samples, stack.classes
-    found = cost(*size, sizes, source=stack, rule=rule)
-    if found.seconds > 1 or found.bytes > 10_000_000:
-        seconds = f"{found.seconds:,.0f} seconds" if found.seconds < 120 else f"{found.seconds / 60:,.0f} minutes"
-        output.say(
-            f"{many(found.subsets, 'subset')} of {size[0]} members: a table of {found.bytes / 1e6:,.0f} MB, "
-            f"about {seconds}."
-        )
-
-
-def _check_free(study: "Study", name: str) -> None:
-    """Raise `BadInput` where the study has a member or an ensemble called `name` already."""
+def _check_save(study: "Study", name: str, rule: str) -> None:
+    """Raise `BadInput` where the rule gives nothing to keep, or the study has something called `name` already."""
     from ensemble.errors import BadInput
     from ensemble.study.names import check_name
 
+    if rule == "vote":
+        raise BadInput("--save: a vote gives no probabilities to keep; combine by --rule mean or --rule geometric.")
     check_name(name, "--save")
     holds = [split for split in study.splits() if name in study.members(split)]
     if holds or study.member_dir(name).exists():
         raise BadInput(f"--save {name}: {study.root} has that name already; choose another one.")
 
 
-def _warn(output: Output, stack: "PredictionStack", table: "SubsetTable") -> None:
-    if any(stack.dropped):
-        lost = ", ".join(f"{m} {n:,}" for m, n in zip(stack.members, stack.dropped, strict=True) if n)
-        output.warn(f"the members share {stack.samples:,} samples, which are scored; left out: {lost}.")
-    floor = "2^-26" if table.rule == "geometric" else "1e-12"
-    if table.floored:
-        output.warn(
-            f"{table.floored:,} of {len(stack.members) * stack.samples:,} member probabilities of the true class "
-            f"lay below {floor} and count as {floor} in the NLL."
-        )
-
-
 def _save(
     output: Output, study: "Study", name: str, stack: "PredictionStack", predictions: Sequence["Predictions"],
-    own: "SelectionResult", seen: "SelectionData", rule: str,
+    found: "EnsembleSelection",
 ) -> None:  # fmt: skip
-    """Keep the chosen ensemble's predictions in the study."""
+    """Keep the chosen ensemble's predictions in the study; those of a regression as they were made out of fold."""
     from analysis.ensemble import saved_ensemble
-    from analysis.selection.cross_validation import out_of_fold
 
-    # A regression knows the samples it was fitted to: what is kept was said of each by one fitted without it.
-    apart = out_of_fold(seen, own.held) if own.chosen.weights is None and own.held else None
-    path = study.write(saved_ensemble(name, stack, own.chosen, predictions, rule, own.name, apart))
-    note = ", each sample as a regression says that was fitted without it" if apart is not None else ""
+    apart = found.out_of_fold()
+    result = found.result
+    path = study.write(saved_ensemble(name, stack, result.chosen, predictions, found.table.rule, result.name, apart))
+    note = ", each sample as a regression predicts it that was fitted without it" if apart is not None else ""
     output.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
-
-
-def _document(
-    table: "SubsetTable", own: "SelectionResult", scores: dict[str, float], metric: str, full: bool
-) -> dict[str, Any]:
-    """Return the JSON of docs/reference/json.md; full: whether the table holds every subset."""
-    from analysis.subsets.shapley import SHOWN, shapley
-
-    chosen, found = own.chosen, own.honest
-    equal = chosen.weights is None or (own.name == "best")
-    contributions = [shapley(table, name) for name in SHOWN] if full else []
-    return {
-        "split": table.split,
-        "rule": table.rule,
-        "metric": metric,
-        "samples": table.samples,
-        "classes": table.classes,
-        "members": table.members,
-        "subsets": len(table),
-        "by_size": [asdict(s) | {"best": s.best.members} for s in table.by_size(metric)],
-        "best": {
-            "members": [table.members[i] for i in chosen.members],
-            "weights": None if equal else chosen.weights[list(chosen.members)],
-            "k": len(chosen.members),
-            **scores,
-            "honest_accuracy": found.score,
-            "honest_low": found.low,
-            "honest_high": found.high,
-            "honest_how": found.how,
-        },
-        "shapley": {s.metric: {"empty": s.empty, "all": s.all, "values": s.values} for s in contributions} or None,
-    }
 
 
 main = entry(combine)

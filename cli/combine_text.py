@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from cli.common import Output
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from analysis.selection.choose import EnsembleSelection
     from analysis.selection.compare import SelectionResult
-    from analysis.selection.cross_validation import Paired
-    from analysis.selection.data import SelectionData
+    from analysis.stack import PredictionStack
+    from analysis.statistics import Paired
     from analysis.subsets.shapley import Shapley
     from analysis.subsets.table import SubsetTable
 
@@ -20,6 +24,39 @@ NAMES = {
 WINNERS = {"best": "the best subset", "greedy": "greedy selection", "weights": "the weights", "stack": "stacking"}
 SHORT = {"accuracy": "accuracy", "top5": "top-5", "nll": "NLL", "brier": "Brier"}
 BAR = 24  # characters of the longest bar
+
+
+def say_cost(output: Output, stack: "PredictionStack", sizes: range, rule: str) -> None:
+    """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it."""
+    from analysis.subsets.score import is_compiled, reference_is_faster
+
+    if stack.labels is None or reference_is_faster(stack, sizes, rule):
+        return
+    if not is_compiled():
+        output.say("Compiling for this machine, this once: some ten seconds.")
+    from analysis.subsets.cost import cost
+
+    size = len(stack.members), stack.samples, stack.classes
+    found = cost(*size, sizes, source=stack, rule=rule)
+    if found.seconds > 1 or found.bytes > 10_000_000:
+        seconds = f"{found.seconds:,.0f} seconds" if found.seconds < 120 else f"{found.seconds / 60:,.0f} minutes"
+        output.say(
+            f"{many(found.subsets, 'subset')} of {size[0]} members: a table of {found.bytes / 1e6:,.0f} MB, "
+            f"about {seconds}."
+        )
+
+
+def warn(output: Output, stack: "PredictionStack", table: "SubsetTable") -> None:
+    """Tell which samples were left out, and how many probabilities were raised to the floor."""
+    if any(stack.dropped):
+        lost = ", ".join(f"{m} {n:,}" for m, n in zip(stack.members, stack.dropped, strict=True) if n)
+        output.warn(f"the members share {stack.samples:,} samples, which are scored; left out: {lost}.")
+    floor = "2^-26" if table.rule == "geometric" else "1e-12"
+    if table.floored:
+        output.warn(
+            f"{table.floored:,} of {len(stack.members) * stack.samples:,} member probabilities of the true class "
+            f"lay below {floor} and count as {floor} in the NLL."
+        )
 
 
 def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
@@ -48,91 +85,51 @@ def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
         )
 
 
-def show_choice(
-    output: Output, table: "SubsetTable", scores: dict[str, float], own: "SelectionResult", seen: "SelectionData",
-    sizes: range, metric: str, max_size: int | None,
-) -> None:  # fmt: skip
-    """Say what was chosen and what it is worth; beside it the other ways to choose, the test, and Shapley values.
-
-    scores: metric -> the chosen ensemble's score on all samples. sizes: those of the subsets that were scored.
-    """
-    from analysis.selection.best import Best
-    from analysis.selection.compare import (
-        against_the_best_member,
-        beside,
-        evaluate_selection,
-        everyone,
-        selection_of,
-        unchosen,
-    )
-    from analysis.subsets.shapley import SHOWN, shapley
-
-    member = evaluate_selection(selection_of("member", seen, [1], metric), metric)
-    alone = seen.source.members[member.chosen.members[0]], member.apparent
+def show_selection(output: Output, found: "EnsembleSelection", max_size: int | None) -> None:
+    """Print what was chosen and what it is worth; below it the other ways to choose, the test, and Shapley values."""
     budget = f" of at most {max_size}" if max_size else ""
-    label = {"best": "Best", "given": "As given"}.get(own.name, f"Chosen by {own.name}")
-    choices = own.selection.choices if isinstance(own.selection, Best) else 0
-    show_chosen(output, label + budget, table, scores, own, alone, metric, choices)
-    if seen.members == 1:
+    name = found.result.name
+    show_chosen(output, {"best": "Best", "given": "As given"}.get(name, f"Chosen by {name}") + budget, found)
+    if len(found.table.members) == 1:
         return
-    quick, slow = beside(own.name, seen, sizes, metric, max_size)
-    with output.progress("Choosing in other ways", "folds") as progress:
-        others = [evaluate_selection(selection, metric, progress) for selection in quick]
-    rows = [member, unchosen("all", seen, everyone(seen), metric), own, *others]
-    order = ("member", "all", "given", "best", "greedy", "weights", "stack")
-    show_standings(output, sorted(rows, key=lambda s: order.index(s.name)), own.name, slow, metric, table.members)
-    if own.selection is not None and choices != 1:
-        test = against_the_best_member(own.selection, metric)
-        if test is not None:
-            show_paired(output, own.name, test)
-    if len(sizes) == seen.members:
-        show_shapley(output, [shapley(table, name) for name in SHOWN])
+    show_ways(output, found)
+    if found.paired is not None:
+        show_paired(output, name, found.paired)
+    if values := found.shapley():
+        show_shapley(output, values)
 
 
-def show_chosen(
-    output: Output, label: str, table: "SubsetTable", scores: dict[str, float], result: "SelectionResult",
-    alone: tuple[str, float], metric: str, choices: int,
-) -> None:  # fmt: skip
-    """Print the chosen ensemble, its scores, and what it gains over the best member.
-
-    scores: metric -> its score on all samples. alone: the best member and its score. choices: from how many subsets
-    the ensemble was chosen; 0 where not from subsets.
-    """
+def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
+    """Print the chosen ensemble, its scores, and what it gains over the best member."""
     from analysis.metrics import METRICS
 
+    table, scores, metric, result = found.table, found.scores, found.metric, found.result
     output.text(f"\n{label}: {spelled(result, table.members)}")
     output.text(
         f"  accuracy {percent(scores['accuracy'])}, top-5 {percent(scores['top5'])}, "
         f"NLL {value('nll', scores['nll'])}, Brier {value('brier', scores['brier'])}"
     )
-    name, score = alone
-    if [table.members[i] for i in result.chosen.members] != [name]:
+    name, score = table.members[found.member.chosen.members[0]], found.member.apparent
+    if found.members != (name,):
         gain = METRICS[metric].advantage(scores[metric], score)
         points = f"{100 * gain:+.2f} points" if metric in ("accuracy", "top5") else f"{gain:+.4f}"
         output.text(f"  Gain in {_title(metric)} over the best member, {name} ({value(metric, score)}): {points}")
-    found = result.honest
-    if result.selection is None or choices == 1:
+    if not result.was_chosen:
         return
-    chosen = f"chosen from {choices:,} subsets" if choices else "fitted"
+    chosen = f"chosen from {result.choices:,} subsets" if result.choices else "fitted"
     output.text(f"  It was {chosen} on {table.split}, the split that scores it, so its score flatters it.")
-    if found.score is None:
-        output.text(f"  Honest score: {found.how}.")
+    if result.honest.score is None:
+        output.text(f"  Honest score: {result.honest.how}.")
     else:
         output.text(
-            f"  Honest accuracy {percent(found.score)}, 95 % interval {_interval(result)}; "
-            f"optimism {_points(found.optimism)}."
+            f"  Honest accuracy {percent(result.honest.score)}, 95 % interval {_interval(result)}; "
+            f"optimism {_points(result.honest.optimism)}."
         )
 
 
-def show_standings(
-    output: Output,
-    standings: Sequence["SelectionResult"],
-    asked: str,
-    slow: Sequence[str],
-    metric: str,
-    members: Sequence[str],
-) -> None:
-    """Print the ways to choose beside each other, the one asked for marked; `slow`: those that were left out."""
+def show_ways(output: Output, found: "EnsembleSelection") -> None:
+    """Print the ways to choose beside each other, the one asked for marked, and those that were left out."""
+    metric, asked, members = found.metric, found.result.name, found.table.members
     other = metric != "accuracy"
     rows = [
         (
@@ -144,7 +141,7 @@ def show_standings(
             "-" if s.honest.optimism is None or s.selection is None else f"{100 * s.honest.optimism:+.2f}",
             *((value(metric, s.apparent), "-" if s.score is None else value(metric, s.score)) if other else ()),
         )
-        for s in standings
+        for s in found.ways
     ]
     columns = ("  chosen by", "members", "apparent", "honest", "95 %", "optimism")
     output.text("")
@@ -154,10 +151,9 @@ def show_standings(
         title="Ways to choose, and the accuracy of what they chose",
         cut=(),
     )
-    for line in sorted({f"Honest: {s.honest.how}." for s in standings if s.name == asked}):
-        output.text(line)
-    if slow:
-        output.text(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in slow)}.")
+    output.text(f"Honest: {found.result.honest.how}.")
+    if found.slow:
+        output.text(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in found.slow)}.")
 
 
 def show_paired(output: Output, asked: str, found: "Paired") -> None:
@@ -241,3 +237,65 @@ def _title(metric: str) -> str:
 
     title = METRICS[metric].title
     return title if title[:2].isupper() else title.lower()
+
+
+def document(found: "EnsembleSelection") -> dict[str, Any]:
+    """Return the JSON of docs/reference/json.md."""
+    table, result = found.table, found.result
+    contributions = {s.metric: {"empty": s.empty, "all": s.all, "values": s.values} for s in found.shapley()}
+    return {
+        "split": table.split,
+        "rule": table.rule,
+        "metric": found.metric,
+        "samples": table.samples,
+        "classes": table.classes,
+        "members": table.members,
+        "subsets": len(table),
+        "by_size": [asdict(s) | {"best": s.best.members} for s in table.by_size(found.metric)],
+        "best": {
+            "members": found.members,
+            "weights": _own_weights(result),
+            "k": len(found.members),
+            **found.scores,
+            "honest_accuracy": result.honest.score,
+            "honest_low": result.honest.low,
+            "honest_high": result.honest.high,
+            "honest_how": result.honest.how,
+        },
+        "paired": None if found.paired is None else _paired(found.paired),
+        "ways": [
+            {
+                "name": way.name,
+                "members": [table.members[i] for i in way.chosen.members],
+                "weights": _own_weights(way),
+                "accuracy": way.honest.apparent,
+                "honest_accuracy": way.honest.score,
+                "honest_low": way.honest.low,
+                "honest_high": way.honest.high,
+            }
+            for way in found.ways
+        ],
+        "shapley": contributions or None,
+    }
+
+
+def _own_weights(result: "SelectionResult") -> "np.ndarray | None":
+    """Return the weights of the members that take part; None for equal ones, and for a regression."""
+    weights = result.chosen.weights
+    if weights is None or result.name in ("best", "member", "all"):
+        return None
+    return weights[list(result.chosen.members)]
+
+
+def _paired(found: "Paired") -> dict[str, Any]:
+    return {
+        "against": "best member",
+        "samples": found.samples,
+        "won": found.won,
+        "lost": found.lost,
+        "difference": found.difference,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "power_80": found.smallest,
+    }

@@ -1,13 +1,10 @@
 """How the ways to choose an ensemble stand beside each other: each with its apparent and its honest score."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from analysis.metrics import METRICS
-from analysis.rules import rule_of
 from analysis.selection.base import Chosen, Selection, Weighted, of_members
 from analysis.selection.best import Best
 from analysis.selection.cross_validation import (
@@ -56,6 +53,16 @@ class SelectionResult:
     apparent: float
     score: float | None
 
+    @property
+    def choices(self) -> int:
+        """From how many subsets it was chosen; 0 where not from subsets."""
+        return self.selection.choices if isinstance(self.selection, Best) else 0
+
+    @property
+    def was_chosen(self) -> bool:
+        """Whether there was anything to choose: more than one subset, or weights."""
+        return self.selection is not None and self.choices != 1
+
 
 def selection_of(
     name: str,
@@ -84,9 +91,9 @@ def check_selection(name: str, rule: str, max_size: int | None) -> None:
     if name not in SELECTIONS:
         raise BadInput(f"{name!r} is no way to choose an ensemble; {nearest(name, SELECTIONS)}.")
     if name != "best" and rule != "mean":
-        raise BadInput(f"--select {name} combines by the arithmetic mean; leave --rule {rule} out.")
+        raise BadInput(f"{name!r} combines by the arithmetic mean, and not by the rule {rule!r}; choose by 'best'.")
     if name in ("weights", "stack") and max_size is not None:
-        raise BadInput(f"--select {name} has no budget; leave --max-size out, or choose by best or greedy.")
+        raise BadInput(f"{name!r} has no most members; leave that out, or choose by 'best' or 'greedy'.")
 
 
 def evaluate_selection(
@@ -160,22 +167,3 @@ def against_the_best_member(selection: Selection, metric: str) -> Paired | None:
     if data.samples < FEWEST:
         return None
     return paired(prequential(selection), prequential(selection_of("member", data, [1], metric)))
-
-
-def given(weights: Mapping[str, float], members: Sequence[str], rule: str = "mean") -> Weighted:
-    """Return the ensemble with these weights, name -> weight; members that are not named take no part.
-
-    Raises `BadInput` where a name is not among the members, a weight is negative or no number, or they do not sum to 1.
-    """
-    values = np.zeros(len(members))
-    for name, weight in weights.items():
-        if name not in members:
-            raise BadInput(f"--weights: {name!r} is not among the members joined; {nearest(name, members)}.")
-        if not 0 <= weight < np.inf:
-            raise BadInput(f"--weights: {name}={weight:g}, expected a weight of 0 or more.")
-        values[members.index(name)] = weight
-    total = float(values.sum())
-    if abs(total - 1) > 1e-6:
-        advice = f"; divide each by {total:g}" if total > 0 else ""
-        raise BadInput(f"--weights: expected weights that sum to 1 within 1e-6, found {total:.10g}{advice}.")
-    return Weighted(values / total, rule_of(rule))

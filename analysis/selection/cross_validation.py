@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.selection.base import Chosen, Selection, Weighted
 from analysis.selection.data import SelectionData
-from analysis.statistics import bootstrap, mcnemar, smallest_difference, wilson
+from analysis.statistics import Paired, compare_correct, wilson
 from ensemble.errors import BadInput
 from ensemble.progress import Progress
 
@@ -70,7 +70,7 @@ class HonestScore:
         return None if self.score is None else self.apparent - self.score
 
 
-def cross_validate(
+def cross_validated(
     selection: Selection,
     metric: str = "accuracy",
     folds: int = FOLDS,
@@ -163,7 +163,7 @@ def honest(
         how = f"none: {data.samples} samples are too few to hold out a tenth of, at least {FEWEST} are needed"
         return HonestScore(apparent, None, None, None, how), None
     repeats = REPEATS if selection.seconds * FOLDS * REPEATS <= PATIENCE else 1
-    found = cross_validate(selection, repeats=repeats, progress=progress)
+    found = cross_validated(selection, repeats=repeats, progress=progress)
     low, high = interval(found)
     return HonestScore(apparent, found.score, low, high, _how(data, found)), found
 
@@ -246,27 +246,7 @@ def stratified_folds(labels: np.ndarray, folds: int = 10, seed: int = 0, ids: np
     return fold
 
 
-@dataclass(frozen=True)
-class Paired:
-    """What one selection gains over another in accuracy, on samples that neither had chosen on.
-
-    difference, low, high: mean of the samples' differences and its bootstrap interval at 95 %, fractions.
-    p: McNemar's exact mid-p, two-sided. won, lost: how many samples only the one, or only the other, has right.
-    smallest: the smallest true difference that a test at 5 % would find in 80 of 100 such data sets.
-    samples: how many were tested.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    won: int
-    lost: int
-    smallest: float
-    samples: int
-
-
-def paired(one: Prequential, other: Prequential, seed: int = 0) -> Paired:
+def paired(one: Prequential, other: Prequential) -> Paired:
     """Compare two selections that went forward through the same samples in the same order.
 
     On cross-fitted predictions the same test is wrong: every sample helps to choose what is scored on the others, and
@@ -275,16 +255,4 @@ def paired(one: Prequential, other: Prequential, seed: int = 0) -> Paired:
     """
     if not np.array_equal(one.tested, other.tested):
         raise BadInput("paired: expected two selections that were tested on the same samples.")
-    ours, theirs = one.correct[one.tested], other.correct[other.tested]
-    won, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    low, high = bootstrap(ours.astype(np.float64) - theirs, seed=seed)
-    return Paired(
-        difference=(won - lost) / len(ours),
-        low=low,
-        high=high,
-        p=mcnemar(won, lost),
-        won=won,
-        lost=lost,
-        smallest=smallest_difference(won + lost, len(ours)),
-        samples=len(ours),
-    )
+    return compare_correct(one.correct[one.tested], other.correct[other.tested])

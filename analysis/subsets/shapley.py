@@ -9,7 +9,6 @@ from analysis.metrics import METRICS
 from analysis.subsets.table import SubsetTable, sizes_of
 from ensemble.errors import BadInput
 
-SHOWN = ("accuracy", "nll", "brier")
 BLOCK_BITS = 18  # subsets that are held at once, as a power of 2
 
 
@@ -27,7 +26,7 @@ class Shapley:
     values: dict[str, float]
 
 
-def shapley(table: SubsetTable, metric: str) -> Shapley:
+def shapley(table: SubsetTable, metric: str = "accuracy") -> Shapley:
     """Return the members' Shapley values of a metric; raise `BadInput` where the table lacks a subset or the metric.
 
     L. S. Shapley, A value for n-person games (1953): a member's value is what it adds to those before it, v(S + i) -

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis import select
 from analysis.metrics import METRICS
 from analysis.stack import join
 from analysis.subsets.reference import subset_table
@@ -80,7 +81,8 @@ def test_the_command_as_a_process(study: Study, tmp_path: Path) -> None:
 def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     found = document(study, capsys, "--k", "all")
     assert list(found) == [
-        "schema", "split", "rule", "metric", "samples", "classes", "members", "subsets", "by_size", "best", "shapley",
+        "schema", "split", "rule", "metric", "samples", "classes", "members", "subsets", "by_size", "best",
+        "paired", "ways", "shapley",
     ]  # fmt: skip
     assert [found[key] for key in list(found)[:8]] == [
         1, "val", "mean", "accuracy", SAMPLES, 8, ["m3-0", "m3-1", "m3-2", "m3-3", "net-0"], 31,
@@ -104,6 +106,18 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     assert list(found["best"])[-4:] == HONEST
     assert found["best"]["honest_low"] < found["best"]["honest_accuracy"] < found["best"]["honest_high"]
     assert found["best"]["honest_how"].startswith("10 folds x 5, cross-fitted")
+    known = select(join(study.select("val")))
+    test = found["paired"]
+    assert known.paired is not None
+    assert (test["won"], test["lost"], test["p"]) == (known.paired.won, known.paired.lost, known.paired.p)
+    assert test["difference"] == (test["won"] - test["lost"]) / test["samples"]
+    assert test["power_80"] == known.paired.smallest
+    assert [way["name"] for way in found["ways"]] == ["member", "all", "best", "greedy", "weights"]
+    for ours, theirs in zip(found["ways"], known.ways, strict=True):
+        assert ours["members"] == [found["members"][i] for i in theirs.chosen.members]
+        assert (ours["accuracy"], ours["honest_accuracy"]) == (theirs.honest.apparent, theirs.honest.score)
+        assert (ours["weights"] is None) == (ours["name"] in ("member", "all", "best"))
+    assert found["ways"][2]["members"] == found["best"]["members"]
     assert list(found["shapley"]) == ["accuracy", "nll", "brier"]
     for name, values in found["shapley"].items():
         assert values["empty"] == METRICS[name].empty(8)
@@ -160,14 +174,17 @@ def test_the_best_by_a_metric(study: Study, capsys, metric: str) -> None:
         (["--select", "gredy"], "'gredy' is not one of 'best', 'greedy', 'weights', 'stack'"),
         (
             ["--select", "greedy", "--rule", "vote"],
-            "--select greedy combines by the arithmetic mean; leave --rule vote",
+            "'greedy' combines by the arithmetic mean, and not by the rule 'vote'; choose by 'best'",
         ),
-        (["--select", "stack", "--max-size", "2"], "--select stack has no budget; leave --max-size out"),
+        (
+            ["--select", "stack", "--max-size", "2"],
+            "'stack' has no most members; leave that out, or choose by 'best' or 'greedy'",
+        ),
         (["--weights", "m3-0=.5,m3-1=.4"], "sum to 1 within 1e-6, found 0.9; divide each by 0.9"),
-        (["--weights", "m3-0=.5,m3-9=.5"], "--weights: 'm3-9' is not among the members joined; "),
+        (["--weights", "m3-0=.5,m3-9=.5"], "weights: 'm3-9' is not among the members joined; "),
         (["--weights", "m3-0=.5,m3-0=.5"], "'m3-0' was given twice; name each member once"),
-        (["--weights", "m3-0=1.5,m3-1=-.5"], "--weights: m3-1=-0.5, expected a weight of 0 or more"),
-        (["--weights", "m3-0=nan"], "--weights: m3-0=nan, expected a weight of 0 or more"),
+        (["--weights", "m3-0=1.5,m3-1=-.5"], "weights: m3-1=-0.5, expected a weight of 0 or more"),
+        (["--weights", "m3-0=nan"], "weights: m3-0=nan, expected a weight of 0 or more"),
         (["--weights", "m3-0=0"], "sum to 1 within 1e-6, found 0."),
         (["--weights", "m3-0"], "expected NAME=WEIGHT pairs such as a=.5,b=.5, found 'm3-0'"),
         (["--weights", "m3-0=x"], "expected NAME=WEIGHT pairs such as a=.5,b=.5, found 'm3-0=x'"),

@@ -84,7 +84,7 @@ def test_a_geometric_mean_is_saved_as_what_it_is(make: Make, capsys) -> None:
 @pytest.mark.parametrize(
     ("members", "options", "message"),
     [
-        (3, ["--rule", "vote", "--metric", "nll"], "--metric nll: a vote gives no probabilities; choose by accuracy"),
+        (3, ["--rule", "vote", "--metric", "nll"], "metric 'nll': a vote gives no probabilities; choose by accuracy"),
         (3, ["--rule", "vote", "--save", "x"], "--save: a vote gives no probabilities to keep"),
         (13, ["--rule", "geometric", "--metric", "brier", "--k", "2"], "computed up to 12 members, and there are 13"),
         (3, ["--rule", "geometrc"], "'geometrc' is not one of 'mean', 'geometric', 'vote'"),

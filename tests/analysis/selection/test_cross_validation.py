@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from analysis.selection.base import Selection, of_members
 from analysis.selection.best import Best
 from analysis.selection.cross_validation import (
-    cross_validate,
+    cross_validated,
     fixed,
     honest,
     interval,
@@ -96,7 +96,7 @@ class Spy:
 def test_every_sample_is_held_out_once_a_repeat() -> None:
     spy = Spy(skilled())
     seen = []
-    cross_validate(spy, folds=10, repeats=3, progress=lambda done, total: seen.append((done, total)))
+    cross_validated(spy, folds=10, repeats=3, progress=lambda done, total: seen.append((done, total)))
     assert len(spy.left_out) == 30
     for repeat in range(3):
         assert np.array_equal(np.sum(spy.left_out[10 * repeat : 10 * repeat + 10], axis=0), np.ones(150))
@@ -140,8 +140,8 @@ def test_noise_is_at_chance_when_it_is_held_out() -> None:
         e = noise(seed=seed)
         selection = best(e)
         apparent.append(selection.choose().scores(e, "accuracy").mean())
-        true.append(cross_validate(selection, repeats=2).score)
-        peeked.append(cross_validate(Peeking(e, selection.subsets), repeats=2).score)
+        true.append(cross_validated(selection, repeats=2).score)
+        peeked.append(cross_validated(Peeking(e, selection.subsets), repeats=2).score)
     assert np.mean(apparent) > 0.33
     assert np.mean(true) == pytest.approx(0.25, abs=0.05)
     assert np.mean(peeked) == pytest.approx(np.mean(apparent))
@@ -152,7 +152,7 @@ def test_noise_is_at_chance_by_every_selection(name: str) -> None:
     gaps, true = [], []
     for seed in range(8):
         selection = SELECTIONS[name](noise(members=4, seed=seed))
-        found = cross_validate(selection, repeats=1).score
+        found = cross_validated(selection, repeats=1).score
         true.append(found)
         gaps.append(selection.choose().scores(selection.data, "accuracy").mean() - found)
     assert np.mean(true) == pytest.approx(0.25, abs=0.05)
@@ -178,7 +178,7 @@ def test_the_interval_covers_and_the_test_keeps_its_level() -> None:
     for seed in range(150):
         e = toss(seed)
         selection, member = best(e), Best(e, ReferenceSums(e, [1]))
-        found = cross_validate(selection)
+        found = cross_validated(selection)
         low, high = interval(found)
         covered.append(low <= 0.8 <= high)
         bias.append(found.score - 0.8)
@@ -207,10 +207,10 @@ def test_nothing_to_choose_from_is_the_accuracy_itself() -> None:
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_the_same_again_and_unchanged_by_the_order_of_members(name: str) -> None:
     e = skilled(members=4)
-    one = cross_validate(SELECTIONS[name](e), repeats=2)
-    assert np.array_equal(one.scores, cross_validate(SELECTIONS[name](e), repeats=2).scores)
+    one = cross_validated(SELECTIONS[name](e), repeats=2)
+    assert np.array_equal(one.scores, cross_validated(SELECTIONS[name](e), repeats=2).scores)
     turned = selection_data(stack_arrays(e.probs()[[2, 0, 3, 1]], e.labels))
-    other = cross_validate(SELECTIONS[name](turned), repeats=2)
+    other = cross_validated(SELECTIONS[name](turned), repeats=2)
     assert one.scores == pytest.approx(other.scores)
 
 
@@ -221,20 +221,20 @@ def test_unchanged_by_the_order_of_samples() -> None:
     order = np.random.default_rng(0).permutation(150)
     assert isinstance(e.source, PredictionStack)
     turned = replace(e.source, probs=e.probs()[:, order], labels=e.labels[order], sample_ids=e.ids[order])
-    one, other = cross_validate(best(e)), cross_validate(best(selection_data(turned)))
+    one, other = cross_validated(best(e)), cross_validated(best(selection_data(turned)))
     assert np.array_equal(one.scores[:, order], other.scores)
 
 
 def test_other_metrics_are_held_out_too() -> None:
     e = skilled()
     for metric in ("nll", "brier", "top5"):
-        found = cross_validate(best(e, metric=metric), metric, repeats=1)
+        found = cross_validated(best(e, metric=metric), metric, repeats=1)
         ensemble = best(e, metric=metric).choose()
         assert found.score == pytest.approx(ensemble.scores(e, metric).mean(), abs=0.05)
 
 
 def test_the_interval_is_wilsons_at_two_thirds_of_the_samples() -> None:
-    found = cross_validate(best(skilled()))
+    found = cross_validated(best(skilled()))
     low, high = interval(found)
     expected = wilson(found.score * 100, 100)
     assert (low, high) == pytest.approx((float(expected[0]), float(expected[1])))
@@ -268,7 +268,7 @@ def test_too_few_samples_are_told() -> None:
     found, held = honest(best(e), best(e).choose())
     assert (found.score, found.low, found.high, found.optimism, held) == (None, None, None, None, None)
     assert found.how == "none: 19 samples are too few to hold out a tenth of, at least 20 are needed"
-    for way in (cross_validate, prequential):
+    for way in (cross_validated, prequential):
         with pytest.raises(BadInput, match="19 samples are too few to hold out a tenth of; at least 20"):
             way(best(e))
 

@@ -1,0 +1,216 @@
+"""Choosing an ensemble, and what the choice is worth: its honest score, the other ways to choose, the paired test."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.metrics import METRICS
+from analysis.rules import GEOMETRIC_MEMBERS, rule_of
+from analysis.selection.base import Weighted
+from analysis.selection.compare import (
+    SelectionResult,
+    against_the_best_member,
+    all_scores,
+    beside,
+    check_selection,
+    evaluate_selection,
+    everyone,
+    selection_of,
+    unchosen,
+)
+from analysis.selection.cross_validation import FOLDS, REPEATS, CrossValidation, Paired, cross_validated, out_of_fold
+from analysis.selection.data import SelectionData, selection_data
+from analysis.stack import PredictionStack
+from analysis.subsets.score import subset_table
+from analysis.subsets.shapley import Shapley, shapley
+from analysis.subsets.table import SubsetTable, check_sizes
+from ensemble.errors import BadInput, nearest
+
+Progress = Callable[[int, int], None]
+SHAPLEY_METRICS = ("accuracy", "nll", "brier")
+ORDER = ("member", "all", "given", "best", "greedy", "weights", "stack")  # in which ways to choose are shown
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleSelection:
+    """An ensemble that was chosen out of the members of a stack, beside what else could have been chosen.
+
+    table: the scores of the subsets it was chosen from, or that stand beside it.
+    metric: what was to be best. result: what was chosen, with its apparent and its honest score.
+    scores: each metric of it on all samples, NaN where the rule has none. member: the best single member.
+    ways: the ways to choose beside each other, `result` among them; `result` alone where there is one member.
+    slow: names of ways that were left out, since they take longer than a moment.
+    paired: the test against the best member; None where nothing was chosen or samples are too few.
+    """
+
+    data: SelectionData
+    table: SubsetTable
+    metric: str
+    result: SelectionResult
+    scores: dict[str, float]
+    member: SelectionResult
+    ways: tuple[SelectionResult, ...]
+    slow: tuple[str, ...]
+    paired: Paired | None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the members that take part, in natural order."""
+        return tuple(self.table.members[i] for i in self.result.chosen.members)
+
+    @property
+    def weights(self) -> dict[str, float] | None:
+        """Each member's weight; None where the ensemble is no weighted mean."""
+        weights = self.result.chosen.weights
+        return (
+            None if weights is None else {self.table.members[i]: float(weights[i]) for i in self.result.chosen.members}
+        )
+
+    def shapley(self) -> tuple[Shapley, ...]:
+        """Return each member's contribution to accuracy, NLL and Brier; none where not all subsets were scored."""
+        if len(self.table) != 2 ** len(self.table.members) - 1:
+            return ()
+        return tuple(shapley(self.table, metric) for metric in SHAPLEY_METRICS)
+
+    def out_of_fold(self) -> np.ndarray | None:
+        """Return a regression's probabilities of each sample when fitted without it, float64 (N, C); else None."""
+        held = self.result.held
+        return out_of_fold(self.data, held) if self.result.chosen.weights is None and held else None
+
+    def __repr__(self) -> str:
+        found = self.result.honest
+        honest = "none" if found.score is None else f"{found.score:.4f}"
+        return (
+            f"EnsembleSelection({self.result.name!r}: {len(self.members)} of {len(self.table.members)} members, "
+            f"{self.metric} {self.scores[self.metric]:.4f}, honest accuracy {honest})"
+        )
+
+
+def select(
+    stack: PredictionStack,
+    how: str = "best",
+    *,
+    metric: str = "accuracy",
+    sizes: Iterable[int] | None = None,
+    max_size: int | None = None,
+    weights: Mapping[str, float] | None = None,
+    rule: str = "mean",
+    table: SubsetTable | None = None,
+    progress: Progress | None = None,
+) -> EnsembleSelection:
+    """Choose an ensemble of a labelled stack's members, and say what it is worth.
+
+    how: "best" of all subsets; "greedy", Caruana's selection with replacement; "weights", those with the lowest NLL;
+    "stack", a regression on log-probabilities. metric: what the best subset and greedy selection are best by.
+    sizes: of the subsets to choose from, all where None. max_size: the most members, for best and greedy.
+    weights: name -> weight, not negative, summing to 1; then nothing is chosen, and `how` has no part in it.
+    rule: how members are combined, see `analysis.rules`. table: that of these sizes and rule, where it is there.
+    progress: told (done, total) of the selections that are made again and again for honest scores.
+    Raises `BadInput` where these do not go together, and for a stack without labels.
+    """
+    members = len(stack.members)
+    wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
+    check_choice(how, metric, stack.members, rule, max_size, weights)
+    given = None if weights is None else weighted(weights, stack.members, rule)
+    table = subset_table(stack, wanted, rule=rule) if table is None else table
+    data = selection_data(stack, rule, top5=metric == "top5" or how != "best" or given is not None)
+    asked = None if given is not None else selection_of(how, data, wanted, metric, max_size)
+    quick, slow = beside("given" if asked is None else how, data, wanted, metric, max_size) if members > 1 else ([], [])
+    stages = iter([_stage(progress, i, len(quick) + 1) for i in range(len(quick) + 1)])
+    if given is not None:
+        result = unchosen("given", data, given, metric)
+    else:
+        assert asked is not None
+        result = evaluate_selection(asked, metric, next(stages))
+    member = evaluate_selection(selection_of("member", data, [1], metric), metric)
+    ways = [result]
+    if members > 1:
+        ways += [member, unchosen("all", data, everyone(data), metric)]
+        ways += [evaluate_selection(selection, metric, next(stages)) for selection in quick]
+    chosen = result.selection if members > 1 and result.was_chosen else None
+    return EnsembleSelection(
+        data=data,
+        table=table,
+        metric=metric,
+        result=result,
+        scores=all_scores(result, data, table),
+        member=member,
+        ways=tuple(sorted(ways, key=lambda way: ORDER.index(way.name))),
+        slow=tuple(slow),
+        paired=None if chosen is None else against_the_best_member(chosen, metric),
+    )
+
+
+def _stage(progress: Progress | None, stage: int, stages: int) -> Progress | None:
+    """Return the progress of one of some stages that are taken to be equally long."""
+    return progress and (lambda done, total: progress(stage * total + done, stages * total))
+
+
+def cross_validate(
+    stack: PredictionStack,
+    how: str = "best",
+    *,
+    metric: str = "accuracy",
+    sizes: Iterable[int] | None = None,
+    max_size: int | None = None,
+    rule: str = "mean",
+    folds: int = FOLDS,
+    repeats: int = REPEATS,
+    progress: Progress | None = None,
+) -> CrossValidation:
+    """Choose again on all folds but one, for each fold, and score what was chosen on that one; `repeats` times.
+
+    The options are those of `select`. Raises `BadInput` as it does, and for fewer than 20 samples.
+    """
+    members = len(stack.members)
+    wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
+    check_choice(how, metric, stack.members, rule, max_size)
+    data = selection_data(stack, rule, top5=metric == "top5" or how != "best")
+    selection = selection_of(how, data, wanted, metric, max_size)
+    return cross_validated(selection, metric, folds, repeats, progress)
+
+
+def check_choice(
+    how: str,
+    metric: str,
+    members: Sequence[str],
+    rule: str,
+    max_size: int | None = None,
+    weights: Mapping[str, float] | None = None,
+) -> None:
+    """Raise `BadInput` for an unknown metric or way to choose, for weights that are none, and for what does not fit."""
+    if weights is None:
+        check_selection(how, rule, max_size)
+    else:
+        weighted(weights, members, rule)
+    if metric not in METRICS:
+        raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
+    if metric not in ("nll", "brier"):
+        return
+    if rule_of(rule).floor is None:
+        raise BadInput(f"metric {metric!r}: a vote gives no probabilities; choose by accuracy or top5.")
+    if rule == "geometric" and len(members) > GEOMETRIC_MEMBERS:
+        raise BadInput(
+            f"metric {metric!r}: for the geometric mean it is computed up to {GEOMETRIC_MEMBERS} members, and there "
+            f"are {len(members)}; choose by accuracy or top5, or name fewer members."
+        )
+
+
+def weighted(weights: Mapping[str, float], members: Sequence[str], rule: str = "mean") -> Weighted:
+    """Return the ensemble with these weights, name -> weight; members that are not named take no part.
+
+    Raises `BadInput` where a name is not among the members, a weight is negative or no number, or they do not sum to 1.
+    """
+    values = np.zeros(len(members))
+    for name, weight in weights.items():
+        if name not in members:
+            raise BadInput(f"weights: {name!r} is not among the members joined; {nearest(name, members)}.")
+        if not 0 <= weight < np.inf:
+            raise BadInput(f"weights: {name}={weight:g}, expected a weight of 0 or more.")
+        values[members.index(name)] = weight
+    total = float(values.sum())
+    if abs(total - 1) > 1e-6:
+        advice = f"; divide each by {total:g}" if total > 0 else ""
+        raise BadInput(f"weights: expected weights that sum to 1 within 1e-6, found {total:.10g}{advice}.")
+    return Weighted(values / total, rule_of(rule))

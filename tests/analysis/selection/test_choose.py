@@ -1,0 +1,128 @@
+"""Choosing as one call: what was chosen, the other ways, the test, and what does not go together."""
+
+import numpy as np
+import pytest
+
+from analysis import EnsembleSelection, cross_validate, paired_test, select, shapley, stack_arrays
+from analysis.selection.best import Best
+from analysis.selection.cross_validation import cross_validated, paired, prequential
+from analysis.selection.data import selection_data
+from analysis.selection.subset_sums import ReferenceSums
+from analysis.stack import PredictionStack
+from analysis.statistics import mcnemar
+from ensemble.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def stack() -> PredictionStack:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 150)
+    logits = rng.normal(size=(4, 150, 5))
+    logits[:, np.arange(150), labels] += np.linspace(0.5, 2, 4)[:, None]
+    exp = np.exp(logits)
+    return stack_arrays(exp / exp.sum(axis=2, keepdims=True), labels, ["a", "b", "c", "d"])
+
+
+@pytest.fixture(scope="module")
+def best(stack: PredictionStack) -> EnsembleSelection:
+    return select(stack)
+
+
+def test_the_choice_is_the_tables_best_with_its_honest_score(stack: PredictionStack, best: EnsembleSelection) -> None:
+    row = best.table.best()
+    assert (best.members, best.scores["accuracy"], best.scores["nll"]) == (row.members, row.accuracy, row.nll)
+    assert best.weights == dict.fromkeys(row.members, 1 / row.size)
+    selection = Best(selection_data(stack), ReferenceSums(selection_data(stack), [1, 2, 3, 4]))
+    assert best.result.honest.score == cross_validated(selection).score == cross_validate(stack).score
+    assert best.result.choices == 15
+    assert (best.result.was_chosen, best.member.name, best.out_of_fold()) == (True, "member", None)
+    assert repr(best) == (
+        f"EnsembleSelection('best': {row.size} of 4 members, accuracy {row.accuracy:.4f}, "
+        f"honest accuracy {best.result.honest.score:.4f})"
+    )
+    member = Best(selection_data(stack), ReferenceSums(selection_data(stack), [1]), name="member")
+    assert best.paired == paired(prequential(selection), prequential(member))
+    assert [s.values for s in best.shapley()] == [shapley(best.table, m).values for m in ("accuracy", "nll", "brier")]
+
+
+def test_the_other_ways_stand_beside_it(stack: PredictionStack, best: EnsembleSelection) -> None:
+    assert [way.name for way in best.ways] == ["member", "all", "best", "greedy", "weights"]
+    assert best.slow == ("stack",)
+    for way in best.ways:
+        if way.name in ("greedy", "weights"):
+            alone = select(stack, way.name).result
+            assert alone.chosen.weights is not None
+            assert way.chosen.weights is not None
+            assert np.array_equal(alone.chosen.weights, way.chosen.weights)
+            assert (alone.apparent, alone.score, alone.honest) == (way.apparent, way.score, way.honest)
+
+
+def test_given_weights_choose_nothing(stack: PredictionStack) -> None:
+    found = select(stack, weights={"a": 0.25, "d": 0.75}, table=None, sizes=[1, 2])
+    assert (found.members, found.weights, found.paired) == (("a", "d"), {"a": 0.25, "d": 0.75}, None)
+    assert found.result.honest.score == found.scores["accuracy"]
+    assert [way.name for way in found.ways][:4] == ["member", "all", "given", "best"]
+    assert found.shapley() == ()
+
+
+def test_one_member_is_no_choice() -> None:
+    probs = np.random.default_rng(1).dirichlet(np.ones(3), (1, 40))
+    found = select(stack_arrays(probs, np.arange(40) % 3))
+    assert [way.name for way in found.ways] == ["best"]
+    assert (found.paired, found.result.was_chosen) == (None, False)
+
+
+def test_a_regression_is_kept_out_of_fold(stack: PredictionStack) -> None:
+    steps = []
+    found = select(stack, "stack", progress=lambda done, total: steps.append((done, total)))
+    apart = found.out_of_fold()
+    assert apart is not None
+    assert apart.sum(axis=1) == pytest.approx(1)
+    assert (found.weights, found.members) == (None, stack.members)
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1][0] == steps[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"how": "gredy"}, "'gredy' is no way to choose an ensemble; known: greedy, "),
+        ({"how": "weights", "rule": "vote"}, "'weights' combines by the arithmetic mean, and not by the rule 'vote'"),
+        ({"how": "stack", "max_size": 2}, "'stack' has no most members"),
+        ({"metric": "acc"}, "no metric is called 'acc'"),
+        ({"metric": "nll", "rule": "vote"}, "metric 'nll': a vote gives no probabilities"),
+        ({"weights": {"e": 1.0}}, "weights: 'e' is not among the members joined"),
+        ({"weights": {"a": 0.5}}, "weights: expected weights that sum to 1"),
+        ({"sizes": [5]}, "a subset of 4 members has 1 to 4 of them, found size 5"),
+        ({"sizes": [3, 4], "max_size": 2}, "no subset has 2 members or fewer"),
+        ({"rule": "geo"}, "'geo' is no rule"),
+    ],
+)
+def test_what_does_not_go_together(stack: PredictionStack, options: dict, message: str) -> None:
+    with pytest.raises(BadInput, match=message) as caught:
+        select(stack, **options)
+    assert "--" not in str(caught.value)
+
+
+def test_without_labels(stack: PredictionStack) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(BadInput, match="has no labels"):
+        select(replace(stack, labels=None))
+    with pytest.raises(BadInput, match="19 samples are too few"):
+        cross_validate(stack_arrays(stack.probs[:, :19], stack.require_labels()[:19]))
+
+
+def test_the_paired_test_by_hand() -> None:
+    y = [0, 1, 2, 0, 1, 2, 0, 1]
+    ours = [0, 1, 2, 0, 1, 2, 1, 0]  # 6 right
+    other = [0, 1, 0, 1, 2, 0, 0, 2]  # 3 right, one of them only there
+    found = paired_test(y, ours, other)
+    assert (found.won, found.lost, found.samples, found.difference) == (4, 1, 8, 3 / 8)
+    assert found.p == mcnemar(4, 1) == pytest.approx(2 * (1 + 5 / 2) / 32)
+    turned = paired_test(y, other, ours)
+    assert (turned.won, turned.lost, turned.difference, turned.p) == (1, 4, -3 / 8, found.p)
+    with pytest.raises(BadInput, match=r"of one length, found \(8,\), \(8,\), \(2,\)"):
+        paired_test(y, ours, [0, 1])
+    with pytest.raises(BadInput, match="of one length"):
+        paired_test([], [], [])
