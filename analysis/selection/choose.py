@@ -112,16 +112,14 @@ def select(
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size, weights)
-    given = None if weights is None else weighted(weights, stack.members, rule)
     table = subset_table(stack, wanted, rule=rule) if table is None else table
-    data = selection_data(stack, rule, top5=metric == "top5" or how != "best" or given is not None)
-    asked = None if given is not None else selection_of(how, data, wanted, metric, max_size)
+    data = selection_data(stack, rule, top5=metric == "top5" or how != "best" or weights is not None)
+    asked = None if weights is not None else selection_of(how, data, wanted, metric, max_size)
     quick, slow = beside("given" if asked is None else how, data, wanted, metric, max_size) if members > 1 else ([], [])
     stages = iter([_stage(progress, i, len(quick) + 1) for i in range(len(quick) + 1)])
-    if given is not None:
-        result = unchosen("given", data, given, metric)
+    if asked is None:
+        result = unchosen("given", data, weighted(weights or {}, stack.members, rule), metric)
     else:
-        assert asked is not None
         result = evaluate_selection(asked, metric, next(stages))
     member = evaluate_selection(selection_of("member", data, [1], metric), metric)
     ways = [result]
