@@ -1,14 +1,20 @@
 """How the documentation is built: `make docs`, warnings are errors."""
 
+import ast
 import importlib.metadata
 import re
 from importlib import import_module
+from pathlib import Path
 
 import click
 from docutils import nodes
+from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+import kofn
+
+ROOT = Path(__file__).parent.parent
 project = "kofn"
 release = importlib.metadata.version("kofn")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
@@ -58,6 +64,62 @@ class Commands(SphinxDirective):
         return found
 
 
+class House(SphinxDirective):
+    """Every module of the three packages with the first line of its docstring, folder by folder."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a section a folder, with a table of its modules."""
+        found: list[nodes.Node] = []
+        for package in ("ensemble", "analysis", "cli"):
+            for folder in sorted({path.parent for path in (ROOT / package).rglob("*.py")}):
+                name = folder.relative_to(ROOT).as_posix()
+                section = nodes.section(ids=[name.replace("/", "-")], names=[name])
+                section += nodes.title(text=name)
+                section += nodes.paragraph(text=_first_line(folder / "__init__.py"))
+                modules = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+                items = nodes.definition_list()
+                for path in modules:
+                    items += nodes.definition_list_item(
+                        "", nodes.term("", "", nodes.literal(text=path.stem)),
+                        nodes.definition("", nodes.paragraph(text=_first_line(path))),
+                    )  # fmt: skip
+                if modules:
+                    section += items
+                found.append(section)
+        return found
+
+
+def _first_line(path: Path) -> str:
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+
+
+class Door(SphinxDirective):
+    """Every public name of `kofn`, grouped by the package that defines it: the reference of Python."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a section a package, with each name's signature and docstring."""
+        groups: dict[str, list[str]] = {}
+        for name in kofn.__all__:
+            groups.setdefault(_home(getattr(kofn, name)), []).append(name)
+        lines: list[str] = []
+        for home in sorted(groups, key=lambda home: (home.split(".")[0] != "ensemble", home)):
+            lines += [f"## {home}", "", "```{eval-rst}"]
+            for name in groups[home]:
+                value = getattr(kofn, name)
+                kind = "autoclass" if isinstance(value, type) else "autofunction" if callable(value) else "autodata"
+                lines += [f".. {kind}:: kofn.{name}", *(["   :members:"] if kind == "autoclass" else []), ""]
+            lines += ["```", ""]
+        section = nodes.section()
+        section.document = self.state.document
+        self.state.nested_parse(StringList(lines, source="kofn"), 0, section, match_titles=True)
+        return list(section.children)
+
+
+def _home(value: object) -> str:
+    """Return the package, such as `analysis.selection`, that defines a value."""
+    return ".".join(str(getattr(value, "__module__", type(value).__module__)).split(".")[:2])
+
+
 def _runs(module: object, command: click.Command) -> bool:
     """Say whether a module's `main` runs this command, rather than one of its subcommands."""
     return command in [cell.cell_contents for cell in module.main.__closure__]  # ty: ignore[missing-attribute]
@@ -89,6 +151,8 @@ def plain(_app: Sphinx, _what: str, _name: str, _object: object, _options: objec
 
 
 def setup(app: Sphinx) -> None:
-    """Register the directive, and how docstrings are read."""
+    """Register the directives, and how docstrings are read."""
     app.add_directive("commands", Commands)
+    app.add_directive("house", House)
+    app.add_directive("door", Door)
     app.connect("autodoc-process-docstring", plain)
