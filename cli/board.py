@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Generator
 from typing import Any
 
-from cli.common import Output, printable
+from cli.common import Output, as_options, printable
 from ensemble.training.pool import Event
 
 
@@ -20,7 +20,7 @@ def _sentence(member: str, kind: str, facts: dict[str, Any]) -> tuple[str, bool]
     if kind == "end":
         outcome = facts["outcome"]
         if outcome.status == "failed":
-            return f"{member}: failed, {str(outcome.error).removeprefix(f'{member}: ')}", True
+            return f"{member}: failed, {as_options(str(outcome.error)).removeprefix(f'{member}: ')}", True
         if outcome.last is not None:
             best = f"best {outcome.best.val_accuracy:.1%} in {outcome.best.epoch}"
             how = f"{outcome.status}, {outcome.epochs} epochs, {outcome.seconds:,.0f} s"
@@ -30,7 +30,7 @@ def _sentence(member: str, kind: str, facts: dict[str, Any]) -> tuple[str, bool]
 
 @contextlib.contextmanager
 def board(output: Output) -> Generator[Event]:
-    """Give the function that hears of members' events (see `ensemble.training.pool.train_members`) and shows them."""
+    """Give the function that hears of members' events (see `ensemble.training.pool.run_jobs`) and shows them."""
     if output.quiet or not sys.stderr.isatty():
 
         def tell(member: str, kind: str, facts: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import functools
 import json
 import math
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -245,6 +246,37 @@ def command(name: str, examples: Sequence[str], *, study: bool = True) -> Callab
     return decorate
 
 
+_ARGUMENT = re.compile(r"""(?<![\w./=-])([a-z_]+)=(True|\.\.\.|'[^']*'|"[^"]*"|\w+(?:[./-]\w+)*)""")
+
+
+def as_options(message: str, command: click.Command | None = None) -> str:
+    """Write the Python arguments in a message as options of a command, by default the one that runs.
+
+    `name='x'` becomes `--name x`, `force=True` `--force`; what is no option of it stays as it is.
+    """
+    context = click.get_current_context(silent=True)
+    command = command or (context.command if context else None)
+    if command is None:
+        return message
+    commands = [command, *getattr(command, "commands", {}).values()]
+    options = {
+        opt.lstrip("-").replace("-", "_"): opt
+        for c in commands
+        for p in c.params
+        if isinstance(p, click.Option)
+        for opt in p.opts
+    }
+
+    def written(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if name not in options:
+            return found[0]
+        bare = value[1:-1] if value[0] in "'\"" else value
+        return options[name] + ("" if value in ("True", "...") else f" {shlex.quote(bare)}")
+
+    return _ARGUMENT.sub(written, message)
+
+
 def _fail(message: str, status: int, as_json: bool) -> int:
     click.echo(click.style("Error: ", fg="red") + printable_lines(message), err=True)
     if as_json:
@@ -270,7 +302,7 @@ def run(cmd: click.Command, argv: Sequence[str]) -> int:
         if "--debug" in argv:
             traceback.print_exc()
         if isinstance(error, KofnError):
-            return _fail(str(error), error.exit_code, as_json)
+            return _fail(as_options(str(error), cmd), error.exit_code, as_json)
         if isinstance(error, OSError):
             where = f"{error.filename}: " if error.filename else ""
             return _fail(f"{where}{error.strerror or error}.", 2, as_json)

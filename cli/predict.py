@@ -1,7 +1,6 @@
 """ens-predict: what members, or a saved ensemble, say of new images."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -63,28 +62,50 @@ EXAMPLES = (
 @click.option("--skip-unreadable", is_flag=True, help="Go on without images that cannot be read.")
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu', 'cuda' or 'cuda:1'.")
 @click.option("--threads", type=click.IntRange(min=1), help="Of the CPU.  [default: all cores]")
-def predict(output: Output, **options: Any) -> None:
+def predict(
+    output: Output, members: tuple[str, ...], ensemble: str, split: str | None, out: Path | None, format_: str,
+    threads: int | None, device: str, tta: str, skip_unreadable: bool, data: str | None, part: str | None,
+) -> None:  # fmt: skip
     """Say what members, or a saved ensemble, see in new images.
 
     A folder with one folder for each class, named by the classes' ids or names, is labelled by them, and scored. Images
     of another size are resized and cut as 'ens-data pack --size' does it; grey and colour become what the study has.
     """
-    _check_options(options)
+    if members and ensemble != "all":
+        raise click.UsageError("--ensemble names who predicts, and so does --member; drop one.")
+    if format_ == "tiny-imagenet" and out is None:
+        raise click.UsageError("--format tiny-imagenet is of a file; name it with --out FILE.txt.")
     try:
-        from cli.predict_run import predict_images
+        from ensemble.inference.predict import predict_images, study_images
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "safetensors"):
             raise
         raise BadInput(f"ens-predict runs networks, and {error.name} is missing: pip install 'kofn[train]'.") from error
-    predict_images(output, **options)
+    from analysis.ensemble import together
+    from analysis.stack import join
+    from cli import predict_text as text
+    from cli.predict_files import Asked
+    from ensemble.inference.members import ensemble_spec
+    from ensemble.inference.predictor import open_members
+    from ensemble.inference.tta import views_named
+    from ensemble.machine import cores
+    from ensemble.study.study import Study
 
-
-def _check_options(options: dict[str, Any]) -> None:
-    """Refuse options that do not go together."""
-    if options["members"] and options["ensemble"] != "all":
-        raise click.UsageError("--ensemble names who predicts, and so does --member; drop one.")
-    if options["format_"] == "tiny-imagenet" and options["out"] is None:
-        raise click.UsageError("--format tiny-imagenet is of a file; name it with --out FILE.txt.")
+    views, study = views_named(tta), Study.open(output.study)
+    asked = Asked(study, ensemble_spec(study, members, ensemble), views.name, split, out, format_)
+    asked.check_out()
+    with output.progress("Packing images", "images") as progress:
+        new = study_images(study, data, part, split, progress)
+    asked.check_images(new)
+    trained = open_members(study, asked.spec.members, device, threads or cores())
+    text.show_start(output, asked, new)
+    with output.progress("Looking at images", "images") as progress:
+        found = predict_images(trained, new, views, split or new.part or "new", skip_unreadable, progress)
+    weights, rule = asked.spec.weights, asked.spec.rule
+    own = together(join(found.members), weights, rule)
+    plain = None if found.plain is None else together(join(found.plain), weights, rule).accuracy()
+    files = asked.write(new, found.members, own)
+    text.show_images(output, text.Shown(asked, views, new, found, own, plain, files))
 
 
 main = entry(predict)

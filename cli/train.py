@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from cli.common import Output, command, entry
-from ensemble.study.recipe import VARY
+from ensemble.study.recipe import VARY, parse_setting
 
 EXAMPLES = (
     "ens-train --variants 6                                     six variants on the embedded digits",
@@ -42,7 +42,9 @@ EXAMPLES = (
 @click.option("--force", is_flag=True, help="Start existing members over.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing.")
 @click.option("--list-models", is_flag=True, help="Print every network with its parameters; train nothing.")
-def train(output: Output, list_models: bool, **options: Any) -> int:
+def train(
+    output: Output, data: str | None, settings: tuple[str, ...], dry_run: bool, list_models: bool, **asked: Any
+) -> int:
     """Train variants of a network and save every member's predictions.
 
     Members that are finished are skipped, one that was cut off goes on where it was, and more variants are
@@ -50,9 +52,24 @@ def train(output: Output, list_models: bool, **options: Any) -> int:
     Predictions for val, and for test where there is one, are kept without being asked.
     """
     # What works is loaded with the work, so that --help is there at once.
-    from cli.train_run import show_models, train_study
+    from cli import train_text as text
+    from cli.board import board
+    from ensemble.training.begin import study_for
+    from ensemble.training.plan_members import plan_members
+    from ensemble.training.train_members import train_members
 
-    return show_models(output) if list_models else train_study(output, **options)
+    if list_models:
+        return text.show_models(output)
+    with output.progress("Packing images", "images") as progress:
+        study, dataset = study_for(output.study, data, progress)
+    text.show_notes(output, dataset)
+    plan = plan_members(study, settings=dict(parse_setting(text) for text in settings), **asked)
+    if dry_run:
+        return text.show_plan(output, plan)
+    text.show_start(output, plan, named=any(asked[key] for key in ("model", "name", "recipe")))
+    with board(output) as show:
+        outcomes = train_members(study, plan, on_event=show)
+    return text.show_outcomes(output, plan, outcomes)
 
 
 main = entry(train)

@@ -5,7 +5,9 @@ from .errors import BadInput as BadInput
 from .errors import KofnError as KofnError
 from .errors import StorageError as StorageError
 from .importing.parse import import_files as import_files
+from .inference.predict import predict as predict
 from .inference.predictor import TrainedMember as TrainedMember
+from .inference.predictor import open_member as open_member
 from .study.history import Epoch as Epoch
 from .study.history import History as History
 from .study.history import read_history as read_history
@@ -16,5 +18,12 @@ from .study.split import Dataset as Dataset
 from .study.split import Split as Split
 from .study.study import Study as Study
 from .study.study import StudyConfig as StudyConfig
+from .training.begin import begin_study as begin_study
+from .training.begin import open_study as open_study
+from .training.job import Outcome as Outcome
+from .training.plan_members import MemberPlan as MemberPlan
+from .training.plan_members import TrainingPlan as TrainingPlan
+from .training.plan_members import plan_members as plan_members
+from .training.train_members import train_members as train_members
 
 __all__: list[str]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from analysis.csv_cells import write_csv
-from analysis.members.network import Described, read_network
 from analysis.report_data import NotAvailable
 from analysis.stack import join
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
 from ensemble.study.history import History, has_epochs, read_history
 from ensemble.study.names import natural_key
+from ensemble.study.network_file import NetworkSummary, read_network
 from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
@@ -34,7 +34,7 @@ class Member:
 
     name: str
     settings: Mapping[str, Any]
-    network: Described | None
+    network: NetworkSummary | None
     history: History | None
     predictions: Predictions | None
     accuracy: float | None

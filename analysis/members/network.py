@@ -1,93 +1,14 @@
-"""What a member's network is, layer by layer, as its trainer described it in network.json."""
+"""The layers of a member's network as a CSV table."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from analysis.csv_cells import write_csv
-from ensemble.errors import BadInput
+from ensemble.study.network_file import NetworkSummary
 
-SCHEMA = 1
 HEADER = ("layer", "kind", "output", "parameters", "statistics")
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One row of the summary, in the order in which an image passes.
-
-    output: the shape without the batch, channels first; empty where it is no array. statistics: running means and
-    variances of batch norm.
-    """
-
-    name: str
-    kind: str
-    output: tuple[int, ...]
-    parameters: int
-    statistics: int
-
-    @property
-    def shape(self) -> str:
-        """The output as text, "32 x 64 x 64"."""
-        return " x ".join(map(str, self.output))
-
-
-@dataclass(frozen=True)
-class Described:
-    """A network and its sizes. gflops: of one image, 2 x multiply-adds / 1e9; start: where its weights came from."""
-
-    model: str
-    parameters: int
-    statistics: int
-    gflops: float | None
-    layers: tuple[Layer, ...]
-    start: Mapping[str, Any]
-
-    @property
-    def depth(self) -> int:
-        """How many convolutions and dense layers it has, as papers count layers."""
-        weighing = ("conv", "linear", "dense")
-        return sum(1 for layer in self.layers if layer.parameters and any(w in layer.kind.lower() for w in weighing))
-
-    @property
-    def comparable(self) -> bool:
-        """False for a random start of a network that its paper starts from trained weights."""
-        return bool(self.start.get("comparable", True))
-
-
-def read_network(path: Path) -> Described | None:
-    """Read `members/<name>/network.json`; None where there is none, as with members of older versions.
-
-    Raises `BadInput` naming the file where it is not such a description.
-    """
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA:
-            raise BadInput(f"{path}: has schema {content['schema']!r}, this program reads {SCHEMA}; update kofn.")
-        layers = tuple(
-            Layer(str(row["name"]), str(row["kind"]), tuple(map(int, row["output"])), int(row["parameters"]),
-                  int(row["statistics"]))
-            for row in content["layers"]
-        )  # fmt: skip
-        gflops = content.get("gflops")
-        return Described(
-            model=str(content["model"]),
-            parameters=int(content["parameters"]),
-            statistics=int(content["statistics"]),
-            gflops=None if gflops is None else float(gflops),
-            layers=layers,
-            start=dict(content.get("start") or {}),
-        )
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            f"{path}: cannot be read as the description of a network, {error!r}; restore it from a copy or delete it."
-        ) from error
-
-
-def write_layers_csv(path: Path, network: Described) -> None:
+def write_layers_csv(path: Path, network: NetworkSummary) -> None:
     """Write one row a layer and a last one, `total`, whole or not at all."""
     rows: list[tuple[object, ...]] = [(s.name, s.kind, s.shape, s.parameters, s.statistics) for s in network.layers]
     write_csv(path, HEADER, [*rows, ("total", "", "", network.parameters, network.statistics)])

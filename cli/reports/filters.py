@@ -74,9 +74,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 
 def _kernels(job: Job) -> "tuple[list[tuple[str, str, dict[str, np.ndarray]]], dict[str, str]]":
     """Return member, layer and kernels by time ("last" at least) of each, and why the others have none."""
-    from analysis.members.network import read_network
     from analysis.report_data import NotAvailable
     from ensemble.errors import BadInput
+    from ensemble.study.network_file import read_network
     from ensemble.study.weights import convolutions, find_layer, read_first_layer, read_kernels
 
     study, asked = job.data.study, job.options["layer"]

@@ -69,7 +69,7 @@ def check_source(source: str | Path, progress: Progress | None = None) -> CheckR
         found = ", ".join(f"{size} ({count:,})" for size, count in list(sizes.items())[:4])
         problems.append(
             f"{opened}: images of {len(sizes)} sizes, {found}; expected one{f', {expected}' if expected else ''}. "
-            f"Make them so with 'ens-data pack {source} --size 64 --out DIR', and give that folder to --data."
+            f"Make them so with 'ens-data pack {source} --size 64 --out DIR', and take that folder in its place."
         )
     return CheckReport(
         source=str(opened),

@@ -38,7 +38,7 @@ def fetch_tiny_imagenet(
                 wrong = _difference(target, size, md5)
                 if wrong:
                     raise BadInput(
-                        f"{target}: is there already, but {wrong}; move it away, or name another folder with --out."
+                        f"{target}: is there already, but {wrong}; move it away, or name another folder with out=DIR."
                     )
                 return target
             _download(url, part, size, progress)
@@ -136,5 +136,5 @@ def _no_answer(url: str, error: Exception) -> KofnError:
         reason = str(error) or type(error).__name__
     return KofnError(
         f"{url}: cannot be fetched, {reason}; check the network and try again, or get the file in "
-        "another way and give its path to --data."
+        "another way and use its path."
     )

@@ -58,7 +58,7 @@ class NewImages:
     source: where they are, for a sentence. part: which split of a dataset they are, None where they are none.
     sample_ids: str (N,), unique: the path below the folder given, or below the split's folder, without extension.
     labels: int64 (N,), positions in the classes asked about; None where they are not known.
-    fingerprint: of the dataset they are a split of; None otherwise.
+    fingerprint: of the dataset they are a split of; None otherwise. ids_given: False where row numbers serve as ids.
     notes: what a person should know, one sentence each.
     """
 
@@ -70,6 +70,7 @@ class NewImages:
     notes: tuple[str, ...]
     load: Load = field(repr=False)
     split: Split | None = field(default=None, repr=False)
+    ids_given: bool = True
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -132,7 +133,9 @@ def new_images(
     if source is not None and _has_splits(source):
         return _of_dataset(where, class_ids, part or default, progress)
     if part is not None:
-        raise BadInput(f"{path}: has no split {part!r}, it is no dataset with train/ and val/; leave out --part.")
+        raise BadInput(
+            f"{path}: has no split {part!r}, it is no dataset with train/ and val/; leave out part=... then."
+        )
     if source is None:
         reader = Reader(where.absolute().parent, "folder", "")
         return _of_files(str(where.absolute()), reader, [where.name], [where.stem], None, ())
@@ -218,7 +221,7 @@ def _of_dataset(path: str | Path, class_ids: Sequence[str], part: str | None, pr
     dataset = load_dataset(path, progress=progress)
     if part is None or part not in dataset.splits:
         lacks = "" if part is None else f"no split {part!r}, but "
-        raise BadInput(f"{path}: has {lacks}the splits {', '.join(dataset.splits)}; say which one with --part.")
+        raise BadInput(f"{path}: has {lacks}the splits {', '.join(dataset.splits)}; say which one with part=NAME.")
     split = dataset.split(part)
     labels, notes = split.labels, []
     if labels is not None and tuple(class_ids) != split.class_ids:
@@ -233,6 +236,21 @@ def _of_dataset(path: str | Path, class_ids: Sequence[str], part: str | None, pr
         else:
             labels = np.array([position.get(c, -1) for c in split.class_ids], dtype=np.int64)[labels]
 
+    return NewImages(
+        dataset.source, part, split.sample_ids, labels, dataset.fingerprint, tuple(notes), _load_of(split), split
+    )
+
+
+def array_images(images: np.ndarray) -> NewImages:
+    """Return images that are in memory already, uint8 (N, H, W, 1 or 3); their row numbers serve as ids."""
+    ids = np.arange(len(images)).astype(str)
+    split = Split("images", images, None, ids, (), ())
+    return NewImages("images", None, ids, None, None, (), _load_of(split), split, ids_given=False)
+
+
+def _load_of(split: Split) -> Load:
+    """Return what gives an image of a split, resized as files are where another size is asked for."""
+
     def load(row: int, shape: tuple[int, int, int]) -> tuple[np.ndarray, str, bool]:
         pixels = split.images[row]
         kind = "grey" if pixels.shape[2] == 1 else "RGB"
@@ -242,9 +260,7 @@ def _of_dataset(path: str | Path, class_ids: Sequence[str], part: str | None, pr
         colour = fitted(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))), shape[:2])
         return to_grey(colour) if shape[2] == 1 else colour, kind, resized
 
-    return NewImages(
-        dataset.source, part, split.sample_ids, labels, dataset.fingerprint, tuple(notes), load, split
-    )  # fmt: skip
+    return load
 
 
 def _unreadable(found: Sequence[str], images: int) -> str:
@@ -254,7 +270,7 @@ def _unreadable(found: Sequence[str], images: int) -> str:
         return f"none of {_images(images)} can be read: {named}{more}"
     return (
         f"{len(found):,} of {images:,} images cannot be read: {named}{more} "
-        "With --skip-unreadable the others are predicted."
+        "With skip_unreadable=True the others are predicted."
     )
 
 

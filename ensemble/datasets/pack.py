@@ -47,7 +47,7 @@ def pack_source(
     if size is not None and not 8 <= size <= 1024:
         raise BadInput(f"size {size}: expected 8 to 1024 pixels.")
     if is_pack(source):
-        raise BadInput(f"{source}: is a pack already; give it to --data as it is, or name the images it was made of.")
+        raise BadInput(f"{source}: is a pack already; use it as it is, or name the images it was made of.")
     opened = open_source(source)
     key = f"{opened.digest()[:24]}-v{VERSION}" + (f"-{size}" if size else "")
     if out is not None:
@@ -164,7 +164,7 @@ def _pack_at(out: Path, source: Source, key: str, size: int | None, progress: Pr
             if _has(out, key):
                 return out
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise BadInput(f"{out}: is there already, and is no pack of {source}; name a new folder with --out.")
+                raise BadInput(f"{out}: is there already, and is no pack of {source}; name a new folder with out=DIR.")
             _clean(out.parent, out.name)
             _build(out, source, key, size, progress)
         finally:

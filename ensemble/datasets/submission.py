@@ -32,15 +32,15 @@ def check_submission(sample_ids: np.ndarray, class_ids: Sequence[str]) -> np.nda
     strange = [c for c in class_ids if not re.fullmatch(r"n\d{8}", c)]
     if strange:
         raise BadInput(
-            f"--format tiny-imagenet: names classes by their WordNet ids, such as n01443537, and this study has the "
-            f"class {strange[0]!r}; use --format csv."
+            f"format='tiny-imagenet': names classes by their WordNet ids, such as n01443537, and this study has the "
+            f"class {strange[0]!r}; use format='csv'."
         )
     found = [re.fullmatch(r"(?:.*/)?test_(0|[1-9]\d{0,8})", str(i)) for i in sample_ids]
     other = [str(i) for i, match in zip(sample_ids, found, strict=True) if match is None]
     if other:
         raise BadInput(
-            f"--format tiny-imagenet: is for the official test images test_0 to test_{IMAGES - 1}, and {len(other):,} "
-            f"of these {len(found):,} are none, {other[0]!r} for one; use --format csv, or predict the test split."
+            f"format='tiny-imagenet': is for the official test images test_0 to test_{IMAGES - 1}, and {len(other):,} "
+            f"of these {len(found):,} are none, {other[0]!r} for one; use format='csv', or predict the test split."
         )
     numbers = np.array([int(match[1]) for match in found if match], dtype=np.int64)
     missing = np.setdiff1d(np.arange(IMAGES), numbers)
@@ -54,7 +54,7 @@ def check_submission(sample_ids: np.ndarray, class_ids: Sequence[str]) -> np.nda
             else f"test_{numbers.max()} is one too many"
         )
         raise BadInput(
-            f"--format tiny-imagenet: needs each of the {IMAGES:,} official test images once, found {len(numbers):,}: "
-            f"{what}; predict the whole test split, or use --format csv."
+            f"format='tiny-imagenet': needs each of the {IMAGES:,} official test images once, found {len(numbers):,}: "
+            f"{what}; predict the whole test split, or use format='csv'."
         )
     return numbers

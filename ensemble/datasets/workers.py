@@ -138,7 +138,7 @@ def _mixed_sizes(job: DecodeJob, where: str, w: int, h: int) -> str:
     like = f"{job.example} is {job.width} x {job.height}" if job.example else f"expected {job.width} x {job.height}"
     return (
         f"{where}: is {w} x {h} pixels, but {like}; all images must have one size. "
-        f"Make them so with 'ens-data pack {job.root} --size 64 --out DIR', and give that folder to --data."
+        f"Make them so with 'ens-data pack {job.root} --size 64 --out DIR', and take that folder in its place."
     )
 
 

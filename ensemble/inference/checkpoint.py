@@ -72,7 +72,7 @@ def load_checkpoint(
     return inputs_of(parts["input"], recipe.normalise, recipe.input_size).to(device), epochs
 
 
-_ADVICE = "restore it from a copy, or start the member over with --force"
+_ADVICE = "restore it from a copy, or start the member over with force=True"
 
 
 def _fill(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:

@@ -29,26 +29,26 @@ class ExtraSplit:
         check_name(name, "split")
         if name in TAKEN:
             raise BadInput(
-                f"--split {name}: is a split that members are trained or judged on, and is never overwritten; keep "
-                f"these predictions under another name, such as --split {name}-again"
-                + ("." if new.part is None else f" --part {new.part}.")
+                f"split={name!r}: is a split that members are trained or judged on, and is never overwritten; keep "
+                f"these predictions under another name, such as split='{name}-again'"
+                + ("." if new.part is None else f" with part={new.part!r}.")
             )
         self._check_samples(new.sample_ids, new.labels, new.source)
         for member in members:
             path = study.predictions_path(member, name)
             if path.is_file() and (before := _view(read_predictions(path))) != self.view:
                 raise BadInput(
-                    f"{path}: was predicted with --tta {before}, now --tta {self.view} is asked for; "
-                    f"keep it under another name, such as --split {name}-{self.view}"
-                    + ("." if new.part is None else f" --part {new.part}.")
+                    f"{path}: was predicted with tta={before!r}, now tta={self.view!r} is asked for; "
+                    f"keep it under another name, such as split='{name}-{self.view}'"
+                    + ("." if new.part is None else f" with part={new.part!r}.")
                 )
         known = self._fingerprint()
         if new.fingerprint is not None and known not in (None, new.fingerprint):
             raise self._other_images(new.source)
         if new.fingerprint is None and known is not None and known == study.config.fingerprint:
             raise BadInput(
-                f"--split {name}: holds predictions of the study's own {name} images; "
-                f"leave out --data, or keep these under another name."
+                f"split={name!r}: holds predictions of the study's own {name} images; "
+                f"leave out data=..., or keep these under another name."
             )
 
     def keep(self, predictions: list[Predictions], definition: str) -> list[str]:
@@ -113,7 +113,7 @@ class ExtraSplit:
 
     def _other_images(self, where: str) -> BadInput:
         return BadInput(
-            f"--split {self.name}: {self.study.root} has it with images of the same names, but other pixels than "
+            f"split={self.name!r}: {self.study.root} has it with images of the same names, but other pixels than "
             f"{where}; name another split, or give the images it was made of."
         )
 

@@ -68,16 +68,16 @@ def check_networks(study: Study, names: Sequence[str]) -> None:
         if snapshots:
             raise BadInput(
                 f"{study.root}: {name!r} is kept as its snapshots alone, {', '.join(snapshots)}; "
-                f"name them, with --member '{name}-s*' say."
+                f"name them, with member='{name}-s*' say."
             )
-        if name in study.members_with("recipe"):
+        if study.files(name).recipe.is_file():
             raise BadInput(
                 f"{study.root}: the training of {name!r} is not over, so it cannot predict; "
                 "run the same ens-train again, and it goes on."
             )
         found = _stored(study, name)
         if found is not None and found.kind == "ensemble":
-            raise BadInput(f"{study.root}: {name!r} is a saved ensemble; ask for it with --ensemble {name}.")
+            raise BadInput(f"{study.root}: {name!r} is a saved ensemble; ask for it with ensemble={name!r}.")
         if found is not None:
             raise BadInput(
                 f"{study.root}: {name!r} is predictions only, which were imported, and no network that could look at "
@@ -112,7 +112,7 @@ def _saved(study: Study, name: str) -> EnsembleSpec:
         raise BadInput(
             f"{study.root}: {name!r} is made of {', '.join(found.parents)}, and {', '.join(missing)} "
             f"{'has' if len(missing) == 1 else 'have'} no network here (imported, or a saved ensemble); "
-            "name members that were trained here with --member."
+            "name members that were trained here with member=NAME."
         )
     weights = dict(zip(found.parents, found.weights, strict=True))
     members = tuple(sorted(weights, key=natural_key))

@@ -10,10 +10,10 @@ import torch
 
 from ensemble.errors import BadInput
 from ensemble.inference.checkpoint import load_weights
+from ensemble.inference.evaluate import Precision, network_spec, precision_on, predict_probs, resolve_device
 from ensemble.inference.inputs import Batches, Inputs
 from ensemble.inference.members import check_networks
-from ensemble.inference.predict import Precision, network_spec, precision_on, predict, resolve_device
-from ensemble.inference.tta import PLAIN, Views
+from ensemble.inference.tta import PLAIN, Views, views_named
 from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
 from ensemble.study.recipe import Recipe, read_recipe
@@ -28,7 +28,7 @@ class TrainedMember:
     """A member whose training is over.
 
     threads: of the CPU, those it was trained with; epochs: how many it was trained for.
-    image_shape: (height, width, channels) of the images it takes; class_ids: in the order of its outputs.
+    image_shape: (height, width, channels) of the images it takes; class_ids, class_names: in the order of its outputs.
     """
 
     member: str
@@ -37,6 +37,7 @@ class TrainedMember:
     epochs: int
     image_shape: tuple[int, int, int]
     class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
     network: Network
     inputs: Inputs
     precision: Precision
@@ -48,9 +49,13 @@ class TrainedMember:
         random = self.recipe.weights == "random" and model_named(self.recipe.model).pretrained
         return {"seed": self.recipe.seed, "epoch": self.epochs} | ({"comparable": False} if random else {})
 
-    def predict(self, images: np.ndarray, views: Views = PLAIN) -> np.ndarray:
-        """Return softmax probabilities of uint8 images (N, H, W, Ch), float32 (N, C): the mean over the views."""
-        return averaged(self.each_view(images, views))
+    def predict(self, images: np.ndarray, views: Views | str = PLAIN) -> np.ndarray:
+        """Return softmax probabilities of uint8 images (N, H, W, Ch), float32 (N, C): the mean over the views.
+
+        views: some of `ensemble.inference.tta.VIEWS`, or their name, "mirror" say. Raises `BadInput` where the images
+        are of another type or shape than the member takes.
+        """
+        return averaged(self.each_view(images, views_named(views) if isinstance(views, str) else views))
 
     def each_view(self, images: np.ndarray, views: Views) -> list[np.ndarray]:
         """Return for each view the softmax probabilities of uint8 images (N, H, W, Ch), float32 (N, C)."""
@@ -61,7 +66,7 @@ class TrainedMember:
             )
         batches = Batches(images, None, self.device)
         return [
-            predict(self.network, batches, lambda batch, view=view: self.inputs(view(batch)), self.precision)
+            predict_probs(self.network, batches, lambda batch, view=view: self.inputs(view(batch)), self.precision)
             for view in views.each
         ]
 
@@ -88,16 +93,16 @@ def open_members(study: Study, names: Sequence[str], device: str, threads: int) 
     return found
 
 
-def open_member(study: Study, name: str, device: torch.device) -> TrainedMember:
-    """Open a member of a study.
+def open_member(study: Study, name: str, device: str | torch.device = "auto") -> TrainedMember:
+    """Open a member of a study on a device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises `BadInput` where there is no such member, it has predictions but no network, its training is not over, its
     weights are damaged or do not fit its recipe, or its classes are not the study's.
     """
     check_networks(study, [name])
-    files = study.files(name)
-    path = files.weights
-    recipe, threads = read_recipe(files.recipe)
+    device = resolve_device(device)
+    path = study.files(name).weights
+    recipe, threads = read_recipe(study.files(name).recipe)
     epochs, image_shape = _checked(path, load_tensors(path, "kofn.weights")[1], study)
     network = build_network(recipe.model, network_spec(recipe, image_shape, len(study.config.class_ids)))
     network = network.to(device).to(memory_format=torch.channels_last)
@@ -109,6 +114,7 @@ def open_member(study: Study, name: str, device: torch.device) -> TrainedMember:
         epochs=epochs,
         image_shape=image_shape,
         class_ids=study.config.class_ids,
+        class_names=study.config.class_names,
         network=network,
         inputs=inputs,
         precision=precision_on(device),

@@ -1,4 +1,4 @@
-"""Test-time views of an image: what `--tta` averages the probabilities of, from one visible table."""
+"""Test-time views of an image: what tta averages the probabilities of, from one visible table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SHARE = 7 / 8  # of height and width that a crop keeps: 56 of 64, 14 of 16
 class Views:
     """Some views of each image; a member's probabilities are the mean of their softmax probabilities.
 
-    name: of `--tta`, and the attribute `view` of the predictions; about: in words.
+    name: of tta, and the attribute `view` of the predictions; about: in words.
     """
 
     name: str
@@ -87,5 +87,5 @@ PLAIN = VIEWS["none"]
 def views_named(name: str) -> Views:
     """Return the views called `name`; raise `BadInput` naming the nearest."""
     if name not in VIEWS:
-        raise BadInput(f"--tta {name}: is not known; {nearest(name, VIEWS)}.")
+        raise BadInput(f"tta={name!r}: is not known; {nearest(name, VIEWS)}.")
     return VIEWS[name]

@@ -149,7 +149,7 @@ def model_named(name: str) -> Model:
     if name not in MODELS:
         hubs = " and ".join(f"{hub}/NAME" for hub in HUBS)
         known = nearest(name, MODELS)
-        raise BadInput(f"--model {name}: is not known; {known}. See 'ens-train --list-models'; {hubs} work as well.")
+        raise BadInput(f"model={name!r}: is not known; {known}. See 'ens-train --list-models'; {hubs} work as well.")
     return MODELS[name]
 
 

@@ -36,7 +36,7 @@ def row(name: str) -> Model:
     hub, _, arch = name.partition("/")
     known = _HUBS[hub].names()
     if arch not in known and not _HUBS[hub].also_known(arch):
-        raise BadInput(f"--model {name}: {hub} has no classifier of that name; {nearest(arch, known)}.")
+        raise BadInput(f"model={name!r}: {hub} has no classifier of that name; {nearest(arch, known)}.")
     made = _HUBS[hub].made_for(arch)
     settings = {"input_size": made.side, "normalise": _notation(made.mean, made.std), "dropout": made.dropout}
     return Model(
@@ -60,7 +60,7 @@ def hub_weights(model: Model, spec: NetworkSpec) -> Mapping[str, torch.Tensor]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise KofnError(
             f"{model.base}: its ImageNet weights could not be fetched ({reason}); fetch them where there is a network "
-            "and give the file with --weights FILE, or start from random with --weights random."
+            "and give the file with weights=FILE, or start from random with weights='random'."
         ) from error
 
 

@@ -68,7 +68,7 @@ def read_epochs(path: Path, upto: int) -> list[Epoch]:
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise BadInput(
             f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); restore the file from a copy, "
-            "or start the member over with --force."
+            "or start the member over with force=True."
         ) from error
     return found
 

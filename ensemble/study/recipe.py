@@ -300,9 +300,9 @@ def variants(plan: Plan, count: int, vary: str = "recipe") -> list[Recipe]:
     (one recipe, member i with the base's seed + i); "both" does both.
     """
     if count < 1:
-        raise BadInput(f"--variants {count}: expected at least 1.")
+        raise BadInput(f"variants={count}: expected at least 1.")
     if vary not in VARY:
-        raise BadInput(f"--vary {vary}: expected one of {', '.join(VARY)}.")
+        raise BadInput(f"vary={vary!r}: expected one of {', '.join(VARY)}.")
     base = plan.base.as_dict()
     made = []
     for i in range(count):
@@ -321,7 +321,7 @@ def _settings(plan: Plan, i: int) -> dict[str, Any]:
     if not plan.ranges:
         raise BadInput(
             f"{plan.source}: names {len(plan.variants)} variants and no [ranges] to draw member {i} from; "
-            f"ask for --variants {len(named)}, vary the seed with --vary seed, or add [ranges]."
+            f"ask for variants={len(named)}, vary the seed with vary='seed', or add [ranges]."
         )
     drawn = i - len(named)
     point = _halton(drawn + 1, len(plan.ranges))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from ensemble.inference.evaluate import Precision, evaluate
 from ensemble.inference.inputs import Batches, Inputs, Rows, fit_inputs
-from ensemble.inference.predict import Precision, evaluate
 from ensemble.models.network import Network
 from ensemble.progress import Progress
 from ensemble.study.image_spec import parse_augment

@@ -2,8 +2,8 @@
 
 import torch
 
+from ensemble.inference.evaluate import BATCH, Precision, ToInputs, in_parts
 from ensemble.inference.inputs import Batches
-from ensemble.inference.predict import BATCH, Precision, ToInputs, in_parts
 from ensemble.models.network import Network
 from ensemble.progress import Progress
 from ensemble.study.image_spec import parse_augment

@@ -40,13 +40,13 @@ def fold_of(labels: np.ndarray, folds: int) -> np.ndarray:
     there are fewer than 2 folds, fewer images than folds, or a class of one image.
     """
     if folds < 2:
-        raise BadInput(f"--folds {folds}: expected 2 or more; each network is trained without one of them.")
+        raise BadInput(f"folds={folds}: expected 2 or more; each network is trained without one of them.")
     if len(labels) < folds:
-        raise BadInput(f"--folds {folds}: there are {len(labels)} training images; ask for fewer folds.")
+        raise BadInput(f"folds={folds}: there are {len(labels)} training images; ask for fewer folds.")
     counts = np.bincount(labels)
     if (counts == 1).any():
         raise BadInput(
-            f"--folds {folds}: class number {int(np.argmax(counts == 1))} has one training image, and the network that "
+            f"folds={folds}: class number {int(np.argmax(counts == 1))} has one training image, and the network that "
             "holds it out would never see that class; add images of it, or leave the class out."
         )
     fold = np.empty(len(labels), dtype=np.int64)
@@ -62,9 +62,9 @@ def is_tune(labels: np.ndarray, share: float) -> np.ndarray:
     """
     order = _by_class(labels)
     counts = np.bincount(labels)[labels[order]]
-    paths = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
+    rank = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
     chosen = np.zeros(len(labels), dtype=bool)
-    chosen[order] = paths < np.minimum(np.floor(share * counts + 0.5), counts - 1)
+    chosen[order] = rank < np.minimum(np.floor(share * counts + 0.5), counts - 1)
     if not chosen.any():
         least = math.ceil(0.5 / share)
         raise BadInput(

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from ensemble.inference.predict import Precision
+from ensemble.inference.evaluate import Precision
 from ensemble.models.network import Network
 from ensemble.progress import Progress
 from ensemble.training.data import TrainingData

@@ -44,9 +44,9 @@ def pinned_split(splits: Mapping[str, SplitConfig], folds: int) -> SplitConfig:
     if there is not None and there.definition != definition:
         number = re.match(r"\d+", there.definition)
         raise BadInput(
-            f"--folds {folds}: study.toml pins {SPLIT} as {there.definition!r}, and the folds are the same for all "
-            f"members of a study; {f'ask for --folds {number[0]}' if number else 'leave --folds out'}, or use another "
-            "--study."
+            f"folds={folds}: study.toml pins {SPLIT} as {there.definition!r}, and the folds are the same for all "
+            f"members of a study; {f'ask for folds={number[0]}' if number else 'leave folds out'}, or use another "
+            "study."
         )
     train = splits["train"]
     return SplitConfig(samples=train.samples, digest=train.digest, definition=definition)
@@ -65,14 +65,14 @@ def merge(study: Study, member: str, train: Split, folds: int) -> Path | None:
         return None
     held = [read_predictions(file) for file in files]
     ids = np.concatenate([p.sample_ids for p in held])
-    order, wanted = np.argsort(ids), np.argsort(train.sample_ids)
-    if not np.array_equal(ids[order], train.sample_ids[wanted]):
+    order, of_train = np.argsort(ids), np.argsort(train.sample_ids)
+    if not np.array_equal(ids[order], train.sample_ids[of_train]):
         raise BadInput(
             f"{files[0].parent.parent}: its {folds} folds do not hold each of the {len(train):,} training images once; "
-            "start the member over with --force."
+            "start the member over with force=True."
         )
     rows = np.empty(len(ids), dtype=np.int64)  # of the folds laid end to end, for each image of train
-    rows[wanted] = order
+    rows[of_train] = order
     first = held[0]
     return study.write(
         Predictions(

@@ -33,17 +33,18 @@ class MemberPaths:
         """The names under which it predicts, one after another: a snapshot each, or the member."""
         return (self.job.member,) if self.job.fold is not None else self.job.recipe.outputs(self.job.member)
 
-    def home(self, output: str) -> Path:
-        """Return the folder of what predicts under a name: a snapshot is a member with a folder of its own."""
-        return self.folder if self.job.fold is not None else self.study.member_dir(output)
+    @property
+    def files(self) -> MemberFiles:
+        """The files of that folder."""
+        return MemberFiles(self.folder)
 
-    def weights(self, output: str) -> Path:
-        """Return the file of the weights that predict under a name."""
-        return MemberFiles(self.home(output)).weights
+    def home(self, output: str) -> MemberFiles:
+        """Return the files of what predicts under a name: a snapshot is a member with a folder of its own."""
+        return self.files if self.job.fold is not None else self.study.files(output)
 
     def finished(self) -> bool:
         """Say whether there is nothing left to learn."""
-        return self.weights(self.outputs[-1]).exists()
+        return self.home(self.outputs[-1]).weights.exists()
 
     def to_predict(self, output: str, dataset: Dataset) -> dict[Path, Split]:
         """Return the files of predictions under a name, with the images that each is of."""

@@ -1,28 +1,28 @@
 """Which members a study shall have, and what is left to do for each."""
 
-import os
 import re
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.study.history import best_epoch, read_epochs
+from ensemble.machine import cores
 from ensemble.study.names import check_name
-from ensemble.study.recipe import Plan, Recipe, plan_from_dict, read_recipe, variants
+from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
-from ensemble.training.job import Outcome
-from ensemble.training.out_of_fold import folds_left
+from ensemble.training.base_plan import Choices, plan_of, run_record
+from ensemble.training.folds import fold_of
+from ensemble.training.job import TrainingJob
+from ensemble.training.out_of_fold import SPLIT, folds_left, pinned_split
 
 
 @dataclass(frozen=True)
 class MemberPlan:
     """One member asked for. action: "train", "resume" (it was cut off), "predict" (a split is missing) or "skip".
 
-    threads: those pinned when the member started; None where it has not.
+    threads: those pinned when the member started, or those it shall start with.
     folds_left: of its out-of-fold predictions, those that are still to be trained.
     """
 
@@ -33,7 +33,140 @@ class MemberPlan:
     folds_left: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class TrainingPlan:
+    """The members that are asked for, one `MemberPlan` each: what `train_members` does. Nothing of it is written yet.
+
+    prefix: the members are `prefix`-0, `prefix`-1, ...; others: prefixes of the study's other members.
+    record: what study.toml keeps of it. splits: those to keep predictions of. folds: of out-of-fold predictions, or 0.
+    jobs: members at once. force: members that are there are started over.
+    """
+
+    study: Study
+    prefix: str
+    members: tuple[MemberPlan, ...]
+    others: tuple[str, ...]
+    record: Mapping[str, Any]
+    splits: tuple[str, ...]
+    folds: int
+    device: str
+    jobs: int
+    force: bool
+
+    def __iter__(self) -> Iterator[MemberPlan]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: int) -> MemberPlan:
+        return self.members[index]
+
+    def training_jobs(self) -> list[TrainingJob]:
+        """Return the networks to train: those of members, then those of their folds."""
+        root, device = self.study.root, self.device
+        own = [m for m in self.members if m.action != "skip"]
+        return [
+            *(TrainingJob(root, m.name, m.recipe, m.threads or 1, device, self.splits) for m in own),
+            *(
+                TrainingJob(root, m.name, m.recipe, m.threads or 1, device, (), fold, self.folds)
+                for m in self.members
+                for fold in m.folds_left
+            ),
+        ]
+
+
 def plan_members(
+    study: Study, *, model: str | None = None, recipe: str | Path | Recipe | Plan | None = None,
+    variants: int | None = None, vary: str | None = None, name: str | None = None, epochs: int | None = None,
+    seed: int | None = None, weights: str | Path | None = None, snapshots: int | None = None,
+    settings: Mapping[str, Any] | None = None, folds: int | None = None, predict_train: bool = False,
+    device: str = "auto", jobs: int | None = None, threads: int | None = None, force: bool = False,
+) -> TrainingPlan:  # fmt: skip
+    """Return the members that a study shall have, and what is left to do for each; nothing is written.
+
+    What is None is as the study has it, else as the recipe has it that ships for the model, or for the data.
+
+    model: a name of `ens-train --list-models`, or `torchvision/NAME`, `timm/NAME`. recipe: a `Recipe`, a `Plan`, a
+    TOML file, or the name of a recipe that ships. variants: how many members (6). vary: what differs between them,
+    "recipe", "seed" or "both". name: members are `name`-0, `name`-1, ... settings: of every member's recipe, by name;
+    epochs and seed are two of them. weights: a file, "hub" or "random". snapshots: so many cosine cycles, each of
+    which ends in a member. folds: out-of-fold predictions of train too, by so many more networks a member.
+    predict_train: keep predictions of train too, beside val's and, where there is one, test's.
+    device: "auto", "cpu", "cuda" or "cuda:N". jobs: members at once, a core each by default, 1 on a GPU; threads: of
+    the CPU, of each member, which are part of what decides the bits. force: start members over that are there.
+
+    Raises `BadInput` where a member is there with another recipe, naming what differs, or something asked for cannot
+    be.
+    """
+    if variants is not None and variants < 1:
+        raise BadInput(f"variants={variants}: expected at least 1; 6 is the default.")
+    if folds is not None and folds < 2:
+        raise BadInput(f"folds={folds}: expected 2 or more; each network is trained without one of them.")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise BadInput(f"device={device!r}: expected 'auto', 'cpu', 'cuda' or 'cuda:N'.")
+    study = _as_on_disk(study)
+    asked = Choices(model, name, recipe, vary, epochs, seed, weights, snapshots, settings or {})
+    prefix, plan, varying = plan_of(study, asked)
+    before = study.config.runs.get(prefix, {})
+    count = variants or int(before.get("members", 0)) or 6
+    folds = folds or int(before.get("folds", 0))
+    if folds:
+        study = _with_folds(study, folds)
+    splits = ("val", *(("test",) if "test" in study.config.splits else ()), *(("train",) if predict_train else ()))
+    members = members_left(study, prefix, plan, count, varying, splits, folds=folds, force=force)
+    jobs = jobs or _default_jobs(device, sum((m.action != "skip") + len(m.folds_left) for m in members))
+    default = max(1, cores() // jobs)
+    return TrainingPlan(
+        study=study,
+        prefix=prefix,
+        members=tuple(replace(m, threads=_threads(study, m, threads, default)) for m in members),
+        others=tuple(other for other in study.config.runs if other != prefix),
+        record=run_record(plan, varying, max(count, int(before.get("members", 0))), folds),
+        splits=splits,
+        folds=folds,
+        device=device,
+        jobs=jobs,
+        force=force,
+    )
+
+
+def _as_on_disk(study: Study) -> Study:
+    """Return the study with what its folder has learnt since it was opened."""
+    if not Study.exists(study.root):
+        return study
+    there = Study.open(study.root).config
+    return Study(study.root, replace(study.config, runs=there.runs, splits={**there.splits, **study.config.splits}))
+
+
+def _with_folds(study: Study, folds: int) -> Study:
+    """Return the study with its out-of-fold split pinned, not yet written.
+
+    Raises `BadInput` where the images cannot be parted so, or other folds are pinned.
+    """
+    labels = load_dataset(study.config.source or "").split("train").labels
+    assert labels is not None
+    fold_of(labels, folds)
+    splits = {**study.config.splits, SPLIT: pinned_split(study.config.splits, folds)}
+    return Study(study.root, replace(study.config, splits=splits))
+
+
+def _default_jobs(device: str, networks: int) -> int:
+    on_gpu = device.startswith("cuda") or (device == "auto" and Path("/dev/nvidiactl").exists())
+    return 1 if on_gpu else max(1, min(cores(), networks))
+
+
+def _threads(study: Study, member: MemberPlan, asked: int | None, default: int) -> int:
+    there = member.threads
+    if there is not None and asked not in (None, there) and (member.action != "skip" or member.folds_left):
+        raise BadInput(
+            f"{study.files(member.name).recipe}: {member.name} was begun with {there} threads, {asked} were asked "
+            "for, and the result would differ in its last bits; leave threads=... out, or force=True to start it over."
+        )
+    return there or asked or default
+
+
+def members_left(
     study: Study,
     prefix: str,
     plan: Plan,
@@ -44,38 +177,38 @@ def plan_members(
     folds: int = 0,
     force: bool = False,
 ) -> list[MemberPlan]:
-    """Return members `prefix`-0 to `prefix`-(count - 1) with what is to be done; nothing is written.
+    """Return members `prefix`-0 to `prefix`-(count - 1) with what is to be done for each.
 
     folds: of how many folds out-of-fold predictions are asked for; 0 for none. Raises `BadInput` where a member exists
     with another recipe, naming what differs, unless `force` starts it over.
     """
-    check_name(prefix, "--name")
-    entries = []
+    check_name(prefix, "name of members")
+    members = []
     for i, recipe in enumerate(variants(plan, count, vary)):
         name = f"{prefix}-{i}"
         if folds and recipe.snapshots:
-            raise BadInput(f"--folds {folds}: {name} has snapshots, of which each would need folds; leave one out.")
+            raise BadInput(f"folds={folds}: {name} has snapshots, of which each would need folds; leave one out.")
         pinned = study.files(name).recipe
         if force or not pinned.exists():
-            files = [study.predictions_path(n, s) for n in recipe.outputs(name) for s in study.splits()]
+            files = _predictions(study, recipe.outputs(name), study.splits())
             taken = [path for path in files if path.exists()]
             if taken and not force:
                 raise BadInput(
                     f"{taken[0]}: predictions of that name were imported; "
-                    "choose another --name, or --force to replace them."
+                    "choose another name=..., or force=True to replace them."
                 )
-            entries.append(MemberPlan(name, recipe, "train", folds_left=tuple(range(folds))))
+            members.append(MemberPlan(name, recipe, "train", folds_left=tuple(range(folds))))
             continue
         there, threads = read_recipe(pinned)
         differences = recipe_differences(there, recipe)
         if differences:
             raise BadInput(
                 f"{pinned}: member {name} exists with another recipe: {differences}; ask for what is there, "
-                "choose another --name or --study, or --force to start it over."
+                "choose another name=... or another study, or force=True to start it over."
             )
         left = folds_left(study, name, folds) if folds else ()
-        entries.append(MemberPlan(name, recipe, _what_is_left(study, name, recipe, splits), threads, left))
-    return entries
+        members.append(MemberPlan(name, recipe, _what_is_left(study, name, recipe, splits), threads, left))
+    return members
 
 
 def recipe_differences(there: Recipe, asked: Recipe) -> str:
@@ -93,54 +226,3 @@ def _what_is_left(study: Study, name: str, recipe: Recipe, splits: Sequence[str]
 
 def _predictions(study: Study, outputs: Sequence[str], splits: Sequence[str]) -> list[Path]:
     return [study.predictions_path(output, split) for output in outputs for split in splits]
-
-
-def finished_outcome(study: Study, entry: MemberPlan, splits: Sequence[str]) -> Outcome:
-    """Return what a member that needs nothing more has come to, read from its history."""
-    epochs = read_epochs(study.files(entry.name).history, upto=entry.recipe.epochs)
-    return Outcome(
-        member=entry.name,
-        status="skipped",
-        epochs=len(epochs),
-        last=epochs[-1] if epochs else None,
-        best=best_epoch(epochs) if epochs else None,
-        seconds=sum(e.seconds for e in epochs),
-        images_per_second=median(e.images_per_second for e in epochs) if epochs else 0.0,
-        predictions=tuple(map(str, _predictions(study, entry.recipe.outputs(entry.name), splits))),
-    )
-
-
-def clear(study: Study, name: str) -> None:
-    """Remove what a member has, predictions first, so that a kill leaves no predictions without their member.
-
-    Its snapshots go with it, and its folds.
-    """
-    there = (study.root / "members").glob(f"{name}-s*/recipe.toml")
-    snapshots = [path.parent.name for path in there if re.fullmatch(r"\d+", path.parent.name[len(name) + 2 :])]
-    for gone in (*snapshots, name):
-        for split in study.splits():
-            study.predictions_path(gone, split).unlink(missing_ok=True)
-        folder = study.member_dir(gone)
-        if folder.exists():
-            # One rename, then the removal: a half-removed member is never taken for one.
-            away = folder.with_name(f".{gone}.{os.getpid()}.gone")
-            folder.rename(away)
-            shutil.rmtree(away)
-
-
-def run_record(plan: Plan, vary: str, members: int, folds: int = 0) -> dict[str, Any]:
-    """Return what was asked for as TOML can hold it, so that a study goes on with it whatever later versions ship."""
-    return {
-        "members": members,
-        "vary": vary,
-        "folds": folds,
-        **plan.base.as_dict(),
-        "variants": [dict(v) for v in plan.variants],
-        "ranges": {key: list(value) for key, value in (plan.ranges or {}).items()},
-    }
-
-
-def plan_of_run(record: Mapping[str, Any], where: str) -> tuple[Plan, str]:
-    """Return the plan and the `--vary` of what `run_record` made."""
-    content = {key: value for key, value in record.items() if key not in ("vary", "members", "folds")}
-    return plan_from_dict(content, where), str(record.get("vary", "recipe"))

@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 Event = Callable[[str, str, dict[str, Any]], None]
 
 
-def train_members(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list[Outcome]:
+def run_jobs(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list[Outcome]:
     """Train every job, at most `at_once` at the same time; return their outcomes in the order of `jobs`.
 
     A process that dies (killed, out of memory) is replaced and its member goes on from its checkpoint, three
@@ -82,7 +83,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _environment({**ALLOCATOR, "OMP_NUM_THREADS": str(threads)}):
+        with _without_main(), _environment({**ALLOCATOR, "OMP_NUM_THREADS": str(threads)}):
             process.start()
         theirs.close()
         return cls(process, ours)
@@ -121,10 +122,22 @@ def _environment(values: dict[str, str]) -> Generator[None]:
             del os.environ[key]
 
 
+@contextlib.contextmanager
+def _without_main() -> Generator[None]:
+    """Keep a child from running the caller's script again, as `spawn` has it: all it runs is of this package."""
+    main = vars(sys.modules["__main__"])
+    kept = {key: main.pop(key) for key in ("__file__", "__spec__") if key in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
+
+
 def _how_it_died(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
-        memory = " (perhaps for want of memory: try fewer --jobs)" if name == "SIGKILL" else ""
+        memory = " (perhaps for want of memory: try fewer jobs=...)" if name == "SIGKILL" else ""
         return f"was ended by {name}{memory}"
     return f"left with status {exitcode}"
 

@@ -1,7 +1,6 @@
 """The course of one training: epoch after epoch, its history, its checkpoints, and what it leaves."""
 
 import contextlib
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -13,14 +12,14 @@ import torch
 
 from ensemble.errors import BadInput, KofnError
 from ensemble.inference.checkpoint import State, load_checkpoint, load_weights
+from ensemble.inference.evaluate import network_spec, precision_on, predict_probs
 from ensemble.inference.inputs import Batches, Inputs
-from ensemble.inference.predict import network_spec, precision_on, predict
 from ensemble.models import build_network
 from ensemble.models.measure import describe
 from ensemble.models.network import Network, first_layer
-from ensemble.study.atomic import replacing, write_text
+from ensemble.study.atomic import replacing
 from ensemble.study.history import Epoch, append_epoch, read_epochs, rewrite_epochs
-from ensemble.study.names import MemberFiles
+from ensemble.study.network_file import write_network
 from ensemble.study.recipe import write_recipe
 from ensemble.study.split import Dataset
 from ensemble.study.weights import keep_first_layer
@@ -45,13 +44,12 @@ class Training:
         self.precision = precision_on(device)
         self.epochs: list[Epoch] = []
         self.current = ""  # the name whose weights the network has now
-        self.checkpoint_path = MemberFiles(paths.folder).checkpoint
-        self.history_path = MemberFiles(paths.folder).history
+        self.files = paths.files
         self.spec = network_spec(recipe, dataset.image_shape, len(dataset.class_ids))
         torch.manual_seed(recipe.seed)
         network = build_network(recipe.model, self.spec)
         self.transfer: TransferReport | None = None
-        if not paths.finished() and not self.checkpoint_path.exists():
+        if not paths.finished() and not self.files.checkpoint.exists():
             self.transfer = start_from(network, recipe, self.spec, dataset.class_ids)
         pinned = paths.study.files(paths.job.member).recipe
         if not pinned.exists():  # only now: what cannot be built or started is not pinned
@@ -70,16 +68,16 @@ class Training:
         recipe, paths = self.recipe, self.paths
         if paths.finished():
             self._load(paths.outputs[-1])
-            self._read_history(paths.weights(paths.outputs[-1]), recipe.epochs)
+            self._read_history(paths.home(paths.outputs[-1]).weights, recipe.epochs)
             return "skipped"
         data = TrainingData(recipe, self.dataset, self.device, paths.job.fold, paths.job.folds)
         optimiser = make_optimiser(self.network, recipe)
-        begun = self.checkpoint_path.exists()
+        begun = self.files.checkpoint.exists()
         if begun:
             self.inputs, epochs = load_checkpoint(
-                self.checkpoint_path, self.network, recipe, optimiser, self.average, self.device
+                self.files.checkpoint, self.network, recipe, optimiser, self.average, self.device
             )
-            self._read_history(self.checkpoint_path, epochs)
+            self._read_history(self.files.checkpoint, epochs)
             data.inputs = self.inputs
         else:
             data.fit()
@@ -87,7 +85,7 @@ class Training:
             self._describe()
             if self.transfer is not None and recipe.weights:
                 report("note", {"text": str(self.transfer)})
-        rewrite_epochs(self.history_path, self.epochs)
+        rewrite_epochs(self.files.history, self.epochs)
         saved_at = time.perf_counter()
         cycle = recipe.epochs // len(paths.outputs)
         for number in range(len(self.epochs), recipe.epochs):
@@ -96,25 +94,25 @@ class Training:
                 optimiser = make_optimiser(self.network, recipe)
             epoch = self._epoch(number, data, optimiser, report)
             self.epochs.append(epoch)
-            append_epoch(self.history_path, epoch)
+            append_epoch(self.files.history, epoch)
             if number == 0:
                 self._keep_first_layer("first", self.predicting)
             report("epoch", {**vars(epoch), "epochs": recipe.epochs})
             done = number + 1
             if done % cycle == 0:  # before the checkpoint: what it goes on from has this behind it
-                rewrite_epochs(self.history_path, self.epochs)
+                rewrite_epochs(self.files.history, self.epochs)
                 self._finish(paths.outputs[done // cycle - 1])
             if time.perf_counter() - saved_at > CHECKPOINT_SECONDS and done < recipe.epochs:
-                rewrite_epochs(self.history_path, self.epochs)
-                self._state(optimiser).save_checkpoint(self.checkpoint_path)
+                rewrite_epochs(self.files.history, self.epochs)
+                self._state(optimiser).save_checkpoint(self.files.checkpoint)
                 saved_at = time.perf_counter()
         with contextlib.suppress(FileNotFoundError):
-            self.checkpoint_path.unlink()
+            self.files.checkpoint.unlink()
         return "resumed" if begun else "trained"
 
     def _epoch(self, number: int, data: TrainingData, optimiser: torch.optim.Optimizer, report: Report) -> Epoch:
         recipe, started = self.recipe, time.perf_counter()
-        told = {"epoch": number + 1, "epochs": recipe.epochs}
+        facts = {"epoch": number + 1, "epochs": recipe.epochs}
         self._set_mode(number, data, report)
         tune_losses = [e.tune_cross_entropy for e in self.epochs]
         updates = data.updates
@@ -127,7 +125,7 @@ class Training:
         torch.manual_seed((recipe.seed << 20) + number + 1)
         measured = train_epoch(
             self.network, data, optimiser, rate, self.kernels, self.precision, self.average,
-            lambda done, total: report("batch", {"done": done, "total": total, **told}),
+            lambda done, total: report("batch", {"done": done, "total": total, **facts}),
         )  # fmt: skip
         val_cross_entropy, val_accuracy = data.evaluate(self.predicting, data.val, self.precision)
         tune_cross_entropy, tune_accuracy = (
@@ -162,8 +160,8 @@ class Training:
         if number < frozen:
             freeze(self.network)
             if not data.asked_for_features:
-                told = lambda done, total: report("features", {"done": done, "total": total})  # noqa: E731
-                data.use_features(self.network, self.precision, told)
+                progress = lambda done, total: report("features", {"done": done, "total": total})  # noqa: E731
+                data.use_features(self.network, self.precision, progress)
         elif frozen:
             unfreeze(self.network)
             data.use_images()
@@ -171,28 +169,26 @@ class Training:
     def _describe(self) -> None:
         """Write what the network is, how it was started, and how its first layer looks before it learns."""
         if self.paths.job.fold is None and self.transfer is not None:
-            facts = {"schema": 1, "model": self.recipe.model, **describe(self.network, self.spec.image_shape)}
-            write_text(
-                MemberFiles(self.paths.folder).network, json.dumps(facts | {"start": self.transfer.as_dict()}) + "\n"
-            )
+            described = describe(self.network, self.spec.image_shape)
+            write_network(self.files.network, self.recipe.model, described, self.transfer.as_dict())
             self._keep_first_layer("begin", self.network)
 
     def _keep_first_layer(self, when: str, network: Network) -> None:
         if self.paths.job.fold is None:
-            keep_first_layer(MemberFiles(self.paths.folder).first_layer, when, first_layer(network))
+            keep_first_layer(self.files.first_layer, when, first_layer(network))
 
     def _finish(self, output: str) -> None:
         """Keep the weights and predictions of a name; a snapshot is from then on a member of its own."""
         self._keep_first_layer("last", self.predicting)
         home = self.paths.home(output)
-        if home != self.paths.folder:
-            write_recipe(MemberFiles(home).recipe, self.recipe, self.paths.job.threads)
-            rewrite_epochs(MemberFiles(home).history, self.epochs)
-            for name in ("network.json", "first_layer.npz"):
-                if (self.paths.folder / name).exists():
-                    with replacing(home / name) as temporary:
-                        shutil.copyfile(self.paths.folder / name, temporary)
-        self._state(None).save_weights(self.paths.weights(output))
+        if home != self.files:
+            write_recipe(home.recipe, self.recipe, self.paths.job.threads)
+            rewrite_epochs(home.history, self.epochs)
+            for own, kept in ((self.files.network, home.network), (self.files.first_layer, home.first_layer)):
+                if own.exists():
+                    with replacing(kept) as temporary:
+                        shutil.copyfile(own, temporary)
+        self._state(None).save_weights(home.weights)
         self.current = output
         self._predict(output)
 
@@ -209,16 +205,16 @@ class Training:
 
     def _load(self, output: str) -> None:
         """Give the network that predicts the weights of a name."""
-        path = self.paths.weights(output)
+        path = self.paths.home(output).weights
         self.inputs, self.loaded_epochs = load_weights(path, self.predicting, self.recipe, self.device)
         self.current = output
 
     def _read_history(self, of: Path, epochs: int) -> None:
-        self.epochs = read_epochs(self.history_path, upto=epochs)
+        self.epochs = read_epochs(self.files.history, upto=epochs)
         if len(self.epochs) != epochs:
             raise BadInput(
-                f"{self.history_path}: expected the {epochs} epochs of {of.name}, found {len(self.epochs)}; "
-                "restore it from a copy, or start the member over with --force."
+                f"{self.files.history}: expected the {epochs} epochs of {of.name}, found {len(self.epochs)}; "
+                "restore it from a copy, or start the member over with force=True."
             )
 
     def predict(self) -> list[Path]:
@@ -234,7 +230,7 @@ class Training:
         epochs = cycle * (self.paths.outputs.index(output) + 1)
         for path, split in missing.items():
             batches = Batches(split.images, None, self.device)
-            probs = predict(self.predicting, batches, self.inputs, self.precision)
+            probs = predict_probs(self.predicting, batches, self.inputs, self.precision)
             self.paths.write_predictions(
                 path, output, split, probs, self.dataset.fingerprint, epochs, first_layer(self.predicting)
             )

@@ -7,7 +7,7 @@ import torch
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput, KofnError
-from ensemble.inference.predict import resolve_device
+from ensemble.inference.evaluate import resolve_device
 from ensemble.study.atomic import locked
 from ensemble.study.history import best_epoch
 from ensemble.study.names import MemberFiles
@@ -28,7 +28,7 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
     started = time.perf_counter()
     study = Study.open(job.study)
     paths = MemberPaths(job, study)
-    with locked(MemberFiles(paths.folder).lock, wait=False) as held:
+    with locked(paths.files.lock, wait=False) as held:
         if not held:
             raise KofnError(f"{paths.folder}: another process is training {job.title}; wait for it, or stop it.")
         torch.set_num_threads(job.threads)

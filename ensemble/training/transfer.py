@@ -80,8 +80,8 @@ def start_from(network: Network, recipe: Recipe, spec: NetworkSpec, class_ids: S
     if recipe.weights in ("", "random"):
         if model.pretrained and not recipe.weights:
             raise BadInput(
-                f"{recipe.model}: starts from ImageNet weights; give --weights hub (from the network), --weights FILE, "
-                "or --weights random for a random start, which is no longer comparable with the paper."
+                f"{recipe.model}: starts from ImageNet weights; give weights='hub' (from the network), weights=FILE, "
+                "or weights='random' for a random start, which is no longer comparable with the paper."
             )
         return TransferReport("random", comparable=not model.pretrained, fresh=tuple(ours))
     facts: Mapping[str, Any] = {}
@@ -101,18 +101,18 @@ def start_from(network: Network, recipe: Recipe, spec: NetworkSpec, class_ids: S
     last = _last_layer(network)
     same_classes = facts.get("class_ids") == list(class_ids)
     loaded, skipped, adapted = {}, [], []
-    for name, (paths, tensor) in placed(theirs, ours).items():
-        if paths is None:
+    for name, (place, tensor) in placed(theirs, ours).items():
+        if place is None:
             skipped.append((name, "has no place in this network"))
-        elif paths.rpartition(".")[0] == last and not same_classes:
+        elif place.rpartition(".")[0] == last and not same_classes:
             skipped.append((name, "tells other classes"))
-        elif tensor.shape == ours[paths].shape:
-            loaded[paths] = tensor
-        elif (fitting := _for_channels(tensor, ours[paths].shape)) is not None:
-            loaded[paths] = fitting
-            adapted.append(paths)
+        elif tensor.shape == ours[place].shape:
+            loaded[place] = tensor
+        elif (fitting := _for_channels(tensor, ours[place].shape)) is not None:
+            loaded[place] = fitting
+            adapted.append(place)
         else:
-            skipped.append((name, f"is {_shape(tensor)}, not {_shape(ours[paths])}"))
+            skipped.append((name, f"is {_shape(tensor)}, not {_shape(ours[place])}"))
     _check_base(loaded, theirs, ours, where, recipe.model)
     network.load_state_dict(loaded, strict=False)
     return TransferReport(
@@ -139,11 +139,11 @@ def placed(
     def places(change: tuple[str, str]) -> dict[str, str]:
         before, after = change
         renamed = {name: after + name.removeprefix(before) for name in theirs if name.startswith(before)}
-        return {name: paths for name, paths in renamed.items() if paths in ours}
+        return {name: place for name, place in renamed.items() if place in ours}
 
     def agreement(change: tuple[str, str]) -> tuple[int, int]:
         found = places(change)
-        return sum(theirs[name].shape == ours[paths].shape for name, paths in found.items()), len(found)
+        return sum(theirs[name].shape == ours[place].shape for name, place in found.items()), len(found)
 
     # Sorted, the least change first: of equals the first is taken.
     best = places(max(sorted(product(off, on), key=lambda change: (len("".join(change)), change)), key=agreement))

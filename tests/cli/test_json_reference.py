@@ -228,7 +228,7 @@ def page() -> Reference:
 
 def test_training_and_new_images(told: Ask, page: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two members with two folds each; the second fails. Then the first is there, and the others are planned."""
-    monkeypatch.setattr("cli.train_run.train_members", train_here)
+    monkeypatch.setattr("ensemble.training.train_members.run_jobs", train_here)
     (tmp_path / "wild.toml").write_text(
         "model = 'ting-m3-small'\nbatch_size = 16\nepochs = 1\naugment = ''\n"
         "[[variants]]\nl2 = 1e-3\n[[variants]]\nlearning_rate = 1e6\n"
@@ -239,7 +239,7 @@ def test_training_and_new_images(told: Ask, page: Reference, tmp_path: Path, mon
     page.hold("ens-train --dry-run", told(train, f"{words} --variants 2 --dry-run"))
     # Networks that differ in what is known of them, and are small enough to be measured at once.
     some = ("ting-m1", "basutkar-1", "mkrtchyan-alexnet", "de-vgg16", "ting-m3-small")
-    monkeypatch.setattr("cli.train_run.MODELS", {name: MODELS[name] for name in some})
+    monkeypatch.setattr("cli.train_text.MODELS", {name: MODELS[name] for name in some})
     page.hold("ens-train --list-models", told(train, "--list-models"))
     page.hold("ens-predict", told(predict, "--study t --part val --split again --out a.csv --tta mirror --threads 1"))
     split = load_dataset("digits").split("val")

@@ -238,7 +238,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "imported": (["--member", "vit"], "'vit' is predictions only"),
     "ensemble": (["--ensemble", "pairs"], "has no saved ensemble 'pairs'; known: pair, "),
     "two answers": (["--ensemble", "pair", "--member", "m-0"], "--ensemble names who predicts, and so does --member"),
-    "no part": ([], "digits: has the splits train, val; say which one with --part."),
+    "no part": ([], "digits: has the splits train, val; say which one with --part NAME."),
     "part": (["--part", "vall"], "digits: has no split 'vall', but the splits train, val"),
     "no data": (["--data", "nowhere"], "nowhere: there is no such file or folder"),
     "no images": (["--data", "study"], "study: holds no images among its "),

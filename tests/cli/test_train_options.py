@@ -18,7 +18,9 @@ from cli.train import train
 from ensemble.study.atomic import file_sha256
 from ensemble.study.predictions import read_predictions
 from ensemble.study.study import Study
-from ensemble.training.plan_members import clear, plan_members, plan_of_run
+from ensemble.training.base_plan import plan_of_run
+from ensemble.training.plan_members import members_left
+from ensemble.training.train_members import clear
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -86,7 +88,7 @@ def test_a_second_member_gets_the_same_folds_and_a_first_one_nothing(folded: Pat
     record = study.config.runs["ting-m3-small"]
     assert record["folds"] == 3
     plan, vary = plan_of_run(record, "study.toml")
-    entries = plan_members(study, "ting-m3-small", plan, 2, vary, ("val",), folds=3)
+    entries = members_left(study, "ting-m3-small", plan, 2, vary, ("val",), folds=3)
     assert [(e.action, e.folds_left) for e in entries] == [("skip", ()), ("train", (0, 1, 2))]
 
 
@@ -122,7 +124,7 @@ def test_snapshots_are_members_that_can_be_combined(tmp_path: Path) -> None:
     plan, vary = plan_of_run(study.config.runs["ting-m3-small"], "study.toml")
 
     def action() -> str:
-        return plan_members(study, "ting-m3-small", plan, 1, vary, ("val",))[0].action
+        return members_left(study, "ting-m3-small", plan, 1, vary, ("val",))[0].action
 
     assert action() == "skip"
     study.predictions_path("ting-m3-small-0-s1", "val").unlink()

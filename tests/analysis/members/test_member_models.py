@@ -9,9 +9,10 @@ import pytest
 from studies import LAYERS, add, study_at
 
 from analysis.members.models import HEADER, members_of, row_of, write_models_csv
-from analysis.members.network import read_network, write_layers_csv
+from analysis.members.network import write_layers_csv
 from analysis.report_data import NotAvailable
 from ensemble.errors import BadInput
+from ensemble.study.network_file import read_network
 from ensemble.study.predictions import Predictions
 
 

@@ -260,7 +260,7 @@ def test_a_pack_in_a_folder_of_ones_own(tmp_path, tree, picture, cache):
     assert sorted(p.name for p in out.iterdir()) == ["meta.json", "train.npy", "val.npy"]
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     assert pack_source(root, out, 16) == out  # there already
-    with pytest.raises(BadInput, match=r"is there already, and is no pack of .*; name a new folder with --out"):
+    with pytest.raises(BadInput, match=r"is there already, and is no pack of .*; name a new folder with out=DIR"):
         pack_source(root, out, 24)
     with pytest.raises(BadInput, match="is a pack already"):
         pack_source(out)

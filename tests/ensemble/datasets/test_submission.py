@@ -31,10 +31,10 @@ def test_every_test_image_once_in_the_challenges_order(tmp_path: Path) -> None:
         ([f"test_{n}" for n in range(9_999)], CLASSES, "found 9,999: test_9999 is missing for one"),
         ([f"test_{n}" for n in range(10_001)], CLASSES, "found 10,001: test_10000 is one too many"),
         ([f"{n // 10_000}/test_{n % 10_000}" for n in range(10_001)], CLASSES, "found 10,001: test_0 stands twice"),
-        ([f"test_{n}" for n in range(10_000)], ("cat", "dog"), "has the class 'cat'; use --format csv"),
+        ([f"test_{n}" for n in range(10_000)], ("cat", "dog"), "has the class 'cat'; use format='csv'"),
     ],
 )
 def test_other_data_are_refused(ids: list[str], classes: tuple[str, ...], message: str) -> None:
-    with pytest.raises(BadInput, match="--format tiny-imagenet: ") as error:
+    with pytest.raises(BadInput, match="format='tiny-imagenet': ") as error:
         check_submission(np.array(ids), classes)
     assert message in str(error.value)

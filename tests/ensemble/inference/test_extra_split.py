@@ -68,8 +68,8 @@ def test_kept_predictions_are_a_split_of_the_study(study: Study) -> None:
 
 @pytest.mark.parametrize("name", ["train", "val", "tune", "train-oof"])
 def test_what_members_are_judged_on_is_never_overwritten(name: str, study: Study) -> None:
-    refused(ExtraSplit(study, name, "none"), new(), f"--split {name}: is a split that members are trained or judged on")
-    refused(ExtraSplit(study, name, "none"), new(part=name), f"such as --split {name}-again --part {name}.")
+    refused(ExtraSplit(study, name, "none"), new(), f"split={name!r}: is a split that members are trained or judged on")
+    refused(ExtraSplit(study, name, "none"), new(part=name), f"such as split='{name}-again' with part={name!r}.")
 
 
 def test_other_images_of_a_split_are_refused_naming_the_difference(study: Study) -> None:
@@ -99,7 +99,7 @@ def test_the_studys_own_split_takes_its_own_images_only(study: Study) -> None:
     own = np.array(["images/test_1", "images/test_0"])
     extra.check(new(own, None, fingerprint="f" * 64), ("m-0",))
     extra.keep([said(split="test", ids=own, labels=None, data_fingerprint="f" * 64)], "the test images")
-    refused(extra, new(own, None), "holds predictions of the study's own test images; leave out --data", ("m-1",))
+    refused(extra, new(own, None), "holds predictions of the study's own test images; leave out data=...", ("m-1",))
     refused(extra, new(own, None, fingerprint="e" * 64), "but other pixels than /new")
 
 
@@ -107,9 +107,9 @@ def test_predictions_of_another_view_are_kept_apart(study: Study) -> None:
     ExtraSplit(study, "shift", "mirror").keep([said(attributes={"view": "mirror"})], "3 images of /new")
     ExtraSplit(study, "shift", "mirror").check(new(), ("m-0",))
     plain = ExtraSplit(study, "shift", "none")
-    refused(plain, new(), "m-0.shift.h5: was predicted with --tta mirror, now --tta none is asked for")
+    refused(plain, new(), "m-0.shift.h5: was predicted with tta='mirror', now tta='none' is asked for")
     plain.check(new(), ("m-1",))
-    refused(ExtraSplit(study, "shift", "flips"), new(part="val"), "such as --split shift-flips --part val.")
+    refused(ExtraSplit(study, "shift", "flips"), new(part="val"), "such as split='shift-flips' with part='val'.")
 
 
 def test_a_fingerprint_hangs_on_pixels_and_ids_not_on_blocks() -> None:

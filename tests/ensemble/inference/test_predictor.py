@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
+from ensemble.inference.evaluate import BATCH
 from ensemble.inference.members import ensemble_spec, networks
-from ensemble.inference.predict import BATCH
 from ensemble.inference.predictor import TrainedMember, averaged, open_member, open_members
 from ensemble.inference.tta import VIEWS
 from ensemble.study.predictions import Predictions
@@ -131,7 +131,7 @@ def test_a_member_that_cannot_be_opened_says_why(study: Study) -> None:
     imported(study, "vit")
     refused(study, "'vit' is predictions only, which were imported, and no network", "vit")
     ensemble(study, "both", ("m-0", "m-1"))
-    refused(study, "'both' is a saved ensemble; ask for it with --ensemble both.", "both")
+    refused(study, "'both' is a saved ensemble; ask for it with ensemble='both'.", "both")
     folder = study.member_dir("m-0")
     weights = folder / "weights.safetensors"
     whole = weights.read_bytes()
@@ -210,7 +210,7 @@ def test_nobody_of_that_name(study: Study) -> None:
     ensemble(study, "stacked", (), attributes={"rule": "stack", "stacked": "m-0+m-1"})
     nobody("no member matches 'x-*'; known: m-", ("m-0", "x-*"))
     nobody("'vit' is predictions only", ("vi*",))
-    nobody("'both' is a saved ensemble; ask for it with --ensemble both.", ("both",))
+    nobody("'both' is a saved ensemble; ask for it with ensemble='both'.", ("both",))
     nobody("has no saved ensemble 'bothe'; known: both, ", who="bothe")
     nobody("Save one with 'ens-combine --save NAME'.", who="bothe")
     nobody("has no saved ensemble 'best'; known: ", who="best")

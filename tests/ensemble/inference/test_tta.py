@@ -39,5 +39,5 @@ def test_the_names_say_how_many_views_there_are() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"--tta miror: is not known; known: mirror, "):
+    with pytest.raises(BadInput, match=r"tta='miror': is not known; known: mirror, "):
         views_named("miror")

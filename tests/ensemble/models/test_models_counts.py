@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cli.common import Output
-from cli.train_run import show_models
+from cli.train_text import show_models
 from ensemble.models import MODELS, NetworkSpec, build_network, measure
 from ensemble.models.bastidas import figure_5, figure_6
 from ensemble.models.keras import ACTIVATIONS, convolution_biases

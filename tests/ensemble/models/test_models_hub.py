@@ -61,7 +61,7 @@ def test_a_row_made_on_the_fly(name: str, settings: dict[str, object]) -> None:
         ("torchvision/resnet51", r"torchvision has no classifier of that name; nearest: resnet50"),
         ("torchvision/fasterrcnn_resnet50_fpn", r"torchvision has no classifier"),
         ("timm/", r"timm has no classifier"),
-        ("hub/resnet50", r"--model hub/resnet50: is not known"),
+        ("hub/resnet50", r"model='hub/resnet50': is not known"),
     ],
 )
 def test_unknown_names_list_the_nearest(name: str, message: str) -> None:
@@ -145,9 +145,7 @@ def test_weights_that_cannot_be_had_say_what_to_do(monkeypatch: pytest.MonkeyPat
         raise URLError("no route to host")
 
     monkeypatch.setattr(from_timm, "weights", fail)
-    message = (
-        r"timm/legacy_xception: its ImageNet weights could not be fetched \(.*no route.*\).*--weights FILE.*random"
-    )
+    message = r"timm/legacy_xception: its ImageNet weights could not be fetched \(.*no route.*\).*weights=FILE.*random"
     with pytest.raises(KofnError, match=message):
         hub_weights(MODELS["de-xception"], NetworkSpec((150, 150, 3), 7))
     with pytest.raises(BadInput, match="ting-m3: no ImageNet weights are on a hub for it"):

@@ -74,7 +74,7 @@ def test_glorot_uniform_and_zero_bias() -> None:
 
 
 def test_an_unknown_model_names_the_nearest() -> None:
-    with pytest.raises(BadInput, match=r"--model ting-m33: is not known; nearest: ting-m3, .*timm/NAME work as well"):
+    with pytest.raises(BadInput, match=r"model='ting-m33': is not known; nearest: ting-m3, .*timm/NAME work as well"):
         model_named("ting-m33")
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ensemble.errors import BadInput
 from ensemble.study.recipe import Plan, Recipe, builtin_plan, read_plan, read_recipe, variants, write_recipe
-from ensemble.training.plan_members import plan_of_run, recipe_differences, run_record
+from ensemble.training.base_plan import plan_of_run, run_record
+from ensemble.training.plan_members import recipe_differences
 
 TING_SIX = [
     (0.01, 1e-3, 0.5),
@@ -102,7 +103,7 @@ def test_variants_without_ranges_run_out_in_a_sentence() -> None:
     assert len(variants(plan, 1)) == 1
     with pytest.raises(BadInput, match=r"mine.toml: names 1 variants and no \[ranges\] to draw member 1 from"):
         variants(plan, 2)
-    with pytest.raises(BadInput, match="--variants 0: expected at least 1"):
+    with pytest.raises(BadInput, match="variants=0: expected at least 1"):
         variants(plan, 0)
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ensemble.inference import predict as infer
+from ensemble.inference import evaluate as infer
+from ensemble.inference.evaluate import evaluate, precision_on, predict_probs
 from ensemble.inference.inputs import Batches, fit_inputs
-from ensemble.inference.predict import evaluate, precision_on, predict
 from ensemble.models.network import Network
 from ensemble.training.augment import mirror
 from ensemble.training.features import LIMIT, Features, base_features
@@ -110,4 +110,4 @@ def test_large_inputs_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert evaluate(network, BATCHES, INPUTS, PRECISION) == pytest.approx(whole, abs=1e-6)
     assert (max(seen), sum(seen)) == (64, 700)
     monkeypatch.setattr(infer, "NUMBERS", 1)
-    assert predict(network, Batches(IMAGES[:3], None, CPU), INPUTS, PRECISION).shape == (3, 4)
+    assert predict_probs(network, Batches(IMAGES[:3], None, CPU), INPUTS, PRECISION).shape == (3, 4)

@@ -66,8 +66,8 @@ def test_images_are_shuffled_before_they_are_dealt() -> None:
 @pytest.mark.parametrize(
     ("labels", "folds", "message"),
     [
-        ([0, 0, 1, 1], 1, "--folds 1: expected 2 or more"),
-        ([0, 0, 1, 1], 5, "--folds 5: there are 4 training images"),
+        ([0, 0, 1, 1], 1, "folds=1: expected 2 or more"),
+        ([0, 0, 1, 1], 5, "folds=5: there are 4 training images"),
         ([0, 0, 0, 1], 2, "class number 1 has one training image"),
     ],
 )

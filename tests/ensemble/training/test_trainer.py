@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput, KofnError
+from ensemble.inference.evaluate import evaluate, precision_on, predict_probs
 from ensemble.inference.inputs import Batches, fit_inputs
-from ensemble.inference.predict import evaluate, precision_on, predict
 from ensemble.models import NetworkSpec, build_network
 from ensemble.study.atomic import locked
 from ensemble.study.history import COLUMNS, Epoch, best_epoch, read_epochs
@@ -28,7 +28,7 @@ from ensemble.training import run as training
 from ensemble.training import trainer
 from ensemble.training.augment import mirror
 from ensemble.training.job import Outcome, TrainingJob
-from ensemble.training.pool import train_members
+from ensemble.training.pool import run_jobs
 
 CPU = torch.device("cpu")
 SHORT = replace(builtin_plan("digits").base, epochs=3)
@@ -277,7 +277,7 @@ def test_damaged_weights_are_refused_by_name(study: Study, damage: str) -> None:
 
 
 def test_an_unknown_device_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"--device gpu: cannot be used here"):
+    with pytest.raises(BadInput, match=r"device='gpu': cannot be used here"):
         trainer.resolve_device("gpu")
 
 
@@ -288,7 +288,7 @@ def test_evaluate_and_predict_agree_across_batches() -> None:
     network = build_network("ting-m3-small", NetworkSpec((16, 16, 1), 10))
     normalise = fit_inputs(dataset.split("train").images)
     batches = Batches(val.images, val.labels, CPU)
-    probs = predict(network, batches, normalise, precision_on(CPU))
+    probs = predict_probs(network, batches, normalise, precision_on(CPU))
     assert probs.shape == (1597, 10)
     assert np.abs(probs.sum(1) - 1).max() < 1e-5
     loss, accuracy = evaluate(network, batches, normalise, precision_on(CPU))
@@ -313,7 +313,7 @@ def test_processes_that_die_are_replaced_and_give_the_same_bits(study: Study) ->
 
     events: list[str] = []
     jobs = [replace(job(study, name, replace(recipe, seed=i))) for i, name in enumerate(names)]
-    outcomes = train_members(jobs, 2, watch)
+    outcomes = run_jobs(jobs, 2, watch)
     assert [o.status for o in outcomes] in (["trained", "trained"], ["resumed", "trained"], ["trained", "resumed"])
     assert len(events) == 1
     for i, name in enumerate(names):
@@ -343,7 +343,7 @@ def test_an_error_is_not_tried_again_and_the_others_go_on(study: Study) -> None:
             starts.append(member)
 
     wild = replace(SHORT, learning_rate=1e6)
-    outcomes: list[Outcome] = train_members([job(study, "wild", wild), job(study, "tame")], 1, watch)
+    outcomes: list[Outcome] = run_jobs([job(study, "wild", wild), job(study, "tame")], 1, watch)
     assert [o.status for o in outcomes] == ["failed", "trained"]
     assert "no longer a number" in str(outcomes[0].error)
     assert starts == ["wild", "tame"]

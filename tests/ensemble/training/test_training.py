@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput, KofnError
-from ensemble.inference.predict import precision_on
+from ensemble.inference.evaluate import precision_on
 from ensemble.inference.predictor import open_member
 from ensemble.models import NetworkSpec, build_network
 from ensemble.study.atomic import file_sha256
@@ -238,7 +238,7 @@ def test_weights_of_a_member_start_another_one(study: Study) -> None:
 
 def test_a_pretrained_model_asks_where_to_start(study: Study) -> None:
     recipe = replace(BASE, model="de-vgg16", input_size=32, weights="")
-    with pytest.raises(BadInput, match=r"de-vgg16: .*--weights hub.*--weights FILE.*--weights random"):
+    with pytest.raises(BadInput, match=r"de-vgg16: .*weights='hub'.*weights=FILE.*weights='random'"):
         train(study, "m", recipe)
     assert not (study.member_dir("m") / "recipe.toml").exists()
 

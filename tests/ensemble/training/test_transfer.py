@@ -57,7 +57,7 @@ def test_random_starts() -> None:
 
 def test_a_model_that_starts_from_weights_says_so() -> None:
     mine = network(0)
-    with pytest.raises(BadInput, match="de-xception: starts from ImageNet weights; give --weights hub"):
+    with pytest.raises(BadInput, match="de-xception: starts from ImageNet weights; give weights='hub'"):
         start_from(mine, Recipe("de-xception"), spec(), CLASSES)
     account = start_from(mine, Recipe("de-xception", weights="random"), spec(), CLASSES)
     assert str(account) == "started from random weights, not comparable with the paper"

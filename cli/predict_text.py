@@ -1,0 +1,119 @@
+"""What ens-predict prints: who looked at what, the first predictions, how many are right."""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from analysis.ensemble import Together
+from analysis.metrics import accuracy
+from analysis.rules import rule_of
+from cli.common import Output
+from cli.predict_files import Asked
+from ensemble.datasets.new_images import NewImages
+from ensemble.inference.predict import ImagePredictions
+from ensemble.inference.tta import PLAIN, Views
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What there is to print. own: of the members together; plain: their accuracy without views, where it is known."""
+
+    asked: Asked
+    views: Views
+    new: NewImages
+    found: ImagePredictions
+    own: Together
+    plain: float | None
+    files: list[str]
+
+
+def show_start(output: Output, asked: Asked, new: NewImages) -> None:
+    """Say what a person should know before the images are looked at."""
+    for note in new.notes:
+        output.say(f"{new.source}: {note}")
+    if asked.spec.without:
+        output.say(f"Left out, being predictions without a network: {', '.join(asked.spec.without)}.")
+
+
+def show_images(output: Output, shown: Shown) -> None:
+    """Print what was found, and say what was kept and what to run now."""
+    asked, own, new = shown.asked, shown.own, shown.new
+    for note in shown.found.notes:
+        output.say(f"{new.source}: {note}")
+    for sentence in shown.found.unreadable:
+        output.warn(f"left out: {sentence}")
+    output.document(**_document(output, shown))
+    _summary(output, shown)
+    if shown.files:
+        output.say(f"Kept as split {asked.split!r} in {asked.study.root}/predictions: {len(shown.files)} files.")
+    if asked.out is not None:
+        output.say(f"Wrote {len(own.preds):,} predictions to {asked.out}.")
+    if not shown.files and asked.out is None:
+        output.say("Nothing was kept: --out FILE writes all predictions, --split NAME keeps them in the study.")
+    if asked.split is not None and own.stack.labels is not None:
+        output.next(f"ens-combine --split {asked.split}", f"ens-report per-class --split {asked.split}")
+    elif asked.split is not None:
+        who = asked.spec.ensemble or asked.spec.members[0]
+        output.next(f"ens-export {who} --split {asked.split} --out {asked.split}.npz")
+
+
+def _summary(output: Output, shown: Shown) -> None:
+    """Print who looked at what, the first predictions, and how many are right."""
+    own, new, spec, views = shown.own, shown.new, shown.asked.spec, shown.views
+    stack = own.stack
+    count = f"{len(own.preds):,} {'image' if len(own.preds) == 1 else 'images'}"
+    what = f"{count} of {new.source}" + (f", split {new.part}" if new.part else "")
+    output.text(f"{what}, {'unlabelled' if stack.labels is None else 'labelled'}")
+    names = ", ".join(stack.members)
+    if len(stack.members) == 1:
+        output.text(f"predicted by {names}")
+    else:
+        kind = f"{spec.ensemble}: the weighted {rule_of(spec.rule).title.removeprefix('the ')}" if spec.ensemble else (
+            "the mean of their probabilities"
+        )  # fmt: skip
+        output.text(f"predicted by {len(stack.members)} members ({names}), {kind}")
+    if views is not PLAIN:
+        output.text(f"--tta {views.name}: {views.about}; the mean of {len(views.each)} softmax probabilities")
+    rows = []
+    for i in islice(range(len(own.preds)), SHOWN):
+        y = own.preds[i]
+        truth = [] if stack.labels is None else [stack.class_names[stack.labels[i]]]
+        rows.append([str(stack.sample_ids[i]), stack.class_names[y], f"{own.confidence[i]:.1%}", *truth])
+    heads = ["image", "predicted", "confidence"] + ([] if stack.labels is None else ["is"])
+    output.table(heads, rows, left=(0, 1, 3), title=f"The first {len(rows)}" if len(own.preds) > len(rows) else None)
+    right = own.accuracy()
+    if right is None:
+        return
+    members = shown.found.members
+    if len(members) > 1:
+        each = [f"{p.member} {accuracy(p.probs, p.labels):.2%}" for p in members if p.labels is not None]
+        output.text(f"right: {', '.join(each)}")
+    without = "" if shown.plain is None else f"; without --tta {shown.plain:.2%}"
+    output.text(f"right{' together' if len(members) > 1 else ''}: {right:.2%} of {count}{without}")
+
+
+def _document(output: Output, shown: Shown) -> dict[str, Any]:
+    """Return the JSON of docs/reference/json.md."""
+    own, new, asked, views = shown.own, shown.new, shown.asked, shown.views
+    stack, spec, right = own.stack, asked.spec, own.accuracy()
+    first = [
+        {
+            "id": str(stack.sample_ids[i]), "predicted": stack.class_ids[own.preds[i]],
+            "name": stack.class_names[own.preds[i]], "confidence": own.confidence[i],
+            "label": None if stack.labels is None else stack.class_ids[stack.labels[i]],
+        }
+        for i in range(min(SHOWN, len(own.preds)))
+    ]  # fmt: skip
+    return {
+        "study": output.study, "data": new.source, "part": new.part, "split": asked.split, "samples": len(own.preds),
+        "classes": stack.classes, "labelled": stack.labels is not None, "ensemble": spec.ensemble, "rule": spec.rule,
+        "weights": dict(zip(stack.members, own.weights.tolist(), strict=True)), "tta": views.name,
+        "members": [
+            {"name": p.member, "accuracy": None if p.labels is None else accuracy(p.probs, p.labels)}
+            for p in shown.found.members
+        ],
+        "accuracy": right, "accuracy_without_tta": right if views is PLAIN else shown.plain, "first": first,
+        "files": [*shown.files, *([str(asked.out)] if asked.out else [])],
+    }  # fmt: skip

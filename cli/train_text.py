@@ -1,0 +1,164 @@
+"""What ens-train prints: the plan, how it began, the table of what became of the members, the list of networks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from cli.common import Output, as_options
+from ensemble.models import MODELS, Model, comparable
+from ensemble.study.split import Dataset
+from ensemble.training.job import Outcome, fold_title
+from ensemble.training.out_of_fold import SPLIT
+from ensemble.training.plan_members import MemberPlan, TrainingPlan
+
+
+def show_notes(output: Output, dataset: Dataset) -> None:
+    """Say what was converted on the images' way in."""
+    for note in dataset.notes:
+        output.say(f"{dataset.source}: {note}")
+
+
+def show_plan(output: Output, plan: TrainingPlan) -> int:
+    """Print the plan of `--dry-run`."""
+    study, members = plan.study, plan.members
+    told = [
+        {
+            "name": m.name, "action": m.action, "threads": m.threads, "folds": m.folds_left,
+            "comparable": comparable(m.recipe), "recipe": m.recipe.as_dict(),
+        }
+        for m in members
+    ]  # fmt: skip
+    output.document(study=study.root, data=study.config.data, jobs=plan.jobs, members=told)
+    columns = ["member", "action", "rate", "l2", "drop", "epochs", "seed", "threads"]
+    rows = [[m.name, _marked(m, m.action), *_settings(m), str(m.recipe.seed), str(m.threads)] for m in members]
+    if any(m.folds_left for m in members):
+        columns.append("folds")
+        rows = [[*row, str(len(m.folds_left))] for row, m in zip(rows, members, strict=True)]
+    output.table(columns, rows, left=(0, 1), cut=(0,))
+    output.text(f"Data {study.config.data}, {plan.jobs} at once, into {study.root}. Nothing was written.")
+    return 0
+
+
+def show_start(output: Output, plan: TrainingPlan, *, named: bool) -> None:
+    """Say what is about to be trained; named: whether the members were named by an option."""
+    finished, networks = sum(m.action == "skip" for m in plan), len(plan.training_jobs())
+    output.say(
+        f"{plan.study.root}: {len(plan)} {'member' if len(plan) == 1 else 'members'} {plan.prefix}-* "
+        f"on {plan.study.config.data}"
+        + (f", {finished} finished before" if finished else "")
+        + (f", {plan.folds} folds each" if plan.folds else "")
+        + (f", {plan.jobs} at once" if plan.jobs > 1 and networks > 1 else "")
+    )
+    if plan.others and not named:
+        others = ", ".join(f"{other}-*" for other in plan.others)
+        output.say(f"Besides them it has {others}: choose with --model or --name.")
+
+
+def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome]) -> int:
+    """Print what became of the members; return the exit status."""
+    by_title, folds = {o.member: o for o in outcomes}, plan.folds
+    members, rows = [], []
+    for m in plan:
+        o = by_title[m.name]
+        last = None if o.last is None else {"val_accuracy": o.last.val_accuracy}
+        best = None if o.best is None else {"epoch": o.best.epoch, "val_accuracy": o.best.val_accuracy}
+        out_of_fold = _folds(plan, m, by_title)
+        members.append(
+            {
+                "name": o.member, "status": o.status, "error": _error(o), "epochs": o.epochs, "last": last,
+                "best": best, "seconds": o.seconds, "images_per_second": o.images_per_second,
+                "predictions": o.predictions, "comparable": comparable(m.recipe), "folds": out_of_fold,
+            }
+        )  # fmt: skip
+        scores = ["-", "-", "-"] if o.last is None or o.best is None else [
+            f"{o.last.val_accuracy:.1%}", f"{o.best.val_accuracy:.1%} @ {o.best.epoch}", f"{o.images_per_second:,.0f}"
+        ]  # fmt: skip
+        if out_of_fold:
+            scores.append("-" if out_of_fold["accuracy"] is None else f"{out_of_fold['accuracy']:.1%}")
+        rows.append([o.member, _marked(m, o.status), *_settings(m), *scores])
+    failed = [o for o in outcomes if o.status == "failed"]
+    what = "networks" if folds else "members"
+    error = {"error": f"{len(failed)} of {len(outcomes)} {what} failed: {_error(failed[0])}"} if failed else {}
+    output.document(study=plan.study.root, members=members, **error)
+    columns = ["member", "status", "rate", "l2", "drop", "epochs", "last", "best val", "img/s"]
+    output.table(columns + ["oof"] * bool(folds), rows, left=(0, 1), cut=(0,))
+    if failed:
+        if output.debug:
+            click.echo("\n".join(o.detail for o in failed if o.detail), err=True)
+        safe = f"; the other {len(outcomes) - len(failed)} are safe" if len(failed) < len(outcomes) else ""
+        output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. Run the same command to try them again.")
+        return 3 if len(failed) < len(outcomes) else max(o.error_code for o in failed)
+    output.next(*([f"ens-combine --split {SPLIT} --k all"] if folds else []), "ens-combine --k all", "ens-report all")
+    return 0
+
+
+def _error(outcome: Outcome) -> str | None:
+    """Return why an outcome failed, its Python arguments written as this command's options."""
+    return None if outcome.error is None else as_options(outcome.error)
+
+
+def _settings(m: MemberPlan) -> list[str]:
+    return [f"{m.recipe.learning_rate:g}", f"{m.recipe.l2:g}", f"{m.recipe.dropout:g}", str(m.recipe.epochs)]
+
+
+def _marked(m: MemberPlan, status: str) -> str:
+    """Return a status, with the mark of a member that must not be set beside its paper."""
+    return status if comparable(m.recipe) else f"{status}, random start"
+
+
+def _folds(plan: TrainingPlan, m: MemberPlan, outcomes: Mapping[str, Outcome]) -> dict[str, Any] | None:
+    """Return what became of a member's folds, None where none are asked for."""
+    if not plan.folds:
+        return None
+    trained = [outcomes[fold_title(m.name, f)] for f in m.folds_left]
+    failed = [o for o in trained if o.status == "failed"]
+    path = plan.study.predictions_path(m.name, SPLIT)
+    accuracy = None
+    if path.exists():
+        found = plan.study.read(m.name, SPLIT)
+        accuracy = float((found.probs.argmax(axis=1) == found.labels).mean())
+    return {
+        "count": plan.folds,
+        "status": "failed" if failed else "trained" if trained else "skipped",
+        "error": _error(failed[0]) if failed else None,
+        "seconds": sum(o.seconds for o in trained),
+        "accuracy": accuracy,
+        "predictions": str(path) if path.exists() else None,
+    }
+
+
+def show_models(output: Output) -> int:
+    """Print every network with its parameters."""
+    from ensemble.models.measure import size_of
+
+    models, rows = [], []
+    with output.progress("Measuring networks", "networks") as progress:
+        for done, model in enumerate(MODELS.values(), 1):
+            size = size_of(model)
+            models.append(
+                {
+                    "name": model.name, "paper": model.paper, "parameters": size.parameters,
+                    "statistics": size.statistics, "gflops": size.gflops, "reported": model.reported,
+                    "input": model.input, "layers": model.layers, "recipe": model.recipe,
+                    "pretrained": model.pretrained, "keras_parameters": size.keras_parameters,
+                    "paper_parameters": model.paper_parameters,
+                }
+            )  # fmt: skip
+            rows.append(
+                [model.name, model.paper, f"{size.parameters:,}", f"{size.gflops:.3f}", str(model.input),
+                 _reported(model)]
+            )  # fmt: skip
+            progress(done, len(MODELS))
+    output.document(models=models)
+    output.table(["model", "paper", "parameters", "GFLOP", "input", "paper's acc."], rows, left=(0, 1))
+    output.say("* starts from ImageNet weights. Any torchvision/NAME and timm/NAME is a model too.")
+    return 0
+
+
+def _reported(model: Model) -> str:
+    """Return the accuracy that a paper reports for a network, as text."""
+    if not model.reported:
+        return "-"
+    below = "< " if model.reported.get("below") else ""
+    return f"{below}{model.reported['accuracy']:.1%} {model.reported['split']}{' *' if model.pretrained else ''}"

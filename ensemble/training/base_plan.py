@@ -1,0 +1,136 @@
+"""What members are asked for: their name, their plan and what varies, of arguments, recipes, files and the study."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ensemble.errors import BadInput, nearest
+from ensemble.models import member_prefix, model_named
+from ensemble.study.atomic import file_sha256
+from ensemble.study.recipe import Plan, Recipe, builtin_plan, plan_from_dict, read_plan, shipped_names
+from ensemble.study.study import Study
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is said of the members; None where the study, or else the recipe, shall say it.
+
+    recipe: a file, the name of a recipe that ships, or a recipe or plan itself. settings: of every member's recipe.
+    """
+
+    model: str | None = None
+    name: str | None = None
+    recipe: str | Path | Recipe | Plan | None = None
+    vary: str | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    weights: str | Path | None = None
+    snapshots: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def for_all(self) -> dict[str, Any]:
+        """Return the settings that hold for every member, whatever a recipe varies; raise `BadInput` on a bad one."""
+        found = dict(self.settings)
+        if "model" in found:
+            raise BadInput(f"settings: choose the network with model={found['model']!r}.")
+        if self.weights is not None:
+            found |= _start(self.weights)
+        elif found.get("weights"):
+            found |= _start(found["weights"])
+        if self.snapshots is not None:
+            if self.snapshots < 2:
+                raise BadInput(
+                    f"snapshots={self.snapshots}: expected 2 or more; one descent is the setting schedule=cosine."
+                )
+            found |= {"schedule": "cosine", "snapshots": self.snapshots}
+        return found
+
+
+def plan_of(study: Study, asked: Choices) -> tuple[str, Plan, str]:
+    """Return the members' prefix, their plan and what varies: as asked for, else as the study has them."""
+    for_all = asked.for_all()
+    settings = for_all | {
+        key: value for key, value in (("epochs", asked.epochs), ("seed", asked.seed)) if value is not None
+    }
+    prefix, plan, vary = _plan_before(study, asked)
+    return prefix, plan.with_settings(**settings).holding(for_all), vary
+
+
+def _plan_before(study: Study, asked: Choices) -> tuple[str, Plan, str]:
+    """Return as `plan_of` does, before single settings."""
+    runs, model, recipe = study.config.runs, asked.model, asked.recipe
+    named = asked.name or (None if model is None else member_prefix(model))
+    prefix = named or (list(runs)[-1] if runs and recipe is None else None)
+    if prefix is not None and prefix in runs and recipe is None:
+        plan, before = plan_of_run(runs[prefix], f"{study.root}/study.toml, runs.{prefix}")
+        if model is not None and model != plan.base.model:
+            raise BadInput(
+                f"{study.root}: members {prefix}-* are of {plan.base.model}; choose another name=... for {model}."
+            )
+        return prefix, plan, asked.vary or before
+
+    def shipped(in_file: str | None) -> Plan:
+        """Return the plan that ships for the data and for a model, the data's own one where none is named."""
+        chosen = model or in_file
+        row = model_named(chosen or "ting-m3")
+        plan = builtin_plan("digits" if study.config.source == "digits" and row.recipe == "ting" else row.recipe)
+        return plan if chosen is None else plan.with_settings(model=chosen, **row.settings)
+
+    if recipe is None:
+        plan = shipped(None)
+    elif isinstance(recipe, Plan):
+        plan = recipe
+    elif isinstance(recipe, Recipe):
+        plan = Plan(recipe, source="recipe")
+    elif Path(recipe).exists() or str(recipe) not in shipped_names():
+        plan = read_plan(_file(recipe), shipped)
+    else:
+        plan = builtin_plan(str(recipe))
+        row = model_named(model or plan.base.model)
+        if row.recipe != recipe and asked.name is None:
+            prefix = str(recipe)  # beside the members that have the network's own recipe, and its name
+        elif model is not None:
+            plan = plan.with_settings(model=model, **row.settings)
+    if model is not None:
+        plan = plan.with_settings(model=model)
+    model_named(plan.base.model)
+    return prefix or member_prefix(plan.base.model), plan, asked.vary or "recipe"
+
+
+def _file(recipe: str | Path) -> Path:
+    path = Path(recipe)
+    if not path.exists() and path.suffix != ".toml":
+        raise BadInput(
+            f"recipe={str(recipe)!r}: is neither a file nor a recipe that ships; "
+            f"{nearest(str(recipe), shipped_names())}."
+        )
+    return path
+
+
+def _start(weights: str | Path) -> dict[str, Any]:
+    """Return the settings that pin where weights come from."""
+    if weights in ("hub", "random"):
+        return {"weights": weights, "weights_sha256": ""}
+    path = Path(weights).absolute()
+    if not path.is_file():
+        raise BadInput(f"weights={str(weights)!r}: there is no such file; expected a file, 'hub' or 'random'.")
+    return {"weights": str(path), "weights_sha256": file_sha256(path)}
+
+
+def run_record(plan: Plan, vary: str, members: int, folds: int = 0) -> dict[str, Any]:
+    """Return what was asked for as TOML can hold it, so that a study goes on with it whatever later versions ship."""
+    return {
+        "members": members,
+        "vary": vary,
+        "folds": folds,
+        **plan.base.as_dict(),
+        "variants": [dict(v) for v in plan.variants],
+        "ranges": {key: list(value) for key, value in (plan.ranges or {}).items()},
+    }
+
+
+def plan_of_run(record: Mapping[str, Any], where: str) -> tuple[Plan, str]:
+    """Return the plan, and what varies, of what `run_record` made."""
+    content = {key: value for key, value in record.items() if key not in ("vary", "members", "folds")}
+    return plan_from_dict(content, where), str(record.get("vary", "recipe"))
