@@ -70,7 +70,7 @@ def check_networks(study: Study, names: Sequence[str]) -> None:
                 f"{study.root}: {name!r} is kept as its snapshots alone, {', '.join(snapshots)}; "
                 f"name them, with member='{name}-s*' say."
             )
-        if study.files(name).recipe.is_file():
+        if name in study.members_with("recipe"):
             raise BadInput(
                 f"{study.root}: the training of {name!r} is not over, so it cannot predict; "
                 "run the same ens-train again, and it goes on."
