@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import struct
 import tokenize
 import zipfile
@@ -13,7 +14,12 @@ from typing import IO
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.study.child import OWN_HUGE, is_large
 from ensemble.study.hdf5 import DEFLATE_LIMIT, LARGEST_ARRAY
+from ensemble.study.seals import open_regular
+
+# Bytes that a packed array may take, or that many times what is stored of it.
+UNPACKED, UNPACKED_TIMES = 2**26, 40
 
 _DAMAGE = (
     ValueError, OSError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError,
@@ -48,9 +54,14 @@ def read_npz(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], 
                 entry = entries[name]
                 if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise BadInput(f"{path}: {name}: is compressed in a way NumPy does not write; save it again.")
-                expansion = DEFLATE_LIMIT if entry.compress_type == zipfile.ZIP_DEFLATED else 1
+                stored = min(size, entry.compress_size)
+                packed = entry.compress_type == zipfile.ZIP_DEFLATED
                 with archive.open(entry) as stream:
-                    _check_header(stream, f"{path}: {name}", min(size, entry.compress_size) * expansion)
+                    claimed = _check_header(stream, f"{path}: {name}", stored * (DEFLATE_LIMIT if packed else 1))
+                if packed and claimed > max(UNPACKED, UNPACKED_TIMES * stored) and not is_large():
+                    raise BadInput(
+                        f"{path}: {name}: unpacks {stored:,} bytes to {claimed:,}, as no predictions do; {OWN_HUGE}."
+                    )
                 with archive.open(entry) as stream:
                     found[name] = np.lib.format.read_array(stream, allow_pickle=False)
             return found, list(entries)
@@ -100,13 +111,26 @@ def as_list(array: np.ndarray, where: str) -> np.ndarray:
         except UnicodeDecodeError as error:
             raise BadInput(f"{where}: expected UTF-8 text, found {error.object!r}; save it as text.") from error
     if array.dtype.kind == "U":
-        return array
+        return _valid_text(array, where)
     whole = array.dtype.kind in "iu"
     if array.dtype.kind == "f":
         whole = bool((np.isfinite(array) & (array == np.rint(array)) & (np.abs(array) < 2**53)).all())
     if not whole:
         raise BadInput(f"{where}: expected whole numbers or text, found {array.dtype}; save column numbers or ids.")
     return array.astype(np.int64)
+
+
+def _valid_text(array: np.ndarray, where: str) -> np.ndarray:
+    """Return text (N,) as it is; raise `BadInput` where it holds what is no character, or half of one."""
+    codes = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+    bad = np.flatnonzero((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF)))
+    if bad.size:
+        row = int(bad[0]) // max(1, array.dtype.itemsize // 4)
+        raise BadInput(
+            f"{where}: expected text, found the code {int(codes[bad[0]]):#x} in row {row}, which is no character; save "
+            "it again as text."
+        )
+    return array
 
 
 def read_lines(path: Path) -> list[str]:
@@ -121,16 +145,19 @@ def read_lines(path: Path) -> list[str]:
     return lines
 
 
+def csv_rows(path: Path) -> list[list[str]]:
+    """Return the rows of a CSV file as text, those without any left out."""
+    try:
+        return [row for row in csv.reader(read_lines(path)) if row]
+    except csv.Error as error:
+        raise BadInput(f"{path}: cannot be read as CSV, {error}; write it again, a row a line.") from error
+
+
 def check_file(path: Path) -> int:
     """Return a file's size in bytes; raise `BadInput` where it cannot be read, is empty, or is a pickle."""
-    if path.is_dir():
-        raise BadInput(f"{path}: expected a file, found a folder; name a file in it.")
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(2)
-        size = path.stat().st_size
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}; check the path.") from error
+    with open_regular(path) as stream:
+        start = stream.read(2)
+        size = os.fstat(stream.fileno()).st_size
     if not start:
         raise BadInput(f"{path}: expected data, found an empty file; save it again.")
     if start in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):  # how protocols 2 to 5 begin
@@ -138,8 +165,11 @@ def check_file(path: Path) -> int:
     return size
 
 
-def _check_header(stream: IO[bytes], where: str, most: int) -> None:
-    """Refuse an array of Python objects, or one that claims more than `most` bytes can hold, before it is read."""
+def _check_header(stream: IO[bytes], where: str, most: int) -> int:
+    """Return how many bytes an array takes, before it is read.
+
+    One of Python objects is refused, and one that claims more than `most` bytes can hold.
+    """
     version = np.lib.format.read_magic(stream)
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
@@ -152,10 +182,11 @@ def _check_header(stream: IO[bytes], where: str, most: int) -> None:
         raise BadInput(
             f"{where}: claims {claimed:,} bytes, which the file cannot hold or nobody can read; save it again."
         )
+    return claimed
 
 
 def _csv(path: Path, what: str, columns: Sequence[str], keys: Sequence[str]) -> tuple[list[str], np.ndarray | None]:
-    rows = [row for row in csv.reader(read_lines(path)) if row]
+    rows = csv_rows(path)
     if not rows:
         return [], None
     heading = [cell.strip().lower() for cell in rows[0]]

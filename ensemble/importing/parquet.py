@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.study.atomic import replacing
+from ensemble.study.child import in_child
 
 
 def write_parquet(path: Path, blocks: Iterable[Mapping[str, np.ndarray]], attributes: Mapping[str, object]) -> None:
@@ -31,14 +33,25 @@ def write_parquet(path: Path, blocks: Iterable[Mapping[str, np.ndarray]], attrib
             writer.write_table(rows)
 
 
-def read_parquet(path: Path) -> tuple[list[str], Sequence[Sequence[object]]]:
+def read_parquet(path: Path) -> tuple[list[str], Sequence[Any]]:
     """Return a table's headings, and its columns; raise `BadInput` where the file is damaged or is none."""
     require_parquet()
+    names, columns = in_child("ensemble.importing.parquet:columns_of", path)
+    return names, [columns[str(i)] for i in range(len(names))]
+
+
+def columns_of(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Return a table's headings, and its columns by their numbers; what a child process does for `read_parquet`."""
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    pyarrow.set_cpu_count(1)
+    pyarrow.set_io_thread_count(1)
     try:
-        table = parquet.read_table(path)
-        return list(table.column_names), [column.to_numpy(zero_copy_only=False) for column in table.columns]
-    except (OSError, pyarrow.ArrowException) as error:
+        table = parquet.read_table(path, use_threads=False, pre_buffer=False, memory_map=False)
+        columns = {str(i): c.to_numpy(zero_copy_only=False) for i, c in enumerate(table.columns)}
+        return [str(name) for name in table.column_names], columns
+    except MemoryError:
+        raise
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = " ".join(str(error).split())[:150]
         raise BadInput(f"{path}: cannot be read as Parquet, {reason}; save it again.") from error
 

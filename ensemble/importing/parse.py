@@ -1,6 +1,7 @@
 """Predictions made elsewhere, read from a file of arrays or of our own format, as one member's predictions."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -252,14 +253,15 @@ def _given_classes(
         return ids, listed or ids, f"{path}: class_ids"
     if listed is None:
         return None
-    twice = next((name for name in listed if listed.count(name) > 1), None)
+    twice = next((name for name, count in Counter(listed).items() if count > 1), None)
     if twice is not None:
         raise BadInput(
             f"{path}: class_names: {twice!r} names several columns; save class_ids too, one of its own for each."
         )
     # Names alone: they are the study's names, or they serve as ids.
     if study is not None and len(set(study.names)) == len(study.names) and set(listed) == set(study.names):
-        return tuple(study.ids[study.names.index(name)] for name in listed), listed, f"{path}: class_names"
+        by_name = dict(zip(study.names, study.ids, strict=True))
+        return tuple(by_name[name] for name in listed), listed, f"{path}: class_names"
     return listed, listed, f"{path}: class_names"
 
 

@@ -1,13 +1,12 @@
 """Files of predictions that other programs wrote: the (N, C) array in them, and what names its rows and columns."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz
+from ensemble.importing.arrays import NO_PICKLE, check_file, csv_rows, read_npy, read_npz
 from ensemble.importing.parquet import read_parquet
 from ensemble.study.hdf5 import read_arrays
 
@@ -68,7 +67,7 @@ def _either(
 
 def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return a table's heading, and its columns as text."""
-    rows = [row for row in csv.reader(read_lines(path)) if row]
+    rows = csv_rows(path)
     if len(rows) < 2:
         raise BadInput(f"{path}: expected a heading and a row a sample, found {len(rows)} lines; check the file.")
     for number, row in enumerate(rows[1:], start=2):

@@ -5,9 +5,9 @@ point at other files, name filters that load code, or claim terabytes. FORMAT.md
 """
 
 import contextlib
+import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,19 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.study.atomic import replacing
+from ensemble.study.child import in_child, is_child
+from ensemble.study.seals import AGAIN, BLANK, MARK, check_seal, open_regular
 
 # Bytes of one array in memory, and of one attribute: more than anybody has written, less than brings a machine down.
 LARGEST_ARRAY = 2**34
 LARGEST_ATTRIBUTE = 2**24
 # Deflate's shortest code stands for 258 bytes in 2 bits: it cannot expand more than this.
 DEFLATE_LIMIT = 1032
-AGAIN = "restore it from a copy, or make it again"
+# HDF5 keeps larger attributes where no checksum covers them, unless the whole file is sealed.
+COVERED_ATTRIBUTE = 4096
+# The block before the HDF5 part of a file of ours, with its seal.
+USER_BLOCK = 512
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _FILTERS = {
     h5py.h5z.FILTER_DEFLATE: "gzip",
@@ -141,6 +147,7 @@ def new_file(path: Path, kind: str, version: int, attributes: Mapping[str, Any])
         backing_store=False,
         block_size=2**22,
         libver=("v110", "v110"),
+        userblock_size=USER_BLOCK,
     )
     with handle:
         new = NewFile(path, handle)
@@ -151,7 +158,26 @@ def new_file(path: Path, kind: str, version: int, attributes: Mapping[str, Any])
         handle.flush()
         image = handle.id.get_file_image()
     with replacing(path) as temporary:
-        temporary.write_bytes(image)
+        _write_sealed(temporary, image)
+
+
+def _write_sealed(path: Path, image: bytes | memoryview) -> None:
+    """Write the HDF5 part of a file with a user block, and its seal in that block, the first 512 bytes."""
+    head = f"{BLANK}\n".encode().ljust(USER_BLOCK, b"\0")
+    digest = hashlib.sha256(head)
+    digest.update(image)
+    with path.open("wb") as file:
+        file.write(head.replace(b"0" * 64, digest.hexdigest().encode()))
+        file.write(image)
+
+
+def seal_file(path: Path) -> None:
+    """Put the seal of an HDF5 file into its first 512 bytes, which must be free (a user block of that size)."""
+    image = path.read_bytes()
+    if image[USER_BLOCK : USER_BLOCK + len(SIGNATURE)] != SIGNATURE:
+        raise BadInput(f"{path}: expected an HDF5 file with a user block of {USER_BLOCK} bytes; make it with one.")
+    with replacing(path) as temporary:
+        _write_sealed(temporary, memoryview(image)[USER_BLOCK:])
 
 
 def refuse_taken(path: Path, attributes: Mapping[str, Any], own: Sequence[str]) -> None:
@@ -215,47 +241,87 @@ class OldFile:
 
 
 @contextlib.contextmanager
-def opened(path: Path, kind: str, version: int) -> Generator[OldFile]:
-    """Open a file to read it; raise `BadInput` where it is not a whole file of this kind and version."""
-    with _handle(path) as (handle, size):
-        attributes = _attributes(handle, path)
-        _check_root(handle, path, kind, version, attributes)
+def opened(path: Path, kind: str, version: int, *, probe: str = "") -> Generator[OldFile]:
+    """Open a file to read it; raise `BadInput` where it is not a whole file of this kind, up to this version.
+
+    Since version 2 a file is sealed, and not a byte of it reaches the HDF5 library before the seal was found good.
+    probe: the function, as `in_child` takes it, that tries in a child process what older files of other writers hold.
+    """
+    sealed = check_seal(path)
+    with _handle(path, sealed=sealed, probe=probe) as (handle, size, attributes):
+        _check_root(handle, path, kind, version, attributes, sealed=sealed)
         yield OldFile(path, handle, attributes, size)
 
 
 @contextlib.contextmanager
-def _handle(path: Path) -> Generator[tuple[h5py.File, int]]:
-    """Open an HDF5 file and give its size in bytes; whatever h5py raises meanwhile becomes a `BadInput`."""
-    try:
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}; check the path.") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise BadInput(f"{path}: expected an HDF5 file, found something that is no plain file; check the path.")
+def _handle(path: Path, *, sealed: bool = False, probe: str = "") -> Generator[tuple[h5py.File, int, dict[str, Any]]]:
+    """Open an HDF5 file; give it, its size in bytes and its simple root attributes.
+
+    Whatever h5py raises meanwhile becomes a `BadInput`. What the HDF5 library can loop on for ever, metadata without
+    checksums, is tried by `probe` in a child process first.
+    """
+    with open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        head = stream.read(2 * USER_BLOCK)
+    at = USER_BLOCK if head.startswith(MARK) else 0
+    old = head[at : at + len(SIGNATURE)] == SIGNATURE and head[at + len(SIGNATURE)] < 2
+    if old and probe and not is_child():
+        in_child(probe, path)
+        probe = ""
     try:
         # No lock: these files are replaced by renaming, never written in place.
         with h5py.File(path, "r", locking=False) as handle:
-            yield handle, status.st_size
+            if not sealed and probe and not is_child() and _has_free_text(handle):
+                in_child(probe, path)
+            yield handle, size, _attributes(handle, path, sealed=sealed)
     except _H5PY_ERRORS as error:
         raise BadInput(f"{path}: {_reason(error)}; {AGAIN}.") from error
 
 
+def _has_free_text(handle: h5py.File) -> bool:
+    """Say whether a root attribute is of variable length, and so in the file's heap, which has no checksum."""
+    kinds = (h5py.h5a.open(handle.id, name.encode()).get_type() for name in handle.attrs)
+    return any(
+        k.get_class() == h5py.h5t.VLEN or (k.get_class() == h5py.h5t.STRING and k.is_variable_str()) for k in kinds
+    )
+
+
 def kind_of(path: Path) -> str | None:
-    """Return the root attribute `kind` of an HDF5 file, None where it has none; raise `BadInput` if it is not HDF5."""
-    with _handle(path) as (handle, _):
-        kind = _attributes(handle, path).get("kind")
-        return kind if isinstance(kind, str) else None
+    """Return the root attribute `kind` of an HDF5 file, None where it has none; raise `BadInput` if it is not HDF5.
+
+    The file may be anybody's: a child process looks at it.
+    """
+    check_seal(path)
+    return in_child("ensemble.study.hdf5:_kind", path)[0]
+
+
+def _kind(path: Path) -> tuple[str | None, dict[str, np.ndarray]]:
+    with _handle(path) as (handle, _, attributes):
+        kind = attributes.get("kind")
+        if not isinstance(kind, str):
+            return None, {}
+        large = [n for n in handle.attrs if h5py.h5a.open(handle.id, n.encode()).get_storage_size() > COVERED_ATTRIBUTE]
+        if kind.startswith("kofn.") and attributes.get("version") == 1 and large:
+            raise BadInput(
+                f"{path}: attribute {large[0]!r}: takes more than {COVERED_ATTRIBUTE:,} bytes, of which version 1 of "
+                "the format keeps no checksum, so damage would not be noticed; make the file again with this version."
+            )
+        return kind, {}
 
 
 def read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return those of the wanted arrays that lie in the root of another program's HDF5 file, and all names there.
 
     Their place, filters, type and size are checked as those of our own files, but no checksums are asked for; text may
-    be of variable length. Raises `BadInput`.
+    be of variable length. A child process reads them, with little time and memory. Raises `BadInput`.
     """
+    names, found = in_child("ensemble.study.hdf5:_arrays", path, list(wanted))
+    return found, names
+
+
+def _arrays(path: Path, wanted: Sequence[str]) -> tuple[list[str], dict[str, np.ndarray]]:
     found = {}
-    with _handle(path) as (handle, size):
+    with _handle(path) as (handle, size, _):
         for name in [name for name in wanted if name in handle.keys()]:  # noqa: SIM118
             where = f"{path}: {name}"
             if handle.id.links.get_info(name.encode()).type != _HARD_LINK:
@@ -269,7 +335,7 @@ def read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray
                 _check_kind(dataset, where, "fi")
             _check_size(dataset, where, size, _check_filters(dataset, where, checksum=False))
             found[name] = dataset.asstr()[()].astype(np.str_) if text else dataset[()]
-        return found, sorted(handle.keys())
+        return sorted(handle.keys()), found
 
 
 def _reason(error: Exception) -> str:
@@ -284,8 +350,11 @@ def _reason(error: Exception) -> str:
     return f"expected a whole HDF5 file, found damage ({text[:200]})"
 
 
-def _attributes(handle: h5py.File, path: Path) -> dict[str, Any]:
-    """Return the root attributes of a simple type; others are left unread."""
+def _attributes(handle: h5py.File, path: Path, *, sealed: bool) -> dict[str, Any]:
+    """Return the root attributes of a simple type; others are left unread.
+
+    Text of variable length may stand in files of version 1, which have no seal.
+    """
     found: dict[str, Any] = {}
     for name in handle.attrs:
         attribute = h5py.h5a.open(handle.id, name.encode())
@@ -298,6 +367,8 @@ def _attributes(handle: h5py.File, path: Path) -> dict[str, Any]:
         simple = (h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM)
         if kind not in simple or attribute.get_space().get_simple_extent_type() == h5py.h5s.NULL:
             continue
+        if sealed and kind == h5py.h5t.STRING and attribute.get_type().is_variable_str():
+            raise BadInput(f"{path}: attribute {name!r}: expected text of fixed length, found variable; {AGAIN}.")
         value = handle.attrs[name]
         if kind == h5py.h5t.STRING:
             listed = np.atleast_1d(np.asarray(value, dtype=object)).tolist()
@@ -316,7 +387,9 @@ def _decoded(path: Path, name: str, value: str | bytes) -> str:
         raise BadInput(f"{path}: attribute {name!r}: expected UTF-8 text, found {value!r}; {AGAIN}.") from error
 
 
-def _check_root(handle: h5py.File, path: Path, kind: str, version: int, attributes: Mapping[str, Any]) -> None:
+def _check_root(
+    handle: h5py.File, path: Path, kind: str, version: int, attributes: Mapping[str, Any], *, sealed: bool
+) -> None:
     found = attributes.get("kind")
     if found != kind:
         raise BadInput(
@@ -326,8 +399,10 @@ def _check_root(handle: h5py.File, path: Path, kind: str, version: int, attribut
     number = attributes.get("version")
     if type(number) is not int:
         raise BadInput(f"{path}: version: expected the whole number {version}, found {number!r}; {AGAIN}.")
-    if number != version:
-        raise BadInput(f"{path}: version {number}, this program reads {version}; update kofn.")
+    if not 1 <= number <= version:
+        raise BadInput(f"{path}: version {number}, this program reads {version} and older; update kofn.")
+    if number > 1 and not sealed:
+        raise BadInput(f"{path}: version {number}: expected a checksum in its first bytes, found none; {AGAIN}.")
     complete = attributes.get("complete")
     if type(complete) not in (int, bool) or complete != 1:
         found = "none" if complete is None else repr(complete)

@@ -20,7 +20,9 @@ from ensemble.study.split import check_ids
 SUM_TOLERANCE = 1e-4
 HALF_TOLERANCE = 2e-2  # rows of float16 are off by their rounding, the more the more classes there are
 PREDICTIONS = "kofn.predictions"
-VERSION = 1
+VERSION = 2
+# Tries in a child process a file that others wrote, or an older version of ours.
+_PROBE = "ensemble.study.predictions:probe"
 # Rows of probabilities in a chunk.
 _ROWS = 1000
 # Root attributes that `Predictions` holds as fields; all others go through `Predictions.attributes`.
@@ -270,13 +272,15 @@ def read_predictions(path: Path, *, extras: bool = False) -> Predictions:
             _typed(path, attributes, name, kind)
     parents, weights = _parents(path, attributes)
     fingerprint = _typed(path, attributes, "data_fingerprint", str) if "data_fingerprint" in attributes else None
+    probs = arrays["probs"]
     shared = _shared(path, attributes, arrays)
     with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, and is refused as that
-        single = {name: a.astype(np.float32) for name, a in arrays.items() if a.dtype.kind == "f"}
+        single = {n: a.astype(np.float32, copy=False) for n, a in arrays.items() if a.dtype.kind == "f"}
     try:
         return Predictions(
             **shared,
-            probs=single_precision(arrays["probs"], "probs") if arrays["probs"].ndim == 2 else single["probs"],
+            # Rows of float32 are checked by the value itself.
+            probs=probs if probs.dtype == np.float32 else single_precision(probs, "probs"),
             class_names=tuple(arrays.get("class_name", arrays["class"]).tolist()),
             parents=parents,
             weights=weights,
@@ -288,6 +292,12 @@ def read_predictions(path: Path, *, extras: bool = False) -> Predictions:
         )
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
+
+
+def probe(path: Path) -> tuple[None, dict[str, np.ndarray]]:
+    """Read all of a predictions file for nothing but to see that it can be done, in a child process."""
+    read_predictions(path, extras=True)
+    return None, {}
 
 
 def read_rows(path: Path) -> Rows:
@@ -305,14 +315,14 @@ def read_rows(path: Path) -> Rows:
 @contextlib.contextmanager
 def reading_rows(path: Path) -> Generator[RowReader]:
     """Open a predictions file to read its rows bit by bit; raises `BadInput` as `read_predictions` does."""
-    with opened(path, PREDICTIONS, VERSION) as file:
+    with opened(path, PREDICTIONS, VERSION, probe=_PROBE) as file:
         _checked(path, file)
         yield RowReader(path, file)
 
 
 def _read(path: Path, wanted: Sequence[str]) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
     """Return the root attributes and those wanted arrays that are there; all are checked before one is read."""
-    with opened(path, PREDICTIONS, VERSION) as file:
+    with opened(path, PREDICTIONS, VERSION, probe=_PROBE) as file:
         present = _checked(path, file)
         return file.attributes, {name: file.load(name) for name in present if name in wanted}
 

@@ -15,6 +15,7 @@ from analysis.subsets.engine import Lattice, lattice_table
 from analysis.subsets.reference import subset_table as reference_table
 from analysis.subsets.score import reference_is_faster, subset_table
 from ensemble.errors import BadInput
+from ensemble.study.hdf5 import seal_file
 from ensemble.study.predictions import Predictions, reading_rows, write_predictions
 
 N, C = 2300, 7
@@ -60,6 +61,7 @@ def test_files_are_joined_with_the_same_care_as_members_in_memory(files: list[Pa
 def test_a_row_that_is_no_probability_is_refused_while_streaming(files: list[Path]) -> None:
     with h5py.File(files[2], "r+") as file:
         file["probs"][1500, 3] = 7.0
+    seal_file(files[2])
     with pytest.raises(BadInput, match=r"2\.h5: probs: a row must sum to 1 .* row 1500 first"):
         lattice_table(stream(files[:4]), [1], block=1000)
 

@@ -1,4 +1,4 @@
-"""Predictions and tables on disk: frozen files of version 1, round trips, and the example in FORMAT.md."""
+"""Predictions and tables on disk: frozen files of each version, round trips, and the example in FORMAT.md."""
 
 import importlib.util
 import re
@@ -18,6 +18,7 @@ from ensemble.study.tables import read_table, write_table
 
 ROOT = Path(__file__).parents[3]
 FROZEN = ROOT / "tests/data/format-v1"
+VERSIONS = pytest.mark.parametrize("frozen", [FROZEN, FROZEN.with_name("format-v2")], ids=["v1", "v2"])
 PROBS = [[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0.125, 0.75], [0.25, 0.5, 0.25]]
 
 
@@ -44,8 +45,9 @@ def assert_same(a: Predictions, b: Predictions) -> None:
         assert np.array_equal(a.extras[key], b.extras[key]), key
 
 
-def test_frozen_member_with_all_parts() -> None:
-    p = read_predictions(FROZEN / "member.h5", extras=True)
+@VERSIONS
+def test_frozen_member_with_all_parts(frozen: Path) -> None:
+    p = read_predictions(frozen / "member.h5", extras=True)
     assert (p.member, p.split, p.kind, p.ids_given) == ("ting-m3-0", "val", "member", True)
     assert p.probs.dtype == np.float32
     assert p.probs.tolist() == PROBS
@@ -66,18 +68,20 @@ def test_frozen_member_with_all_parts() -> None:
     assert listed == {
         "epoch": 75, "seed": 7, "view": "centre", "weights_sha256": "cd" * 32, "x_note": "kept", "x_names": ("a", "ü"),
     }  # fmt: skip
-    assert read_predictions(FROZEN / "member.h5").extras == {}
+    assert read_predictions(frozen / "member.h5").extras == {}
 
 
-def test_frozen_unlabelled() -> None:
-    p = read_predictions(FROZEN / "unlabelled.h5")
+@VERSIONS
+def test_frozen_unlabelled(frozen: Path) -> None:
+    p = read_predictions(frozen / "unlabelled.h5")
     assert (p.member, p.split, p.ids_given, p.labels, p.recipe) == ("rows-only", "test", False, None, None)
     assert p.sample_ids.tolist() == ["0", "1"]
     assert p.probs.tolist() == PROBS[:2]
 
 
-def test_frozen_ensemble() -> None:
-    p = read_predictions(FROZEN / "ensemble.h5")
+@VERSIONS
+def test_frozen_ensemble(frozen: Path) -> None:
+    p = read_predictions(frozen / "ensemble.h5")
     assert (p.member, p.kind, p.parents, p.weights) == ("best-2", "ensemble", ("a-1", "b-2"), (0.75, 0.25))
     assert p.probs.tolist() == PROBS
 
@@ -105,8 +109,9 @@ def test_plain_h5py_example(fresh: bool, tmp_path: Path, monkeypatch: pytest.Mon
     assert p.labels is not None and p.labels.tolist() == [0, 2]
 
 
-def test_frozen_table() -> None:
-    columns, attributes = read_table(FROZEN / "table.h5")
+@VERSIONS
+def test_frozen_table(frozen: Path) -> None:
+    columns, attributes = read_table(frozen / "table.h5")
     assert list(columns) == ["mask", "members", "nll"]
     assert columns["mask"].tolist() == [1, 2, 3]
     assert columns["mask"].dtype == np.uint64

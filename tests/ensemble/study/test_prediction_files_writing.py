@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ensemble.errors import StorageError
+from ensemble.study import hdf5
 from ensemble.study.predictions import Predictions, read_predictions, write_predictions
 
 
@@ -62,13 +63,12 @@ def test_killed_in_mid_write_leaves_an_old_file_or_none(tmp_path: Path) -> None:
 def test_full_disk_keeps_the_old_file_and_leaves_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.val.h5"
     write_predictions(path, predictions(1))
-    write_bytes = Path.write_bytes
 
-    def full(self: Path, data: bytes) -> int:
-        write_bytes(self, data[:1000])
+    def full(path: Path, image: bytes) -> None:
+        path.write_bytes(image[:1000])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(hdf5, "_write_sealed", full)
     with pytest.raises(StorageError, match="no space left on device; free some space"):
         write_predictions(path, predictions(2))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
