@@ -9,8 +9,9 @@ import os
 import re
 import stat
 import tomllib
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ensemble.errors import BadInput
 
@@ -27,7 +28,7 @@ CHANGED = "does not match its checksum, so it was changed or damaged after it wa
 AGAIN = "restore it from a copy, or make it again"
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a plain file to read it; raise `BadInput` where it cannot be read, or is a folder, a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -63,14 +64,14 @@ def check_seal(path: Path, advice: str = AGAIN) -> bool:
             start = found.start(1) + begin if found else None
         if found is None or start is None:
             return False
-        digest, at = hashlib.sha256(), 0
+        digest, at, block = hashlib.sha256(), 0, memoryview(bytearray(_BLOCK))
         file.seek(0)
-        while block := file.read(_BLOCK):
-            low, high = max(start - at, 0), min(start + 64 - at, len(block))
+        while count := file.readinto(block):
+            low, high = max(start - at, 0), min(start + 64 - at, count)
             if low < high:
-                block = block[:low] + b"0" * (high - low) + block[high:]
-            digest.update(block)
-            at += len(block)
+                block[low:high] = b"0" * (high - low)
+            digest.update(block[:count])
+            at += count
     if digest.hexdigest().encode() != found[1]:
         raise BadInput(f"{path}: {CHANGED}; {advice}.")
     return True
