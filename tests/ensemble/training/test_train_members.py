@@ -1,0 +1,111 @@
+"""The whole way in Python, from a study's beginning to its ensembles, as a plain script without a main guard."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ensemble import Recipe, begin_study, open_study, plan_members, train_members
+from ensemble.errors import BadInput
+from ensemble.study.recipe import builtin_plan
+from ensemble.study.study import Study
+from ensemble.training.plan_members import TrainingPlan
+
+SCRIPT = """
+import json
+from kofn import begin_study, combine, load_dataset, open_member, open_study, plan_members, predict, train_members
+
+study = begin_study("study", "digits")
+plan = plan_members(study, variants=2, epochs=2, jobs=1, threads=1)
+heard = []
+outcomes = train_members(study, plan, progress=lambda done, total: heard.append((done, total)))
+again = train_members(study, variants=2)
+images = load_dataset("digits").split("val").images
+members = [open_member(study, m.name, "cpu") for m in plan]
+of_arrays, of_study = predict(members, images), predict(open_study("study"), part="val", threads=1)
+stack = [p.probs for p in of_study]
+table = combine(stack, of_study[0].labels)
+print(json.dumps({
+    "actions": [m.action for m in plan], "statuses": [o.status for o in outcomes + again], "heard": heard,
+    "subsets": len(table), "same": [bool((a.probs == s.probs).all()) for a, s in zip(of_arrays, of_study)],
+    "kept": [bool((study.read(p.member, "val").probs == p.probs).all()) for p in of_study],
+    "ids_given": [of_arrays[0].ids_given, of_study[0].ids_given],
+}))
+"""
+
+
+def test_the_whole_way(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == {
+        "actions": ["train", "train"], "statuses": ["trained", "trained", "skipped", "skipped"],
+        "heard": [[1, 4], [2, 4], [3, 4], [4, 4]], "subsets": 3, "same": [True, True], "kept": [True, True],
+        "ids_given": [False, True],
+    }  # fmt: skip
+    # The study goes on with what was asked for: two epochs each.
+    study = open_study(tmp_path / "study")
+    assert [len(plan_members(study)), plan_members(study, variants=3)[2].recipe.epochs] == [2, 2]
+    with pytest.raises(BadInput, match=r"epochs is 2 there, 5 was asked for; .* or force=True to start it over"):
+        plan_members(study, epochs=5)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return begin_study(str(tmp_path / "study"))
+
+
+def test_a_study_is_begun_once(study: Study, tmp_path: Path) -> None:
+    assert (study.config.data, study.config.source) == ("digits", "digits")
+    assert begin_study(study.root, "digits").config == open_study(study.root).config == study.config
+    with pytest.raises(BadInput, match=r"is no study, study\.toml is missing"):
+        open_study(tmp_path)
+
+
+def test_a_recipe_or_a_plan_of_ones_own(study: Study) -> None:
+    own = Recipe(model="ting-m3-small", epochs=3, augment="")
+    (only,) = plan_members(study, recipe=own, variants=1)
+    assert (only.name, only.recipe, only.action) == ("ting-m3-small-0", own, "train")
+    plan = plan_members(study, recipe=builtin_plan("digits"), variants=7, name="mine", settings={"batch_size": 8})
+    assert isinstance(plan, TrainingPlan)
+    assert [m.name for m in plan][-1] == "mine-6"
+    assert {m.recipe.batch_size for m in plan} == {8}
+    assert len({m.recipe.learning_rate for m in plan}) > 3
+    assert not (study.root / "members").exists()
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"variants": 0}, "variants=0: expected at least 1"),
+        ({"folds": 1}, "folds=1: expected 2 or more"),
+        ({"device": "gpu"}, "device='gpu': expected 'auto'"),
+        ({"model": "ting-m33"}, "model='ting-m33': is not known; nearest: ting-m3"),
+        ({"recipe": "tinge"}, "recipe='tinge': is neither a file nor a recipe that ships"),
+        ({"weights": "nowhere.pth"}, "weights='nowhere.pth': there is no such file"),
+        ({"settings": {"model": "ting-m1"}}, "choose the network with model='ting-m1'"),
+        ({"settings": {"batchsize": 3}}, "'batchsize' is no setting of a recipe"),
+        ({"snapshots": 1}, "snapshots=1: expected 2 or more"),
+        ({"vary": "seeds"}, "vary='seeds': expected one of recipe, seed, both"),
+    ],
+)
+def test_errors_speak_of_python(study: Study, choices: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        plan_members(study, **choices)  # ty: ignore[invalid-argument-type]
+    assert message in str(error.value)
+    assert "--" not in str(error.value).replace("'ens-train --list-models'", "")
+
+
+def test_a_plan_is_of_its_own_study(study: Study, tmp_path: Path) -> None:
+    plan = plan_members(study, variants=1)
+    with pytest.raises(BadInput, match="is of the study"):
+        train_members(begin_study(tmp_path / "other"), plan)
+    with pytest.raises(BadInput, match="give epochs to plan_members"):
+        train_members(study, plan, epochs=3)
+    assert not (study.root / "members").exists()
