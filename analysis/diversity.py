@@ -18,7 +18,7 @@ from ensemble.study.html_repr import html_table, percent
 
 # Each matrix of a `Diversity`: how it is called, whether it needs labels, and where it comes from.
 PAIRWISE = {
-    "disagreement": ("Disagreement", False, "share of samples on which two members say different classes"),
+    "disagreement": ("Disagreement", False, "share of samples on which two members predict different classes"),
     "one_right": ("One right, one wrong", True, "Kuncheva and Whitaker's disagreement measure"),
     "double_fault": ("Double fault", True, "share of samples that both have wrong"),
     "q": ("Yule's Q", True, "1: right on the same samples; 0: as if by chance; below: on different ones"),
@@ -28,12 +28,12 @@ PAIRWISE = {
 
 @dataclass(frozen=True, eq=False)
 class Diversity:
-    """What M members said of the same N samples, compared.
+    """The predictions of M members for the same N samples, compared.
 
     Matrices are float64 (M, M) and symmetric; of a pair N11, N10, N01 and N00 are the shares of samples that both, only
     the first, only the second and neither has right.
-    disagreement: the share of samples on which they say different classes (S. Fort, H. Hu and B. Lakshminarayanan, Deep
-        ensembles: a loss landscape perspective, arXiv 1912.02757, 2019). It needs no labels.
+    disagreement: the share of samples on which they predict different classes (S. Fort, H. Hu and B. Lakshminarayanan,
+        Deep ensembles: a loss landscape perspective, arXiv 1912.02757, 2019). It needs no labels.
     one_right: N10 + N01, called disagreement by Kuncheva and Whitaker; with two classes the same as `disagreement`.
     double_fault: N00; on the diagonal a member's share of errors.
     q: (N11 N00 - N01 N10) / (N11 N00 + N01 N10), -1..1, Yule's Q; NaN where `undefined` says why.
@@ -98,20 +98,20 @@ class Diversity:
 
 
 def measure_diversity(
-    said: ArrayLike | Sequence[ArrayLike],
+    member_preds: ArrayLike | Sequence[ArrayLike],
     y_true: ArrayLike | None = None,
     members: Sequence[str] | None = None,
 ) -> Diversity:
-    """Compare what members said.
+    """Compare what members predict.
 
-    said: whole numbers (M, N), columns, by the one rule of arithmetic (`analysis.subsets.reference.subset_preds`);
+    member_preds: whole numbers (M, N), columns, by the one rule of arithmetic (`subset_preds`);
     y_true: (N,), or None where there are no labels. members: M names; m-0, m-1 ... where there are none.
     Raises `BadInput` for shapes that do not fit.
     """
-    votes = np.asarray(said)
+    votes = np.asarray(member_preds)
     names = tuple(f"m-{i}" for i in range(len(votes))) if members is None else tuple(members)
     if votes.ndim != 2 or not votes.size or len(names) != len(votes):
-        raise BadInput(f"diversity: expected (M, N) answers and M names, found {votes.shape} and {len(names)}.")
+        raise BadInput(f"diversity: expected (M, N) predictions and M names, found {votes.shape} and {len(names)}.")
     m, n = votes.shape
     apart = np.zeros((m, m))
     for i in range(m - 1):
@@ -275,7 +275,7 @@ HEADER = ("member_a", "member_b", *PAIRWISE, "accuracy", "better_alone", "gain")
 
 
 @dataclass(frozen=True, eq=False)
-class TeamDiversity:
+class EnsembleDiversity:
     """The diversity of a stack's members, the ambiguity of their mean, and every pair's gain.
 
     gains: None without labels, or with one member. accuracy: of the mean of all, None without labels.
@@ -287,18 +287,18 @@ class TeamDiversity:
     accuracy: float | None
 
 
-def team_diversity(stack: PredictionStack) -> TeamDiversity:
+def ensemble_diversity(stack: PredictionStack) -> EnsembleDiversity:
     """Compare the members of a stack, which may be without labels: what needs none is then there."""
     m, labels = len(stack.members), stack.labels
     found = measure_diversity([subset_preds(stack, [i]) for i in range(m)], labels, stack.members)
     if labels is None:
-        return TeamDiversity(found, ambiguity(stack), None, None)
+        return EnsembleDiversity(found, ambiguity(stack), None, None)
     gains = pair_gains(subset_table(stack, [1, 2], metrics=["accuracy"]), found) if m > 1 else None
     accuracy = float((subset_preds(stack, range(m)) == labels).mean())
-    return TeamDiversity(found, ambiguity(stack), gains, accuracy)
+    return EnsembleDiversity(found, ambiguity(stack), gains, accuracy)
 
 
-def write_pairs_csv(path: Path, value: TeamDiversity) -> None:
+def write_pairs_csv(path: Path, value: EnsembleDiversity) -> None:
     """Write one row a pair, in the order of the members; empty where a measure is 0 / 0 or needs labels."""
     found, gains = value.diversity, value.gains
     rows: list[list[object]] = []

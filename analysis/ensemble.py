@@ -1,44 +1,112 @@
-"""An ensemble beside the members it is made of: what it said and what each of them said, on the same samples."""
+"""Members combined into an ensemble: what it predicts, with what confidence, beside what each member predicts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from analysis.metrics import predicted, whole
+from analysis.metrics import predicted, quantise, whole
 from analysis.rules import combined_probs, rule_of
-from analysis.selection.base import Chosen, Weighted
+from analysis.selection.base import Chosen
 from analysis.selection.data import combined
 from analysis.stack import PredictionStack
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput
+from ensemble.study.html_repr import html_table, percent
 from ensemble.study.predictions import Predictions
 
+BLOCK_NUMBERS = 4_000_000  # members times samples times classes that are summed at once
+STACKED = "stack"  # the rule of a regression on the members' log-probabilities
 
-@dataclass(frozen=True, eq=False)
-class Team:
-    """An ensemble and its members.
 
-    stack: the members, labelled. name: what the ensemble is called: "all", "best", or a name of its own.
-    preds: int64 (N,), what the ensemble said by the one rule of arithmetic; probs: float64 (N, C), with what
-    probabilities.
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble:
+    """An ensemble and what it predicts.
+
+    stack: its M members joined on N samples, which may be without labels. name: "all", "best", or one of its own.
+    weights: float64 (M,), in the stack's order, not negative, summing to 1; None of a stacked ensemble, a regression.
+    rule: "mean", "geometric", or "stack" for such a regression.
+    preds: int64 (N,), the classes predicted, by the one rule of arithmetic (`analysis.metrics`).
+    probs: float64 (N, C); rows sum to 1 as nearly as the members' own do.
     """
 
     stack: PredictionStack
     name: str
+    weights: np.ndarray | None
+    rule: str
     preds: np.ndarray
     probs: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.preds)
+
+    def __repr__(self) -> str:
+        right = "" if self.accuracy is None else f", accuracy {self.accuracy:.4f}"
+        return f"Ensemble({self.name!r}: {self.title}; {len(self):,} samples of {self.split}{right})"
+
+    def _repr_html_(self) -> str:
+        labels = self.stack.labels
+        shares = [None] * len(self.members) if self.weights is None else [f"{w:.4g}" for w in self.weights]
+        right = [None if labels is None else percent((own == labels).mean()) for own in self.member_preds]
+        own = None if self.accuracy is None else percent(self.accuracy)
+        rows = [*zip(self.members, shares, right, strict=True), (self.name, None, own)]
+        title = f"{self.name} on {len(self):,} samples of {self.split}"
+        return html_table(title, ("member", "weight", "accuracy %"), rows)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the M members."""
+        return self.stack.members
+
+    @property
+    def split(self) -> str:
+        """Of what the predictions are."""
+        return self.stack.split
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        """Who predicts, as reports name it: a saved ensemble by its name, else the members."""
+        return self.members if self.name in ("all", "best") else (self.name,)
+
+    @property
+    def title(self) -> str:
+        """The ensemble in a few words: "mean of 3 members", "m-0 alone"."""
+        count = len(self.members)
+        if self.rule == STACKED:
+            return f"{self.name}, regression on {count} members"
+        if count == 1:
+            return f"{self.name if self.name not in ('all', 'best') else self.members[0]} alone"
+        who = f"{self.rule_title} of {'the best ' if self.name == 'best' else ''}{count} members"
+        return who if self.name in ("all", "best") else f"{self.name}, {who}"
+
+    @property
+    def rule_title(self) -> str:
+        """How members are combined: "mean", "weighted mean", "geometric mean", ..., "regression"."""
+        if self.weights is None:
+            return "regression"
+        kind = "mean" if self.rule == "mean" else "geometric mean"
+        return kind if np.ptp(self.weights) < 1e-12 else f"weighted {kind}"
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """The probability of what is predicted, float64 (N,)."""
+        return np.take_along_axis(self.probs, self.preds[:, None], axis=1)[:, 0]
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of samples that are predicted rightly; None where there are no labels."""
+        return None if self.stack.labels is None else float((self.preds == self.stack.labels).mean())
+
     @cached_property
-    def said(self) -> np.ndarray:
-        """What each member said, int64 (M, N)."""
+    def member_preds(self) -> np.ndarray:
+        """What each member predicts, int64 (M, N)."""
         return np.stack([subset_preds(self.stack, [i]) for i in range(len(self.stack.members))])
 
     @cached_property
     def best_member(self) -> int:
         """The position of the member that is right most often on these samples, of equals the first."""
-        return int((self.said == self.stack.require_labels()).sum(axis=1).argmax())
+        return int((self.member_preds == self.stack.require_labels()).sum(axis=1).argmax())
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,92 +118,86 @@ class Baseline:
     chosen_here: bool
 
 
-def team(stack: PredictionStack) -> Team:
-    """Return the mean of a labelled stack's members as a team; of plain arrays: `team(stack_arrays(probs, labels))`."""
-    stack.require_labels()
-    return Team(stack, "all", subset_preds(stack, range(len(stack.members))), stack.mean_probs())
-
-
-def aligned(stack: PredictionStack, to: PredictionStack) -> PredictionStack:
-    """Return a stack with the samples of another, in its order.
-
-    Raises `BadInput` where it lacks one of them, or has other classes or labels.
-    """
-    who, whose = " + ".join(stack.members), " + ".join(to.members)
-    if stack.class_ids != to.class_ids:
-        raise BadInput(f"{who}: has other classes than {whose}; expected the same class ids.")
-    if stack.ids_given != to.ids_given:
-        raise BadInput(f"{who} and {whose}: only one of them has sample ids; import the other again with --ids FILE.")
-    at = {str(sample): row for row, sample in enumerate(stack.sample_ids)}
-    missing = [str(sample) for sample in to.sample_ids if str(sample) not in at]
-    if missing:
-        raise BadInput(
-            f"{who}: lacks {len(missing):,} of the {to.samples:,} samples of {whose}, {missing[0]!r} for one; "
-            "--intersect takes the samples that members have in common."
-        )
-    rows = np.array([at[str(sample)] for sample in to.sample_ids], dtype=np.int64)
-    labels = None if stack.labels is None else stack.labels[rows]
-    if labels is not None and to.labels is not None and not np.array_equal(labels, to.labels):
-        raise BadInput(f"{who}: has other labels than {whose} for {int((labels != to.labels).sum()):,} samples.")
-    return replace(
-        stack, probs=stack.probs[:, rows], labels=labels if to.labels is None else to.labels, sample_ids=to.sample_ids
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Spoken:
-    """An ensemble and what it said: its members alone in `stack`, `preds` int64 (N,) by the one rule of arithmetic."""
-
-    stack: PredictionStack
-    preds: np.ndarray
-
-
-def only(stack: PredictionStack, indices: Sequence[int]) -> PredictionStack:
-    """Return the stack with the members at `indices` (increasing) alone."""
-    if len(indices) == len(stack.members):
-        return stack
-    chosen = list(indices)
-    return replace(
-        stack,
-        probs=stack.probs[chosen],
-        members=tuple(stack.members[i] for i in chosen),
-        dropped=tuple(stack.dropped[i] for i in chosen),
-    )
-
-
-def saved_ensemble(
-    name: str,
+def ensemble_of(
     stack: PredictionStack,
-    chosen: Chosen,
-    sources: Sequence[Predictions],
+    weights: Mapping[str, float] | np.ndarray | Sequence[float] | None = None,
     rule: str = "mean",
-    selection: str | None = None,
-    probs: np.ndarray | None = None,
-) -> Predictions:
-    """Return an ensemble of a stack's members as predictions of kind "ensemble" called `name`.
+    name: str = "all",
+) -> Ensemble:
+    """Combine the members of a stack; of plain arrays: `ensemble_of(stack_arrays(probs, labels))`.
 
-    rule: "mean" or "geometric"; `BadInput` is raised for a vote, which has no probabilities. Probabilities are formed
-    and renormalised in float64, then rounded to float32. selection: the way it was chosen, which the file notes.
-    probs: float64 (N, C), what is kept in place of what the ensemble says now: of a stacked ensemble, whose regression
-    was fitted to these samples, what was said of each by a regression that was fitted without it. It has no weights,
-    so its parents stand in the attribute `stacked`.
-    `sources` are what the stack was joined from: where the members agree in the fingerprint of their data, the
-    ensemble carries it.
+    weights: of each member by name, or (M,) in the stack's order; not negative, summing to 1; equal ones where None.
+    rule: "mean" or "geometric" of `analysis.rules`. The class predicted is the lowest-index argmax of the members'
+    whole numbers, each times its whole weight (`analysis.metrics.whole`); with equal weights that is the plain sum.
+    Raises `BadInput` for a rule without probabilities, as a vote is, and for weights that are none.
     """
-    parents = tuple(stack.members[i] for i in chosen.members)
-    fingerprints = {p.data_fingerprint for p in sources if p.member in parents}
-    attributes = {"rule": rule} | ({"selection": selection} if selection else {})
-    if chosen.weights is None:
-        attributes |= {"rule": "stack", "stacked": "+".join(parents)}
-        attributes |= {"fitted": "out of fold"} if probs is not None else {}
-        parents, weights = (), ()
+    kind, m = rule_of(rule), len(stack.members)
+    shares = np.full(m, 1 / m) if weights is None else _shares(weights, stack.members)
+    part = np.flatnonzero(shares)
+    equal = np.ptp(shares[part]) == 0
+    probs = combined_probs(stack, part.tolist(), rule) if equal else combined(stack.probs, shares, kind)
+    counts = whole(shares)
+    preds = np.empty(stack.samples, dtype=np.int64)
+    rows = max(1, BLOCK_NUMBERS // (m * stack.classes))
+    for start in range(0, stack.samples, rows):
+        here = slice(start, start + rows)
+        sums = np.zeros(probs[here].shape, dtype=np.int64)
+        for i in part:
+            sums += counts[i] * kind.quantise(stack.probs[i, here])
+        preds[here] = predicted(sums)
+    return Ensemble(stack, name, shares, rule, preds, probs)
+
+
+def _shares(weights: Mapping[str, float] | np.ndarray | Sequence[float], members: Sequence[str]) -> np.ndarray:
+    """Return weights as float64 (M,); raise `BadInput` where they do not fit the members."""
+    if isinstance(weights, Mapping):
+        if set(weights) != set(members):
+            raise BadInput(f"weights: expected one for each of {', '.join(members)}; found {', '.join(weights)}.")
+        weights = [weights[name] for name in members]
+    shares = np.asarray(weights, dtype=np.float64)
+    if shares.shape != (len(members),) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
+        raise BadInput(
+            f"weights: expected {len(members)}, not negative and summing to 1, found {shares.tolist()!r:.200}."
+        )
+    return shares
+
+
+def chosen_ensemble(
+    stack: PredictionStack, chosen: Chosen, rule: str = "mean", name: str = "chosen", probs: np.ndarray | None = None
+) -> Ensemble:
+    """Return what a selection chose of a stack's members as an ensemble, of the chosen members alone.
+
+    probs: float64 (N, C), of a regression, in place of what it predicts for the samples it was fitted to: for each of
+    them what was predicted by one that was fitted without it.
+    """
+    own = stack.only(chosen.members)
+    if chosen.weights is not None:
+        return ensemble_of(own, chosen.weights[list(chosen.members)], rule, name)
+    probs = chosen.probs(stack.probs) if probs is None else probs
+    return Ensemble(own, name, None, STACKED, predicted(quantise(probs)), probs)
+
+
+def as_predictions(ensemble: Ensemble, sources: Sequence[Predictions], **attributes: object) -> Predictions:
+    """Return an ensemble as predictions of kind "ensemble" under its name.
+
+    Probabilities are renormalised in float64, then rounded to float32. `sources` are what its stack was joined from:
+    where the members agree in the fingerprint of their data, the ensemble carries it. attributes: further ones of the
+    file, such as `selection`, the way it was chosen. A regression has no weights, so its parents stand in the attribute
+    `stacked`.
+    """
+    stack = ensemble.stack
+    fingerprints = {p.data_fingerprint for p in sources if p.member in stack.members}
+    noted: dict[str, object] = {"rule": ensemble.rule} | attributes
+    parents, weights = (), ()
+    if ensemble.weights is None:
+        noted |= {"stacked": "+".join(stack.members)}
     else:
-        weights = tuple(chosen.weights[list(chosen.members)].tolist())
-    if probs is None:
-        equal = isinstance(chosen, Weighted) and chosen.equal
-        probs = combined_probs(stack, chosen.members, rule) if equal else chosen.probs(stack.probs)
+        used = np.flatnonzero(ensemble.weights)
+        parents = tuple(stack.members[i] for i in used)
+        weights = tuple(ensemble.weights[used].tolist())
+    probs = ensemble.probs
     return Predictions(
-        member=name,
+        member=ensemble.name,
         split=stack.split,
         probs=(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32),
         sample_ids=stack.sample_ids,
@@ -147,59 +209,5 @@ def saved_ensemble(
         parents=parents,
         weights=weights,
         data_fingerprint=fingerprints.pop() if len(fingerprints) == 1 else None,
-        attributes=attributes,
+        attributes={key: value for key, value in noted.items() if value is not None},
     )
-
-
-BLOCK_NUMBERS = 4_000_000  # members times samples times classes that are summed at once
-
-
-@dataclass(frozen=True, eq=False)
-class Together:
-    """An ensemble's predictions.
-
-    probs: float64 (N, C), rows summing to 1. preds: int64 (N,), the classes predicted, by the one rule of arithmetic.
-    weights: float64 (M,), of the stack's members, in its order.
-    """
-
-    stack: PredictionStack
-    weights: np.ndarray
-    rule: str
-    probs: np.ndarray
-    preds: np.ndarray
-
-    @property
-    def confidence(self) -> np.ndarray:
-        """The probability of what is predicted, float64 (N,)."""
-        return np.take_along_axis(self.probs, self.preds[:, None], axis=1)[:, 0]
-
-    def accuracy(self) -> float | None:
-        """Return the share that is predicted rightly; None where the samples have no labels."""
-        labels = self.stack.labels
-        return None if labels is None else float((self.preds == labels).mean())
-
-
-def together(stack: PredictionStack, weights: Mapping[str, float] | None = None, rule: str = "mean") -> Together:
-    """Return what the members of a stack say together.
-
-    weights: of each member by name, not negative, summing to 1; equal ones where None. rule: "mean" or "geometric" of
-    `analysis.rules`. The class predicted is the lowest-index argmax of the members' whole numbers, each times its whole
-    weight (`metrics.whole`); with equal weights that is the plain sum.
-    """
-    kind, m = rule_of(rule), len(stack.members)
-    shares = np.full(m, 1 / m) if weights is None else np.array([weights[name] for name in stack.members])
-    counts = whole(shares)
-    probs = np.empty(stack.probs.shape[1:])
-    preds = np.empty(stack.samples, dtype=np.int64)
-    rows = max(1, BLOCK_NUMBERS // (m * stack.classes))
-    for start in range(0, stack.samples, rows):
-        here = slice(start, start + rows)
-        part = stack.probs[:, here]
-        sums = np.zeros(part.shape[1:], dtype=np.int64)
-        for member, count in zip(part, counts, strict=True):
-            if count:
-                sums += count * kind.quantise(member)
-        preds[here] = predicted(sums)
-        own = combined(part, shares, kind)
-        probs[here] = own / own.sum(axis=1, keepdims=True)
-    return Together(stack, shares, rule, probs, preds)

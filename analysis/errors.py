@@ -6,25 +6,25 @@ from pathlib import Path
 import numpy as np
 
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Team
+from analysis.ensemble import Ensemble
 from ensemble.errors import BadInput
 
 HEADER = (
-    "sample_id", "true_id", "true_name", "said_id", "said_name", "said_probability", "true_probability", "margin",
-    "right", "members_right", "members", "all_say_the_same", "best_member_right", "suspect_rank", "likely_mislabelled",
+    "sample_id", "true_id", "true_name", "predicted_id", "predicted_name", "confidence", "true_probability", "margin",
+    "right", "members_right", "members", "unanimous", "best_member_right", "suspect_rank", "likely_mislabelled",
     "rescued", "spoiled", "spoiled_a_majority", "drawn",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
-class ErrorsSeen:
-    """What an ensemble and its members said of N samples.
+class ErrorAnalysis:
+    """What an ensemble and its members predict for N samples, and where they are wrong.
 
     members: M names; best_member: the one most often right here. class_ids, class_names: C each, in column order.
-    sample_ids: str (N,). labels, preds: int64 (N,), columns: the truth, and what the ensemble said.
-    said_probability, true_probability: float64 (N,), the ensemble's for what it said and for the truth.
+    sample_ids: str (N,). labels, preds: int64 (N,), columns: the truth, and what the ensemble predicts.
+    confidence, true_probability: float64 (N,), the ensemble's for what it predicts and for the truth.
     members_right: int64 (N,), how many members are right.
-    unanimous: bool (N,), all members say the same. best_right: bool (N,), the best member is right.
+    unanimous: bool (N,), all members predict the same. best_right: bool (N,), the best member is right.
     likely: bool (N,), off the diagonal of the confident joint, see `confidently_other`.
     drawn: int64 (n,), rows drawn at random without replacement, in the order drawn; `seed` drew them.
     """
@@ -37,7 +37,7 @@ class ErrorsSeen:
     sample_ids: np.ndarray
     labels: np.ndarray
     preds: np.ndarray
-    said_probability: np.ndarray
+    confidence: np.ndarray
     true_probability: np.ndarray
     members_right: np.ndarray
     unanimous: np.ndarray
@@ -56,8 +56,8 @@ class ErrorsSeen:
 
     @property
     def margin(self) -> np.ndarray:
-        """How much surer the ensemble is of what it said than of the truth, float64 (N,), 0 where it is right."""
-        return np.where(self.right, 0.0, self.said_probability - self.true_probability)
+        """The ensemble's confidence less its probability of the truth, float64 (N,), 0 where it is right."""
+        return np.where(self.right, 0.0, self.confidence - self.true_probability)
 
     @property
     def oracle(self) -> float:
@@ -66,7 +66,7 @@ class ErrorsSeen:
 
     @property
     def suspects(self) -> np.ndarray:
-        """Rows that every member gets wrong, int64: where all say the same first, then by falling `margin`, then id.
+        """Rows that every member gets wrong, int64: unanimous ones first, then by falling `margin`, then id.
 
         The first are candidates for a wrong label, and for nothing more: someone has to look.
         """
@@ -109,32 +109,32 @@ class ErrorsSeen:
         return rows[np.lexsort((self.sample_ids[rows], then[rows], first[rows]))]
 
 
-def errors_seen(group: Team, samples: int = 1000, seed: int = 0) -> ErrorsSeen:
-    """Look at the errors of a team; of plain arrays: `errors_seen(team(stack_arrays(probs, labels)))`.
+def find_errors(ensemble: Ensemble, samples: int = 1000, seed: int = 0) -> ErrorAnalysis:
+    """Look at the errors of an ensemble; of plain arrays: `find_errors(ensemble_of(stack_arrays(probs, labels)))`.
 
     samples: how many rows are drawn for the error analysis, all where there are fewer. Raises `BadInput` below 1.
     """
     if samples < 1:
         raise BadInput(f"errors: expected at least 1 sample to draw, found {samples}.")
-    stack = group.stack
+    stack = ensemble.stack
     labels = stack.require_labels()
     rows = np.arange(stack.samples)
-    said = group.said
-    return ErrorsSeen(
+    each = ensemble.member_preds
+    return ErrorAnalysis(
         split=stack.split,
         members=tuple(stack.members),
-        best_member=stack.members[group.best_member],
+        best_member=stack.members[ensemble.best_member],
         class_ids=tuple(stack.class_ids),
         class_names=tuple(stack.class_names),
         sample_ids=stack.sample_ids,
         labels=labels,
-        preds=group.preds,
-        said_probability=group.probs[rows, group.preds],
-        true_probability=group.probs[rows, labels],
-        members_right=(said == labels).sum(axis=0),
-        unanimous=(said == said[0]).all(axis=0),
-        best_right=said[group.best_member] == labels,
-        likely=confidently_other(group.probs, labels),
+        preds=ensemble.preds,
+        confidence=ensemble.probs[rows, ensemble.preds],
+        true_probability=ensemble.probs[rows, labels],
+        members_right=(each == labels).sum(axis=0),
+        unanimous=(each == each[0]).all(axis=0),
+        best_right=each[ensemble.best_member] == labels,
+        likely=confidently_other(ensemble.probs, labels),
         drawn=np.random.default_rng(seed).permutation(stack.samples)[:samples],
         seed=seed,
     )
@@ -159,7 +159,7 @@ def confidently_other(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (reached.max(axis=1) >= 0) & (likeliest != labels)
 
 
-def write_errors_csv(path: Path, value: ErrorsSeen) -> None:
+def write_errors_csv(path: Path, value: ErrorAnalysis) -> None:
     """Write a row for each sample that is wrong, rescued or drawn, by falling margin, then id."""
     rank = {int(row): i for i, row in enumerate(value.suspects, 1)}
     flags = []
@@ -177,7 +177,7 @@ def write_errors_csv(path: Path, value: ErrorsSeen) -> None:
         (
             (
                 str(value.sample_ids[i]), ids[value.labels[i]], names[value.labels[i]], ids[value.preds[i]],
-                names[value.preds[i]], value.said_probability[i], value.true_probability[i], margin[i], right[i],
+                names[value.preds[i]], value.confidence[i], value.true_probability[i], margin[i], right[i],
                 value.members_right[i], m, value.unanimous[i], value.best_right[i], rank.get(int(i)), value.likely[i],
                 rescued[i], spoiled[i], spoiled[i] and majority[i], drawn[i],
             )

@@ -1,4 +1,4 @@
-"""Predictions as files for other programs: what was said of new images, and a member's probabilities."""
+"""Predictions as files for other programs: what is predicted for new images, and a member's probabilities."""
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.csv_cells import harmless
-from analysis.ensemble import Together
+from analysis.ensemble import Ensemble
 from ensemble.errors import BadInput
 from ensemble.importing.parquet import require_parquet, write_parquet
 from ensemble.study.atomic import replacing
@@ -17,18 +17,20 @@ from ensemble.study.predictions import Predictions
 ANSWERS = ("id", "predicted", "predicted_name", "confidence")
 
 
-def write_answers(path: Path, said: Together) -> None:
-    """Write what an ensemble says of each image as CSV, whole or not at all.
+def write_answers(path: Path, ensemble: Ensemble) -> None:
+    """Write what an ensemble predicts for each image as CSV, whole or not at all.
 
     Columns: `ANSWERS`, then the probability of each class, headed by its id. A text that a spreadsheet would take for
     a formula gets an apostrophe in front. Numbers have nine digits, which read back as the same float32.
     """
-    stack = said.stack
+    stack = ensemble.stack
+    probs = ensemble.probs / ensemble.probs.sum(axis=1, keepdims=True)
+    confidence = np.take_along_axis(probs, ensemble.preds[:, None], axis=1)[:, 0].tolist()
     lead = (
-        (harmless(i), harmless(stack.class_ids[y]), harmless(stack.class_names[y]), f"{confidence:.9g}")
-        for i, y, confidence in zip(stack.sample_ids.tolist(), said.preds.tolist(), said.confidence, strict=True)
+        (harmless(i), harmless(stack.class_ids[y]), harmless(stack.class_names[y]), f"{p:.9g}")
+        for i, y, p in zip(stack.sample_ids.tolist(), ensemble.preds.tolist(), confidence, strict=True)
     )
-    _write_rows(path, [*ANSWERS, *map(harmless, stack.class_ids)], lead, said.probs)
+    _write_rows(path, [*ANSWERS, *map(harmless, stack.class_ids)], lead, probs)
 
 
 def export(path: Path, predictions: Predictions) -> None:

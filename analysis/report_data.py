@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+import numpy as np
+
 from analysis.classes.per_class import PerClass, per_class
-from analysis.ensemble import Baseline, Spoken, Team, aligned, only
+from analysis.ensemble import Baseline, Ensemble, ensemble_of
 from analysis.stack import PredictionStack, join
 from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
@@ -31,7 +33,7 @@ class ReportData:
     """The members of a study that a report is about.
 
     patterns: names, or patterns such as 'm3-*', of the members that take part; all members where empty.
-    ensemble: "all" of them, the "best" subset of them by accuracy, or the name of one member or saved ensemble.
+    name: "all" of them, the "best" subset of them by accuracy, or the name of one member or saved ensemble.
     intersect: where members differ in samples, take the common ones.
     progress: told (done, total) while subsets are scored.
     """
@@ -39,7 +41,7 @@ class ReportData:
     study: Study
     split: str
     patterns: tuple[str, ...] = ()
-    ensemble: str = "all"
+    name: str = "all"
     intersect: bool = False
     progress: Progress | None = None
 
@@ -78,28 +80,35 @@ class ReportData:
         return subset_table(self.stack, range(1, members + 1), self.progress)
 
     @cached_property
-    def spoken(self) -> Spoken:
-        """The ensemble that was asked for, and what it said."""
-        if self.ensemble in ("all", "best"):
-            stack = self.stack
-            if self.ensemble == "best":
-                stack = only(stack, self.table.indices_of(self.table.best().mask))
-        else:
-            known = self.study.members(self.split)
-            if known and self.ensemble not in known:
-                raise BadInput(
-                    f"{self.study.root}: has no member or saved ensemble {self.ensemble!r} for split {self.split!r}; "
-                    f"besides 'all' and 'best', {nearest(self.ensemble, known)}."
-                )
-            stack = join([self.study.read(self.ensemble, self.split)])
-            stack.require_labels()
-        return Spoken(stack, subset_preds(stack, range(len(stack.members))))
+    def ensemble(self) -> Ensemble:
+        """The ensemble that was asked for; a saved one beside its members, where the study has all of them."""
+        if self.name == "all":
+            return ensemble_of(self.stack)
+        if self.name == "best":
+            best = self.table.indices_of(self.table.best().mask)
+            return ensemble_of(self.stack.only(best), name="best")
+        study, split = self.study, self.split
+        known = study.members(split)
+        if known and self.name not in known:
+            raise BadInput(
+                f"{study.root}: has no member or saved ensemble {self.name!r} for split {split!r}; "
+                f"besides 'all' and 'best', {nearest(self.name, known)}."
+            )
+        saved = study.read(self.name, split)
+        own = ensemble_of(join([saved]), name=self.name)
+        own.stack.require_labels()
+        if not saved.parents or not all(parent in known for parent in saved.parents):
+            return own
+        parents = join([study.read(parent, split) for parent in saved.parents], self.intersect).aligned(own.stack)
+        weights = dict(zip(saved.parents, saved.weights, strict=True))
+        rule = str(saved.attributes.get("rule", "mean"))
+        return Ensemble(parents, self.name, np.array([weights[m] for m in parents.members]), rule, own.preds, own.probs)
 
     @cached_property
     def classes(self) -> PerClass:
-        """How well the ensemble that was asked for tells each class."""
-        stack = self.spoken.stack
-        return per_class(stack.labels, self.spoken.preds, stack.class_ids, stack.class_names)
+        """How well the ensemble that was asked for recognises each class."""
+        stack = self.ensemble.stack
+        return per_class(stack.labels, self.ensemble.preds, stack.class_ids, stack.class_names)
 
 
 def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
@@ -138,7 +147,7 @@ def images_of(dataset: Dataset, data: ReportData) -> Split:
             f"{dataset.source}: the images have changed since the study was begun (fingerprint "
             f"{dataset.fingerprint[:12]}, pinned {config.fingerprint[:12]}); put the old ones back."
         )
-    if not data.spoken.stack.ids_given:
+    if not data.ensemble.stack.ids_given:
         raise NotAvailable(
             f"{data.study.root}: the predictions for {data.split!r} have row numbers instead of sample ids, so "
             "their images cannot be found; import them again with ens-import --ids FILE."
@@ -150,39 +159,26 @@ def images_of(dataset: Dataset, data: ReportData) -> Split:
     return dataset.split(data.split)
 
 
-def team_of(data: ReportData) -> Team:
-    """Return the ensemble a report is about; a saved one beside its parents, where the study has all of them."""
-    spoken = data.spoken
-    if data.ensemble in ("all", "best"):
-        return Team(spoken.stack, data.ensemble, spoken.preds, spoken.stack.mean_probs())
-    study, split = data.study, data.split
-    parents = study.read(data.ensemble, split).parents
-    there = study.members(split)
-    stack = spoken.stack
-    if parents and all(parent in there for parent in parents):
-        stack = aligned(join([study.read(parent, split) for parent in parents], data.intersect), stack)
-    return Team(stack, data.ensemble, spoken.preds, spoken.stack.mean_probs())
+def baseline_of(data: ReportData, name: str | None = None) -> Baseline | None:
+    """Return what the ensemble is compared with: the member or saved ensemble `name`, else its best member.
 
-
-def baseline_of(data: ReportData, group: Team, name: str | None = None) -> Baseline | None:
-    """Return what a team is compared with: the member or saved ensemble `name`, else its best member.
-
-    The best member is the one most often right on the split itself. None where the team is one member and no other
-    name is given. Raises `BadInput` naming the nearest for an unknown name, or one on other samples.
+    The best member is the one most often right on the split itself. None where there is one member and no other name
+    is given. Raises `BadInput` naming the nearest for an unknown name, or one on other samples.
     """
-    members = group.stack.members
+    ensemble = data.ensemble
+    members = ensemble.members
     if name is None:
         if len(members) == 1:
             return None
-        best = group.best_member
-        return Baseline(members[best], group.said[best], chosen_here=True)
+        best = ensemble.best_member
+        return Baseline(members[best], ensemble.member_preds[best], chosen_here=True)
     if name in members:
-        return Baseline(name, group.said[members.index(name)], chosen_here=False)
+        return Baseline(name, ensemble.member_preds[members.index(name)], chosen_here=False)
     known: Sequence[str] = data.study.members(data.split)
     if name not in known:
         raise BadInput(
             f"{data.study.root}: has no member or saved ensemble {name!r} for split {data.split!r} to compare "
             f"with; {nearest(name, known)}."
         )
-    other = aligned(join([data.study.read(name, data.split)]), group.stack)
+    other = join([data.study.read(name, data.split)]).aligned(ensemble.stack)
     return Baseline(name, subset_preds(other, [0]), chosen_here=False)

@@ -1,7 +1,7 @@
 """The predictions of several members for the same samples, side by side: joined by sample id and class id."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -214,6 +214,48 @@ class PredictionStack:
     def blocks(self, rows: int) -> Iterator[Block]:
         """Give all samples in order, at most `rows` of them at a time, without a copy."""
         return whole_blocks(self.probs, rows)
+
+    def only(self, indices: Sequence[int]) -> "PredictionStack":
+        """Return the stack with the members at `indices` alone, in the stack's order."""
+        chosen = list(check_indices(indices, len(self.members)))
+        if len(chosen) == len(self.members):
+            return self
+        return replace(
+            self,
+            probs=self.probs[chosen],
+            members=tuple(self.members[i] for i in chosen),
+            dropped=tuple(self.dropped[i] for i in chosen),
+        )
+
+    def aligned(self, to: "PredictionStack") -> "PredictionStack":
+        """Return the stack with the samples of another, in its order.
+
+        Raises `BadInput` where it lacks one of them, or has other classes or labels.
+        """
+        who, whose = " + ".join(self.members), " + ".join(to.members)
+        if self.class_ids != to.class_ids:
+            raise BadInput(f"{who}: has other classes than {whose}; expected the same class ids.")
+        if self.ids_given != to.ids_given:
+            raise BadInput(
+                f"{who} and {whose}: only one of them has sample ids; import the other again with --ids FILE."
+            )
+        at = {str(sample): row for row, sample in enumerate(self.sample_ids)}
+        missing = [str(sample) for sample in to.sample_ids if str(sample) not in at]
+        if missing:
+            raise BadInput(
+                f"{who}: lacks {len(missing):,} of the {to.samples:,} samples of {whose}, {missing[0]!r} for one; "
+                "--intersect takes the samples that members have in common."
+            )
+        rows = np.array([at[str(sample)] for sample in to.sample_ids], dtype=np.int64)
+        labels = None if self.labels is None else self.labels[rows]
+        if labels is not None and to.labels is not None and not np.array_equal(labels, to.labels):
+            raise BadInput(f"{who}: has other labels than {whose} for {int((labels != to.labels).sum()):,} samples.")
+        return replace(
+            self,
+            probs=self.probs[:, rows],
+            labels=labels if to.labels is None else to.labels,
+            sample_ids=to.sample_ids,
+        )
 
     def mean_probs(self, indices: Sequence[int] | None = None) -> np.ndarray:
         """Return the members' mean, float64 (N, C); of all members, or of those at `indices`.

@@ -216,11 +216,12 @@ def _save(
     found: "EnsembleSelection",
 ) -> None:  # fmt: skip
     """Keep the chosen ensemble's predictions in the study; those of a regression as they were made out of fold."""
-    from analysis.ensemble import saved_ensemble
+    from analysis.ensemble import as_predictions, chosen_ensemble
 
-    apart = found.out_of_fold()
-    result = found.result
-    path = study.write(saved_ensemble(name, stack, result.chosen, predictions, found.table.rule, result.name, apart))
+    apart, result = found.out_of_fold(), found.result
+    fitted = None if apart is None else "out of fold"
+    ensemble = chosen_ensemble(stack, result.chosen, found.table.rule, name, apart)
+    path = study.write(as_predictions(ensemble, predictions, selection=result.name, fitted=fitted))
     note = ", each sample as a regression predicts it that was fitted without it" if apart is not None else ""
     output.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
 

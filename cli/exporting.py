@@ -27,8 +27,7 @@ def export(output: Output, name: str, split: str, out: Path) -> None:
     ens-import reads such a file back. A file that is there is replaced.
     """
     from analysis import prediction_files
-    from analysis.ensemble import saved_ensemble
-    from analysis.selection.base import of_members
+    from analysis.ensemble import as_predictions, ensemble_of
     from analysis.stack import join
     from ensemble.study.study import Study
 
@@ -36,9 +35,7 @@ def export(output: Output, name: str, split: str, out: Path) -> None:
     prediction_files.check_export(out)
     if name == "all":
         members = study.select(split)
-        stack = join(members)
-        count = len(stack.members)
-        predictions = saved_ensemble("mean", stack, of_members(range(count), count), members)
+        predictions = as_predictions(ensemble_of(join(members), name="mean"), members)
     else:
         predictions = study.read(name, split)
     prediction_files.export(out, predictions)

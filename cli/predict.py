@@ -81,7 +81,7 @@ def predict(
         if error.name not in ("torch", "safetensors"):
             raise
         raise BadInput(f"ens-predict runs networks, and {error.name} is missing: pip install 'kofn[train]'.") from error
-    from analysis.ensemble import together
+    from analysis.ensemble import ensemble_of
     from analysis.stack import join
     from cli import predict_text as text
     from cli.predict_files import Asked
@@ -102,8 +102,8 @@ def predict(
     with output.progress("Looking at images", "images") as progress:
         found = predict_images(trained, new, views, split or new.part or "new", skip_unreadable, progress)
     weights, rule = asked.spec.weights, asked.spec.rule
-    own = together(join(found.members), weights, rule)
-    plain = None if found.plain is None else together(join(found.plain), weights, rule).accuracy()
+    own = ensemble_of(join(found.members), weights, rule, asked.spec.ensemble or "all")
+    plain = None if found.plain is None else ensemble_of(join(found.plain), weights, rule).accuracy
     files = asked.write(new, found.members, own)
     text.show_images(output, text.Shown(asked, views, new, found, own, plain, files))
 

@@ -2,13 +2,11 @@
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.ensemble import Together, saved_ensemble
+from analysis.ensemble import Ensemble, as_predictions
 from analysis.prediction_files import ANSWERS, write_answers
-from analysis.rules import rule_of
-from analysis.selection.base import Weighted
 from ensemble.datasets.new_images import NewImages
 from ensemble.datasets.submission import LINE, check_submission, write_submission
 from ensemble.errors import BadInput, storage_error
@@ -61,7 +59,7 @@ class Asked:
             ExtraSplit(self.study, self.split, self.view).check(new, (*self.spec.members, *own))
             _check_folder(self.study.root / "predictions")
 
-    def write(self, new: NewImages, members: list[Predictions], own: Together) -> list[str]:
+    def write(self, new: NewImages, members: list[Predictions], own: Ensemble) -> list[str]:
         """Write what was asked for; return the files kept in the study."""
         files: list[str] = []
         if self.split is not None:
@@ -73,14 +71,12 @@ class Asked:
              write_submission(self.out, own.stack.sample_ids, own.preds, own.stack.class_ids))  # fmt: skip
         return files
 
-    def _ensemble(self, members: list[Predictions], own: Together) -> list[Predictions]:
+    def _ensemble(self, members: list[Predictions], own: Ensemble) -> list[Predictions]:
         """Return the predictions of the saved ensemble that the members make up, where they make up one."""
         if self.spec.ensemble is None:
             return []
-        chosen, rule = Weighted(own.weights, rule_of(self.spec.rule)), self.spec.rule
-        made = saved_ensemble(self.spec.ensemble, own.stack, chosen, members, rule, self.spec.selection)
-        view = {} if self.view == "none" else {"view": self.view}
-        return [replace(made, attributes={**made.attributes, **view})]
+        view = None if self.view == "none" else self.view
+        return [as_predictions(own, members, selection=self.spec.selection, view=view)]
 
 
 def _check_folder(folder: Path) -> None:

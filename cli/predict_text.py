@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from analysis.ensemble import Together
+from analysis.ensemble import Ensemble
 from analysis.metrics import accuracy
 from analysis.rules import rule_of
 from cli.common import Output
@@ -24,7 +24,7 @@ class Shown:
     views: Views
     new: NewImages
     found: ImagePredictions
-    own: Together
+    own: Ensemble
     plain: float | None
     files: list[str]
 
@@ -83,7 +83,7 @@ def _summary(output: Output, shown: Shown) -> None:
         rows.append([str(stack.sample_ids[i]), stack.class_names[y], f"{own.confidence[i]:.1%}", *truth])
     heads = ["image", "predicted", "confidence"] + ([] if stack.labels is None else ["is"])
     output.table(heads, rows, left=(0, 1, 3), title=f"The first {len(rows)}" if len(own.preds) > len(rows) else None)
-    right = own.accuracy()
+    right = own.accuracy
     if right is None:
         return
     members = shown.found.members
@@ -97,7 +97,7 @@ def _summary(output: Output, shown: Shown) -> None:
 def _document(output: Output, shown: Shown) -> dict[str, Any]:
     """Return the JSON of docs/reference/json.md."""
     own, new, asked, views = shown.own, shown.new, shown.asked, shown.views
-    stack, spec, right = own.stack, asked.spec, own.accuracy()
+    stack, spec, right = own.stack, asked.spec, own.accuracy
     first = [
         {
             "id": str(stack.sample_ids[i]), "predicted": stack.class_ids[own.preds[i]],
@@ -109,7 +109,7 @@ def _document(output: Output, shown: Shown) -> dict[str, Any]:
     return {
         "study": output.study, "data": new.source, "part": new.part, "split": asked.split, "samples": len(own.preds),
         "classes": stack.classes, "labelled": stack.labels is not None, "ensemble": spec.ensemble, "rule": spec.rule,
-        "weights": dict(zip(stack.members, own.weights.tolist(), strict=True)), "tta": views.name,
+        "weights": {name: float(spec.weights[name]) for name in stack.members}, "tta": views.name,
         "members": [
             {"name": p.member, "accuracy": None if p.labels is None else accuracy(p.probs, p.labels)}
             for p in shown.found.members

@@ -105,12 +105,12 @@ def calibration_by_size(
         flat = errors.reshape(len(errors), -1)
         products += flat @ flat.T
         for row, k, sums in zip(rows, map(len, orders), _sums(orders, stack.quantised(here)), strict=True):
-            said = predicted(sums)
-            confidence = np.minimum(np.take_along_axis(sums, said[:, None], axis=1)[:, 0] / (k * SCALE), 1.0)
+            preds = predicted(sums)
+            confidence = np.minimum(np.take_along_axis(sums, preds[:, None], axis=1)[:, 0] / (k * SCALE), 1.0)
             place = bin_of(confidence, edges)
             counts[row] += np.bincount(place, minlength=bins)
             sure[row] += np.bincount(place, weights=confidence, minlength=bins)
-            right[row] += np.bincount(place[said == y], minlength=bins)
+            right[row] += np.bincount(place[preds == y], minlength=bins)
         if progress:
             progress(here.stop, n)
     own = floored(true_probs(stack.probs, labels))

@@ -50,7 +50,7 @@ class Calibration:
 
     @property
     def gap(self) -> float:
-        """Mean confidence less accuracy: above 0 where it is too sure of itself, below where not sure enough."""
+        """Mean confidence less accuracy: above 0 where it is overconfident, below 0 where underconfident."""
         return self.mean_confidence - self.mean_accuracy
 
     def _repr_html_(self) -> str:
@@ -237,10 +237,10 @@ def class_wise(probs: np.ndarray, labels: np.ndarray | Sequence[int], bins: int 
     counts, hits = np.empty((c, bins), np.int64), np.empty((c, bins), np.int64)
     sums = np.empty((c, bins))
     for column in range(c):
-        said = np.minimum(probs[:, column].astype(np.float64), 1.0)
-        place = bin_of(said, edges)
+        own = np.minimum(probs[:, column].astype(np.float64), 1.0)
+        place = bin_of(own, edges)
         counts[column] = np.bincount(place, minlength=bins)
-        sums[column] = np.bincount(place, weights=said, minlength=bins)
+        sums[column] = np.bincount(place, weights=own, minlength=bins)
         hits[column] = np.bincount(place[labels == column], minlength=bins)
     share = hits.sum(axis=1, keepdims=True) / n
     filled = np.maximum(counts, 1)  # an empty bin adds 0, whatever it is divided by

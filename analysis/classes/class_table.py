@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from analysis.classes.confusion import first_names
-from analysis.classes.helped import Agreement, Helped
+from analysis.classes.improved import Agreement, ClassComparison
 from analysis.classes.per_class import PerClass
 from analysis.csv_cells import write_csv
 
 HEADER = (
     "rank", "class_id", "class_name", "samples", "correct", "accuracy", "low", "high", "worst_share",
-    "confused_with_id", "confused_with_name", "confused_count", "best_share", "said", "precision", "precision_low",
+    "confused_with_id", "confused_with_name", "confused_count", "best_share", "predicted", "precision", "precision_low",
     "precision_high", "f1", "against", "won", "lost", "difference", "p", "q", "smallest_difference",
     "members_disagree", "all_right", "all_wrong",
 )  # fmt: skip
@@ -31,29 +31,29 @@ def short_names(value: PerClass) -> list[str]:
 
 
 def write_class_csv(
-    path: Path, value: PerClass, helped: Helped | None = None, agreement: Agreement | None = None
+    path: Path, value: PerClass, changed: ClassComparison | None = None, agreement: Agreement | None = None
 ) -> None:
     """Write one row a class, hardest first, fractions in full; empty where there is nothing to divide by.
 
-    helped, agreement: of the same classes; their columns are empty where they are not given. Names are harmless to a
+    changed, agreement: of the same classes; their columns are empty where they are not given. Names are harmless to a
     spreadsheet, see `analysis.csv_cells`.
     """
-    write_csv(path, HEADER, (_row(value, i, helped, agreement) for i in range(len(value))))
+    write_csv(path, HEADER, (_row(value, i, changed, agreement) for i in range(len(value))))
 
 
-def _row(value: PerClass, i: int, helped: Helped | None, agreement: Agreement | None) -> list[object]:
-    said = value.confused_with[i][:1]
+def _row(value: PerClass, i: int, changed: ClassComparison | None, agreement: Agreement | None) -> list[object]:
+    wrong = value.confused_with[i][:1]
     own = int(value.columns[i])
     row: list[object] = [i + 1, value.class_ids[i], value.class_names[i], value.samples[i], value.correct[i]]
     row += [column[i] for column in (value.accuracy, value.low, value.high, value.worst_share)]
-    row += [said[0].id, said[0].name, said[0].count] if said else ["", "", ""]
-    row += [value.best_share[i], value.said[i]]
+    row += [wrong[0].id, wrong[0].name, wrong[0].count] if wrong else ["", "", ""]
+    row += [value.best_share[i], value.predicted[i]]
     row += [column[i] for column in (value.precision, value.precision_low, value.precision_high, value.f1)]
-    if helped is None:
+    if changed is None:
         row += [None] * 7
     else:
-        row += [helped.against, helped.won[own], helped.lost[own]]
-        row += [column[own] for column in (helped.difference, helped.p, helped.q, helped.smallest)]
+        row += [changed.against, changed.won[own], changed.lost[own]]
+        row += [column[own] for column in (changed.difference, changed.p, changed.q, changed.smallest)]
     if agreement is None:
         return [*row, None, None, None]
     return [*row, *(column[own] for column in (agreement.disagreement, agreement.all_right, agreement.all_wrong))]

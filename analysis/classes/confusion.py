@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the counts, an order in which classes that are confused stand together."""
+"""Which classes are confused with which: the counts, an order in which classes that are confused stand together."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _MANY, _SMALLEST = 20, 3
 
 @dataclass(frozen=True)
 class Block:
-    """Classes that stand together because they are taken for one another: a subtree of the clustering.
+    """Classes that stand together because they are confused with one another: a subtree of the clustering.
 
     start, stop: their places in `Confusion.order`. inside: errors that stay among them; errors: all errors made on
     their samples. typical: the columns of up to three of them that take part in most of the errors inside.
@@ -35,9 +35,9 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """How often each class was taken for each.
+    """How often each class is predicted as each.
 
-    counts: int64 (C, C), the true class by row, what was said by column; both in column order of the predictions.
+    counts: int64 (C, C), the true class by row, the predicted one by column; both in column order of the predictions.
     class_ids, class_names: C each, in column order.
     order: int64 (C,), the columns in the order in which they are shown.
     by: "cluster" or "id", what the order is by.
@@ -60,13 +60,13 @@ class Confusion:
         return self.counts.sum(axis=1)
 
     @property
-    def said(self) -> np.ndarray:
-        """How many samples were taken for each class, int64 (C,)."""
+    def predicted(self) -> np.ndarray:
+        """How many samples are predicted to be of each class, int64 (C,)."""
         return self.counts.sum(axis=0)
 
     @property
     def rates(self) -> np.ndarray:
-        """The share of each class's samples taken for each class, float64 (C, C); rows sum to 1, NaN without samples.
+        """The share of each class's samples predicted as each, float64 (C, C); rows sum to 1, NaN without samples.
 
         scikit-learn's `confusion_matrix(normalize="true")`, but for the classes without samples, which it calls 0.
         """
@@ -88,7 +88,7 @@ class Confusion:
         found = [(self.class_names[i], self.class_names[j], int(self.counts[i, j]), int(self.samples[i]))
                  for i, j in zip(rows, columns, strict=True) if self.errors[i, j]]  # fmt: skip
         title = f"Most frequent confusions of {len(self)} classes; {percent(self.accuracy)} % right"
-        return html_table(title, ("class", "taken for", "images", "of"), found)
+        return html_table(title, ("class", "confused with", "images", "of"), found)
 
 
 def confusion(
@@ -98,7 +98,7 @@ def confusion(
     class_names: Sequence[str] | None = None,
     order: str = "cluster",
 ) -> Confusion:
-    """Count what each class was taken for, and put the classes in an order.
+    """Count what each class is predicted as, and put the classes in an order.
 
     y_true, y_pred: whole numbers (N,), columns 0..C-1. class_ids: C of them; the numbers themselves where there are
     none. class_names: the ids where there are none. order: "cluster" (`clustered`), or "id", the order of the columns.
@@ -133,7 +133,7 @@ def names_of(
 
 
 def confusion_counts(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np.ndarray:
-    """Return how often each class (row) was taken for each (column), int64 (C, C); raise `BadInput` out of range."""
+    """Return how often each class (row) is predicted as each (column), int64 (C, C); raise `BadInput` out of range."""
     for name, values in (("y_true", y_true), ("y_pred", y_pred)):
         if values.size and not 0 <= values.min() <= values.max() < classes:
             raise BadInput(f"confusion: {name} holds columns {values.min()} to {values.max()}, not 0..{classes - 1}.")
@@ -155,7 +155,7 @@ def arranged(counts: np.ndarray, class_ids: Sequence[str], class_names: Sequence
 def clustered(counts: np.ndarray) -> tuple[np.ndarray, tuple[Block, ...]]:
     """Return the classes in an order in which those that are confused stand together, int64 (C,), and its blocks.
 
-    Two classes are 1 - (r_ab + r_ba) / 2 apart, r_ab the share of a's samples that are taken for b (0 for a class
+    Two classes are 1 - (r_ab + r_ba) / 2 apart, r_ab the share of a's samples that are predicted as b (0 for a class
     without samples). They are clustered by average linkage, and the leaves ordered so that neighbours are as near as
     the tree allows (Z. Bar-Joseph, D. K. Gifford and T. S. Jaakkola, Fast optimal leaf ordering for hierarchical
     clustering, Bioinformatics 17, 2001, by SciPy; up to 1,500 classes). Blocks are the largest subtrees of at most
@@ -229,7 +229,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Direction:
-    """How often samples of one class were taken for another: count of samples, and the rate with Wilson's interval.
+    """How often samples of one class are predicted as another: count of samples, and the rate with Wilson's interval.
 
     Rate and interval are NaN for a class without samples.
     """
@@ -243,10 +243,11 @@ class Direction:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two classes, by their columns, and how often they were taken for one another.
+    """Two classes, by their columns, and how often they are confused with one another.
 
-    there: samples of a taken for b; back: samples of b taken for a; both: either, of the samples of a and b together.
-    a is the class of which more were taken for the other, of equally many the one with the lower column.
+    there: samples of a predicted as b; back: samples of b predicted as a; both: either, of all samples
+    of a and b.
+    a is the class of which more are predicted as the other, of equally many the one with the lower column.
     """
 
     a: int
@@ -259,7 +260,7 @@ class Pair:
 def confused_pairs(value: Confusion, top: int | None = None) -> list[Pair]:
     """Return the pairs with at least one confusion, the most frequent first; at most `top` of them.
 
-    By how many samples of either class were taken for the other, then by their rate, then by the columns. The
+    By how many samples of either class are predicted as the other, then by their rate, then by the columns. The
     intervals are for a pair that was named beforehand: of the C (C - 1) / 2 pairs the first ones stand first partly
     by chance, so their rates on new samples will on average be lower.
     """
@@ -295,7 +296,7 @@ def write_pairs_csv(path: Path, value: Confusion, pairs: list[Pair]) -> None:
 
 
 def write_confusion_csv(path: Path, value: Confusion) -> None:
-    """Write the counts: a row a true class and a column for what was said, both in the order shown, named by ids."""
+    """Write the counts: a row a true class, a column a predicted one, both in the order shown, named by ids."""
     ids = [value.class_ids[i] for i in value.order]
     counts = value.counts[np.ix_(value.order, value.order)]
     names = [value.class_names[i] for i in value.order]

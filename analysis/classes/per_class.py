@@ -1,4 +1,4 @@
-"""How well each class is told from the others, hardest first, with how sure that is."""
+"""How well each class is recognised: recall, precision, F1, hardest first, each with its uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ CONFUSED = 3  # how many of the most frequent wrong answers are kept for a class
 
 @dataclass(frozen=True)
 class Confused:
-    """A wrong answer: the class (its column, id and name) that `count` samples were taken for."""
+    """A wrong answer: the class (its column, id and name) that `count` samples are predicted as."""
 
     column: int
     id: str
@@ -114,11 +114,11 @@ class PerClass:
     worst_share, best_share: float64 (C,), the shares of being among the hardest and among the easiest, see
         `analysis.classes.per_class`; NaN for a class without samples, or where worst_k is 0.
     worst_k: min(10, C // 4), how many hardest and how many easiest classes the shares are about.
-    said: int64 (C,), how many samples were taken for the class.
-    precision, precision_low, precision_high: float64 (C,), of what was said to be the class, the share that was, and
-        its Wilson 95 % interval; NaN for a class that was never said.
-    f1: float64 (C,), 2 correct / (samples + said), the harmonic mean of accuracy and precision: 0 for a class of which
-        nothing is right, NaN for one without samples.
+    predicted: int64 (C,), how many samples are predicted to be of the class.
+    precision, precision_low, precision_high: float64 (C,), of the samples predicted to be of the class, the share
+        that is, and its Wilson 95 % interval; NaN for a class that is never predicted.
+    f1: float64 (C,), 2 correct / (samples + predicted), the harmonic mean of accuracy and precision: 0 for a class of
+        which nothing is right, NaN for one without samples.
     """
 
     columns: np.ndarray
@@ -133,7 +133,7 @@ class PerClass:
     worst_share: np.ndarray
     worst_k: int
     best_share: np.ndarray
-    said: np.ndarray
+    predicted: np.ndarray
     precision: np.ndarray
     precision_low: np.ndarray
     precision_high: np.ndarray
@@ -167,9 +167,9 @@ class PerClass:
         return self.samples
 
     @property
-    def never_said(self) -> np.ndarray:
-        """The rows of the classes that have samples and that nothing was taken for, int64."""
-        return np.flatnonzero((self.samples > 0) & (self.said == 0))
+    def never_predicted(self) -> np.ndarray:
+        """The rows of the classes that have samples and that are never predicted, int64."""
+        return np.flatnonzero((self.samples > 0) & (self.predicted == 0))
 
     @property
     def macro_accuracy(self) -> float:
@@ -188,7 +188,7 @@ def per_class(
     class_ids: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> PerClass:
-    """Count, for each class, how many of its samples are right, and what is said instead.
+    """Count, for each class, how many of its samples are right, and what is predicted instead.
 
     y_true, y_pred: int64 (N,), columns 0..C-1. class_ids, class_names: C each; numbers where there are none.
     Raises `BadInput` where there are no labels or no samples.
@@ -201,13 +201,13 @@ def per_class(
     class_ids, class_names = names_of(int(max(preds.max(), labels.max())) + 1, class_ids, class_names)
     c = len(class_ids)
     counts = confusion_counts(labels, preds, c)
-    samples, correct, said = counts.sum(axis=1), counts.diagonal(), counts.sum(axis=0)
+    samples, correct, predicted = counts.sum(axis=1), counts.diagonal(), counts.sum(axis=0)
     worst_k = min(10, c // 4)
     hard, easy = end_shares(correct, samples, worst_k)
     low, high = wilson(correct, samples)
-    said_low, said_high = wilson(correct, said)
-    accuracy, precision = _share(correct, samples), _share(correct, said)
-    f1 = np.where(samples > 0, _share(2 * correct, samples + said), np.nan)
+    precision_low, precision_high = wilson(correct, predicted)
+    accuracy, precision = _share(correct, samples), _share(correct, predicted)
+    f1 = np.where(samples > 0, _share(2 * correct, samples + predicted), np.nan)
     order = np.array(sorted(range(c), key=lambda i: (samples[i] == 0, accuracy[i] if samples[i] else 0, class_ids[i])))
     return PerClass(
         columns=order.astype(np.int64),
@@ -222,10 +222,10 @@ def per_class(
         worst_share=hard[order],
         worst_k=worst_k,
         best_share=easy[order],
-        said=said[order],
+        predicted=predicted[order],
         precision=precision[order],
-        precision_low=said_low[order],
-        precision_high=said_high[order],
+        precision_low=precision_low[order],
+        precision_high=precision_high[order],
         f1=f1[order],
     )
 

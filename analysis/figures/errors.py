@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.classes.confusion import apart
-from analysis.errors import ErrorsSeen
+from analysis.errors import ErrorAnalysis
 from analysis.figures.layout import EDGE, TITLE, axes_at, put_title, sheet
 from analysis.figures.style import BLUE, COLUMN, INK, VERMILLION, new_figure
 from analysis.figures.text import clean, shorten
@@ -19,7 +19,7 @@ _HEAD = 14 / 72
 _MOST_COUNTS = 9  # more bars than this have no room for numbers above them
 
 
-def draw_errors(value: ErrorsSeen, axes: Axes) -> Axes:
+def draw_errors(value: ErrorAnalysis, axes: Axes) -> Axes:
     """Draw how many samples 0, 1, ... M members have right, parted into what the ensemble has right and wrong."""
     counts = value.by_members_right()
     wrong, right = counts.T
@@ -43,7 +43,7 @@ def draw_errors(value: ErrorsSeen, axes: Axes) -> Axes:
     return axes
 
 
-def errors_figure(value: ErrorsSeen, columns_wide: float = COLUMN) -> Figure:
+def errors_figure(value: ErrorAnalysis, columns_wide: float = COLUMN) -> Figure:
     """Return the bars of `draw_errors` as a figure, with the accuracy and the oracle's in its title."""
     figure = new_figure(columns_wide, 2.4)
     axes = axes_at(figure, 0.5, 0.38, columns_wide - 0.58, 1.52)
@@ -89,7 +89,7 @@ def _lines(gallery: ErrorGallery, row: int, names: Sequence[str], points: float)
     value, kind = gallery.errors, gallery.kind
     right = bool(value.right[row])
     true, said = int(value.labels[row]), int(value.preds[row])
-    first = mark(right, float(value.said_probability[row]))
+    first = mark(right, float(value.confidence[row]))
     if kind == "suspects":
         first += f", {100 * value.true_probability[row]:.0f} %"
     elif kind != "drawn":

@@ -27,8 +27,8 @@ _HEAD, _AFTER = 13 / 72, 4 / 72
 
 def words(gallery: Gallery, shelf: Shelf, i: int, points: float) -> list[str]:
     """Return what stands below image `i` of a shelf: "✗ wrong, 36 %" and "predicted European fire salamander"."""
-    right, said = bool(shelf.right[i]), int(shelf.said[i])
-    first = mark(right, float(shelf.said_probability[i]), word=True)
+    right, said = bool(shelf.right[i]), int(shelf.preds[i])
+    first = mark(right, float(shelf.confidence[i]), word=True)
     if right:
         return [first]
     return [first, named("predicted", apart(gallery.class_names, gallery.class_ids)[said], gallery.class_ids[said],
@@ -102,7 +102,7 @@ def _row(axes: Axes, shown: Shown, right: bool, x: float, y: float, side: float)
     if not len(shown):
         axes.text(x, y + side / 2, "none right" if right else "none", size=NOTE, va="center", color=GREY)
     for i in range(len(shown)):
-        words = [mark(right, float(shown.said_probability[i]))]
+        words = [mark(right, float(shown.confidence[i]))]
         draw_tile(axes, shown.images[i], x + i * (side + _BETWEEN), y, side, right, words)
 
 

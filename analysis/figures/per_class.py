@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.classes.class_table import extremes
-from analysis.classes.helped import Helped
+from analysis.classes.improved import ClassComparison
 from analysis.classes.per_class import PerClass
 from analysis.figures.layout import (
     EDGE,
@@ -139,8 +139,14 @@ def recall_figure(value: PerClass, title: str, columns_wide: float = COLUMN) -> 
 MOST = 8  # classes of each kind
 
 
-def draw_helped(
-    value: Helped, axes: Axes, columns: Sequence[int], names: Sequence[str], start: float, colour: str, room: float
+def draw_improved(
+    value: ClassComparison,
+    axes: Axes,
+    columns: Sequence[int],
+    names: Sequence[str],
+    start: float,
+    colour: str,
+    room: float,
 ) -> Axes:
     """Draw classes one below another from height `start`: a bar of the difference in points, and won and lost beside.
 
@@ -155,20 +161,20 @@ def draw_helped(
     return axes
 
 
-def _won_lost(value: Helped, c: int) -> str:
+def _won_lost(value: ClassComparison, c: int) -> str:
     return f"+{value.won[c]} −{value.lost[c]}"
 
 
-def helped_shown(value: Helped) -> tuple[list[int], list[int]]:
+def improved_shown(value: ClassComparison) -> tuple[list[int], list[int]]:
     """Return the columns shown as improved and as degraded: those of the smallest p, in the order of the difference."""
     parts = (value.ranked(better)[:MOST].tolist() for better in (True, False))
     improved, degraded = (sorted(part, key=lambda c: (-abs(value.difference[c]), c)) for part in parts)
     return improved, degraded
 
 
-def helped_figure(value: Helped, who: str, columns_wide: float = COLUMN) -> Figure:
+def improved_figure(value: ClassComparison, who: str, columns_wide: float = COLUMN) -> Figure:
     """Return classes improved and degraded, at most eight of each, by their difference; one column wide."""
-    better, worse = helped_shown(value)
+    better, worse = improved_shown(value)
     shown = better + worse
     names = labels([value.class_names[c] for c in shown], [value.class_ids[c] for c in shown], 90.0, _SIZE)
     left = max([width(name, _SIZE) for name in names], default=30) / 72 + 0.12
@@ -177,9 +183,9 @@ def helped_figure(value: Helped, who: str, columns_wide: float = COLUMN) -> Figu
     count = max(1, len(shown)) + gap
     who, against = clean(who), clean(value.against)
     note, foot = note_lines(
-        f"{len(value.helped)} improved and {len(value.hurt)} degraded significantly, of {value.tested} classes tested "
-        f"(false discovery rate {100 * value.level:.0f} %). +: images that only the former has right; −: only the "
-        "latter."
+        f"{len(value.improved)} improved and {len(value.degraded)} degraded significantly, of {value.tested} classes "
+        f"tested (false discovery rate {100 * value.level:.0f} %). +: images that only the former has right; −: only "
+        "the latter."
         + (f" {against} was chosen on these images." if value.chosen_here else ""),
         columns_wide, 5,
     )  # fmt: skip
@@ -190,9 +196,9 @@ def helped_figure(value: Helped, who: str, columns_wide: float = COLUMN) -> Figu
     figure = new_figure(columns_wide, head + _ROW * count + foot)
     axes = axes_at(figure, left, foot, columns_wide - left - room / 72 - 0.06, _ROW * count)
     top = count - 0.5
-    draw_helped(value, axes, better, names[: len(better)], top, BLUE, room)
+    draw_improved(value, axes, better, names[: len(better)], top, BLUE, room)
     below = top - len(better) - gap
-    draw_helped(value, axes, worse, names[len(better) :], below, VERMILLION, room)
+    draw_improved(value, axes, worse, names[len(better) :], below, VERMILLION, room)
     most = 100 * max([abs(float(value.difference[c])) for c in shown], default=0.05)
     axes.set_xlim(-1.08 * most, 1.08 * most)
     axes.axvline(0, color=GREY, linewidth=0.8)

@@ -1,1 +1,1 @@
-"""Which images a picture shows, and what was said of them."""
+"""Which images a picture shows, and what was predicted."""

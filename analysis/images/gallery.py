@@ -1,4 +1,4 @@
-"""A class's images with what was said of them: the value that a gallery shows."""
+"""A class's images with what was predicted: the value that a gallery shows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.classes.confusion import Pair
-from analysis.ensemble import Team
-from analysis.errors import ErrorsSeen
-from analysis.stack import PredictionStack
+from analysis.ensemble import Ensemble
+from analysis.errors import ErrorAnalysis
 from ensemble.errors import BadInput, nearest
 from ensemble.study.split import Split
 
@@ -23,8 +22,8 @@ class Shelf:
     images: uint8 (n, H, W, Ch), Ch 1 or 3.
     sample_ids: str (n,).
     right: bool (n,).
-    said: int64 (n,), the class that was said, a position in `Gallery.class_ids`.
-    said_probability, true_probability: float64 (n,), mean probability of what was said and of the truth.
+    preds: int64 (n,), the class that is predicted, a position in `Gallery.class_ids`.
+    confidence, true_probability: float64 (n,), mean probability of the predicted class and of the true one.
     """
 
     class_id: str
@@ -34,24 +33,24 @@ class Shelf:
     images: np.ndarray
     sample_ids: np.ndarray
     right: np.ndarray
-    said: np.ndarray
-    said_probability: np.ndarray
+    preds: np.ndarray
+    confidence: np.ndarray
     true_probability: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """Some samples as pictures, with what was said of them.
+    """Some samples as pictures, with what was predicted.
 
-    images: uint8 (n, H, W, Ch), Ch 1 or 3. sample_ids: str (n,). true, said: int64 (n,), columns.
-    said_probability, true_probability: float64 (n,).
+    images: uint8 (n, H, W, Ch), Ch 1 or 3. sample_ids: str (n,). true, preds: int64 (n,), columns.
+    confidence, true_probability: float64 (n,).
     """
 
     images: np.ndarray
     sample_ids: np.ndarray
     true: np.ndarray
-    said: np.ndarray
-    said_probability: np.ndarray
+    preds: np.ndarray
+    confidence: np.ndarray
     true_probability: np.ndarray
 
     def __len__(self) -> int:
@@ -62,7 +61,7 @@ class Shown:
 class Gallery:
     """Shelves of images, one a class.
 
-    of: the members whose mean spoke.
+    of: the members that were combined.
     """
 
     split: str
@@ -96,25 +95,21 @@ def _synonyms(name: str) -> list[str]:
     return [part.strip() for part in name.casefold().split(",")]
 
 
-def gallery(
-    stack: PredictionStack, preds: np.ndarray, split: Split, classes: Sequence[int], images: int = 8
-) -> Gallery:
+def gallery(ensemble: Ensemble, split: Split, classes: Sequence[int], images: int = 8) -> Gallery:
     """Choose `images` images of each class, evenly spread over its right and its wrong ones.
 
     The class's images are put in the order of `Shelf`, and the first, the last and others at even distances between
     them are taken: so at least one right and one wrong image is shown where there are both and two are asked for.
-    stack: the members that spoke together, labelled; its samples are found in `split` by id.
-    preds: int64 (N,), what they said by the one rule of arithmetic.
-    classes: positions in `stack.class_ids`.
+    ensemble: labelled; its samples are found in `split` by id. classes: columns, positions in its class ids.
     Raises `BadInput` where the split lacks samples of the stack.
     """
+    stack, preds, probs = ensemble.stack, ensemble.preds, ensemble.probs
     labels = stack.labels
     if labels is None:
         raise BadInput(f"split {stack.split!r} is unlabelled; a gallery needs to know what is right.")
     if len(classes) > MOST_CLASSES:
         raise BadInput(f"a gallery shows at most {MOST_CLASSES} classes, found {len(classes)}; ask for fewer.")
     rows = image_rows(split, stack.sample_ids)
-    probs = stack.mean_probs()
     shelves = []
     for c in classes:
         members = np.flatnonzero(labels == c)
@@ -128,14 +123,14 @@ def gallery(
                 images=np.array(split.images[rows[shown]]),
                 sample_ids=stack.sample_ids[shown],
                 right=preds[shown] == c,
-                said=preds[shown],
-                said_probability=probs[shown, preds[shown]],
+                preds=preds[shown],
+                confidence=probs[shown, preds[shown]],
                 true_probability=probs[shown, c],
             )
         )
     return Gallery(
         split=stack.split,
-        of=tuple(stack.members),
+        of=ensemble.of,
         class_ids=tuple(stack.class_ids),
         class_names=tuple(stack.class_names),
         shelves=tuple(shelves),
@@ -166,21 +161,21 @@ def image_rows(split: Split, sample_ids: np.ndarray) -> np.ndarray:
 def shown(split: Split, sample_ids: np.ndarray, labels: np.ndarray, preds: np.ndarray, probs: np.ndarray) -> Shown:
     """Return n samples as pictures.
 
-    sample_ids: str (n,); labels, preds: int64 (n,); probs: floats (n, C), what the ensemble said of them.
+    sample_ids: str (n,); labels, preds: int64 (n,); probs: floats (n, C), the ensemble's.
     """
     each = np.arange(len(labels))
     return Shown(
         images=np.array(split.images[image_rows(split, sample_ids)]),
         sample_ids=sample_ids,
         true=labels,
-        said=preds,
-        said_probability=probs[each, preds],
+        preds=preds,
+        confidence=probs[each, preds],
         true_probability=probs[each, labels],
     )
 
 
 # What each kind shows, the first first.
-ERROR_KINDS: Mapping[str, Callable[[ErrorsSeen], np.ndarray]] = {
+ERROR_KINDS: Mapping[str, Callable[[ErrorAnalysis], np.ndarray]] = {
     "suspects": lambda value: value.suspects,
     "rescued": lambda value: value.rescued,
     "spoiled": lambda value: value.spoiled,
@@ -192,14 +187,14 @@ ERROR_KINDS: Mapping[str, Callable[[ErrorsSeen], np.ndarray]] = {
 class ErrorGallery:
     """Some errors of one kind: rows int64 (n,) of `errors`, images uint8 (n, H, W, Ch); of how many there are."""
 
-    errors: ErrorsSeen
+    errors: ErrorAnalysis
     kind: str
     rows: np.ndarray
     images: np.ndarray
     of: int
 
 
-def error_gallery(value: ErrorsSeen, split: Split, kind: str, images: int = 12) -> ErrorGallery:
+def error_gallery(value: ErrorAnalysis, split: Split, kind: str, images: int = 12) -> ErrorGallery:
     """Take the first `images` errors of a kind: "suspects", "rescued", "spoiled" or "drawn".
 
     split: the images, in which samples are found by id. Raises `BadInput` where it lacks one of those shown.
@@ -214,10 +209,10 @@ def error_gallery(value: ErrorsSeen, split: Split, kind: str, images: int = 12) 
 
 @dataclass(frozen=True, eq=False)
 class PairShelf:
-    """Images of a pair of classes, a and b, each set by falling probability of what was said.
+    """Images of a pair of classes, a and b, each set by falling confidence.
 
-    there, back: samples of a that were taken for b, and of b that were taken for a.
-    a_right, b_right: samples of a, and of b, that were told rightly.
+    there, back: samples of a that are predicted as b, and of b that are predicted as a.
+    a_right, b_right: samples of a, and of b, that are right.
     """
 
     pair: Pair
@@ -229,7 +224,7 @@ class PairShelf:
 
 @dataclass(frozen=True, eq=False)
 class PairGallery:
-    """Pairs of classes with their images; members: those whose mean spoke, or the one that did."""
+    """Pairs of classes with their images; members: those that were combined, or the one there is."""
 
     split: str
     members: tuple[str, ...]
@@ -238,26 +233,24 @@ class PairGallery:
     shelves: tuple[PairShelf, ...]
 
 
-def pair_gallery(group: Team, split: Split, pairs: Sequence[Pair], images: int = 3) -> PairGallery:
+def pair_gallery(ensemble: Ensemble, split: Split, pairs: Sequence[Pair], images: int = 3) -> PairGallery:
     """Take the surest `images` of each of the four kinds for every pair; fewer where there are fewer.
 
-    split: the images, in which the team's samples are found by id. Raises `BadInput` where it lacks one.
+    split: the images, in which the ensemble's samples are found by id. Raises `BadInput` where it lacks one.
     """
-    stack = group.stack
+    stack = ensemble.stack
     labels = stack.require_labels()
 
-    def pick(true: int, said: int) -> Shown:
-        rows = np.flatnonzero((labels == true) & (group.preds == said))
-        rows = rows[np.lexsort((stack.sample_ids[rows], -group.probs[rows, said]))][:images]
-        return shown(split, stack.sample_ids[rows], labels[rows], group.preds[rows], group.probs[rows])
+    def pick(true: int, guess: int) -> Shown:
+        rows = np.flatnonzero((labels == true) & (ensemble.preds == guess))
+        rows = rows[np.lexsort((stack.sample_ids[rows], -ensemble.probs[rows, guess]))][:images]
+        return shown(split, stack.sample_ids[rows], labels[rows], ensemble.preds[rows], ensemble.probs[rows])
 
     shelves = [
         PairShelf(pair, pick(pair.a, pair.b), pick(pair.b, pair.a), pick(pair.a, pair.a), pick(pair.b, pair.b))
         for pair in pairs
     ]
-    return PairGallery(
-        stack.split, tuple(stack.members), tuple(stack.class_ids), tuple(stack.class_names), tuple(shelves)
-    )
+    return PairGallery(stack.split, ensemble.of, tuple(stack.class_ids), tuple(stack.class_names), tuple(shelves))
 
 
 @dataclass(frozen=True, eq=False)

@@ -111,7 +111,7 @@ def page_of(
         points=points(table, shown.masks),
         panels=shown,
         classes=per_class(stack.labels, preds, stack.class_ids, stack.class_names),
-        start=best if data.ensemble == "best" else everyone,
+        start=best if data.name == "best" else everyone,
         choices=found,
         members=_members(data),
         diversity=measure_diversity(shown.preds[alone], shown.labels, stack.members),

@@ -11,7 +11,7 @@ from cli.reports.text import cut_middle, say
 if TYPE_CHECKING:
     from analysis.calibration.by_size import CalibrationBySize
     from analysis.calibration.calibration import Calibration
-    from analysis.calibration.of_team import CalibrationScores, TeamCalibration
+    from analysis.calibration.of_ensemble import CalibrationScores, EnsembleCalibration
 
 OPTIONS = (
     ENSEMBLE,
@@ -28,13 +28,12 @@ OPTIONS = (
 
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the reliability diagram, the calibration of ensemble and members in numbers, and both by size."""
-    from analysis.calibration.of_team import team_calibration, write_calibration_csv
-    from analysis.report_data import team_of
+    from analysis.calibration.of_ensemble import ensemble_calibration, write_calibration_csv
 
     bins, binning = job.options["bins"], job.options["binning"]
-    group = team_of(job.data)
+    ensemble = job.data.ensemble
     with output.progress("Calibrating subsets", "samples") as progress:
-        value = team_calibration(group, bins, binning, progress)
+        value = ensemble_calibration(ensemble, bins, binning, progress)
     parts = [job.who, "" if binning == "equal" else binning, "" if bins == 15 else f"{bins}-bins"]
     detail = "-".join(part for part in parts if part)
     table = job.path("calibration", detail, "csv")
@@ -47,8 +46,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     output.text(f"table:  {table}")
     found = value.temperature
     return {
-        "kind": "calibration", "split": job.data.split, "of": group.stack.members, "rule": "mean",
-        "samples": value.ensemble.samples, "classes": group.stack.classes, "bins": bins, "binning": binning,
+        "kind": "calibration", "split": job.data.split, "of": ensemble.members, "rule": ensemble.rule,
+        "samples": value.ensemble.samples, "classes": ensemble.stack.classes, "bins": bins, "binning": binning,
         "ensemble": _scores_document(value.ensemble),
         "ece_by_chance": {"mean": value.chance.mean, "p": value.chance.p, "draws": value.chance.draws},
         "reliability": _bins_document(value.reliability),
@@ -72,7 +71,7 @@ def following(job: Job) -> tuple[str, ...]:
     return (f"ens-report diversity{job.on}", f"ens-combine --metric nll{job.on}")
 
 
-def _draw(job: Job, value: "TeamCalibration", detail: str) -> list[Any]:
+def _draw(job: Job, value: "EnsembleCalibration", detail: str) -> list[Any]:
     from analysis.figures.calibration import by_size_figure, reliability_figure
     from analysis.figures.style import save, style
 
@@ -91,16 +90,16 @@ def _draw(job: Job, value: "TeamCalibration", detail: str) -> list[Any]:
     return files
 
 
-def _say_scores(output: Output, job: Job, value: "TeamCalibration") -> None:
+def _say_scores(output: Output, job: Job, value: "EnsembleCalibration") -> None:
     split, found = job.data.split, value.temperature
     best = [f"{t:.2f}" for t in value.temperatures] or [""] * len(value.members)
     rows = [_cells(cut_middle(s.name, 18), s, t) for s, t in zip(value.members, best, strict=True)]
-    name = "ensemble" if value.members else cut_middle(job.data.spoken.stack.members[0], 18)
+    name = "ensemble" if value.members else cut_middle(job.data.ensemble.of[0], 18)
     rows.append(_cells(name, value.ensemble, "" if found is None else f"{found.value:.2f}"))
     if value.after is not None:
         rows.append(_cells("... at T, held out", value.after, ""))
     output.table(
-        ("", "right %", "sure %", "ECE %", "adapt.", "class", "NLL", "Brier", "T"), rows,
+        ("", "right %", "conf. %", "ECE %", "adapt.", "class", "NLL", "Brier", "T"), rows,
         title=f"Calibration on {split}, {value.ensemble.bins} bins; {job.whom()}",
     )  # fmt: skip
     kinds = [("Brier score", value.ensemble)] + ([("at T, held out", value.after)] if value.after else [])
@@ -130,7 +129,7 @@ def _cells(name: str, scores: "CalibrationScores", best: str) -> tuple[str, ...]
             f"{scores.brier:.4f}", best)  # fmt: skip
 
 
-def _say_temperature(output: Output, value: "TeamCalibration") -> None:
+def _say_temperature(output: Output, value: "EnsembleCalibration") -> None:
     found, after, before = value.temperature, value.after, value.ensemble
     assert found is not None and after is not None
     if found.at_end:
@@ -150,7 +149,7 @@ def _say_temperature(output: Output, value: "TeamCalibration") -> None:
 def _say_sizes(output: Output, value: "CalibrationBySize") -> None:
     means = {column: value.summary(column)[0] for column in value.scores}
     output.table(
-        ("k", "subsets", "right %", "sure %", "sure - right", "ECE %", "NLL", "Brier"),
+        ("k", "subsets", "right %", "conf. %", "conf. - right", "ECE %", "NLL", "Brier"),
         [
             (str(k), f"{count:,}", f"{100 * means['accuracy'][i]:.1f}", f"{100 * means['confidence'][i]:.1f}",
              f"{100 * (means['confidence'][i] - means['accuracy'][i]):+.1f}", f"{100 * means['ece'][i]:.2f}",

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the matrix, the pairs most often confused, and their images."""
+"""Which classes are confused with which: the matrix, the pairs most often confused, and their images."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +38,10 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     from analysis.figures.confusion import confusion_figure
     from analysis.figures.style import save, style
 
-    spoken, top = job.data.spoken, job.options["top"]
-    stack = spoken.stack
+    ensemble, top = job.data.ensemble, job.options["top"]
+    stack = ensemble.stack
     value = confusion(
-        stack.require_labels(), spoken.preds, stack.class_ids, stack.class_names, order=job.options["order"]
+        stack.require_labels(), ensemble.preds, stack.class_ids, stack.class_names, order=job.options["order"]
     )
     pairs = confused_pairs(value)
     detail = "-".join(part for part in (job.who, "by-id" if value.by == "id" else "") if part)
@@ -49,11 +49,11 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     write_confusion_csv(tables[0], value)
     write_pairs_csv(tables[1], value, pairs)
     with style():
-        title = f"What was said of each class on {job.data.split}, {job.whom()}"
+        title = f"Predicted classes by true class on {job.data.split}, {job.whom()}"
         files = [save(confusion_figure(value, title), job.path("confusion", detail))]
     names = first_names(value.class_names, value.class_ids)
     if not pairs:
-        output.text(f"No class was taken for another on {job.data.split}, {job.whom()}.")
+        output.text(f"No class was confused with another on {job.data.split}, {job.whom()}.")
     else:
         _say_pairs(output, job, value, names, pairs, top)
     without = _pictures(output, job, pairs[:top], files)
@@ -64,10 +64,10 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         output.text(f"table:  {path}")
     order = [int(i) for i in value.order]
     return {
-        "kind": "confusion", "split": job.data.split, "of": stack.members, "rule": "mean", "order": value.by,
+        "kind": "confusion", "split": job.data.split, "of": ensemble.of, "rule": ensemble.rule, "order": value.by,
         "samples": int(value.counts.sum()), "accuracy": value.accuracy,
         "classes": [
-            {"id": value.class_ids[i], "name": value.class_names[i], "samples": value.samples[i], "said": value.said[i]}
+            _class(value, i) | {"samples": value.samples[i], "said": value.predicted[i]}
             for i in order
         ],
         "counts": value.counts[order][:, order],
@@ -92,7 +92,7 @@ def _say_pairs(output: Output, job: Job, value: "Confusion", names: list[str], p
              f"{100 * p.both.low:.1f}-{100 * p.both.high:.1f}")
             for p in pairs[:top]
         ],
-        title=f"Classes most often taken for one another on {job.data.split}, {job.whom()}",
+        title=f"Classes most often confused on {job.data.split}, {job.whom()}",
         left=(0, 1),
     )  # fmt: skip
     c = len(value)
@@ -120,9 +120,8 @@ def _pictures(output: Output, job: Job, pairs: "list[Pair]", files: list[Any]) -
     from analysis.figures.gallery import pairs_figure
     from analysis.figures.style import save, style
     from analysis.images.gallery import pair_gallery
-    from analysis.report_data import team_of
 
-    shown = pair_gallery(team_of(job.data), split, pairs[:_PICTURED])
+    shown = pair_gallery(job.data.ensemble, split, pairs[:_PICTURED])
     with style():
         files.append(save(pairs_figure(shown), job.path("confused-pairs", job.who)))
     return None

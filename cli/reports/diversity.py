@@ -7,17 +7,17 @@ from cli.reports.job import Job
 from cli.reports.text import cut_middle, many, say
 
 if TYPE_CHECKING:
-    from analysis.diversity import PairGains, TeamDiversity
+    from analysis.diversity import EnsembleDiversity, PairGains
 
 OPTIONS = ()
 
 
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show measures of every pair as matrices, of all members, and every pair's gain against its disagreement."""
-    from analysis.diversity import PAIRWISE, team_diversity, write_pairs_csv
+    from analysis.diversity import PAIRWISE, ensemble_diversity, write_pairs_csv
 
     stack, split = job.data.joined, job.data.split
-    value = team_diversity(stack)
+    value = ensemble_diversity(stack)
     found, spread = value.diversity, value.ambiguity
     files = []
     if len(stack.members) > 1:
@@ -60,7 +60,7 @@ def following(job: Job) -> tuple[str, ...]:
     return (f"ens-report calibration{job.on}", f"ens-combine --select greedy{job.on}")
 
 
-def _draw(job: Job, value: "TeamDiversity") -> list[Any]:
+def _draw(job: Job, value: "EnsembleDiversity") -> list[Any]:
     from analysis.figures.diversity import gains_figure, matrices_figure
     from analysis.figures.style import save, style
 
@@ -74,7 +74,7 @@ def _draw(job: Job, value: "TeamDiversity") -> list[Any]:
     return files
 
 
-def _say(output: Output, job: Job, value: "TeamDiversity") -> None:
+def _say(output: Output, job: Job, value: "EnsembleDiversity") -> None:
     found, spread, split = value.diversity, value.ambiguity, job.data.split
     m = len(found.members)
     apart = found.disagreement.sum(axis=1) / (m - 1)
@@ -108,7 +108,7 @@ def _say(output: Output, job: Job, value: "TeamDiversity") -> None:
                   "fault, Q, correlation of errors, oracle and gains do, and are left out.")  # fmt: skip
 
 
-def _say_labelled(output: Output, value: "TeamDiversity") -> None:
+def _say_labelled(output: Output, value: "EnsembleDiversity") -> None:
     from analysis.diversity import CAVEATS
 
     found, spread, gains = value.diversity, value.ambiguity, value.gains
@@ -128,8 +128,8 @@ def _say_labelled(output: Output, value: "TeamDiversity") -> None:
         are = "are" if worse > 1 else "is"
         output.text(f"{worse or 'None'} of {pairs} pairs {are} worse than the better member alone.")
     if gains.correlation is not None:
-        said = f"rank correlation of gain and disagreement: {gains.correlation:.2f}."
-        say(output, " ".join((said, *CAVEATS)))
+        rank = f"rank correlation of gain and disagreement: {gains.correlation:.2f}."
+        say(output, " ".join((rank, *CAVEATS)))
 
 
 def _pair(gains: "PairGains", row: int) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from analysis.classes.per_class import PerClass
-    from analysis.errors import ErrorsSeen
+    from analysis.errors import ErrorAnalysis
 
 OPTIONS = (
     ENSEMBLE,
@@ -27,7 +27,7 @@ OPTIONS = (
         help="errors: how many images the error analysis draws.",
     ),
 )
-_NAMED = 10  # suspects and worst classes said on the terminal
+_NAMED = 10  # suspects and worst classes named on the terminal
 _LISTED = 50  # rows of each list in the JSON document; the CSV file has them all
 
 
@@ -35,14 +35,13 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     """Show what is wrong: suspects of a wrong label, rescued and spoiled images, and a random draw with its errors."""
     from analysis.classes.confusion import first_names
     from analysis.classes.per_class import per_class
-    from analysis.errors import errors_seen, write_errors_csv
+    from analysis.errors import find_errors, write_errors_csv
     from analysis.figures.errors import errors_figure
     from analysis.figures.style import save, style
-    from analysis.report_data import team_of
     from analysis.statistics import wilson
 
-    group = team_of(job.data)
-    value = errors_seen(group, job.options["samples"], job.options["seed"])
+    ensemble = job.data.ensemble
+    value = find_errors(ensemble, job.options["samples"], job.options["seed"])
     drawn = per_class(value.labels[value.drawn], value.preds[value.drawn], value.class_ids, value.class_names)
     right = int(drawn.correct.sum())
     low, high = (float(end) for end in wilson(right, len(value.drawn)))
@@ -67,7 +66,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     output.text(f"table:  {table}")
     likely = value.likely[value.suspects]
     return {
-        "kind": "errors", "split": value.split, "of": job.data.spoken.stack.members, "rule": "mean",
+        "kind": "errors", "split": value.split, "of": ensemble.of, "rule": ensemble.rule,
         "members": value.members, "best_member": value.best_member,
         "samples": len(value), "accuracy": value.right.mean(), "oracle": value.oracle,
         "by_members_right": [
@@ -106,7 +105,7 @@ def _worst(drawn: "PerClass") -> str:
     return "; ".join(found(drawn, names, i) for i in range(min(3, drawn.scored)))
 
 
-def _say_counts(output: Output, job: Job, value: "ErrorsSeen", counts: "np.ndarray") -> None:
+def _say_counts(output: Output, job: Job, value: "ErrorAnalysis", counts: "np.ndarray") -> None:
     members = len(value.members)
     output.table(
         ("members right", "images", "%", "ensemble right", "ensemble wrong"),
@@ -130,21 +129,21 @@ def _say_counts(output: Output, job: Job, value: "ErrorsSeen", counts: "np.ndarr
         )
 
 
-def _say_suspects(output: Output, value: "ErrorsSeen", names: list[str]) -> None:
+def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> None:
     rows = value.suspects
     if not len(rows):
         output.text("No image is wrong for every member.")
         return
     same = int(value.unanimous[rows].sum())
     output.table(
-        ("image", "label", "said instead", "% said", "% label", "likely"),
+        ("image", "label", "predicted", "conf. %", "label %", "likely"),
         [
             (cut(str(value.sample_ids[i]), 24), cut(names[value.labels[i]], 16), cut(names[value.preds[i]], 16),
-             f"{100 * value.said_probability[i]:.0f}", f"{100 * value.true_probability[i]:.0f}",
+             f"{100 * value.confidence[i]:.0f}", f"{100 * value.true_probability[i]:.0f}",
              "yes" if value.likely[i] else "")
             for i in rows[:_NAMED]
         ],
-        title=f"Surest of {len(rows):,} images that every member gets wrong"
+        title=f"Most confident of {len(rows):,} images that every member gets wrong"
         + (f" ({same:,} as the same class)" if len(value.members) > 1 else ""),
         left=(0, 1, 2),
     )  # fmt: skip
@@ -159,7 +158,7 @@ def _say_suspects(output: Output, value: "ErrorsSeen", names: list[str]) -> None
         )
 
 
-def _galleries(output: Output, job: Job, value: "ErrorsSeen", files: list[Any]) -> str | None:
+def _galleries(output: Output, job: Job, value: "ErrorAnalysis", files: list[Any]) -> str | None:
     """Draw a gallery of each kind of errors that there is; return why not, where the study has no images."""
     split, why = images_or_why(output, job)
     if split is None:
@@ -178,13 +177,13 @@ def _galleries(output: Output, job: Job, value: "ErrorsSeen", files: list[Any]) 
     return None
 
 
-def _rows(value: "ErrorsSeen", rows: "np.ndarray") -> list[dict[str, Any]]:
+def _rows(value: "ErrorAnalysis", rows: "np.ndarray") -> list[dict[str, Any]]:
     def named(i: int) -> dict[str, str]:
         return {"id": value.class_ids[i], "name": value.class_names[i]}
 
     return [
         {"sample_id": value.sample_ids[i], "true": named(value.labels[i]), "said": named(value.preds[i]),
-         "said_probability": value.said_probability[i], "true_probability": value.true_probability[i],
+         "said_probability": value.confidence[i], "true_probability": value.true_probability[i],
          "members_right": value.members_right[i], "all_say_the_same": value.unanimous[i],
          "best_member_right": value.best_right[i], "likely_mislabelled": value.likely[i]}
         for i in rows[:_LISTED]

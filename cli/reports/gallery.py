@@ -1,4 +1,4 @@
-"""Classes' images, with what was said of them."""
+"""Classes' images, with what was predicted."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     """Show classes' images, right and wrong; the hardest and the easiest class unless others are named."""
     from analysis.images.gallery import find_class, gallery
 
-    spoken, value = job.data.spoken, job.data.classes
+    ensemble, value = job.data.ensemble, job.data.classes
     split = predicted_images(output, job)
-    stack = spoken.stack
+    stack = ensemble.stack
     classes = [find_class(name, stack.class_ids, stack.class_names) for name in job.options["classes"]]
     classes = classes or [int(value.columns[i]) for i in sorted({0, value.scored - 1})]
-    shown = gallery(stack, spoken.preds, split, list(dict.fromkeys(classes)), job.options["images"])
+    shown = gallery(ensemble, split, list(dict.fromkeys(classes)), job.options["images"])
     from analysis.figures.gallery import gallery_figure
     from analysis.figures.style import save, style
 
@@ -31,7 +31,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         output.text(f"{first(shelf.class_name)}: {shelf_sentence(shelf, shown.class_names)}")
     written(output, picture)
     return {
-        "kind": "gallery", "split": shown.split, "of": shown.of, "rule": "mean",
+        "kind": "gallery", "split": shown.split, "of": shown.of, "rule": ensemble.rule,
         "classes": [shelf_document(shelf, shown.class_ids, shown.class_names) for shelf in shown.shelves],
         "files": [picture],
     }  # fmt: skip

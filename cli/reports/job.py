@@ -43,7 +43,7 @@ class Job:
     @property
     def who(self) -> str:
         """Name the ensemble in file names: nothing for all the members that take part, which `path` names itself."""
-        return "" if self.data.ensemble == "all" else self.data.ensemble
+        return "" if self.data.name == "all" else self.data.name
 
     @property
     def on(self) -> str:
@@ -52,10 +52,7 @@ class Job:
 
     def whom(self) -> str:
         """Name the ensemble in a sentence."""
-        members, ensemble = self.data.spoken.stack.members, self.data.ensemble
-        if len(members) == 1:
-            return f"{members[0]} alone"
-        return f"mean of {'the best ' if ensemble == 'best' else ''}{len(members)} members"
+        return self.data.ensemble.title
 
 
 def slug(patterns: Iterable[str]) -> str:
@@ -77,14 +74,14 @@ def _sign(sign: str) -> str:
 
 def called(job: Job) -> str:
     """Name the ensemble where it stands beside its members: a saved one by its name, else as `Job.whom` does."""
-    ensemble = job.data.ensemble
-    return job.whom() if ensemble in ("all", "best") else ensemble
+    name = job.data.name
+    return job.whom() if name in ("all", "best") else name
 
 
 def say_chosen_here(output: Output, job: Job) -> None:
     """Warn that a best subset was chosen on the very split it is shown on."""
-    if job.data.ensemble == "best":
-        names = " + ".join(job.data.spoken.stack.members)
+    if job.data.name == "best":
+        names = " + ".join(job.data.ensemble.members)
         output.text(f"These members were chosen on {job.data.split} itself, which flatters them: {names}.")
 
 

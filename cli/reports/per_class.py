@@ -1,4 +1,4 @@
-"""How well each class is told: the hardest, the easiest, those helped and hurt, and all of them in a CSV file."""
+"""How well each class is recognised: the hardest, the easiest, those improved and degraded; all in a CSV file."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from cli.reports.job import ENSEMBLE, Job, called, say_chosen_here
 from cli.reports.text import class_document, class_table, found, many, say
 
 if TYPE_CHECKING:
-    from analysis.classes.helped import Agreement, Helped
+    from analysis.classes.improved import Agreement, ClassComparison
     from analysis.classes.per_class import PerClass
 
 OPTIONS = (
@@ -17,7 +17,7 @@ OPTIONS = (
     click.option(
         "--against",
         metavar="NAME",
-        help="per-class: the member or saved ensemble that classes are helped or hurt against.  "
+        help="per-class: the member or saved ensemble that classes are compared with.  "
         "[default: the best member on this split]",
     ),
 )
@@ -27,24 +27,26 @@ _SAID = 5  # classes named in a sentence
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the hardest and the easiest classes, and what the ensemble changed: tables, a CSV file, figures."""
     from analysis.classes.class_table import extremes, short_names, write_class_csv
-    from analysis.classes.helped import agreement, helped
-    from analysis.report_data import baseline_of, team_of
+    from analysis.classes.improved import agreement, compare_classes
+    from analysis.report_data import baseline_of
 
     value, split = job.data.classes, job.data.split
-    group = team_of(job.data)
-    stack = group.stack
+    ensemble = job.data.ensemble
+    stack = ensemble.stack
     labels = stack.require_labels()
-    baseline = baseline_of(job.data, group, job.options["against"])
+    baseline = baseline_of(job.data, job.options["against"])
     changed = None
     if baseline is not None:
-        changed = helped(
-            labels, group.preds, baseline.preds, stack.class_ids, stack.class_names,
+        changed = compare_classes(
+            labels, ensemble.preds, baseline.preds, stack.class_ids, stack.class_names,
             against=baseline.name, chosen_here=baseline.chosen_here,
         )  # fmt: skip
-    agreed = agreement(group.said, labels, stack.class_ids, stack.class_names) if len(stack.members) > 1 else None
+    agreed = None
+    if len(stack.members) > 1:
+        agreed = agreement(ensemble.member_preds, labels, stack.class_ids, stack.class_names)
     table = job.path("per-class", job.who, "csv")
     write_class_csv(table, value, changed, agreed)
-    from analysis.figures.per_class import helped_figure, per_class_figure
+    from analysis.figures.per_class import improved_figure, per_class_figure
     from analysis.figures.style import save, style
 
     with style():
@@ -53,7 +55,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         if changed:
             against = job.options["against"]
             detail = "-".join(part for part in ("helped", job.who, f"against-{against}" if against else "") if part)
-            files.append(save(helped_figure(changed, called(job)), job.path("per-class", detail)))
+            files.append(save(improved_figure(changed, called(job)), job.path("per-class", detail)))
     names = short_names(value)
     hardest, easiest = extremes(value)
     if value.scored <= 20:
@@ -67,16 +69,16 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     say_chosen_here(output, job)
     if value.scored < len(value):
         output.text(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
-    if len(value.never_said):
-        few = _some([names[i] for i in value.never_said])
-        never = many(len(value.never_said), "class", "classes")
-        say(output, f"{never} with images never said, so without a precision: {few}.")
+    if len(value.never_predicted):
+        few = _some([names[i] for i in value.never_predicted])
+        never = many(len(value.never_predicted), "class", "classes")
+        say(output, f"{never} with images never predicted, so without a precision: {few}.")
     output.text(f"hardest: {found(value, names, 0)}")
     output.text(f"easiest: {found(value, names, value.scored - 1)}")
     _say_sure(output, value, len(hardest))
     by_column = dict(zip(value.columns.tolist(), names, strict=True))
     if changed:
-        _say_helped(output, changed, by_column)
+        _say_changed(output, changed, by_column)
     if agreed:
         _say_agreement(output, agreed, by_column)
     for path in files:
@@ -84,8 +86,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     output.text(f"table:  {table}")
     return {
         "split": split,
-        "of": job.data.spoken.stack.members,
-        "rule": "mean",
+        "of": ensemble.of,
+        "rule": ensemble.rule,
         "worst_k": value.worst_k,
         "classes": [class_document(value, i, changed, agreed) for i in range(len(value))],
         "kind": "per-class",
@@ -126,25 +128,25 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SAID]) + (f" and {more} more" if more > 0 else "")
 
 
-def _say_helped(output: Output, value: "Helped", names: dict[int, str]) -> None:
+def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str]) -> None:
     import numpy as np
 
-    def said(columns: Any) -> str:
+    def points(columns: Any) -> str:
         return _some([f"{names[int(c)]} ({100 * value.difference[c]:+.0f})" for c in columns]) or "none"
 
     say(
         output,
-        f"against {value.against}: {many(len(value.helped), 'class', 'classes')} surely told better, "
-        f"{len(value.hurt)} surely worse, of {value.tested} tested (paired, McNemar's mid-p; Benjamini-Hochberg at "
+        f"against {value.against}: {many(len(value.improved), 'class', 'classes')} improved, "
+        f"{len(value.degraded)} degraded, of {value.tested} tested (paired, McNemar's mid-p; Benjamini-Hochberg at "
         f"{100 * value.level:.0f} %).",
     )
     for word, sure, all_of in (
-        ("better", value.helped, value.ranked(True)),
-        ("worse", value.hurt, value.ranked(False)),
+        ("improved", value.improved, value.ranked(True)),
+        ("degraded", value.degraded, value.ranked(False)),
     ):
         if len(all_of):
             columns, how = (sure, "") if len(sure) else (all_of, ", but it may be chance")
-            say(output, f"told {word}{how} (points): {said(columns)}")
+            say(output, f"{word}{how} (points): {points(columns)}")
     smallest = float(np.nanmedian(value.smallest))
     say(
         output,
@@ -155,23 +157,23 @@ def _say_helped(output: Output, value: "Helped", names: dict[int, str]) -> None:
     if value.chosen_here:
         say(
             output,
-            f"{value.against} was chosen as the best on these very images, which flatters it: classes are found helped "
-            "too seldom, and hurt too often. --against NAME compares with a member chosen elsewhere.",
+            f"{value.against} was chosen as the best on these very images, which flatters it: classes are found "
+            "improved too seldom, and degraded too often. --against NAME compares with a member chosen elsewhere.",
         )
 
 
 def _say_agreement(output: Output, value: "Agreement", names: dict[int, str]) -> None:
-    def said(most: bool) -> str:
+    def named(most: bool) -> str:
         return ", ".join(
             f"{names[int(c)]} ({100 * value.disagreement[c]:.0f} %)"
             for c in value.ranked(most)[: min(3, len(names) // 2)]
         )
 
-    say(output, f"members agree most on {said(False)}; least on {said(True)} (share of pairs of members that differ).")
+    say(output, f"members agree most on {named(False)}; least on {named(True)} (pairs of members that differ).")
 
 
-def _against_document(value: "Helped") -> dict[str, Any]:
+def _against_document(value: "ClassComparison") -> dict[str, Any]:
     return {
         "name": value.against, "chosen_here": value.chosen_here, "level": value.level, "tested": value.tested,
-        "helped": [value.class_ids[c] for c in value.helped], "hurt": [value.class_ids[c] for c in value.hurt],
+        "helped": [value.class_ids[c] for c in value.improved], "hurt": [value.class_ids[c] for c in value.degraded],
     }  # fmt: skip

@@ -24,7 +24,7 @@ OPTIONS = (
 
 
 def report(output: Output, job: Job) -> dict[str, Any]:
-    """Show images of some classes of the split, whatever was said of them."""
+    """Show images of some classes of the split, whatever was predicted for them."""
     from analysis.images.gallery import find_class, sample_grid
     from analysis.report_data import NotAvailable
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cli.common import Output
 
 if TYPE_CHECKING:
-    from analysis.classes.helped import Agreement, Helped
+    from analysis.classes.improved import Agreement, ClassComparison
     from analysis.classes.per_class import PerClass
     from analysis.images.gallery import Shelf
     from analysis.subsets.table import Subset
@@ -62,15 +62,15 @@ def found(value: "PerClass", names: Sequence[str], i: int) -> str:
 
 def class_table(output: Output, value: "PerClass", names: Sequence[str], rows: Sequence[int], title: str) -> None:
     """Print classes as a table that fits 80 columns."""
-    said = [value.confused_with[i][:1] for i in rows]
+    wrong = [value.confused_with[i][:1] for i in rows]
     output.table(
-        ("class", "", "%", "95 %", "right", "prec.", "mostly said instead"),
+        ("class", "", "%", "95 %", "right", "prec.", "confused with"),
         [
             (cut(names[i], 20), bar(value.accuracy[i], value.high[i], 10),
              f"{100 * value.accuracy[i]:.0f}", interval(value, i), f"{value.correct[i]}/{value.samples[i]}",
              "" if math.isnan(value.precision[i]) else f"{100 * value.precision[i]:.0f}",
              f"{cut(first(s[0].name), 14)} {s[0].count}" if s else "")
-            for i, s in zip(rows, said, strict=True)
+            for i, s in zip(rows, wrong, strict=True)
         ],
         title=title,
         left=(0, 1, 6),
@@ -98,7 +98,7 @@ def bar(share: float, high: float, cells: int) -> str:
 
 
 def class_document(
-    value: "PerClass", i: int, helped: "Helped | None" = None, agreement: "Agreement | None" = None
+    value: "PerClass", i: int, changed: "ClassComparison | None" = None, agreement: "Agreement | None" = None
 ) -> dict[str, Any]:
     """Return a class's row of the JSON document; null where there is nothing to compare with or to divide by."""
     c = int(value.columns[i])
@@ -107,11 +107,11 @@ def class_document(
         "correct": value.correct[i], "accuracy": value.accuracy[i], "low": value.low[i], "high": value.high[i],
         "confused_with": [{"id": c.id, "name": c.name, "count": c.count} for c in value.confused_with[i]],
         "worst_share": value.worst_share[i], "best_share": value.best_share[i],
-        "said": value.said[i], "precision": value.precision[i], "precision_low": value.precision_low[i],
+        "said": value.predicted[i], "precision": value.precision[i], "precision_low": value.precision_low[i],
         "precision_high": value.precision_high[i], "f1": value.f1[i],
-        "against": None if helped is None else {
-            "won": helped.won[c], "lost": helped.lost[c], "difference": helped.difference[c], "p": helped.p[c],
-            "q": helped.q[c], "smallest": helped.smallest[c],
+        "against": None if changed is None else {
+            "won": changed.won[c], "lost": changed.lost[c], "difference": changed.difference[c], "p": changed.p[c],
+            "q": changed.q[c], "smallest": changed.smallest[c],
         },
         "members": None if agreement is None else {
             "disagreement": agreement.disagreement[c], "all_right": agreement.all_right[c],
@@ -130,15 +130,15 @@ def best_document(best: "Subset") -> dict[str, Any]:
 
 
 def shelf_sentence(shelf: "Shelf", names: Sequence[str]) -> str:
-    """Say how a class fared and name its surest error among the images shown."""
+    """Say how a class fared and name its most confident error among the images shown."""
     told = f"{shelf.correct} of {shelf.samples} right"
     wrong = [i for i in range(len(shelf.images)) if not shelf.right[i]]
     if not wrong:
         return f"{told}, all of the {len(shelf.images)} shown." if len(shelf.images) else "no images in this split."
-    surest = max(wrong, key=lambda i: shelf.said_probability[i])
+    surest = max(wrong, key=lambda i: shelf.confidence[i])
     return (
-        f"{told}; of the {len(shelf.images)} shown the surest error is {shelf.sample_ids[surest]}, taken for "
-        f"{first(names[int(shelf.said[surest])])} with {100 * shelf.said_probability[surest]:.0f} %."
+        f"{told}; of the {len(shelf.images)} shown the most confident error is {shelf.sample_ids[surest]}, predicted "
+        f"as {first(names[int(shelf.preds[surest])])} with {100 * shelf.confidence[surest]:.0f} %."
     )
 
 
@@ -148,8 +148,8 @@ def shelf_document(shelf: "Shelf", ids: Sequence[str], names: Sequence[str]) -> 
         "id": shelf.class_id, "name": shelf.class_name, "samples": shelf.samples, "correct": shelf.correct,
         "images": [
             {"sample_id": shelf.sample_ids[i], "right": shelf.right[i],
-             "said": {"id": ids[shelf.said[i]], "name": names[shelf.said[i]]},
-             "said_probability": shelf.said_probability[i], "true_probability": shelf.true_probability[i]}
+             "said": {"id": ids[shelf.preds[i]], "name": names[shelf.preds[i]]},
+             "said_probability": shelf.confidence[i], "true_probability": shelf.true_probability[i]}
             for i in range(len(shelf.images))
         ],
     }  # fmt: skip

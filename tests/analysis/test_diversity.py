@@ -141,7 +141,7 @@ def test_the_order_puts_likes_together() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(BadInput, match=r"expected \(M, N\) answers and M names, found \(2, 3\) and 1"):
+    with pytest.raises(BadInput, match=r"expected \(M, N\) predictions and M names, found \(2, 3\) and 1"):
         measure_diversity(np.zeros((2, 3)), members=["a"])
     with pytest.raises(BadInput, match=r"a label for each of 3 samples, found \(2,\)"):
         measure_diversity(np.zeros((2, 3)), [0, 1])

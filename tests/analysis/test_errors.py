@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.classes.confusion import confused_pairs, confusion
-from analysis.ensemble import Team, aligned, team
-from analysis.errors import HEADER, confidently_other, errors_seen, write_errors_csv
+from analysis.ensemble import Ensemble, ensemble_of
+from analysis.errors import HEADER, confidently_other, find_errors, write_errors_csv
 from analysis.images.gallery import error_gallery, pair_gallery, sample_grid
 from analysis.stack import stack_arrays
 from ensemble.errors import BadInput
@@ -21,7 +21,7 @@ A, B, C = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]
 LEAN = [0.4, 0.35, 0.25]  # says A, all but
 
 
-def hand() -> Team:
+def hand() -> Ensemble:
     """Three members; the truth is class 0 of all but the last sample, which is of class 1.
 
     0: all right. 1: all say 1. 2: wrong in three ways that differ. 3: one surely right, two leaning to 1 (rescued).
@@ -34,11 +34,11 @@ def hand() -> Team:
         [A, B, C, lean_b, LEAN, C, B],
         [A, B, B, lean_b, B, C, B],
     ])  # fmt: skip
-    return team(stack_arrays(probs, [0, 0, 0, 0, 0, 0, 1]))
+    return ensemble_of(stack_arrays(probs, [0, 0, 0, 0, 0, 0, 1]))
 
 
 def test_hand_worked() -> None:
-    value = errors_seen(hand(), samples=4, seed=1)
+    value = find_errors(hand(), samples=4, seed=1)
     assert value.best_member == "m-0"
     assert value.right.tolist() == [True, False, False, True, False, False, True]
     assert value.members_right.tolist() == [3, 0, 0, 1, 2, 1, 3]
@@ -51,18 +51,18 @@ def test_hand_worked() -> None:
     assert value.oracle == pytest.approx(5 / 7)
     assert value.by_members_right().tolist() == [[2, 0], [1, 1], [1, 0], [0, 2]]
     assert value.margin == pytest.approx([0, 0.7, 1.7 / 3 - 0.1, 0, 0.5 - 0.3, 1.7 / 3 - 1 / 3, 0], abs=1e-6)
-    assert value.said_probability[4] == pytest.approx(0.5)
+    assert value.confidence[4] == pytest.approx(0.5)
 
 
 def test_the_draw_is_seeded_without_repeats_and_all_where_there_are_fewer() -> None:
-    one, same, other = (errors_seen(hand(), 4, seed).drawn.tolist() for seed in (1, 1, 2))
+    one, same, other = (find_errors(hand(), 4, seed).drawn.tolist() for seed in (1, 1, 2))
     assert one == same != other
     assert len(set(one)) == 4
-    everything = errors_seen(hand(), 1000)
+    everything = find_errors(hand(), 1000)
     assert sorted(everything.drawn) == list(range(7))
     assert set(everything.drawn_errors()) == {1, 2, 4, 5}
     with pytest.raises(BadInput, match="at least 1 sample to draw, found 0"):
-        errors_seen(hand(), 0)
+        find_errors(hand(), 0)
 
 
 @given(st.integers(1, 6), st.integers(0, 2**32 - 1))
@@ -70,8 +70,8 @@ def test_against_a_loop(members: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     probs = rng.dirichlet(np.ones(4), (members, 30))
     labels = rng.integers(0, 4, 30)
-    group = team(stack_arrays(probs, labels))
-    value = errors_seen(group, 10, seed)
+    group = ensemble_of(stack_arrays(probs, labels))
+    value = find_errors(group, 10, seed)
     said = probs.argmax(axis=2)
     best = max(range(members), key=lambda m: ((said[m] == labels).sum(), -m))
     lists: dict[str, set[int]] = {"suspects": set(), "rescued": set(), "spoiled": set()}
@@ -125,14 +125,14 @@ def test_planted_wrong_labels_stand_first() -> None:
     labels = truth.copy()
     planted = rng.permutation(500)[:20]
     labels[planted] = (truth[planted] + 1) % 5
-    value = errors_seen(team(stack_arrays(probs, labels)))
+    value = find_errors(ensemble_of(stack_arrays(probs, labels)))
     assert set(value.suspects[:18]) <= set(planted)
     assert value.likely[planted].mean() > 0.7
     assert value.likely[np.setdiff1d(np.arange(500), planted)].mean() < 0.05
 
 
 def test_csv_holds_what_is_wrong_rescued_or_drawn(tmp_path: Path) -> None:
-    value = errors_seen(hand(), samples=2, seed=0)
+    value = find_errors(hand(), samples=2, seed=0)
     write_errors_csv(tmp_path / "e.csv", value)
     with (tmp_path / "e.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -143,7 +143,7 @@ def test_csv_holds_what_is_wrong_rescued_or_drawn(tmp_path: Path) -> None:
     assert [at[i]["rescued"] + at[i]["spoiled"] + at[i]["spoiled_a_majority"] for i in "12345"] == [
         "000", "000", "100", "011", "010"
     ]  # fmt: skip
-    assert (at["1"]["true_id"], at["1"]["said_id"], at["1"]["members_right"], at["1"]["members"]) == (
+    assert (at["1"]["true_id"], at["1"]["predicted_id"], at["1"]["members_right"], at["1"]["members"]) == (
         "0",
         "1",
         "0",
@@ -164,14 +164,14 @@ def images(count: int, classes: int = 3, each: int = 0) -> Split:
 
 @pytest.mark.parametrize(("kind", "rows"), [("suspects", [1, 2]), ("rescued", [3]), ("spoiled", [4, 5])])
 def test_galleries_show_the_first_of_a_kind(kind: str, rows: list[int]) -> None:
-    value = errors_seen(hand())
+    value = find_errors(hand())
     shown = error_gallery(value, images(7), kind, images=1)
     assert (shown.rows.tolist(), shown.images[:, 0, 0, 0].tolist(), shown.of) == (rows[:1], rows[:1], len(rows))
     assert error_gallery(value, images(7), kind).rows.tolist() == rows
 
 
 def test_galleries_refuse_what_they_do_not_know() -> None:
-    value = errors_seen(hand())
+    value = find_errors(hand())
     with pytest.raises(BadInput, match="'suspect' is no kind of errors; known: suspects"):
         error_gallery(value, images(7), "suspect")
     with pytest.raises(BadInput, match="lacks 1 of 2 predicted samples, '2' for one"):
@@ -180,12 +180,12 @@ def test_galleries_refuse_what_they_do_not_know() -> None:
 
 def test_pairs_are_shown_with_both_classes_the_surest_first() -> None:
     probs = np.array([[A, LEAN, B, [0.2, 0.7, 0.1], C, B, A]])
-    group = team(stack_arrays(probs, [0, 0, 0, 0, 0, 1, 1]))
+    group = ensemble_of(stack_arrays(probs, [0, 0, 0, 0, 0, 1, 1]))
     pairs = confused_pairs(confusion(group.stack.require_labels(), group.preds, "012"))
     shelf, last = pair_gallery(group, images(7), pairs, images=2).shelves
     assert (shelf.pair.a, shelf.pair.b) == (0, 1)
     assert shelf.there.sample_ids.tolist() == ["2", "3"]
-    assert shelf.there.said_probability == pytest.approx([0.8, 0.7])
+    assert shelf.there.confidence == pytest.approx([0.8, 0.7])
     assert shelf.there.true_probability == pytest.approx([0.1, 0.2])
     assert shelf.back.images[:, 0, 0, 0].tolist() == [6]
     assert shelf.a_right.sample_ids.tolist() == ["0", "1"]
@@ -198,12 +198,12 @@ def test_members_are_aligned_by_sample_id() -> None:
     turned = replace(
         stack, probs=stack.probs[:, ::-1], labels=stack.require_labels()[::-1], sample_ids=stack.sample_ids[::-1]
     )
-    back = aligned(turned, stack)
+    back = turned.aligned(stack)
     assert (back.probs == stack.probs).all() and (back.sample_ids == stack.sample_ids).all()
     with pytest.raises(BadInput, match="has other labels than"):
-        aligned(stack_arrays(stack.probs, [1, 0, 0, 0, 0, 0, 1]), stack)
+        stack_arrays(stack.probs, [1, 0, 0, 0, 0, 0, 1]).aligned(stack)
     with pytest.raises(BadInput, match=r"lacks 1 of the 7 samples of .*, '6' for one"):
-        aligned(stack_arrays(stack.probs[:, :6], stack.require_labels()[:6]), stack)
+        stack_arrays(stack.probs[:, :6], stack.require_labels()[:6]).aligned(stack)
 
 
 def test_a_grid_is_seeded_and_takes_all_where_there_are_fewer() -> None:

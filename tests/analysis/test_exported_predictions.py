@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.ensemble import together
+from analysis.ensemble import ensemble_of
 from analysis.prediction_files import ANSWERS, check_export, export, write_answers
 from analysis.stack import join
 from ensemble.errors import BadInput
@@ -31,7 +31,7 @@ def rows_of(path: Path) -> list[list[str]]:
 
 
 def test_answers_hold_every_probability_and_nothing_a_spreadsheet_runs(tmp_path: Path) -> None:
-    said = together(join([predictions()]))
+    said = ensemble_of(join([predictions()]))
     write_answers(tmp_path / "a.csv", said)
     header, *rows = rows_of(tmp_path / "a.csv")
     ids = sorted(HOSTILE)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from analysis.classes.confusion import confused_pairs, confusion
-from analysis.classes.helped import helped
-from analysis.ensemble import team
-from analysis.errors import errors_seen
+from analysis.classes.improved import compare_classes
+from analysis.ensemble import ensemble_of
+from analysis.errors import find_errors
 from analysis.report_data import ReportData
 from analysis.stack import join
 from cli.common import run
@@ -100,9 +100,9 @@ def test_per_class_adds_its_fields_to_the_contract(digits: Study, ask: Ask, tmp_
         "id", "name", "samples", "correct", "accuracy", "low", "high", "confused_with", "worst_share"
     ]  # fmt: skip
     stack = join(digits.select("val"))
-    group = team(stack)
+    group = ensemble_of(stack)
     best = group.best_member
-    value = helped(stack.require_labels(), group.preds, group.said[best], stack.class_ids)
+    value = compare_classes(stack.require_labels(), group.preds, group.member_preds[best], stack.class_ids)
     for own in found["classes"]:
         c = stack.class_ids.index(own["id"])
         assert own["said"] == (group.preds == c).sum()
@@ -110,12 +110,12 @@ def test_per_class_adds_its_fields_to_the_contract(digits: Study, ask: Ask, tmp_
         assert own["against"]["won"] == value.won[c]
         assert own["against"]["q"] == pytest.approx(value.q[c])
         assert own["members"]["all_wrong"] == pytest.approx(
-            (group.said[:, stack.require_labels() == c] != c).all(axis=0).mean()
+            (group.member_preds[:, stack.require_labels() == c] != c).all(axis=0).mean()
         )
     assert sum(own["best_share"] for own in found["classes"]) == pytest.approx(found["worst_k"])
     assert found["against"]["name"] == stack.members[best]
     assert found["against"]["chosen_here"] is True
-    assert found["against"]["helped"] == [stack.class_ids[c] for c in value.helped]
+    assert found["against"]["helped"] == [stack.class_ids[c] for c in value.improved]
     assert found["files"] == [str(tmp_path / "out" / n) for n in
                               ("per-class.png", "per-class-helped.png", "per-class.csv")]  # fmt: skip
 
@@ -140,9 +140,9 @@ def test_who_is_compared_with_is_said(digits: Study, ask: Ask, tmp_path: Path) -
 
 def test_confusion_is_its_value(digits: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, digits, "confusion", "--top", "3")
-    spoken = ReportData(digits, "val").spoken
-    stack = spoken.stack
-    value = confusion(stack.require_labels(), spoken.preds, stack.class_ids, stack.class_names)
+    ensemble = ReportData(digits, "val").ensemble
+    stack = ensemble.stack
+    value = confusion(stack.require_labels(), ensemble.preds, stack.class_ids, stack.class_names)
     assert [c["id"] for c in found["classes"]] == [value.class_ids[i] for i in value.order]
     assert found["counts"] == value.counts[np.ix_(value.order, value.order)].tolist()
     assert (found["order"], found["samples"], found["accuracy"]) == ("cluster", 1597, pytest.approx(value.accuracy))
@@ -162,7 +162,7 @@ def test_confusion_is_its_value(digits: Study, ask: Ask, tmp_path: Path) -> None
 
 def test_errors_are_their_value(digits: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, digits, "errors", "--samples", "50", "--seed", "3", "--images", "2")
-    value = errors_seen(team(join(digits.select("val"))), 50, 3)
+    value = find_errors(ensemble_of(join(digits.select("val"))), 50, 3)
     assert found["oracle"] == pytest.approx(value.oracle)
     assert [row["samples"] for row in found["by_members_right"]] == value.by_members_right().sum(axis=1).tolist()
     for kind in ("suspects", "rescued", "spoiled"):

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.calibration.by_size import calibration_by_size, choose_subsets
 from analysis.calibration.calibration import measure_calibration
-from analysis.calibration.of_team import calibration_scores
+from analysis.calibration.of_ensemble import calibration_scores
 from analysis.stack import PredictionStack
 from analysis.subsets.reference import mask_of, subset_preds, subset_table
 from ensemble.errors import BadInput

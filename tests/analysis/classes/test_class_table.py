@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.classes.class_table import HEADER, extremes, short_names, write_class_csv
-from analysis.classes.helped import agreement, helped
+from analysis.classes.improved import agreement, compare_classes
 from analysis.classes.per_class import PerClass, per_class
 
 
@@ -58,7 +58,7 @@ def test_csv_tells_who_is_helped_and_who_agrees_by_class(tmp_path: Path) -> None
     ids = ("a", "b", "c")
     value = per_class(labels, ours, ids, ids)
     write_class_csv(
-        tmp_path / "c.csv", value, helped(labels, ours, theirs, ids, against="m-1"),
+        tmp_path / "c.csv", value, compare_classes(labels, ours, theirs, ids, against="m-1"),
         agreement(np.stack([ours, theirs]), labels, ids),
     )  # fmt: skip
     with (tmp_path / "c.csv").open(newline="") as file:

@@ -42,7 +42,7 @@ def test_hand_worked() -> None:
     value = confusion(TRUE, SAID, "abcd", NAMES, order="id")
     assert value.counts.tolist() == [[2, 2, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 2, 0]]
     assert value.samples.tolist() == [4, 2, 0, 2]
-    assert value.said.tolist() == [3, 3, 2, 0]
+    assert value.predicted.tolist() == [3, 3, 2, 0]
     assert value.rates[[0, 1, 3]].tolist() == [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 1, 0]]
     assert np.isnan(value.rates[2]).all()  # a class without samples has no rates, not rates of 0
     assert value.errors.tolist() == [[0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 2, 0]]

@@ -142,7 +142,7 @@ def test_precision_and_f1_by_hand() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 3, 3])
     preds = np.array([0, 0, 0, 1, 3, 3, 3, 2])
     value = per_class(labels, preds, IDS, NAMES)  # bee, dog, ant, cat
-    assert value.said.tolist() == [1, 3, 3, 1]
+    assert value.predicted.tolist() == [1, 3, 3, 1]
     assert value.precision.tolist() == [0, 1 / 3, 1, 0]  # cat has no samples, yet was said: its precision is 0
     assert value.f1[:3].tolist() == [0, 0.4, 6 / 7]
     assert np.isnan(value.f1[3])
@@ -159,7 +159,7 @@ def test_absent_and_never_said_are_nan_and_not_a_division_by_nothing() -> None:
     assert np.isnan(value.precision[at["bee"]]) and value.f1[at["bee"]] == 0
     assert value.precision[at["cat"]] == 0 and np.isnan(value.accuracy[at["cat"]])
     assert np.isnan([value.precision[at["dog"]], value.f1[at["dog"]], value.precision_low[at["dog"]]]).all()
-    assert value.never_said.tolist() == [at["bee"]]
+    assert value.never_predicted.tolist() == [at["bee"]]
 
 
 def test_arrays_alone_are_enough() -> None:

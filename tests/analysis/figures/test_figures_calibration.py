@@ -11,9 +11,9 @@ from matplotlib.patches import Rectangle
 
 from analysis.calibration.by_size import calibration_by_size
 from analysis.calibration.calibration import measure_calibration
-from analysis.calibration.of_team import team_calibration
-from analysis.diversity import measure_diversity, team_diversity
-from analysis.ensemble import team
+from analysis.calibration.of_ensemble import ensemble_calibration
+from analysis.diversity import ensemble_diversity, measure_diversity
+from analysis.ensemble import ensemble_of
 from analysis.figures.calibration import by_size_figure, draw_counts, draw_reliability, reliability_figure
 from analysis.figures.curve import curve_figure
 from analysis.figures.diversity import draw_gains, draw_matrix, gains_figure, limits, matrices_figure, names_of
@@ -49,7 +49,7 @@ def renamed(stack: PredictionStack, names: tuple[str, ...]) -> PredictionStack:
 
 @pytest.mark.parametrize("binning", ["equal", "adaptive"])
 def test_points_bars_and_intervals_are_the_bins(binning: str) -> None:
-    group = team(stack_of(3, 5, 300))
+    group = ensemble_of(stack_of(3, 5, 300))
     value = measure_calibration(group.probs, group.stack.require_labels(), group.preds, 10, binning)
     there = value.counts > 0
     with style():
@@ -67,7 +67,7 @@ def test_points_bars_and_intervals_are_the_bins(binning: str) -> None:
 
 @pytest.mark.parametrize(("samples", "wide"), [(25, COLUMN), (20_000, COLUMN), (300, PAGE)])
 def test_reliability_with_counts(samples: int, wide: float) -> None:
-    found = team_calibration(team(stack_of(3, 5, samples)))
+    found = ensemble_calibration(ensemble_of(stack_of(3, 5, samples)))
     with style():
         hot = "temperature 0.50, held out: ECE 1.23 %"
         figure = reliability_figure(found.reliability, "On val", "as it is", found.reliability_after, hot, wide)
@@ -78,7 +78,7 @@ def test_reliability_with_counts(samples: int, wide: float) -> None:
 
 
 def test_one_predictor_alone_and_adaptive_bins() -> None:
-    found = team_calibration(team(stack_of(3, 5, 300)), 20, "adaptive")
+    found = ensemble_calibration(ensemble_of(stack_of(3, 5, 300)), 20, "adaptive")
     with style():
         clean(reliability_figure(found.reliability, "Reliability on a split with a very long name, " * 2))
         clean(reliability_figure(found.reliability, "x", "one", found.reliability_after, "two"))
@@ -99,7 +99,7 @@ def test_lines_by_size_are_the_means(members: int) -> None:
 
 
 def test_cells_are_the_matrix_in_its_order() -> None:
-    value = team_diversity(stack_of(5, 4, 200)).diversity
+    value = ensemble_diversity(stack_of(5, 4, 200)).diversity
     assert value.double_fault is not None
     with style():
         axes = draw_matrix(value, new_figure().add_axes((0.1, 0.1, 0.8, 0.8)), "double_fault")
@@ -117,7 +117,7 @@ def test_cells_are_the_matrix_in_its_order() -> None:
 @pytest.mark.parametrize("members", [2, 6, 8, 30])
 def test_matrices_can_be_read(members: int) -> None:
     stack = renamed(stack_of(members, 4, 80), tuple(f"{'long-' * 18}{i}" for i in range(members)))
-    value = team_diversity(stack).diversity
+    value = ensemble_diversity(stack).diversity
     with style():
         figure = clean(matrices_figure(value, f"{members} members on val, the alike beside one another"))
     told = texts(figure)
@@ -148,7 +148,7 @@ def test_names_that_would_read_the_same_get_numbers() -> None:
 
 @pytest.mark.parametrize("members", [3, 4, 14])
 def test_gains_are_the_pairs(members: int) -> None:
-    value = team_diversity(stack_of(members, 4, 120)).gains
+    value = ensemble_diversity(stack_of(members, 4, 120)).gains
     assert value is not None
     with style():
         axes = draw_gains(value, new_figure().add_axes((0.2, 0.2, 0.7, 0.7)))

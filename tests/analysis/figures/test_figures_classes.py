@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.classes.confusion import Confusion, confused_pairs, confusion
-from analysis.classes.helped import Helped, helped
+from analysis.classes.improved import ClassComparison, compare_classes
 from analysis.classes.per_class import per_class
-from analysis.ensemble import Team, team
-from analysis.errors import ErrorsSeen, errors_seen
+from analysis.ensemble import Ensemble, ensemble_of
+from analysis.errors import ErrorAnalysis, find_errors
 from analysis.figures.confusion import confusion_figure
 from analysis.figures.errors import error_gallery_figure, errors_figure
 from analysis.figures.gallery import gallery_figure, pairs_figure, sample_figure
-from analysis.figures.per_class import helped_figure, per_class_figure
+from analysis.figures.per_class import improved_figure, per_class_figure
 from analysis.figures.style import COLUMN, PAGE, save, style
 from analysis.images.gallery import (
     ERROR_KINDS,
@@ -35,7 +35,7 @@ from ensemble.study.split import Split
 HIDDEN = "m" * 90  # a member's name may be long
 
 
-def made(classes: int, each: int = 12, members: int = 3, seed: int = 0) -> Team:
+def made(classes: int, each: int = 12, members: int = 3, seed: int = 0) -> Ensemble:
     """Members that take a class for its neighbours; hostile names, again and again."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), each)
@@ -46,10 +46,10 @@ def made(classes: int, each: int = 12, members: int = 3, seed: int = 0) -> Team:
     names = tuple(HOSTILE[i % len(HOSTILE)] for i in range(classes))
     order = tuple(f"{HIDDEN}-{i}" for i in range(members))
     samples = np.array([f"images/val_{i}" for i in range(len(labels))])
-    return team(PredictionStack(probs.astype(np.float32), order, labels, samples, ids, names, "val"))
+    return ensemble_of(PredictionStack(probs.astype(np.float32), order, labels, samples, ids, names, "val"))
 
 
-def split_of(group: Team, channels: int = 3, shape: tuple[int, int] = (8, 8)) -> Split:
+def split_of(group: Ensemble, channels: int = 3, shape: tuple[int, int] = (8, 8)) -> Split:
     stack = group.stack
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (stack.samples, *shape, channels), dtype=np.uint8)
@@ -62,16 +62,17 @@ def confused(classes: int, order: str = "cluster") -> Confusion:
     return confusion(stack.require_labels(), group.preds, stack.class_ids, stack.class_names, order)
 
 
-def changed(classes: int = 12) -> Helped:
+def changed(classes: int = 12) -> ClassComparison:
     group = made(classes)
     stack = group.stack
-    return helped(stack.require_labels(), group.preds, group.said[0], stack.class_ids, stack.class_names,
+    first, labels = group.member_preds[0], stack.require_labels()
+    return compare_classes(labels, group.preds, first, stack.class_ids, stack.class_names,
                   against=stack.members[0], chosen_here=True)  # fmt: skip
 
 
 def errors(kind: str, members: int = 3, shape: tuple[int, int] = (8, 8)) -> Figure:
     group = made(12, members=members)
-    return error_gallery_figure(error_gallery(errors_seen(group), split_of(group, shape=shape), kind, 8))
+    return error_gallery_figure(error_gallery(find_errors(group), split_of(group, shape=shape), kind, 8))
 
 
 def pairs(classes: int = 12, images: int = 3) -> PairGallery:
@@ -87,7 +88,7 @@ def grid(rows: int = 12, images: int = 8) -> SampleGrid:
 
 def whole_gallery() -> Figure:
     group = made(12)
-    return gallery_figure(gallery(group.stack, group.preds, split_of(group), range(12), 4))
+    return gallery_figure(gallery(group, split_of(group), range(12), 4))
 
 
 def everyone(classes: int) -> Figure:
@@ -108,17 +109,17 @@ FIGURES = {
     "confusion of 200 by id": lambda: confusion_figure(confused(200, "id"), "title"),
     "no errors": lambda: confusion_figure(confusion([0, 1, 2], [0, 1, 2]), "title"),
     "one error": lambda: confusion_figure(confusion([0, 1, 2], [0, 1, 1]), "title"),
-    "helped": lambda: helped_figure(changed(), "mean of 3 members"),
-    "helped, page": lambda: helped_figure(changed(), "mean of 3 members", PAGE),
-    "nothing helped": lambda: helped_figure(helped([0, 1], [0, 1], [0, 1]), "mean of 3 members"),
+    "helped": lambda: improved_figure(changed(), "mean of 3 members"),
+    "helped, page": lambda: improved_figure(changed(), "mean of 3 members", PAGE),
+    "nothing helped": lambda: improved_figure(compare_classes([0, 1], [0, 1], [0, 1]), "mean of 3 members"),
     "suspects": lambda: errors("suspects"),
     "suspects of one": lambda: errors("suspects", 1),
     "rescued": lambda: errors("rescued"),
     "spoiled": lambda: errors("spoiled"),
     "drawn": lambda: errors("drawn", shape=(6, 9)),
-    "errors": lambda: errors_figure(errors_seen(made(12))),
-    "errors of 20": lambda: errors_figure(errors_seen(made(4, members=20))),
-    "errors of one": lambda: errors_figure(errors_seen(made(4, members=1))),
+    "errors": lambda: errors_figure(find_errors(made(12))),
+    "errors of 20": lambda: errors_figure(find_errors(made(4, members=20))),
+    "errors of one": lambda: errors_figure(find_errors(made(4, members=1))),
     "pairs": lambda: pairs_figure(pairs()),
     "pairs, page": lambda: pairs_figure(pairs(images=6), PAGE),
     "sample": lambda: sample_figure(grid()),
@@ -194,7 +195,7 @@ def test_bars_of_classes_helped_are_full_only_where_sure() -> None:
     value = changed()
     sure = replace(value, q=np.where(np.arange(12) % 2, 0.01, 0.5))
     with style():
-        axes = helped_figure(sure, "mean").axes[0]
+        axes = improved_figure(sure, "mean").axes[0]
     bars = [p for p in axes.patches if isinstance(p, Rectangle) and np.isclose(p.get_height(), 0.6)]
     rows = [c for better in (True, False)
             for c in sorted(sure.ranked(better)[:8], key=lambda c: (-abs(sure.difference[c]), c))]  # fmt: skip
@@ -204,12 +205,12 @@ def test_bars_of_classes_helped_are_full_only_where_sure() -> None:
     better = len(sure.ranked(True)[:8])
     for part in (lengths[:better], lengths[better:]):
         assert part == sorted(part, reverse=True)  # ordered by what the bars show
-    assert {"significant", "may be chance"} <= set(texts(helped_figure(sure, "mean")))
-    assert "significant" not in texts(helped_figure(replace(value, q=np.ones(12)), "mean"))  # only what is there
+    assert {"significant", "may be chance"} <= set(texts(improved_figure(sure, "mean")))
+    assert "significant" not in texts(improved_figure(replace(value, q=np.ones(12)), "mean"))  # only what is there
 
 
 def test_error_bars_are_the_counts() -> None:
-    value: ErrorsSeen = errors_seen(made(12))
+    value: ErrorAnalysis = find_errors(made(12))
     with style():
         axes = errors_figure(value).axes[0]
     counts = value.by_members_right()
@@ -223,7 +224,7 @@ def test_errors_carry_the_true_and_the_predicted_class(kind: str) -> None:
     group = made(12)
     names = tuple(f"class {i}" for i in range(12))
     plain = replace(group, stack=replace(group.stack, class_names=names))
-    value = errors_seen(plain)
+    value = find_errors(plain)
     shown = error_gallery(value, split_of(plain, 1), kind, 8)
     with style():
         figure = error_gallery_figure(shown)
@@ -244,7 +245,7 @@ def test_errors_carry_the_true_and_the_predicted_class(kind: str) -> None:
 def test_two_classes_of_one_name_are_told_apart_in_a_gallery() -> None:
     group = made(12)
     with style():
-        told = " ".join(texts(error_gallery_figure(error_gallery(errors_seen(group), split_of(group), "drawn", 40))))
+        told = " ".join(texts(error_gallery_figure(error_gallery(find_errors(group), split_of(group), "drawn", 40))))
     assert "(n00000008)" in told and "(n00000009)" in told  # the two cranes
 
 
@@ -267,6 +268,6 @@ def test_long_names_take_a_second_line_before_they_are_cut() -> None:
     names = ("European fire salamander, Salamandra salamandra", "a " * 200, "tiny")
     plain = replace(group, stack=replace(group.stack, class_names=names))
     with style():
-        told = texts(error_gallery_figure(error_gallery(errors_seen(plain), split_of(plain), "drawn", 12)))
+        told = texts(error_gallery_figure(error_gallery(find_errors(plain), split_of(plain), "drawn", 12)))
     assert "salamander" in told
     assert not any("Salamandra" in t for t in told)

@@ -198,7 +198,7 @@ def test_gallery_tiles_are_the_images_marked_by_sign_word_and_frame(channels: in
         shown = np.asarray(image.get_array())
         assert (shown == (shelf.images[i, :, :, 0] if channels == 1 else shelf.images[i])).all()
         sign = "✓ right" if shelf.right[i] else "✗ wrong"
-        assert marks[i] == f"{sign}, {100 * shelf.said_probability[i]:.0f} %"
+        assert marks[i] == f"{sign}, {100 * shelf.confidence[i]:.0f} %"
         assert (frame.get_linestyle() == "-") == bool(shelf.right[i])
         left, _, _, top = image.get_extent()
         assert (frame.get_x(), frame.get_y()) == pytest.approx((left, top))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from analysis.ensemble import ensemble_of
 from analysis.images.gallery import find_class, gallery
 from analysis.stack import PredictionStack
-from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput
 from ensemble.study.split import Split
 
@@ -29,16 +29,15 @@ def split_of(ids: list[str]) -> Split:
 
 def test_right_before_wrong_evenly_spread_and_joined_by_id() -> None:
     stack = stack_of([0.2, 0.9, 0.6, 0.4, 0.8, 0.1])
-    preds = subset_preds(stack, [0])
     # The images stand in another order than the predictions, with one more.
     split = split_of(["s5", "s4", "x", "s3", "s2", "s1", "s0"])
-    shelf = gallery(stack, preds, split, [0], images=3).shelves[0]
+    shelf = gallery(ensemble_of(stack), split, [0], images=3).shelves[0]
     # In order: s1 .9, s4 .8, s2 .6 right; s3 .4, s0 .2, s5 .1 wrong; 0, 2.5 -> 2, 5 are taken.
     assert shelf.sample_ids.tolist() == ["s1", "s2", "s5"]
     assert shelf.images[:, 0, 0, 0].tolist() == [5, 4, 0]
     assert shelf.right.tolist() == [True, True, False]
-    assert shelf.said.tolist() == [0, 0, 1]
-    assert shelf.said_probability == pytest.approx([0.9, 0.6, 0.9])
+    assert shelf.preds.tolist() == [0, 0, 1]
+    assert shelf.confidence == pytest.approx([0.9, 0.6, 0.9])
     assert shelf.true_probability == pytest.approx([0.9, 0.6, 0.1])
     assert (shelf.samples, shelf.correct) == (6, 3)
 
@@ -48,26 +47,26 @@ def test_probabilities_are_the_means_of_the_members() -> None:
     both = PredictionStack(
         np.concatenate([one.probs, two.probs]), ("a", "b"), one.labels, one.sample_ids, IDS, NAMES, "val"
     )
-    shelf = gallery(both, subset_preds(both, [0, 1]), split_of(["s0", "s1"]), [0]).shelves[0]
-    assert shelf.said_probability == pytest.approx([0.7, 0.65])
+    shelf = gallery(ensemble_of(both), split_of(["s0", "s1"]), [0]).shelves[0]
+    assert shelf.confidence == pytest.approx([0.7, 0.65])
 
 
 def test_a_class_without_images_is_an_empty_shelf() -> None:
     stack = stack_of([0.9])
-    shelf = gallery(stack, subset_preds(stack, [0]), split_of(["s0"]), [1]).shelves[0]
+    shelf = gallery(ensemble_of(stack), split_of(["s0"]), [1]).shelves[0]
     assert (shelf.samples, len(shelf.images)) == (0, 0)
 
 
 def test_images_of_other_samples_are_refused() -> None:
     stack = stack_of([0.9, 0.8])
     with pytest.raises(BadInput, match=r"lacks 1 of 2 predicted samples, 's1' for one"):
-        gallery(stack, subset_preds(stack, [0]), split_of(["s0"]), [0])
+        gallery(ensemble_of(stack), split_of(["s0"]), [0])
 
 
 def test_too_many_classes_are_refused() -> None:
     stack = stack_of([0.9])
     with pytest.raises(BadInput, match="at most 20 classes, found 21"):
-        gallery(stack, subset_preds(stack, [0]), split_of(["s0"]), [0] * 21)
+        gallery(ensemble_of(stack), split_of(["s0"]), [0] * 21)
 
 
 @pytest.mark.parametrize("wanted", ["n2", "German shepherd", "ALSATIAN", "german shepherd, alsatian"])

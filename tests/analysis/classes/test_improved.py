@@ -1,4 +1,4 @@
-"""Classes helped and hurt, paired and corrected; classes on which members agree."""
+"""Classes improved and degraded, paired and corrected; classes on which members agree."""
 
 from itertools import combinations
 from math import comb
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.classes.helped import agreement, helped
+from analysis.classes.improved import agreement, compare_classes
 from analysis.statistics import mcnemar, smallest_difference
 from ensemble.errors import BadInput
 
@@ -19,7 +19,7 @@ THEIRS = np.array([0] * 8 + [1] * 12 + [0, 1, 1, 1] + [3] * 8)
 
 
 def test_hand_worked() -> None:
-    value = helped(TRUE, OURS, THEIRS, "abcd", ("ant", "bee", "cat", "dog"), against="m-1", chosen_here=True)
+    value = compare_classes(TRUE, OURS, THEIRS, "abcd", ("ant", "bee", "cat", "dog"), against="m-1", chosen_here=True)
     assert value.samples.tolist() == [20, 4, 0, 8]
     assert value.won.tolist() == [12, 1, 0, 0]
     assert value.lost.tolist() == [0, 1, 0, 6]
@@ -29,27 +29,27 @@ def test_hand_worked() -> None:
     # Benjamini and Hochberg over three classes: times 3 / rank.
     assert value.q[[0, 1, 3]].tolist() == pytest.approx([3 * 2.0**-12, 1, 1.5 * 2.0**-6])
     assert np.isnan([value.difference[2], value.p[2], value.q[2], value.smallest[2]]).all()
-    assert (value.helped.tolist(), value.hurt.tolist(), value.tested) == ([0], [3], 3)
+    assert (value.improved.tolist(), value.degraded.tolist(), value.tested) == ([0], [3], 3)
     assert (value.ranked(True).tolist(), value.ranked(False).tolist()) == ([0], [3])
     assert (value.against, value.chosen_here) == ("m-1", True)
 
 
 def test_the_smallest_difference_counts_how_many_are_tested() -> None:
-    value = helped(TRUE, OURS, THEIRS, "abcd")
+    value = compare_classes(TRUE, OURS, THEIRS, "abcd")
     # Two of three are claimed, so one more would have to pass .05 x 2 / 3: five won of five do (2^-5 = .031).
     assert value.smallest[0] == pytest.approx(smallest_difference(12, 20, 0.05 * 2 / 3))
     assert value.smallest[1] == pytest.approx(5 / 4)  # not even all four would be enough
     many = np.repeat(np.arange(200), 50)
-    same = helped(many, many, many)
+    same = compare_classes(many, many, many)
     assert same.smallest == pytest.approx(np.full(200, 12 / 50))  # 2^-12 < .05 / 200 < 2^-11
-    assert (same.q == 1).all() and not len(same.helped) and not len(same.hurt)
+    assert (same.q == 1).all() and not len(same.improved) and not len(same.degraded)
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_against_a_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)
     true, ours, theirs = rng.integers(0, 4, (3, 60))
-    value = helped(true, ours, theirs, "abcde")
+    value = compare_classes(true, ours, theirs, "abcde")
     ps = []
     for c in range(4):
         own = [i for i in range(60) if true[i] == c]
@@ -82,8 +82,8 @@ def test_by_chance_alone_few_classes_are_claimed() -> None:
         rng = np.random.default_rng(seed)
         true = np.repeat(np.arange(100), 50)
         ours, theirs = (np.where(rng.random(5000) < 0.6, true, (true + 1) % 100) for _ in range(2))
-        value = helped(true, ours, theirs)
-        claims += bool(len(value.helped) or len(value.hurt))
+        value = compare_classes(true, ours, theirs)
+        claims += bool(len(value.improved) or len(value.degraded))
     assert claims <= 5  # 5 % of 40 is 2; six or more happen to one such test in a hundred
 
 
@@ -94,15 +94,15 @@ def test_a_difference_of_the_smallest_size_is_mostly_found() -> None:
     for _ in range(400):
         draw = rng.random(n)
         won, lost = draw < (share + d) / 2, draw > 1 - (share - d) / 2
-        value = helped(np.zeros(n, int), np.where(lost, 1, 0), np.where(won, 1, 0), "ab")
-        found += len(value.helped)
+        value = compare_classes(np.zeros(n, int), np.where(lost, 1, 0), np.where(won, 1, 0), "ab")
+        found += len(value.improved)
     assert 0.74 <= found / 400 <= 0.86
 
 
 def test_bad_input() -> None:
     with pytest.raises(BadInput, match=r"labels and two predictions of one length, found \(2,\), \(2,\) and \(1,\)"):
-        helped([0, 1], [0, 1], [0])
-    with pytest.raises(BadInput, match=r"expected \(M, N\) answers and \(N,\) labels"):
+        compare_classes([0, 1], [0, 1], [0])
+    with pytest.raises(BadInput, match=r"expected predictions \(M, N\) and labels \(N,\)"):
         agreement(np.array([0, 1]), [0, 1])
 
 

@@ -1,4 +1,4 @@
-"""Which classes an ensemble tells better, and which worse, than another ensemble or a single member."""
+"""Which classes an ensemble improves, and which it degrades, compared with another ensemble or a single member."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class Helped:
+class ClassComparison:
     """Two predictors class by class, paired by sample; arrays are in column order.
 
     against: the name of the second; chosen_here: whether it was chosen, as the best of several, on these samples.
@@ -47,20 +47,20 @@ class Helped:
         return int((self.samples > 0).sum())
 
     @property
-    def helped(self) -> np.ndarray:
-        """The columns of the classes surely told better, the surest first, int64."""
-        return self._sure(self.won > self.lost)
+    def improved(self) -> np.ndarray:
+        """The columns of the classes that are improved, significantly so, the lowest p first, int64."""
+        return self._significant(self.won > self.lost)
 
     @property
-    def hurt(self) -> np.ndarray:
-        """The columns of the classes surely told worse, the surest first, int64."""
-        return self._sure(self.won < self.lost)
+    def degraded(self) -> np.ndarray:
+        """The columns of the classes that are degraded, significantly so, the lowest p first, int64."""
+        return self._significant(self.won < self.lost)
 
     def ranked(self, better: bool) -> np.ndarray:
         """Return the columns of all classes with a difference of that sign, the surest first, int64."""
         return self._ranked(self.won > self.lost if better else self.won < self.lost)
 
-    def _sure(self, chosen: np.ndarray) -> np.ndarray:
+    def _significant(self, chosen: np.ndarray) -> np.ndarray:
         return self._ranked(chosen & (self.q <= self.level))
 
     def _ranked(self, chosen: np.ndarray) -> np.ndarray:
@@ -68,7 +68,7 @@ class Helped:
         return columns[np.lexsort((columns, -np.abs(self.difference[columns]), self.p[columns]))]
 
 
-def helped(
+def compare_classes(
     y_true: np.ndarray | Sequence[int],
     y_pred: np.ndarray | Sequence[int],
     y_other: np.ndarray | Sequence[int],
@@ -78,20 +78,20 @@ def helped(
     against: str = "the other",
     chosen_here: bool = False,
     level: float = LEVEL,
-) -> Helped:
+) -> ClassComparison:
     """Compare two predictors class by class.
 
-    y_true, y_pred, y_other: whole numbers (N,), columns; what is true, what the one and what the other said.
+    y_true, y_pred, y_other: whole numbers (N,), columns; what is true, what the one and what the other predicts.
 
     Each class is a test of its own, so many are made, and chance alone would give some: hence Benjamini and Hochberg.
     Where the second was chosen as the best of several on these samples, its accuracy is flattered: classes found to
-    be helped are, if anything, too few, and those found to be hurt too many.
+    be improved are, if anything, too few, and those found to be degraded too many.
     """
     truth, ours, theirs = (np.asarray(values) for values in (y_true, y_pred, y_other))
     if not truth.shape == ours.shape == theirs.shape or truth.ndim != 1 or not truth.size:
         raise BadInput(
-            f"helped: expected labels and two predictions of one length, found {truth.shape}, {ours.shape} and "
-            f"{theirs.shape}."
+            f"compare_classes: expected labels and two predictions of one length, found {truth.shape}, {ours.shape} "
+            f"and {theirs.shape}."
         )
     ids, names = names_of(int(max(truth.max(), ours.max(), theirs.max())) + 1, class_ids, class_names)
     c = len(ids)
@@ -106,7 +106,7 @@ def helped(
     # The p-value one more class must stay below to be claimed, with as many as are claimed already.
     own = level * max(1, int((q[seen] <= level).sum())) / len(seen)
     smallest[seen] = [_smallest(int(won[i] + lost[i]), int(samples[i]), own) for i in seen]
-    return Helped(against, chosen_here, ids, names, samples, won, lost, difference, p, q, smallest, level)
+    return ClassComparison(against, chosen_here, ids, names, samples, won, lost, difference, p, q, smallest, level)
 
 
 def _smallest(discordant: int, samples: int, level: float) -> float:
@@ -120,7 +120,7 @@ def _smallest(discordant: int, samples: int, level: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """What M members said of each class's samples; arrays are float64 (C,) in column order, NaN without samples.
+    """How M members agree on each class's samples; arrays are float64 (C,) in column order, NaN without samples.
 
     samples: int64 (C,). disagreement: the mean over samples and pairs of members of "they say different classes"; NaN
     for one member. all_right, all_wrong: the shares of samples that every member has right, and that every one has
@@ -143,18 +143,18 @@ class Agreement:
 
 
 def agreement(
-    said: np.ndarray | Sequence[Sequence[int]],
+    member_preds: np.ndarray | Sequence[Sequence[int]],
     y_true: np.ndarray | Sequence[int],
     class_ids: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Agreement:
     """Compare members class by class.
 
-    said: whole numbers (M, N), what each member said; y_true: (N,).
+    member_preds: whole numbers (M, N), what each member predicts; y_true: (N,).
     """
-    votes, truth = np.asarray(said), np.asarray(y_true)
+    votes, truth = np.asarray(member_preds), np.asarray(y_true)
     if votes.ndim != 2 or truth.shape != votes.shape[1:] or not votes.size:
-        raise BadInput(f"agreement: expected (M, N) answers and (N,) labels, found {votes.shape} and {truth.shape}.")
+        raise BadInput(f"agreement: expected predictions (M, N) and labels (N,), found {votes.shape}, {truth.shape}.")
     ids, names = names_of(int(max(truth.max(), votes.max())) + 1, class_ids, class_names)
     m, c = len(votes), len(ids)
     samples = np.bincount(truth, minlength=c)

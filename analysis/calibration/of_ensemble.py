@@ -18,7 +18,7 @@ from analysis.calibration.calibration import (
 )
 from analysis.calibration.temperature import FEWEST, Temperature, fit_temperature, temperature
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Team
+from analysis.ensemble import Ensemble
 from analysis.metrics import nll
 from ensemble.progress import Progress
 
@@ -50,7 +50,7 @@ class CalibrationScores:
 
     @property
     def gap(self) -> float:
-        """Confidence less accuracy: above 0 where it is too sure of itself, below where not sure enough."""
+        """Confidence less accuracy: above 0 where it is overconfident, below 0 where underconfident."""
         return self.confidence - self.accuracy
 
 
@@ -85,7 +85,7 @@ HEADER = (
 
 
 @dataclass(frozen=True, eq=False)
-class TeamCalibration:
+class EnsembleCalibration:
     """What is known of the probabilities of an ensemble and of its members.
 
     ensemble: the scores as averaged; chance: the ECE it would have if exactly calibrated; reliability: its bins.
@@ -106,39 +106,39 @@ class TeamCalibration:
     by_size: CalibrationBySize | None
 
 
-def team_calibration(
-    group: Team,
+def ensemble_calibration(
+    ensemble: Ensemble,
     bins: int = BINS,
     binning: str = "equal",
     progress: Progress | None = None,
-) -> TeamCalibration:
-    """Measure a team; bins, binning: of the reliability, see `confidence.calibration`. progress: samples by size."""
-    stack = group.stack
+) -> EnsembleCalibration:
+    """Measure an ensemble; bins, binning: of the reliability, see `measure_calibration`; progress: samples by size."""
+    stack = ensemble.stack
     labels = stack.require_labels()
     enough = len(labels) >= FEWEST
-    found = temperature(group.probs, labels, stack.sample_ids) if enough else None
+    found = temperature(ensemble.probs, labels, stack.sample_ids) if enough else None
     several = len(stack.members) > 1
     probs = [member.astype(np.float64) for member in stack.probs] if several else []
-    scores = calibration_scores(group.name, group.probs, labels, group.preds, bins)
-    return TeamCalibration(
+    scores = calibration_scores(ensemble.name, ensemble.probs, labels, ensemble.preds, bins)
+    return EnsembleCalibration(
         ensemble=scores,
-        chance=ece_by_chance(group.probs, scores.ece, bins),
-        reliability=measure_calibration(group.probs, labels, group.preds, bins, binning),
+        chance=ece_by_chance(ensemble.probs, scores.ece, bins),
+        reliability=measure_calibration(ensemble.probs, labels, ensemble.preds, bins, binning),
         members=tuple(
-            calibration_scores(name, own, labels, said, bins)
-            for name, own, said in zip(stack.members, probs, group.said if several else (), strict=several)
+            calibration_scores(name, own, labels, preds, bins)
+            for name, own, preds in zip(stack.members, probs, ensemble.member_preds if several else (), strict=several)
         ),
         temperatures=tuple(fit_temperature(own, labels) for own in probs) if enough else (),
         temperature=found,
-        after=None if found is None else calibration_scores(group.name, found.probs, labels, group.preds, bins),
+        after=None if found is None else calibration_scores(ensemble.name, found.probs, labels, ensemble.preds, bins),
         reliability_after=None
         if found is None
-        else measure_calibration(found.probs, labels, group.preds, bins, binning),
+        else measure_calibration(found.probs, labels, ensemble.preds, bins, binning),
         by_size=calibration_by_size(stack, bins, progress) if several else None,
     )
 
 
-def write_calibration_csv(path: Path, value: TeamCalibration) -> None:
+def write_calibration_csv(path: Path, value: EnsembleCalibration) -> None:
     """Write a row for the ensemble, one for it after its temperature, and one for each member; fractions in full."""
     rows = [_row(value.ensemble, "ensemble", None)]
     if value.after is not None and value.temperature is not None:
