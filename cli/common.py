@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from ensemble.errors import BadInput, KofnError, nearest
+from ensemble.machine import is_out_of_memory
 from ensemble.progress import Progress
 
 SCHEMA = 1
@@ -306,8 +307,9 @@ def run(cmd: click.Command, argv: Sequence[str]) -> int:
         if isinstance(error, OSError):
             where = f"{error.filename}: " if error.filename else ""
             return _fail(f"{where}{error.strerror or error}.", 2, as_json)
-        if isinstance(error, MemoryError):
-            return _fail(f"out of memory ({error}); use fewer members, or a machine with more.", 1, as_json)
+        if is_out_of_memory(error):
+            reason = str(error).splitlines()[0][:150] if str(error) else "nothing more is left"
+            return _fail(f"out of memory ({reason}); use fewer members, or a machine with more.", 1, as_json)
         text = f"{type(error).__name__}: {error}; this is a defect of {cmd.name}, --debug shows where."
         return _fail(text, 1, as_json)
 

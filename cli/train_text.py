@@ -12,6 +12,11 @@ from ensemble.training.job import Outcome, fold_title
 from ensemble.training.out_of_fold import SPLIT
 from ensemble.training.plan_members import MemberPlan, TrainingPlan
 
+AGAIN = (
+    "Trained again unchanged it would end the same: lower learning_rate, or change the recipe, the seed or the model, "
+    "under another --name or with --force."
+)
+
 
 def show_notes(output: Output, dataset: Dataset) -> None:
     """Say what was converted on the images' way in."""
@@ -29,7 +34,8 @@ def show_plan(output: Output, plan: TrainingPlan) -> int:
         }
         for m in members
     ]  # fmt: skip
-    output.document(study=study.root, data=study.config.data, jobs=plan.jobs, members=told)
+    output.document(study=study.root, data=study.config.data, jobs=plan.jobs, warnings=plan.warnings(), members=told)
+    _warn(output, plan)
     columns = ["member", "action", "rate", "l2", "drop", "epochs", "seed", "threads"]
     rows = [[m.name, _marked(m, m.action), *_settings(m), str(m.recipe.seed), str(m.threads)] for m in members]
     if any(m.folds_left for m in members):
@@ -53,6 +59,12 @@ def show_start(output: Output, plan: TrainingPlan, *, named: bool) -> None:
     if plan.others and not named:
         others = ", ".join(f"{other}-*" for other in plan.others)
         output.say(f"Besides them it has {others}: choose with --model or --name.")
+    _warn(output, plan)
+
+
+def _warn(output: Output, plan: TrainingPlan) -> None:
+    for text in plan.warnings():
+        output.warn(text)
 
 
 def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome]) -> int:
@@ -69,6 +81,7 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
                 "name": o.member, "status": o.status, "error": _error(o), "epochs": o.epochs, "last": last,
                 "best": best, "seconds": o.seconds, "images_per_second": o.images_per_second,
                 "predictions": o.predictions, "comparable": comparable(m.recipe), "folds": out_of_fold,
+                "warnings": [f.text for f in o.findings],
             }
         )  # fmt: skip
         scores = ["-", "-", "-"] if o.last is None or o.best is None else [
@@ -76,18 +89,24 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
         ]  # fmt: skip
         if out_of_fold:
             scores.append("-" if out_of_fold["accuracy"] is None else f"{out_of_fold['accuracy']:.1%}")
-        rows.append([o.member, _marked(m, o.status), *_settings(m), *scores])
+        rows.append(
+            [o.member, ", ".join([_marked(m, o.status), *(f.mark for f in o.findings)]), *_settings(m), *scores]
+        )
     failed = [o for o in outcomes if o.status == "failed"]
     what = "networks" if folds else "members"
     error = {"error": f"{len(failed)} of {len(outcomes)} {what} failed: {_error(failed[0])}"} if failed else {}
     output.document(study=plan.study.root, members=members, **error)
     columns = ["member", "status", "rate", "l2", "drop", "epochs", "last", "best val", "img/s"]
     output.table(columns + ["oof"] * bool(folds), rows, left=(0, 1), cut=(0,))
+    for o in outcomes:
+        if o.findings:
+            output.warn(f"{o.member}: {' and '.join(f.text for f in o.findings)}. {AGAIN}")
     if failed:
         if output.debug:
             click.echo("\n".join(o.detail for o in failed if o.detail), err=True)
         safe = f"; the other {len(outcomes) - len(failed)} are safe" if len(failed) < len(outcomes) else ""
-        output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. Run the same command to try them again.")
+        again = AGAIN if all(o.repeats for o in failed) else "Run the same command to try them again."
+        output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. {again}")
         return 3 if len(failed) < len(outcomes) else max(o.error_code for o in failed)
     output.next(*([f"ens-combine --split {SPLIT} --k all"] if folds else []), "ens-combine --k all", "ens-report all")
     return 0

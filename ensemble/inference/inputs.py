@@ -1,6 +1,6 @@
 """From images to a network's input, whole batches at a time, on the device the network is on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ensemble.errors import BadInput
-from ensemble.study.image_spec import parse_normalise
+from ensemble.study.image_spec import parse_augment, parse_normalise
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,25 @@ def resized(inputs: torch.Tensor, size: int) -> torch.Tensor:
     if size in (0, inputs.shape[-1]) and size in (0, inputs.shape[-2]):
         return inputs
     return F.interpolate(inputs, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def centre_crop(pixels: torch.Tensor, side: float) -> torch.Tensor:
+    """Keep the middle side x side pixels, and resize them to the images' size."""
+    height, width, side = *pixels.shape[2:], int(side)
+    top, left = round((height - side) / 2), round((width - side) / 2)
+    middle = pixels[:, :, top : top + side, left : left + side].float()
+    return F.interpolate(middle, (height, width), mode="bilinear", antialias=True, align_corners=False)
+
+
+def fixed_steps(augment_val: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what a recipe's `augment_val` does to every image alike, which predictions share: its centre crop.
+
+    Of uint8 (B, H, W, Ch), or float32 (B, Ch, H, W) in 0..255, it makes the like; without a crop the same.
+    """
+    sides = [op.values[0] for ops in parse_augment(augment_val) for op in ops if op.name == "centre-crop"]
+    if not sides:
+        return lambda images: images
+    return lambda images: centre_crop(images.permute(0, 3, 1, 2) if images.dtype == torch.uint8 else images, sides[0])
 
 
 def fit_inputs(images: np.ndarray, normalise: str = "mean-image", input_size: int = 0, block: int = 2000) -> Inputs:

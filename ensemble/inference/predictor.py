@@ -11,7 +11,7 @@ import torch
 from ensemble.errors import BadInput
 from ensemble.inference.checkpoint import load_weights
 from ensemble.inference.evaluate import Precision, network_spec, precision_on, predict_probs, resolve_device
-from ensemble.inference.inputs import Batches, Inputs
+from ensemble.inference.inputs import Batches, Inputs, fixed_steps
 from ensemble.inference.members import check_networks
 from ensemble.inference.tta import PLAIN, Views, views_named
 from ensemble.models import build_network, model_named
@@ -64,9 +64,11 @@ class TrainedMember:
                 f"{self.member}: expected uint8 images of shape (N, {', '.join(map(str, self.image_shape))}), "
                 f"found {images.dtype} {images.shape}."
             )
-        batches = Batches(images, None, self.device)
+        batches, fixed = Batches(images, None, self.device), fixed_steps(self.recipe.augment_val)
         return [
-            predict_probs(self.network, batches, lambda batch, view=view: self.inputs(view(batch)), self.precision)
+            predict_probs(
+                self.network, batches, lambda batch, view=view: self.inputs(fixed(view(batch))), self.precision
+            )
             for view in views.each
         ]
 

@@ -12,6 +12,7 @@ from itertools import groupby
 import torch
 from torch.nn import functional as F
 
+from ensemble.inference.inputs import centre_crop
 from ensemble.study.image_spec import Op, check_size, parse_augment
 
 Step = Callable[[torch.Tensor], torch.Tensor]
@@ -145,14 +146,6 @@ def gaussian(pixels: torch.Tensor, size: int, sigma: torch.Tensor) -> torch.Tens
     nothing = pixels.new_zeros(())
     down = sum((weights[:, k] * padded[:, :, k : k + height] for k in range(size)), nothing)
     return sum((weights[:, k] * down[:, :, :, k : k + width] for k in range(size)), nothing)
-
-
-def centre_crop(pixels: torch.Tensor, side: float) -> torch.Tensor:
-    """Keep the middle side x side pixels, and resize them to the images' size."""
-    height, width, side = *pixels.shape[2:], int(side)
-    top, left = round((height - side) / 2), round((width - side) / 2)
-    middle = pixels[:, :, top : top + side, left : left + side].float()
-    return F.interpolate(middle, (height, width), mode="bilinear", antialias=True, align_corners=False)
 
 
 def crop(pixels: torch.Tensor, pad: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ensemble.inference.evaluate import Precision, evaluate
-from ensemble.inference.inputs import Batches, Inputs, Rows, fit_inputs
+from ensemble.inference.inputs import Batches, Inputs, Rows, fit_inputs, fixed_steps
 from ensemble.models.network import Network
 from ensemble.progress import Progress
 from ensemble.study.image_spec import parse_augment
@@ -49,6 +49,7 @@ class TrainingData:
         else:
             self.val = of_train(parts.held)
         self._augment, self._augment_val = Augmenter(recipe.augment), Augmenter(recipe.augment_val)
+        self._fixed = fixed_steps(recipe.augment_val)
         self._mirror = _mirror_alone(recipe.augment)
         self.of_features = self.asked_for_features = False
 
@@ -109,7 +110,7 @@ class TrainingData:
         if self.of_features:
             return evaluate(network.head, part, lambda features: features, precision)
         if part is not self.val or not self.recipe.augment_val.strip():
-            return evaluate(network, part, self.inputs, precision)
+            return evaluate(network, part, lambda images: self.inputs(self._fixed(images)), precision)
         # The same draws after every epoch, so that epochs can be compared; the next one begins with its own.
         torch.manual_seed(self.recipe.seed)
         return evaluate(network, part, lambda images: self.inputs(self._augment_val(images)), precision)

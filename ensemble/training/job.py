@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ensemble.study.history import Epoch
 from ensemble.study.recipe import Recipe
+from ensemble.training.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Outcome:
     """What became of a job; member: its title.
 
     status: trained, resumed, skipped or failed; then `error` says why, `error_code` is the exit status it asks for, and
-    `detail` is the traceback of a defect. images_per_second: the median over its epochs.
+    `detail` is the traceback of a defect. images_per_second: the median over its epochs. findings: what is wrong with
+    what was trained. repeats: whether the same recipe would end the same way.
     """
 
     member: str
@@ -55,3 +57,5 @@ class Outcome:
     seconds: float = 0.0
     images_per_second: float = 0.0
     predictions: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    repeats: bool = False

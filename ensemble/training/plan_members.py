@@ -13,6 +13,7 @@ from ensemble.study.names import check_name
 from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
 from ensemble.training.base_plan import Choices, plan_of, run_record
+from ensemble.training.findings import before_training
 from ensemble.training.folds import fold_of
 from ensemble.training.job import TrainingJob
 from ensemble.training.out_of_fold import SPLIT, folds_left, pinned_split
@@ -61,6 +62,14 @@ class TrainingPlan:
 
     def __getitem__(self, index: int) -> MemberPlan:
         return self.members[index]
+
+    def warnings(self) -> list[str]:
+        """Return what is odd of what is about to be trained, a sentence each."""
+        found: dict[str, list[str]] = {}
+        for member in self.members:
+            for text in before_training(member.recipe) if member.action != "skip" else ():
+                found.setdefault(text, []).append(member.name)
+        return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
     def training_jobs(self) -> list[TrainingJob]:
         """Return the networks to train: those of members, then those of their folds."""

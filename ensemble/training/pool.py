@@ -13,6 +13,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ensemble.errors import KofnError
+from ensemble.machine import is_out_of_memory
+from ensemble.training.findings import Diverged
 from ensemble.training.job import Outcome, TrainingJob
 
 ATTEMPTS = 3
@@ -142,6 +144,17 @@ def _how_it_died(exitcode: int | None) -> str:
     return f"left with status {exitcode}"
 
 
+def _memory(job: TrainingJob, error: Exception) -> str:
+    """Say that memory ran out, and what to lower."""
+    where = "the GPU" if "CUDA" in str(error) else "this machine"
+    size = f" or input_size ({job.recipe.input_size} now)" if job.recipe.input_size else ""
+    return (
+        f"{job.title}: the memory of {where} does not suffice ({str(error).splitlines()[0][:150]}); lower the setting "
+        f"batch_size ({job.recipe.batch_size} now){size}, take a smaller model, or train fewer members at once with "
+        "jobs=1."
+    )
+
+
 def _serve(pipe: Connection) -> None:
     """Run in the worker: train what comes through the pipe until it closes."""
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
@@ -156,10 +169,15 @@ def _serve(pipe: Connection) -> None:
         try:
             outcome = train_member(job, lambda kind, facts: pipe.send((kind, facts)))
         except KofnError as error:
-            outcome = Outcome(job.title, "failed", error=str(error), error_code=error.exit_code)
+            repeats = isinstance(error, Diverged)
+            outcome = Outcome(job.title, "failed", error=str(error), error_code=error.exit_code, repeats=repeats)
         except BrokenPipeError:
             return  # the parent is gone, and nobody waits for this member
         except Exception as error:
             text = f"{type(error).__name__}: {error}; this is a defect of kofn, --debug shows where"
-            outcome = Outcome(job.title, "failed", error=text, detail=traceback.format_exc())
+            outcome = (
+                Outcome(job.title, "failed", error=_memory(job, error))
+                if is_out_of_memory(error)
+                else Outcome(job.title, "failed", error=text, detail=traceback.format_exc())
+            )
         pipe.send(("end", {"outcome": outcome}))

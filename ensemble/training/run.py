@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ensemble.errors import BadInput, KofnError
+from ensemble.errors import BadInput
 from ensemble.inference.checkpoint import State, load_checkpoint, load_weights
 from ensemble.inference.evaluate import network_spec, precision_on, predict_probs
-from ensemble.inference.inputs import Batches, Inputs
+from ensemble.inference.inputs import Batches, Inputs, fixed_steps
 from ensemble.models import build_network
 from ensemble.models.measure import describe
 from ensemble.models.network import Network, first_layer
@@ -24,6 +24,7 @@ from ensemble.study.recipe import write_recipe
 from ensemble.study.split import Dataset
 from ensemble.study.weights import keep_first_layer
 from ensemble.training.data import TrainingData
+from ensemble.training.findings import Diverged
 from ensemble.training.loop import train_epoch
 from ensemble.training.optim import averaged, kernels_of, make_optimiser, penalty, rate_at
 from ensemble.training.paths import MemberPaths
@@ -132,7 +133,7 @@ class Training:
             (np.nan, np.nan) if data.tune is None else data.evaluate(self.predicting, data.tune, self.precision)
         )
         if not np.isfinite(measured.cross_entropy + val_cross_entropy):
-            raise KofnError(
+            raise Diverged(
                 f"{self.paths.job.title}: the loss is no longer a number in epoch {number + 1}; "
                 f"learning_rate {recipe.learning_rate:g} is too large for this recipe, lower it."
             )
@@ -226,11 +227,13 @@ class Training:
         missing = {path: split for path, split in files.items() if not path.exists()}
         if missing and self.current != output:
             self._load(output)
+        fixed = fixed_steps(self.recipe.augment_val)
         cycle = self.recipe.epochs // len(self.paths.outputs)
         epochs = cycle * (self.paths.outputs.index(output) + 1)
         for path, split in missing.items():
             batches = Batches(split.images, None, self.device)
-            probs = predict_probs(self.predicting, batches, self.inputs, self.precision)
+            to_inputs = lambda images: self.inputs(fixed(images))  # noqa: E731
+            probs = predict_probs(self.predicting, batches, to_inputs, self.precision)
             self.paths.write_predictions(
                 path, output, split, probs, self.dataset.fingerprint, epochs, first_layer(self.predicting)
             )

@@ -10,6 +10,8 @@ from ensemble.errors import BadInput
 from ensemble.progress import Progress
 from ensemble.study.history import best_epoch, read_epochs
 from ensemble.study.study import Study
+from ensemble.study.weights import read_first_layer
+from ensemble.training.findings import after_training
 from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.plan_members import MemberPlan, TrainingPlan, plan_members
 from ensemble.training.pool import Event, run_jobs
@@ -72,6 +74,8 @@ def finished_outcome(study: Study, member: MemberPlan, splits: tuple[str, ...]) 
     """Return what a member that needs nothing more has come to, read from its history."""
     epochs = read_epochs(study.files(member.name).history, upto=member.recipe.epochs)
     outputs = member.recipe.outputs(member.name)
+    config, kernels = study.config, (read_first_layer(study.files(outputs[-1]).first_layer) or {}).get("last")
+    findings = after_training(epochs, len(config.class_ids), config.splits["val"].samples, kernels) if epochs else ()
     return Outcome(
         member=member.name,
         status="skipped",
@@ -81,6 +85,8 @@ def finished_outcome(study: Study, member: MemberPlan, splits: tuple[str, ...]) 
         seconds=sum(e.seconds for e in epochs),
         images_per_second=median(e.images_per_second for e in epochs) if epochs else 0.0,
         predictions=tuple(str(study.predictions_path(output, split)) for output in outputs for split in splits),
+        findings=findings,
+        repeats=bool(findings),
     )
 
 

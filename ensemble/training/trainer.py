@@ -8,10 +8,12 @@ import torch
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput, KofnError
 from ensemble.inference.evaluate import resolve_device
+from ensemble.models.network import first_layer
 from ensemble.study.atomic import locked
 from ensemble.study.history import best_epoch
 from ensemble.study.names import MemberFiles
 from ensemble.study.study import Study
+from ensemble.training.findings import after_training
 from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.out_of_fold import merge
 from ensemble.training.paths import MemberPaths
@@ -50,6 +52,8 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
             merged = merge(study, job.member, dataset.split("train"), job.folds)
         files = [] if merged is None else [merged]
     epochs = training.epochs
+    judged = len(dataset.split("val")) if job.fold is None else len(dataset.split("train")) // job.folds
+    findings = after_training(epochs, len(dataset.class_ids), judged, first_layer(training.predicting))
     return Outcome(
         member=job.title,
         status=status,
@@ -59,4 +63,6 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
         seconds=time.perf_counter() - started,
         images_per_second=float(np.median([e.images_per_second for e in epochs])),
         predictions=tuple(str(path) for path in files),
+        findings=findings,
+        repeats=bool(findings),
     )
