@@ -29,8 +29,10 @@ class Finding:
 
 
 def before_training(recipe: Recipe) -> list[str]:
-    """Return what is odd of a recipe, a sentence each: a fixed step of training's images that validation's lack."""
-    crops = {op.values[0] for ops in parse_augment(recipe.augment) for op in ops if op.name == "centre-crop"}
+    """Return what is odd of a recipe, a sentence each: a fixed step of all training images that validation's lack."""
+    sets = [{op.values[0] for op in ops if op.name == "centre-crop"} for ops in parse_augment(recipe.augment)]
+    # Where one set sees whole images, validation's are like some that were trained on.
+    crops = set().union(*sets) if all(sets) else set()
     same = {op.values[0] for ops in parse_augment(recipe.augment_val) for op in ops if op.name == "centre-crop"}
     return [
         f"training sees the middle {side:g} x {side:g} pixels of an image, enlarged (centre-crop:{side:g}), validation "
