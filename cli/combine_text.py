@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from analysis.sentences import capital, chance, chosen_on, compared, many, two_gains, unequal
 from cli.common import Output
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ NAMES = {
     "member": "best member", "all": "all members", "best": "best subset", "greedy": "greedy", "weights": "weights",
     "stack": "stacking", "given": "given weights",
 }  # fmt: skip
-WINNERS = {"best": "the best subset", "greedy": "greedy selection", "weights": "the weights", "stack": "stacking"}
 SHORT = {"accuracy": "accuracy", "top5": "top-5", "nll": "NLL", "brier": "Brier"}
 BAR = 24  # characters of the longest bar
 
@@ -104,7 +104,8 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     from analysis.metrics import METRICS
 
     table, scores, metric, result = found.table, found.scores, found.metric, found.result
-    output.text(f"\n{label}: {spelled(result, table.members)}")
+    output.text("")
+    output.note(f"{label}: {spelled(result, table.members)}")
     output.text(
         f"  accuracy {percent(scores['accuracy'])}, top-5 {percent(scores['top5'])}, "
         f"NLL {value('nll', scores['nll'])}, Brier {value('brier', scores['brier'])}"
@@ -113,15 +114,16 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     if found.members != (name,):
         gain = METRICS[metric].advantage(scores[metric], score)
         points = f"{100 * gain:+.2f} points" if metric in ("accuracy", "top5") else f"{gain:+.4f}"
-        output.text(f"  Gain in {_title(metric)} over the best member, {name} ({value(metric, score)}): {points}")
+        output.note(f"  Gain in {_title(metric)} over the best member, {name} ({value(metric, score)}): {points}")
+    elif result.choices > 1:
+        output.note("  It is the best member alone: no ensemble that was scored beats it here.")
     if not result.was_chosen:
         return
-    chosen = f"chosen from {result.choices:,} subsets" if result.choices else "fitted"
-    output.text(f"  It was {chosen} on {table.split}, the split that scores it, so its score flatters it.")
+    output.note(f"  {chosen_on(result.choices, table.split)}")
     if result.honest.score is None:
-        output.text(f"  Honest score: {result.honest.how}.")
+        output.note(f"  Honest score: {result.honest.how}.")
     else:
-        output.text(
+        output.note(
             f"  Honest accuracy {percent(result.honest.score)}, 95 % interval {_interval(result)}; "
             f"optimism {_points(result.honest.optimism)}."
         )
@@ -151,20 +153,24 @@ def show_ways(output: Output, found: "EnsembleSelection") -> None:
         title="Ways to choose, and the accuracy of what they chose",
         cut=(),
     )
-    output.text(f"Honest: {found.result.honest.how}.")
+    output.note(f"Honest: {found.result.honest.how}.")
+    names = [s.name for s in found.ways]
+    told = unequal(names) if "best" in names else ""
+    if told:
+        output.note(capital(told))
+    output.note("What the terms mean: ens-report --glossary")
     if found.slow:
-        output.text(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in found.slow)}.")
+        output.note(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in found.slow)}.")
 
 
 def show_paired(output: Output, asked: str, found: "Paired") -> None:
     """Print the paired test of the chosen way against the best member."""
-    output.text(
-        f"Against the best member, on {found.samples:,} samples, each chosen on the samples before it: "
-        f"{_points(found.difference)} ({100 * found.low:+.2f} to {100 * found.high:+.2f}) for {WINNERS[asked]}, "
-        f"{found.won:,} won and {found.lost:,} lost, {_p(found.p)} (McNemar, mid-p). "
-        + ("" if found.p < 0.05 else "This may be chance. ")
-        + f"A true difference of {100 * found.smallest:.2f} points would be found in 80 of 100 such sets."
+    output.note(
+        compared(asked, found.samples, found.difference, found.low, found.high, found.won, found.lost)
+        + f" {_p(found.p)} (McNemar, mid-p).{chance(found.p)} A true difference of "
+        f"{100 * found.smallest:.2f} points would be found in 80 of 100 such sets."
     )
+    output.note(two_gains(asked))
 
 
 def show_shapley(output: Output, values: Sequence["Shapley"]) -> None:
@@ -200,11 +206,6 @@ def spelled(result: "SelectionResult", members: Sequence[str]) -> str:
     if max(own) - min(own) < 1e-12:
         return " + ".join(names)
     return " + ".join(f"{weight:.3g} {name}" for name, weight in zip(names, own, strict=True))
-
-
-def many(count: int, noun: str) -> str:
-    """Return '1 subset' or '3 subsets'."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def percent(share: float) -> str:

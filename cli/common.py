@@ -7,7 +7,9 @@ import math
 import os
 import re
 import shlex
+import shutil
 import sys
+import textwrap
 import tomllib
 import traceback
 import unicodedata
@@ -68,7 +70,11 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Tell of something that went on, but not as one might think; said under --quiet too."""
-        click.echo(click.style("Warning: ", fg="yellow") + printable_lines(text), err=True)
+        lines = printable_lines(text)
+        if sys.stderr.isatty():
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            lines = wrapped(f"Warning: {lines}", columns or WIDE)[len("Warning: ") :]
+        click.echo(click.style("Warning: ", fg="yellow") + lines, err=True)
 
     def next(self, *commands: str) -> None:
         """Print the commands a person would run now, ready to be copied."""
@@ -89,6 +95,10 @@ class Output:
         """Print a line of the result; nothing under `--json`."""
         if not self.json:
             _out(printable_lines(line))
+
+    def note(self, sentences: str) -> None:
+        """Print sentences in lines as wide as the terminal, words unbroken; nothing under `--json`."""
+        self.text(wrapped(sentences, width(100)))
 
     def table(
         self,
@@ -123,13 +133,11 @@ class Output:
             )
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
-        # A file or a pipe has no width to fit, unless COLUMNS says one.
-        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 250
-        console = Console(file=sys.stdout, highlight=False, width=width)
+        console = Console(file=sys.stdout, highlight=False, width=width())
         with console.capture() as captured:
             console.print(table)
         if title:
-            self.text(title)
+            self.note(title)
         _out("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     @contextlib.contextmanager
@@ -146,6 +154,23 @@ class Output:
         with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+HELP = 80  # letters to a line of --help
+WIDE = 250  # a file or a pipe has no width to fit, unless COLUMNS says one
+MOST_LETTERS = 120  # in a line of sentences, however wide the terminal is
+
+
+def width(otherwise: int = WIDE) -> int:
+    """Return the terminal's width in letters, COLUMNS before it; `otherwise` where there is neither."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else otherwise
+
+
+def wrapped(sentences: str, letters: int) -> str:
+    """Return sentences in lines of at most so many letters, 120 at most; further lines stand in by two."""
+    lines = textwrap.wrap(sentences, min(letters, MOST_LETTERS), subsequent_indent="  ", break_long_words=False,
+                          break_on_hyphens=False)  # fmt: skip
+    return "\n".join(lines)
 
 
 def _out(text: str) -> None:
@@ -194,12 +219,21 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
 
 def group(name: str, examples: Sequence[str], about: str) -> click.Group:
     """Return a command of several words: `@command("ens-data check", ...)` is then added with `group.add_command`."""
-    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": HELP}
     return click.Group(name, help=about, epilog=_epilog(examples), context_settings=settings, no_args_is_help=False)
 
 
 def _epilog(examples: Sequence[str]) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples)
+    """Return examples, "command   what it does", in 80 letters: what it does stands below where they are too wide."""
+    lines = list(examples)
+    if any(len(line) > HELP - 2 for line in lines):
+        lines = []
+        for example in examples:
+            line, *about = re.split(r"\s{2,}", example)
+            # A command too long for a line goes on after a backslash, as a shell reads it.
+            parts = textwrap.wrap(line, HELP - 6, break_long_words=False, break_on_hyphens=False)
+            lines += [" \\\n      ".join(parts), *(f"    {text.removeprefix('# ')}" for text in about)]
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def command(name: str, examples: Sequence[str], *, study: bool = True) -> Callable[[Callable[..., Any]], click.Command]:
@@ -237,7 +271,7 @@ def command(name: str, examples: Sequence[str], *, study: bool = True) -> Callab
         settings = {
             "auto_envvar_prefix": name.upper().replace("-", "_").replace(" ", "_"),
             "help_option_names": ["-h", "--help"],
-            "max_content_width": 100,
+            "max_content_width": HELP,
         }
         made = click.command(name.split()[-1], epilog=_epilog(examples), context_settings=settings)(wrapped)
         # The common options are listed last: the command's own come first in its help.

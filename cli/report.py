@@ -24,7 +24,7 @@ EXAMPLES = (
     "ens-report training --member ting-m3-0                loss and accuracy of one member, train and val",
     "ens-report compare --by lr --x images                members by learning rate, along images seen",
     "ens-report filters --scale shared                     first-layer kernels, all on one scale",
-    "ens-report gallery --class 'wooden spoon' --images 12 what was said of a class's images",
+    "ens-report gallery --class 'wooden spoon' --images 12 a class's images with their predictions",
     "ens-report per-class --ensemble best --json           the best subset's classes, for a script",
     "ens-report html                                       one page to explore in a browser, and to send to others",
     "ens-report all                                        all of these that the study allows",
@@ -65,6 +65,17 @@ def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str
     return kind
 
 
+def _glossary(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Print what the terms mean, and nothing else."""
+    if asked:
+        from analysis.glossary import GLOSSARY
+        from cli.common import width, wrapped
+
+        for term, meaning in GLOSSARY.items():
+            click.echo(wrapped(f"{term}: {meaning}", width(100)))
+        context.exit()
+
+
 def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> list[str]:
     return [kind for kind in (*KINDS, "all") if kind.startswith(start)]
 
@@ -98,6 +109,9 @@ def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> l
     show_default=True,
     help="Of the pictures.",
 )
+@click.option(
+    "--glossary", is_flag=True, is_eager=True, expose_value=False, callback=_glossary, help="What the terms mean."
+)
 @_kind_options
 def report(
     output: Output,
@@ -116,7 +130,7 @@ def report(
     KIND is one of:
 
     \b
-    per-class    how well each class is told, the hardest and the easiest
+    per-class    recall of each class, the hardest and the easiest
     curve        every subset by its size
     training     loss and accuracy by epoch
     models       each member's size, time and accuracy
@@ -124,11 +138,11 @@ def report(
     layers       the layers of a network, with their parameters
     compare      members grouped by a setting of their recipes
     filters      first-layer kernels, and numbers to them
-    gallery      classes' images with what was said of them
-    confusion    what is taken for what, and the pairs most confused
+    gallery      classes' images with their predictions
+    confusion    the confusion matrix, and the pairs most confused
     calibration  how well confidence agrees with accuracy
     diversity    how members differ, and what that gains
-    errors       images all get wrong, rescued and spoiled ones
+    errors       images wrong for all, rescued and spoiled ones
     sample       images of each class
     html         one page to explore all of it
     all          each of them

@@ -150,6 +150,7 @@ with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
     main()
 assert "Usage: {command}" in text.getvalue(), text.getvalue()
 assert "Examples:" in text.getvalue() and text.getvalue().count("{command} ") >= 3, text.getvalue()
+assert max(map(len, text.getvalue().splitlines())) <= 80, text.getvalue()
 """
     assert not {
         "torch",

@@ -6,7 +6,7 @@ import click
 
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, Job, say_chosen_here
-from cli.reports.text import cut_middle, say
+from cli.reports.text import cut_middle
 
 if TYPE_CHECKING:
     from analysis.calibration.by_size import CalibrationBySize
@@ -99,7 +99,7 @@ def _say_scores(output: Output, job: Job, value: "EnsembleCalibration") -> None:
     if value.after is not None:
         rows.append(_cells("... at T, held out", value.after, ""))
     output.table(
-        ("", "right %", "conf. %", "ECE %", "adapt.", "class", "NLL", "Brier", "T"), rows,
+        ("", "acc. %", "conf. %", "ECE %", "adapt.", "class", "NLL", "Brier", "T"), rows,
         title=f"Calibration on {split}, {value.ensemble.bins} bins; {job.whom()}",
     )  # fmt: skip
     kinds = [("Brier score", value.ensemble)] + ([("at T, held out", value.after)] if value.after else [])
@@ -110,14 +110,15 @@ def _say_scores(output: Output, job: Job, value: "EnsembleCalibration") -> None:
         title="The Brier score in parts, each class against the rest on those bins",
     )  # fmt: skip
     chance = value.chance
-    say(output, f"chance: were its confidence exactly right, its ECE would be about {100 * chance.mean:.2f} % on so "
+    output.note(
+f"chance: were its confidence exactly right, its ECE would be about {100 * chance.mean:.2f} % on so "
               f"few samples (p = {chance.p:.3f}, {chance.draws} draws).")  # fmt: skip
     if found is None:
-        output.text(f"No temperature: {value.ensemble.samples} samples are too few to fit one and hold some out.")
+        output.note(f"No temperature: {value.ensemble.samples} samples are too few to fit one and hold some out.")
     else:
         _say_temperature(output, value)
     if value.by_size is None:
-        output.text("One member: there is nothing to average, so nothing by size.")
+        output.note("One member: there is nothing to average, so nothing by size.")
     else:
         _say_sizes(output, value.by_size)
 
@@ -133,23 +134,25 @@ def _say_temperature(output: Output, value: "EnsembleCalibration") -> None:
     found, after, before = value.temperature, value.after, value.ensemble
     assert found is not None and after is not None
     if found.at_end:
-        output.text(
+        output.note(
             f"temperature: {found.value:g}, the end of the range that is searched; take it as a direction only."
         )
     else:
         low, high = found.by_fold.min(), found.by_fold.max()
         does = "sharpens" if high < 1 else "flattens" if low > 1 else "changes next to nothing of"
         folds = len(found.by_fold)
-        say(output, f"temperature: {found.value:.3f} ({low:.3f} to {high:.3f} over {folds} folds); it {does} the "
+        output.note(
+f"temperature: {found.value:.3f} ({low:.3f} to {high:.3f} over {folds} folds); it {does} the "
                   "probabilities.")  # fmt: skip
-    say(output, f"held out, it takes the NLL from {before.nll:.4f} to {after.nll:.4f} and the ECE from "
+    output.note(
+f"held out, it takes the NLL from {before.nll:.4f} to {after.nll:.4f} and the ECE from "
               f"{100 * before.ece:.2f} to {100 * after.ece:.2f} %.")  # fmt: skip
 
 
 def _say_sizes(output: Output, value: "CalibrationBySize") -> None:
     means = {column: value.summary(column)[0] for column in value.scores}
     output.table(
-        ("k", "subsets", "right %", "conf. %", "conf. - right", "ECE %", "NLL", "Brier"),
+        ("k", "subsets", "acc. %", "conf. %", "conf. - acc.", "ECE %", "NLL", "Brier"),
         [
             (str(k), f"{count:,}", f"{100 * means['accuracy'][i]:.1f}", f"{100 * means['confidence'][i]:.1f}",
              f"{100 * (means['confidence'][i] - means['accuracy'][i]):+.1f}", f"{100 * means['ece'][i]:.2f}",
@@ -161,7 +164,8 @@ def _say_sizes(output: Output, value: "CalibrationBySize") -> None:
     )  # fmt: skip
     gaps = 100 * (means["confidence"] - means["accuracy"])
     ends = 100 * means["ece"][[0, -1]]
-    say(output, f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+.1f} to {gaps[-1]:+.1f} "
+    output.note(
+f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+.1f} to {gaps[-1]:+.1f} "
               f"points, ECE from {ends[0]:.2f} to {ends[1]:.2f} %.")  # fmt: skip
 
 

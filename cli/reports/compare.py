@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import ALONG, Job
-from cli.reports.text import fitting_table, many, say
+from cli.reports.text import fitting_table
 
 if TYPE_CHECKING:
     from analysis.members.compare import Comparison, Other, Spread, Tested
@@ -50,7 +51,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         found.append(_document(value, made))
     rest = differing(members)[MOST:] if not asked else []
     if rest:
-        say(output, f"They differ in {', '.join(rest)} too: name them with --by.")
+        output.note(f"They differ in {', '.join(rest)} too: name them with --by.")
     return {"kind": "compare", "split": data.split, "x": job.options["along"], "comparisons": found, "files": files}
 
 
@@ -65,10 +66,10 @@ def _files(output: Output, job: Job, value: "Comparison") -> list[Any]:
     write_compare_csv(table, value)
     lines = curves_of(value, along, config.splits["train"].samples if "train" in config.splits else None)
     if lines is None:
-        output.text("No curves: fewer than two groups have training histories.")
+        output.note("No curves: fewer than two groups have training histories.")
         return [table]
     if len(lines.series) > MOST_LINES:
-        output.text(
+        output.note(
             f"No curves: {len(lines.series)} groups are more than the {MOST_LINES} lines that can be told apart."
         )
         return [table]
@@ -91,28 +92,27 @@ def _say(output: Output, value: "Comparison") -> None:
     fitting_table(output, heads, rows, (0, 1, 3, 4, 7, 8, 9, 5, 6, 2), title=title)
     single = sum(len(group.members) == 1 for group in value.groups)
     if single:
-        say(
-            output,
+        output.note(
             f"{many(single, 'group rests', 'groups rest')} on one training run: how far runs of one recipe lie apart "
             "is not known there.",
         )
     if value.confounded:
         names = ", ".join(other.setting for other in value.confounded)
-        say(output, f"Confounded: the groups differ in {names} too; what is due to which, this does not tell.")
+        output.note(f"Confounded: the groups differ in {names} too; what is due to which, this does not tell.")
     for other in value.confounded[:MOST_SAID]:
-        say(output, f"  {other.setting}: {_values(value, other)}")
+        output.note(f"  {other.setting}: {_values(value, other)}")
     if value.balanced:
-        say(output, f"Differing alike in every group: {', '.join(other.setting for other in value.balanced)}.")
+        output.note(f"Differing alike in every group: {', '.join(other.setting for other in value.balanced)}.")
     if not value.confounded:
-        say(output, "No other setting differs between the groups, seeds aside.")
+        output.note("No other setting differs between the groups, seeds aside.")
     if value.short:
-        say(output, f"Trained for fewer epochs than their recipe says: {', '.join(value.short)}.")
+        output.note(f"Trained for fewer epochs than their recipe says: {', '.join(value.short)}.")
     if value.untrained:
-        say(output, f"Left out, not an epoch trained yet: {', '.join(value.untrained)}.")
+        output.note(f"Left out, not an epoch trained yet: {', '.join(value.untrained)}.")
     if value.left_out:
-        say(output, f"Their recipes do not say {value.setting}: {', '.join(value.left_out)}.")
+        output.note(f"Their recipes do not say {value.setting}: {', '.join(value.left_out)}.")
     if value.untested:
-        say(output, f"Not tested image by image: {value.untested}.")
+        output.note(f"Not tested image by image: {value.untested}.")
     elif value.tests:
         _say_tests(output, value.tests)
 
@@ -128,8 +128,7 @@ def _say_tests(output: Output, tests: "tuple[Tested, ...]") -> None:
     )  # fmt: skip
     size = len(tests[0].of_one)
     who = "its one member" if size == 1 else f"the mean of {size} members"
-    say(
-        output,
+    output.note(
         f"McNemar's test on {tests[0].samples:,} images; each group is spoken for by {who}, the first by name, chosen "
         "by no score. It says whether these trained networks differ, not whether the setting would in new runs.",
     )

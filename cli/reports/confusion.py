@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, Job, images_or_why, say_chosen_here
-from cli.reports.text import cut, many, say
+from cli.reports.text import cut
 
 if TYPE_CHECKING:
     from analysis.classes.confusion import Block, Confusion, Direction, Pair
@@ -49,11 +50,11 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     write_confusion_csv(tables[0], value)
     write_pairs_csv(tables[1], value, pairs)
     with style():
-        title = f"Predicted classes by true class on {job.data.split}, {job.whom()}"
+        title = f"Confusion matrix on {job.data.split}, {job.whom()}"
         files = [save(confusion_figure(value, title), job.path("confusion", detail))]
     names = first_names(value.class_names, value.class_ids)
     if not pairs:
-        output.text(f"No class was confused with another on {job.data.split}, {job.whom()}.")
+        output.note(f"No class was confused with another on {job.data.split}, {job.whom()}.")
     else:
         _say_pairs(output, job, value, names, pairs, top)
     without = _pictures(output, job, pairs[:top], files)
@@ -96,8 +97,7 @@ def _say_pairs(output: Output, job: Job, value: "Confusion", names: list[str], p
         left=(0, 1),
     )  # fmt: skip
     c = len(value)
-    say(
-        output,
+    output.note(
         f"{many(len(pairs), 'pair')} of {c * (c - 1) // 2:,} {'was' if len(pairs) == 1 else 'were'} confused at least "
         "once; the first stand first partly by chance, so expect less of them on new images.",
     )
@@ -105,7 +105,8 @@ def _say_pairs(output: Output, job: Job, value: "Confusion", names: list[str], p
     for block in best:
         typical = ", ".join(names[i] for i in block.typical)
         share = 100 * block.inside / block.errors
-        say(output, f"largest cluster: {block.stop - block.start} classes round {typical}; {share:.0f} % of the errors "
+        output.note(
+f"largest cluster: {block.stop - block.start} classes round {typical}; {share:.0f} % of the errors "
                   "on their images stay among them.")  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def _pictures(output: Output, job: Job, pairs: "list[Pair]", files: list[Any]) -
         return None
     split, why = images_or_why(output, job)
     if split is None:
-        output.text(f"No pictures of the pairs: {why}")
+        output.note(f"No pictures of the pairs: {why}")
         return why
     from analysis.figures.gallery import pairs_figure
     from analysis.figures.style import save, style

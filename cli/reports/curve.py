@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import best_document, many, written
+from cli.reports.text import best_document, written
 
 OPTIONS = ()
 
@@ -31,9 +32,10 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         left=(5,),
     )  # fmt: skip
     if len(table) > 1:
-        output.text(
+        output.note(
             f"best: {name_set(best.members, table.members)}, {100 * best.accuracy:.1f} % "
-            f"({best.correct:,} of {table.samples:,}), chosen and scored on {table.split}, which flatters it."
+            f"({best.correct:,} of {table.samples:,}), chosen and scored on {table.split}, which is likely to flatter "
+            "it."
         )
     written(output, picture)
     return {

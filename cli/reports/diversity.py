@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from analysis.sentences import many, oracle
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import cut_middle, many, say
+from cli.reports.text import cut_middle
 
 if TYPE_CHECKING:
     from analysis.diversity import EnsembleDiversity, PairGains
@@ -30,7 +31,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         output.text(f"table:  {table}")
         files.append(table)
     else:
-        output.text(f"{stack.members[0]} is the only member: there is no pair to compare, and the mean is the member.")
+        output.note(f"{stack.members[0]} is the only member: there is no pair to compare, and the mean is the member.")
     gains = value.gains
     return {
         "kind": "diversity", "split": split, "members": stack.members, "samples": stack.samples,
@@ -84,7 +85,7 @@ def _say(output: Output, job: Job, value: "EnsembleDiversity") -> None:
         for i, name in enumerate(found.members)
     ]
     if found.errors is not None and spread.members is not None:
-        heads += ["Brier", "right %"]
+        heads += ["Brier", "accuracy %"]
         for i, row in enumerate(rows):
             row += [f"{spread.members[i]:.4f}", f"{100 * (1 - found.errors[i]):.1f}"]
     output.table(heads, rows, title=f"{m} members on {split}; distance: squared, of probabilities from the mean's")
@@ -96,15 +97,16 @@ def _say(output: Output, job: Job, value: "EnsembleDiversity") -> None:
         mean = found.mean(name)
         if mean is not None:
             told.append(f"{label} {by * mean:.{1 if unit else 2}f}{unit}")
-    output.text(f"{'mean of ' if pairs > 1 else ''}{many(pairs, 'pair')}: {', '.join(told)}.")
+    output.note(f"{'mean of ' if pairs > 1 else ''}{many(pairs, 'pair')}: {', '.join(told)}.")
     for name, why in found.undefined.items():
-        output.text(
+        output.note(
             f"{cut_middle(name, 40)} is {why}: Q and the correlation of errors are 0 / 0 with it, and left out."
         )
     if found.labelled:
         _say_labelled(output, value)
     else:
-        say(output, f"{split} has no labels: the disagreement and the distance from the ensemble need none; double "
+        output.note(
+f"{split} has no labels: the disagreement and the distance from the ensemble need none; double "
                   "fault, Q, correlation of errors, oracle and gains do, and are left out.")  # fmt: skip
 
 
@@ -114,22 +116,22 @@ def _say_labelled(output: Output, value: "EnsembleDiversity") -> None:
     found, spread, gains = value.diversity, value.ambiguity, value.gains
     assert found.oracle is not None and found.all_right is not None and value.accuracy is not None
     assert found.variance is not None and spread.members is not None and gains is not None
-    output.text(f"all together: entropy {found.entropy:.3f}, Kohavi-Wolpert variance {found.variance:.4f}.")
-    shares = [f"{100 * share:.1f} %" for share in (found.oracle, found.all_right, value.accuracy)]
-    output.text("at least one member is right on {}, every one on {}, their mean on {}.".format(*shares))
-    output.text(f"Brier score: {spread.members.mean():.4f} of the members on average, less {spread.ambiguity:.4f} of "
+    output.note(f"all together: entropy {found.entropy:.3f}, Kohavi-Wolpert variance {found.variance:.4f}.")
+    output.note(f"The mean is right on {100 * value.accuracy:.1f} %.")
+    output.note(oracle(found.oracle, found.all_right))
+    output.note(f"Brier score: {spread.members.mean():.4f} of the members on average, less {spread.ambiguity:.4f} of "
               f"ambiguity, is the mean's {spread.ensemble:.4f}, exactly.")  # fmt: skip
     pairs, worse = len(gains.pairs), int(gains.worse.sum())
-    output.text(
+    output.note(
         f"gain over the better member{'' if pairs == 1 else ', most'}: {_pair(gains, int(gains.gain.argmax()))}"
     )
     if pairs > 1:
-        output.text(f"gain over the better member, least: {_pair(gains, int(gains.gain.argmin()))}")
+        output.note(f"gain over the better member, least: {_pair(gains, int(gains.gain.argmin()))}")
         are = "are" if worse > 1 else "is"
-        output.text(f"{worse or 'None'} of {pairs} pairs {are} worse than the better member alone.")
+        output.note(f"{worse or 'None'} of {pairs} pairs {are} worse than the better member alone.")
     if gains.correlation is not None:
         rank = f"rank correlation of gain and disagreement: {gains.correlation:.2f}."
-        say(output, " ".join((rank, *CAVEATS)))
+        output.note(" ".join((rank, *CAVEATS)))
 
 
 def _pair(gains: "PairGains", row: int) -> str:

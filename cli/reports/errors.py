@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis.sentences import many, oracle, wrong_for_all
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, IMAGES, SEED, Job, called, images_or_why, say_chosen_here
-from cli.reports.text import cut, found, many, say
+from cli.reports.text import cut, found
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +54,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     counts = value.by_members_right()
     _say_counts(output, job, value, counts)
     _say_suspects(output, value, names)
-    say(
-        output,
+    output.note(
         f"drawn: {many(len(value.drawn), 'image')} with seed {value.seed}, "
         f"{100 * right / len(value.drawn):.1f} % right ({right:,}; 95 % interval {100 * low:.1f}-{100 * high:.1f}); "
         f"worst classes among them: {_worst(drawn)}.",
@@ -117,12 +117,10 @@ def _say_counts(output: Output, job: Job, value: "ErrorAnalysis", counts: "np.nd
         title=f"Who has the {len(value):,} images of {value.split} right; the ensemble: {called(job)}",
     )  # fmt: skip
     spoiled = value.spoiled
-    output.text(
-        f"right: {100 * value.right.mean():.1f} %; at least one member right (oracle): {100 * value.oracle:.1f} %."
-    )
+    output.note(f"The ensemble is right on {100 * value.right.mean():.1f} %.")
     if members > 1:
-        say(
-            output,
+        output.note(oracle(value.oracle, float((value.members_right == members).mean())))
+        output.note(
             f"rescued (ensemble right, most members wrong): {len(value.rescued):,}; spoiled: {len(spoiled):,}, of "
             f"which {int(value.majority_right[spoiled].sum()):,} although most members are right, "
             f"{int(value.best_right[spoiled].sum()):,} although {value.best_member} is, the best of them here.",
@@ -132,7 +130,7 @@ def _say_counts(output: Output, job: Job, value: "ErrorAnalysis", counts: "np.nd
 def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> None:
     rows = value.suspects
     if not len(rows):
-        output.text("No image is wrong for every member.")
+        output.note("No image is wrong for the ensemble and every member.")
         return
     same = int(value.unanimous[rows].sum())
     output.table(
@@ -143,17 +141,16 @@ def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> N
              "yes" if value.likely[i] else "")
             for i in rows[:_NAMED]
         ],
-        title=f"Most confident of {len(rows):,} images that every member gets wrong"
-        + (f" ({same:,} as the same class)" if len(value.members) > 1 else ""),
+        title="Most confident of "
+        + wrong_for_all(int((value.members_right == 0).sum()), len(rows), same, len(value.members)),
         left=(0, 1, 2),
     )  # fmt: skip
-    say(
-        output,
+    output.note(
         "These are candidates for a wrong label, no more. likely: confident learning counts the image as another class "
         "(Northcutt et al., 2021).",
     )
     if value.split.startswith("train") and value.split != "train-oof":
-        output.text(
+        output.note(
             "The members were trained on these images, which hides wrong labels; use a split held out from them."
         )
 
@@ -162,7 +159,7 @@ def _galleries(output: Output, job: Job, value: "ErrorAnalysis", files: list[Any
     """Draw a gallery of each kind of errors that there is; return why not, where the study has no images."""
     split, why = images_or_why(output, job)
     if split is None:
-        output.text(f"No galleries: {why}")
+        output.note(f"No galleries: {why}")
         return why
     from analysis.figures.errors import error_gallery_figure
     from analysis.figures.style import save, style

@@ -7,7 +7,7 @@ import click
 
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import file_name, say
+from cli.reports.text import file_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         measured = {time: measure(kernels) for time, kernels in times.items()}
         picture = _draw(job, last, grids, measured)
         rows.append(_row(member, last, measured["last"], measured.get("begin")))
-        output.text(f"{member}: {_told(last)}; {picture}")
+        output.note(f"{member}: {_told(last)}")
+        output.text(f"figure: {picture}")
         members.append({
             "name": member, "layer": layer or None, "kernels": last.kernels.shape, "limit": last.limit,
             "constant": last.constant, "shown": len(last.shown), "measures": _document(measured["last"]),
@@ -66,7 +67,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     heads = ("member", "kernels", "dead", "high freq. %", "eff. rank", "colour %")
     output.table(heads, rows, title="In brackets: the same of its start; high freq.: of noise, where that is not known")
     if without:
-        say(output, f"Left out: {'; '.join(without.values())}.")
+        output.note(f"Left out: {'; '.join(without.values())}.")
     files = [member["file"] for member in members]
     return {"kind": "filters", "scale": scale, "order": order, "members": members, "without": list(without),
             "files": files}  # fmt: skip

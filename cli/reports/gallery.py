@@ -28,7 +28,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     with style():
         picture = save(gallery_figure(shown), job.path("gallery", file_name(detail)))
     for shelf in shown.shelves:
-        output.text(f"{first(shelf.class_name)}: {shelf_sentence(shelf, shown.class_names)}")
+        output.note(f"{first(shelf.class_name)}: {shelf_sentence(shelf, shown.class_names)}")
     written(output, picture)
     return {
         "kind": "gallery", "split": shown.split, "of": shown.of, "rule": ensemble.rule,

@@ -23,11 +23,11 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     path = write_page(page, job.path("index", ending="html"), encode)
     size = path.stat().st_size
     shown = 0 if page.pictures is None else len(page.pictures.samples)
-    output.text(
+    output.note(
         f"{len(page.table):,} subsets, {len(page.panels.masks):,} of them with their classes; {shown:,} images."
     )
     for what, reason in page.lacking.items():
-        output.text(f"without {what}: {reason}")
+        output.note(f"without {what}: {reason}")
     output.text(f"page: {path}, {size / 1e6:.1f} MB; it opens in any browser and can be sent as it is.")
     return {
         "kind": "html", "split": page.table.split, "members": page.table.members, "subsets": len(page.table),

@@ -82,7 +82,7 @@ def say_chosen_here(output: Output, job: Job) -> None:
     """Warn that a best subset was chosen on the very split it is shown on."""
     if job.data.name == "best":
         names = " + ".join(job.data.ensemble.members)
-        output.text(f"These members were chosen on {job.data.split} itself, which flatters them: {names}.")
+        output.note(f"These members were chosen on {job.data.split} itself, which is likely to flatter them: {names}.")
 
 
 ENSEMBLE = click.option(

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import cut_middle, many, say
+from cli.reports.text import cut_middle
 
 OPTIONS = ()
 MOST_ROWS = 60  # of a network that nobody named; a longer one is in its file
@@ -51,7 +52,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         heads = ("layer", "kind", "output", "parameters", "statistics")
         output.table(heads, [*rows, total], title=f"{network.model}{gflops}; of {', '.join(names)}", left=(0, 1))
         if not shown:
-            say(output, f"Its {len(network.layers)} rows are in the table; --member {names[0]} prints them.")
+            output.note(f"Its {len(network.layers)} rows are in the table; --member {names[0]} prints them.")
         output.text(f"table:  {table}")
         found.append({
             "model": network.model, "members": names, "depth": network.depth, "parameters": network.parameters,
@@ -59,7 +60,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             "layers": [vars(layer) for layer in network.layers],
         })  # fmt: skip
     if without:
-        say(output, f"No network.json of {', '.join(without)}: imported, or trained by an older version.")
+        output.note(f"No network.json of {', '.join(without)}: imported, or trained by an older version.")
     return {"kind": "layers", "networks": found, "without": without, "files": files}
 
 

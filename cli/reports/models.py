@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import fitting_table, many, say
+from cli.reports.text import fitting_table
 
 if TYPE_CHECKING:
     from analysis.members.models import Member
@@ -40,19 +41,19 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     title = f"{many(len(members), 'member')}; time: all epochs together; losses: cross-entropies in nats"
     left_out = fitting_table(output, heads, rows, first, title=title, left=(0, 1))
     if left_out:
-        say(output, f"In a wider window, and in the table: {', '.join(left_out)}.", 80)
+        output.note(f"In a wider window, and in the table: {', '.join(left_out)}.")
     alone = [m.name for m in members if not m.comparable]
     if alone:
-        say(output, f"* {RANDOM_START} with its paper, which begins with trained weights: {', '.join(alone)}.", 80)
+        output.note(f"* {RANDOM_START} with its paper, which begins with trained weights: {', '.join(alone)}.")
     bare = [m.name for m in members if m.network is None and m.history is not None]
     if bare:
-        say(output, f"No network.json, so no sizes are known: {', '.join(bare)}; newer versions write one.", 80)
+        output.note(f"No network.json, so no sizes are known: {', '.join(bare)}; newer versions write one.")
     told = [m.name for m in members if m.history is None and m.predictions is not None]
     if told:
-        say(output, f"Predictions only, so no training is known: {', '.join(told)}.", 80)
+        output.note(f"Predictions only, so no training is known: {', '.join(told)}.")
     begun = [m.name for m in members if m.history is None and m.predictions is None]
     if begun:
-        say(output, f"Not an epoch trained yet: {', '.join(begun)}.", 80)
+        output.note(f"Not an epoch trained yet: {', '.join(begun)}.")
     for name, file in zip(("figure:", "table: ") if len(files) == 2 else ("table: ",), files, strict=True):
         output.text(f"{name} {file}")
     document = [

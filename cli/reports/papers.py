@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import fitting_table, many, say, written
+from cli.reports.text import fitting_table, written
 
 OPTIONS = ()
 _HEADS = ("paper", "system", "quantity", "paper %", "ours %", "status", "members", "command")
@@ -33,11 +34,11 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         left=(0, 1, 2),
     )
     counts = {status: sum(n.status == status for n in numbers) for status in ("same", "other", "not run")}
-    say(output, f"{many(len(numbers), 'number')}: {counts['same']} the same within {100 * WITHIN:.0f} points, "
+    output.note(f"{many(len(numbers), 'number')}: {counts['same']} the same within {100 * WITHIN:.0f} points, "
                 f"{counts['other']} other, {counts['not run']} not run. Ours is always of val, the official validation "
-                "images; the challenge's test images have no labels.", 80)  # fmt: skip
+                "images; the challenge's test images have no labels.")  # fmt: skip
     if left_out:
-        say(output, f"In a wider window, and in the table: {', '.join(left_out)}.", 80)
+        output.note(f"In a wider window, and in the table: {', '.join(left_out)}.")
     table = job.path("papers", ending="csv")
     write_csv(table, COLUMNS, [list(n.as_row().values()) for n in numbers])
     written(output, table)

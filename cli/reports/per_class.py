@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, Job, called, say_chosen_here
-from cli.reports.text import class_document, class_table, found, many, say
+from cli.reports.text import class_document, class_table, found
 
 if TYPE_CHECKING:
     from analysis.classes.improved import Agreement, ClassComparison
@@ -68,13 +69,13 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         class_table(output, value, names, easiest, f"Easiest {len(easiest)}")
     say_chosen_here(output, job)
     if value.scored < len(value):
-        output.text(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
+        output.note(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
     if len(value.never_predicted):
         few = _some([names[i] for i in value.never_predicted])
         never = many(len(value.never_predicted), "class", "classes")
-        say(output, f"{never} with images never predicted, so without a precision: {few}.")
-    output.text(f"hardest: {found(value, names, 0)}")
-    output.text(f"easiest: {found(value, names, value.scored - 1)}")
+        output.note(f"{never} with images never predicted, so without a precision: {few}.")
+    output.note(f"hardest: {found(value, names, 0)}")
+    output.note(f"easiest: {found(value, names, value.scored - 1)}")
     _say_sure(output, value, len(hardest))
     by_column = dict(zip(value.columns.tolist(), names, strict=True))
     if changed:
@@ -108,18 +109,17 @@ def _say_sure(output: Output, value: "PerClass", hardest: int) -> None:
     """Say how many of the hardest and of the easiest classes are so for sure, and not by chance."""
     lowest = int((value.accuracy[: value.scored] == value.accuracy[0]).sum())
     if lowest > hardest:
-        output.text(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
+        output.note(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
     if not value.worst_k:
         return
     hard, easy = (int((s[: value.scored] >= 0.95).sum()) for s in (value.worst_share, value.best_share))
     k = value.worst_k
     if hard == easy == k:
-        output.text(f"All of the hardest {k} and of the easiest {k} are surely so (in at least 95 % of draws).")
+        output.note(f"All of the hardest {k} and of the easiest {k} are so in at least 95 % of draws.")
         return
-    say(
-        output,
-        f"{hard or 'None'} of the classes {'is' if hard == 1 else 'are'} surely among the hardest {k}, "
-        f"{easy or 'none'} among the easiest {k} (in at least 95 % of draws); chance may have put the others there.",
+    output.note(
+        f"{hard or 'None'} of the classes {'is' if hard == 1 else 'are'} among the hardest {k} in at "
+        f"least 95 % of draws, {easy or 'none'} among the easiest {k}; chance may have put the others there.",
     )
 
 
@@ -134,9 +134,8 @@ def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str]
     def points(columns: Any) -> str:
         return _some([f"{names[int(c)]} ({100 * value.difference[c]:+.0f})" for c in columns]) or "none"
 
-    say(
-        output,
-        f"against {value.against}: {many(len(value.improved), 'class', 'classes')} improved, "
+    output.note(
+        f"against {value.against}: {many(len(value.improved), 'class', 'classes')} significantly improved, "
         f"{len(value.degraded)} degraded, of {value.tested} tested (paired, McNemar's mid-p; Benjamini-Hochberg at "
         f"{100 * value.level:.0f} %).",
     )
@@ -146,19 +145,18 @@ def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str]
     ):
         if len(all_of):
             columns, how = (sure, "") if len(sure) else (all_of, ", but it may be chance")
-            say(output, f"{word}{how} (points): {points(columns)}")
+            output.note(f"{word}{how} (points): {points(columns)}")
     smallest = float(np.nanmedian(value.smallest))
-    say(
-        output,
+    output.note(
         "A difference"
         + (f" below {100 * smallest:.0f} points" if smallest <= 1 else ", however large,")
         + " would mostly have gone unnoticed in a class of middling size: no find is no proof.",
     )
     if value.chosen_here:
-        say(
-            output,
-            f"{value.against} was chosen as the best on these very images, which flatters it: classes are found "
-            "improved too seldom, and degraded too often. --against NAME compares with a member chosen elsewhere.",
+        output.note(
+            f"{value.against} was chosen as the best on these very images, which is likely to flatter it: classes are "
+            "then found improved too seldom, and degraded too often. --against NAME compares with a member chosen "
+            "elsewhere.",
         )
 
 
@@ -169,7 +167,7 @@ def _say_agreement(output: Output, value: "Agreement", names: dict[int, str]) ->
             for c in value.ranked(most)[: min(3, len(names) // 2)]
         )
 
-    say(output, f"members agree most on {named(False)}; least on {named(True)} (pairs of members that differ).")
+    output.note(f"members agree most on {named(False)}; least on {named(True)} (pairs of members that differ).")
 
 
 def _against_document(value: "ClassComparison") -> dict[str, Any]:

@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import CLASSES, IMAGES, SEED, Job, dataset_of
-from cli.reports.text import file_name, first, many, say
+from cli.reports.text import file_name, first
 
 OPTIONS = (
     CLASSES,
@@ -47,8 +48,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     detail = file_name("-".join(grid.class_ids)) if chosen else ""
     with style():
         picture = save(sample_figure(grid), job.path("sample", detail))
-    say(
-        output,
+    output.note(
         f"{many(len(grid.class_ids), 'class', 'classes')} of {grid.of:,} on {grid.split}, "
         f"{many(sum(map(len, grid.images)), 'image')}: {', '.join(first(name) for name in grid.class_names)}.",
     )

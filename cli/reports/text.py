@@ -1,15 +1,11 @@
 """How ens-report puts what was found: cells, sentences, JSON."""
 
 import math
-import os
-import shutil
-import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.common import Output
+from cli.common import Output, width
 
 if TYPE_CHECKING:
     from analysis.classes.improved import Agreement, ClassComparison
@@ -18,11 +14,6 @@ if TYPE_CHECKING:
     from analysis.subsets.table import Subset
 
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-
-
-def many(count: int, what: str, plural: str = "") -> str:
-    """Return `count` with the noun in its right number; `plural` where that is not the noun and an s."""
-    return f"{count:,} {what if count == 1 else plural or f'{what}s'}"
 
 
 def first(name: str) -> str:
@@ -38,12 +29,6 @@ def file_name(text: str) -> str:
 def written(output: Output, picture: Path, table: Path | None = None) -> None:
     """Say where the files are."""
     output.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
-
-
-def say(output: Output, sentence: str, letters: int = 100) -> None:
-    """Print a sentence in lines of at most so many letters; words are not broken, further lines stand in by two."""
-    lines = textwrap.wrap(sentence, letters, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    output.text("\n".join(lines))
 
 
 def interval(value: "PerClass", i: int) -> str:
@@ -64,7 +49,7 @@ def class_table(output: Output, value: "PerClass", names: Sequence[str], rows: S
     """Print classes as a table that fits 80 columns."""
     wrong = [value.confused_with[i][:1] for i in rows]
     output.table(
-        ("class", "", "%", "95 %", "right", "prec.", "confused with"),
+        ("class", "", "recall", "95 %", "right", "prec.", "confused with"),
         [
             (cut(names[i], 20), bar(value.accuracy[i], value.high[i], 10),
              f"{100 * value.accuracy[i]:.0f}", interval(value, i), f"{value.correct[i]}/{value.samples[i]}",
@@ -155,25 +140,22 @@ def shelf_document(shelf: "Shelf", ids: Sequence[str], names: Sequence[str]) -> 
     }  # fmt: skip
 
 
-WIDE = 250  # a file or a pipe has no width to fit, unless COLUMNS says one
-
-
 def fitting_table(
     output: Output, heads: Sequence[str], rows: Sequence[Sequence[str]], first: Sequence[int], *,
-    title: str | None = None, left: Sequence[int] = (0,), width: int | None = None,
+    title: str | None = None, left: Sequence[int] = (0,), room: int | None = None,
 ) -> list[str]:  # fmt: skip
     """Print the columns that fit, in their order; return the heads of those left out.
 
     first: all columns by their index, the most important first; columns that are empty throughout are left out unsaid.
     """
-    width = _width() if width is None else width
+    room = width() if room is None else room
     wide = [max(len(head), *(len(row[i]) for row in rows)) for i, head in enumerate(heads)]
     # Names are cut by the table where need be: they are not to push numbers out.
     wide[0] = min(wide[0], 20)
     kept: list[int] = []
     filled = [i for i in first if any(row[i] not in ("", "-") for row in rows)]
     for i in filled:
-        if sum(wide[j] + 2 for j in (*kept, i)) - 2 <= width:
+        if sum(wide[j] + 2 for j in (*kept, i)) - 2 <= room:
             kept.append(i)
     shown = sorted(kept)
     output.table(
@@ -184,7 +166,3 @@ def fitting_table(
         cut=[at for at, i in enumerate(shown) if i == 0],
     )
     return [heads[i] for i in filled if i not in kept]
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE

@@ -39,7 +39,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     heads = ("member", "epochs", "train loss", "val loss", "train %", "val %", "best val")
     output.table(heads, rows, title="At the last epoch; losses are cross-entropies in nats")
     top = max(members, key=lambda m: m["last"]["val_accuracy"])
-    output.text(f"highest at its last epoch: {top['name']}, {100 * top['last']['val_accuracy']:.1f} % on val.")
+    output.note(f"highest at its last epoch: {top['name']}, {100 * top['last']['val_accuracy']:.1f} % on val.")
     for file in files:
         written(output, file)
     return {"kind": "training", "x": job.options["along"], "members": members, "files": files}
