@@ -4,11 +4,16 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import secrets
+import socket
+import sys
+import threading
+import time
 from collections.abc import Generator
 from pathlib import Path
 
-from ensemble.errors import storage_error
+from ensemble.errors import BadInput, storage_error
 
 
 def flush(path: Path) -> None:
@@ -27,7 +32,7 @@ def replacing(path: Path) -> Generator[Path]:
     When the block fails, the temporary file is removed and `path` stays as it was. A reader sees the old file
     or the new one, never a part. Raises `StorageError` where the disk is full or may not be written.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name[:150]}.{os.getpid()}-{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -57,11 +62,12 @@ def file_sha256(path: Path) -> str:
 def locked(path: Path, *, wait: bool = True) -> Generator[bool]:
     """Hold the lock file `path`; the operating system lets go of it when the process dies.
 
-    Gives True once the lock is held, or False at once where `wait` is false and another process holds it.
+    Gives True once the lock is held, or False at once where `wait` is false and another process holds it. Who holds it
+    stands in the file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise storage_error(path, error) from error
     try:
@@ -69,7 +75,84 @@ def locked(path: Path, *, wait: bool = True) -> Generator[bool]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
-        else:
-            yield True
+            return
+        with contextlib.suppress(OSError):  # a full disk keeps nobody from what the lock is for
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, _this_process().encode(), 0)
+        yield True
     finally:
         os.close(descriptor)
+
+
+def holder(path: Path) -> str:
+    """Say who holds, or held last, a lock file: "process 12 of host (ens-import), since 10:15:00"."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")[:200].strip()
+    except OSError:
+        text = ""
+    return text or "another process"
+
+
+def _this_process() -> str:
+    command = Path(sys.argv[0]).name or "python"
+    return f"process {os.getpid()} of {socket.gethostname()} ({command}), since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+
+@contextlib.contextmanager
+def alone(path: Path, what: str, seconds: float = 0.0) -> Generator[None]:
+    """Hold the lock file `path` while something is checked and changed.
+
+    Waits for at most so many seconds; raises `BadInput`, naming who has it, where another process keeps it. Within the
+    block the same thread may ask for it again.
+    """
+    key = (threading.get_ident(), path.absolute())
+    if key in _HELD:
+        yield
+        return
+    end = time.monotonic() + seconds
+    while True:
+        with locked(path, wait=False) as held:
+            if held:
+                _HELD.add(key)
+                try:
+                    yield
+                finally:
+                    _HELD.discard(key)
+                return
+        if time.monotonic() >= end:
+            raise BadInput(f"{what}: is being changed by {holder(path)}; wait for it to end, or stop it.")
+        time.sleep(0.05)
+
+
+_HELD: set[tuple[int, Path]] = set()
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove the files in the making that dead processes of this machine left in a folder; return them.
+
+    Such a file is called `.NAME.PID-RANDOM.part`; one of a living process, or of another machine, stays for a day.
+    """
+    gone = []
+    for path in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            found = re.search(r"\.(\d+)-[0-9a-f]+\.part$", path.name)
+            if found and _alive(int(found[1])) and time.time() - path.lstat().st_mtime < _DAY:
+                continue
+            if not found and time.time() - path.lstat().st_mtime < _DAY:
+                continue
+            path.unlink()
+            gone.append(path)
+    return gone
+
+
+_DAY = 86400.0
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

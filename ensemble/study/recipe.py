@@ -12,7 +12,9 @@ import tomli_w
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import write_text
 from ensemble.study.image_spec import parse_augment, parse_normalise
+from ensemble.study.seals import read_toml, sealed_text
 
+LARGEST = 10**15  # of any number in a recipe
 OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
 SCHEDULES = ("step", "inverse", "plateau", "cosine")
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "elu", "gelu", "silu")
@@ -149,8 +151,10 @@ class Recipe:
             if key not in kinds:
                 raise BadInput(f"{where}: {key!r} is no setting of a recipe; {nearest(key, kinds)}.")
             kind = kinds[key]
-            if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            if kind is float and isinstance(value, int) and not isinstance(value, bool) and -LARGEST < value < LARGEST:
                 value = float(value)
+            if isinstance(value, int | float) and not -LARGEST < value < LARGEST:
+                raise BadInput(f"{where}: {key} must be a finite number, found {value!r:.40}.")
             if type(value) is not kind:
                 wanted = getattr(kind, "__name__", str(kind))
                 raise BadInput(f"{where}: {key} must be of type {wanted}, found {value!r}.")
@@ -202,12 +206,7 @@ def read_plan(path: Path, plan_of: Callable[[str | None], Plan]) -> Plan:
     none). What it sets is so for every member: the shipped variants and ranges then leave that setting alone. With
     variants of its own, or ranges, it takes nothing of the shipped ones.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read as a recipe, {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{path}: expected TOML, {error}.") from error
+    content = read_toml(path, "a recipe")
     model = content.get("model")
     under = plan_of(model if isinstance(model, str) else None)
     own = {key: value for key, value in content.items() if key not in ("variants", "ranges", "about")}
@@ -241,9 +240,12 @@ def plan_from_dict(content: Mapping[str, Any], where: str) -> Plan:
     for variant in variants:
         Recipe.from_dict({**base.as_dict(), **variant}, f"{where}, variants")
     clean = {}
+    if not isinstance(ranges, dict):
+        raise BadInput(f"{where}: [ranges] must be a table of settings, found {ranges!r:.80}.")
     for key, value in ranges.items():
         good = isinstance(value, list) and len(value) == 3 and value[2] in ("log", "linear")
-        if not good or not all(isinstance(v, int | float) for v in value[:2]) or not value[0] < value[1]:
+        ends = [v for v in value[:2] if isinstance(v, int | float) and -LARGEST < v < LARGEST] if good else []
+        if len(ends) != 2 or not ends[0] < ends[1]:
             raise BadInput(f'{where}: ranges.{key} must be [low, high, "log" or "linear"], found {value!r}.')
         if value[2] == "log" and value[0] <= 0:
             raise BadInput(f"{where}: ranges.{key} is logarithmic, so low must be above 0, found {value[0]!r}.")
@@ -275,10 +277,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 def read_recipe(path: Path) -> tuple[Recipe, int]:
     """Read a member's pinned recipe and its number of threads."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read as a member's recipe, {error}.") from error
+    content = read_toml(path, "a member's recipe")
     threads = content.pop("threads", 0)
     if type(threads) is not int or threads < 1:
         raise BadInput(f"{path}: 'threads' must be a whole number of at least 1, found {threads!r}.")
@@ -287,7 +286,7 @@ def read_recipe(path: Path) -> tuple[Recipe, int]:
 
 def write_recipe(path: Path, recipe: Recipe, threads: int) -> None:
     """Pin a member's recipe and its number of threads."""
-    write_text(path, tomli_w.dumps({**recipe.as_dict(), "threads": threads}))
+    write_text(path, sealed_text(tomli_w.dumps({**recipe.as_dict(), "threads": threads})))
 
 
 VARY = ("recipe", "seed", "both")

@@ -1,8 +1,8 @@
 """A study: one folder that pins its data and classes, and keeps members, predictions and reports apart."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -13,13 +13,15 @@ import numpy as np
 import tomli_w
 
 from ensemble.errors import BadInput, nearest
-from ensemble.study.atomic import write_text
+from ensemble.study.atomic import alone, write_text
 from ensemble.study.html_repr import html_table
 from ensemble.study.names import MemberFiles, check_name, natural_key
 from ensemble.study.predictions import Predictions, read_predictions, write_predictions
+from ensemble.study.seals import read_toml, sealed_text
 from ensemble.study.split import Dataset
 
 SCHEMA = 1
+LOCK_SECONDS = 30.0  # for which one waits for another who changes the study
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,59 @@ def config_of(dataset: Dataset) -> StudyConfig:
     )
 
 
+def _config(path: Path, content: Mapping[str, Any]) -> StudyConfig:
+    """Return what a study.toml pins; raise `BadInput` naming the first key that is not as it must be."""
+
+    def take(table: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str, expected: str) -> Any:
+        value = table.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            found = "nothing" if key not in table else repr(value)[:80]
+            raise BadInput(f"{path}: {where}{key}: expected {expected}, found {found}; restore it from a copy.")
+        return value
+
+    schema = take(content, "schema", int, "", "a whole number")
+    if schema != SCHEMA:
+        raise BadInput(f"{path}: has schema {schema}, this program reads {SCHEMA}; update kofn.")
+    data = take(content, "data", dict, "", "a table")
+    ids, names = (take(data, key, list, "data.", "a list of text") for key in ("class_ids", "class_names"))
+    for key, values in (("class_ids", ids), ("class_names", names)):
+        if not all(isinstance(value, str) for value in values):
+            raise BadInput(f"{path}: data.{key}: expected a list of text, found other values; restore it from a copy.")
+    if len(ids) != len(names) or len(set(ids)) != len(ids):
+        raise BadInput(
+            f"{path}: data: expected as many class_names as class_ids, each id once; restore it from a copy."
+        )
+    source, fingerprint = (
+        take(data, key, str, "data.", "text") if key in data else None for key in ("source", "fingerprint")
+    )
+    tables = {key: take(content, key, dict, "", "a table") if key in content else {} for key in ("splits", "runs")}
+    for key, table in tables.items():
+        for name in table:
+            check_name(name, f"{path}: {key}")
+            take(table, name, dict, f"{key}.", "a table")
+    splits = {
+        name: SplitConfig(
+            samples=take(values, "samples", int, f"splits.{name}.", "a whole number"),
+            digest=take(values, "digest", str, f"splits.{name}.", "text"),
+            definition=take(values, "definition", str, f"splits.{name}.", "text"),
+        )
+        for name, values in tables["splits"].items()
+    }
+    return StudyConfig(
+        data=take(data, "name", str, "data.", "text"),
+        class_ids=tuple(ids),
+        class_names=tuple(names),
+        splits=splits,
+        runs=tables["runs"],
+        source=source,
+        fingerprint=fingerprint,
+    )
+
+
+def _merged(there: StudyConfig, new: StudyConfig) -> StudyConfig:
+    return replace(new, splits={**there.splits, **new.splits}, runs={**there.runs, **new.runs})
+
+
 @dataclass(frozen=True, repr=False)
 class Study:
     """A study folder and what is pinned in its `study.toml`."""
@@ -103,30 +158,32 @@ class Study:
                 f"{root}: is no study, {path.name} is missing; begin one with 'ens-train --study {root}' "
                 f"or 'ens-import FILE --study {root}', or name another folder."
             )
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-            if content["schema"] != SCHEMA:
-                raise BadInput(f"{path}: has schema {content['schema']!r}, this program reads {SCHEMA}; update kofn.")
-            data = content["data"]
-            config = StudyConfig(
-                data=data["name"],
-                source=data.get("source"),
-                fingerprint=data.get("fingerprint"),
-                class_ids=tuple(data["class_ids"]),
-                class_names=tuple(data["class_names"]),
-                splits={name: SplitConfig(**values) for name, values in content.get("splits", {}).items()},
-                runs=content.get("runs", {}),
-            )
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            raise BadInput(f"{path}: cannot be understood, {error!r}; restore it from a copy.") from error
-        return cls(root=root, config=config)
+        return cls(root=root, config=_config(path, read_toml(path, "a study")))
 
     @classmethod
     def create(cls, root: Path | str, config: StudyConfig) -> "Study":
-        """Begin a study in a new or empty folder."""
+        """Begin a study in a folder; where it was begun before, also by another process just now, add to what it pins.
+
+        Raises `BadInput` where that one has other classes or other images.
+        """
         study = cls(root=Path(root), config=config)
-        study._write()
+        with study.alone():
+            if cls.exists(root):
+                there = cls.open(root).config
+                if set(there.class_ids) != set(config.class_ids) or (
+                    None not in (there.fingerprint, config.fingerprint) and there.fingerprint != config.fingerprint
+                ):
+                    raise BadInput(f"{study.path}: is a study of other classes or images; use another folder for them.")
+                study = replace(study, config=_merged(there, config))
+            study._write()
         return study
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the study's lock while something of it is checked and written; others wait for some seconds.
+
+        Raises `BadInput` on entering, naming the process that keeps it, where that takes longer.
+        """
+        return alone(self.root / ".lock", str(self.root), LOCK_SECONDS)
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names of all members and saved ensembles that have predictions, in natural order."""
@@ -153,9 +210,14 @@ class Study:
         return html_table(f"Study {self.root}", ("member", *splits), rows, note)
 
     def with_config(self, **changes: Any) -> "Study":
-        """Return the study with parts of its pin replaced, written to disk."""
-        study = replace(self, config=replace(self.config, **changes))
-        study._write()
+        """Return the study with parts of its pin replaced, written to disk.
+
+        Splits and runs that another process has added meanwhile stay.
+        """
+        with self.alone():
+            config = Study.open(self.root).config if Study.exists(self.root) else self.config
+            study = replace(self, config=_merged(config, replace(config, **changes)))
+            study._write()
         return study
 
     def _write(self) -> None:
@@ -169,7 +231,7 @@ class Study:
             "splits": {name: vars(split) for name, split in config.splits.items()},
             "runs": {name: dict(run) for name, run in config.runs.items()},
         }
-        write_text(self.path, tomli_w.dumps(content))
+        write_text(self.path, sealed_text(tomli_w.dumps(content)))
 
     @property
     def path(self) -> Path:

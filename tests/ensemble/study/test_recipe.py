@@ -83,7 +83,7 @@ def test_differences_are_named() -> None:
         ("model = 'ting-m3'\nepochs = 'many'", "epochs must be of type int, found 'many'"),
         ("model = 'ting-m3'\naugment = 1", "augment must be of type str, found 1"),
         ("model = 'ting-m3'\ndropout = 1.0", "dropout must be at least 0 and below 1, found 1.0"),
-        ("model = 'ting-m3'\nl2 = nan", "l2 must be at least 0, found nan"),
+        ("model = 'ting-m3'\nl2 = nan", "l2 must be a finite number, found nan"),
         ("model = 'ting-m3'\npadding = 'full'", "padding must be 'same' or 'valid', found 'full'"),
         ("model = 'ting-m3'\n[ranges]\nl2 = [1, 2]", r"ranges.l2 must be \[low, high"),
         ("model = 'ting-m3'\n[ranges]\nl2 = [0, 1, 'log']", "logarithmic, so low must be above 0"),
