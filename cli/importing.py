@@ -1,11 +1,15 @@
 """`ens-import`: predictions made elsewhere become members of a study."""
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.common import Output, command, entry
+
+if TYPE_CHECKING:
+    from ensemble.importing.parse import Imported
 
 _FILE = click.Path(path_type=Path)
 
@@ -17,6 +21,8 @@ _FILE = click.Path(path_type=Path)
         "ens-import keras.npy --labels y_val.npy     # (N, C) probabilities and the labels of their rows",
         "ens-import timm.npy --logits --labels labels.csv --ids files.txt --classes wnids.txt",
         "ens-import kaggle.csv --split test          # an id column and a column a class; a label column where known",
+        "ens-import team.csv --labels truth.csv --drop-unlabelled   # labels by id; samples without one left out",
+        "ens-import svm.csv --votes                   # predicted classes in place of probabilities",
         "ens-import mate.val.h5 --member mate        # a predictions file of another study",
     ],
 )
@@ -25,40 +31,59 @@ _FILE = click.Path(path_type=Path)
 @click.option("--split", metavar="NAME", help="The split predicted.  [default: what the file says, else val]")
 @click.option(
     "--labels", type=_FILE, metavar="FILE",
-    help="The true classes: .npy, .txt with one a line, or .csv (a column 'label', and 'id' to match rows by).",
+    help="The true classes, matched by id: a table with a column of ids and one of labels (or one-hot), .npz or .h5; "
+    "a bare list (.txt, .npy) only where the predictions have no ids.",
 )  # fmt: skip
 @click.option("--ids", type=_FILE, metavar="FILE", help="The sample ids in the order of rows: .txt, .csv or .npy.")
 @click.option("--classes", type=_FILE, metavar="FILE", help="The class ids in the order of columns, or id<TAB>name.")
 @click.option("--logits", is_flag=True, help="The values are logits: the softmax is taken.")
+@click.option("--votes", is_flag=True, help="The values are predicted classes, (N,), or counts of votes, (N, C).")
+@click.option("--drop-unlabelled", is_flag=True, help="Leave out samples without a label: blank, NaN, -1 and the like.")
 @click.option("--force", is_flag=True, help="Replace members of the same name that were imported before.")
 def import_(output: Output, files: tuple[Path, ...], member: str | None, force: bool, **options: Any) -> None:
     """Make predictions from anywhere members of a study.
 
-    Read are .npz and .h5 with probs or logits, .npy, .csv and .parquet with an id column and a column a class, and
-    predictions files of kofn. All files are checked before any is written.
+    Read are .npz and .h5 with probs or logits, .npy, .csv, .tsv and .parquet with an id column and a column a class,
+    and predictions files of kofn. All files are checked before any is written; what is there already stays as it is.
     """
     from analysis.metrics import accuracy
+    from ensemble.errors import KofnError
     from ensemble.importing.parse import import_files
     from ensemble.importing.validate import admit, study_classes
 
-    imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
-    paths, warnings = admit(output.study, imported, force=force)
+    try:
+        imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
+        admitted = admit(output.study, imported, force=force)
+    except KofnError as error:
+        raise type(error)(as_options(str(error))) from error
 
     members, rows = [], []
-    for one, path in zip(imported, paths, strict=True):
-        p = one.predictions
+    for one, path, status in zip(imported, admitted.paths, admitted.statuses, strict=True):
+        p, reading = one.predictions, one.reading
         share = None if p.labels is None else accuracy(p.probs, p.labels)
+        notes = [as_options(note) for note in one.notes]
         members.append(
-            {"name": p.member, "split": p.split, "file": one.file, "samples": len(p), "classes": len(p.class_ids),
-             "accuracy": share, "clipped_rows": one.clipped_rows, "notes": one.notes, "predictions": path}
+            {"name": p.member, "split": p.split, "file": one.file, "status": status, "samples": len(p),
+             "classes": len(p.class_ids), "accuracy": share, "clipped_rows": one.clipped_rows,
+             "rounded_rows": one.rounded_rows, "dropped_rows": one.dropped_rows,
+             "columns": {"classes": reading.classes, "ids": reading.ids, "labels": reading.labels,
+                         "ignored": [{"name": name, "why": why} for name, why in reading.ignored]},
+             "notes": notes, "predictions": path}
         )  # fmt: skip
         shown = "unlabelled" if share is None else f"{share:.2%}"
-        rows.append([p.member, p.split, f"{len(p):,}", f"{len(p.class_ids):,}", shown])
-        for note in one.notes:
+        rows.append([p.member, p.split, f"{len(p):,}", f"{len(p.class_ids):,}", shown, status])
+        output.say(f"{one.file}: {_read_as(one)}.")
+        for note in notes:
             output.say(f"Note: {one.file}: {note}.")
-        if one.clipped_rows:
+        if one.dropped_rows:
+            output.warn(f"{one.file}: {one.dropped_rows:,} samples without a label were left out, {len(p):,} are left.")
+        if one.rounded_rows:
+            mended = (
+                f"{one.clipped_rows:,} of them clipped and renormalised" if one.clipped_rows else "kept as they are"
+            )
             output.warn(
-                f"{one.file}: {one.clipped_rows} of {len(p)} rows were off by rounding, clipped and renormalised."
+                f"{one.file}: {one.rounded_rows:,} of {len(p) + one.dropped_rows:,} rows were off by rounding, by at "
+                f"most {one.off:.2g}; {mended}."
             )
         if share is None:
             output.warn(f"{one.file}: has no labels, so it cannot be scored; give them with --labels.")
@@ -66,14 +91,59 @@ def import_(output: Output, files: tuple[Path, ...], member: str | None, force: 
             output.warn(
                 f"{one.file}: {share:.2%} right is no better than chance; are rows, labels and classes in one order?"
             )
+    warnings = [as_options(warning) for warning in admitted.warnings]
     for warning in warnings:
         output.warn(warning)
-    output.table(
-        ["Member", "Split", "Samples", "Classes", "Accuracy"], rows, title=f"Imported into {output.study}", left=(0, 1)
-    )
+    headings = ["Member", "Split", "Samples", "Classes", "Accuracy", "Status"]
+    output.table(headings, rows, title=f"Imported into {output.study}", left=(0, 1, 5))
     output.document(study=output.study, members=members, warnings=warnings)
-    split = imported[0].predictions.split
-    output.next("ens-combine --k all" + ("" if split == "val" else f" --split {split}"))
+    output.next(*_next(output.study, imported[0].predictions.split, bool(options["votes"])))
+
+
+def as_options(text: str) -> str:
+    """Return a sentence about Python arguments as one about the options of a command."""
+    text = re.sub(r"\b(\w+)=True\b", lambda found: "--" + found[1].replace("_", "-"), text)
+    return re.sub(r"\b(labels|ids|classes|member|split|rule|images|history|filters)=(?=[\w/.])", r"--\1 ", text)
+
+
+def _read_as(one: "Imported") -> str:
+    """Say which columns became what."""
+    reading, c = one.reading, len(one.predictions.class_ids)
+    listed = list(reading.classes) if c <= 6 else [*reading.classes[:3], "...", reading.classes[-1]]
+    said = [f"{c:,} classes ({', '.join(listed)})"]
+    said.append("no ids" if reading.ids is None else f"ids from {reading.ids}")
+    said.append("no labels" if reading.labels is None else f"labels from {reading.labels}")
+    if reading.ignored:
+        shown = [f"{name!r} ({why})" for name, why in reading.ignored[:12]]
+        more = len(reading.ignored) - len(shown)
+        said.append(f"ignored: {', '.join(shown)}" + (f" and {more} more" if more > 0 else ""))
+    return "; ".join(said)
+
+
+def _next(root: Path, split: str, votes: bool) -> list[str]:
+    """Return the commands that work for this study now."""
+    from ensemble.study.predictions import read_rows
+    from ensemble.study.study import Study
+
+    study = Study.open(root)
+    rows = [read_rows(study.predictions_path(name, split)) for name in study.members(split)]
+    members = [row for row in rows if row.kind == "member"]
+    labelled = [row for row in members if row.labels is not None]
+    shared = set.intersection(*(set(row.sample_ids.tolist()) for row in members))
+    options = "" if split == "val" else f" --split {split}"
+    if not labelled:
+        return [
+            f"ens-import FILE --labels FILE --force{options}",
+            f"ens-export {members[0].member} --out FILE.csv{options}",
+        ]
+    if len(labelled) < len(members):
+        options += "".join(f" --members {row.member}" for row in labelled)
+    if any(len(row) != len(shared) for row in members):
+        options += " --intersect"
+    if votes:
+        options += " --rule vote"
+    many = len(labelled) > 24
+    return [f"ens-combine {'--k 1-3' if many else '--k all'}{options}"]
 
 
 main = entry(import_)

@@ -1,6 +1,5 @@
-"""Arrays and lists from NumPy and text files, read with distrust: no pickle, no claim larger than the file can be."""
+"""Arrays of NumPy files and lines of text, read with distrust: no pickle, no claim larger than the file can be."""
 
-import csv
 import math
 import os
 import struct
@@ -69,55 +68,34 @@ def read_npz(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], 
         raise BadInput(f"{path}: expected a whole .npz file, found damage ({_short(error)}); save it again.") from error
 
 
-def read_list(
-    path: Path, what: str, columns: Sequence[str], keys: Sequence[str] = (), *, numbers: bool = True
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a list, int64 (N,) or str (N,), and the ids that stand beside it, str (N,), or None.
+def texts_of(array: np.ndarray, where: str) -> list[str]:
+    """Return a list of whole numbers, text or booleans, (N,) or (N, 1), as text; a missing number (NaN) as "".
 
-    It may be a .npy file, text with one value a line, or a .csv file: that of several columns needs a heading, and
-    its column named as one of `columns` is taken, the one named as one of `keys` for the ids; in that of one column
-    a heading may be there or not. what: names the values in messages. numbers: turn text into whole numbers where
-    all of it can be. Raises `BadInput`.
-    """
-    ids = None
-    if path.suffix.lower() == ".npy":
-        return as_list(read_npy(path), str(path)), ids
-    if path.suffix.lower() == ".csv":
-        values, ids = _csv(path, what, columns, keys)
-    else:
-        values = read_lines(path)
-    if not values:
-        raise BadInput(f"{path}: expected {what}, one a line, found none; check the file.")
-    if numbers:
-        try:
-            return np.array([int(value) for value in values], dtype=np.int64), ids
-        except (ValueError, OverflowError):
-            pass  # then it is text
-    return np.array(values, dtype=np.str_), ids
-
-
-def as_list(array: np.ndarray, where: str) -> np.ndarray:
-    """Return a list of whole numbers as int64 (N,) or of text as str (N,); raise `BadInput` for anything else.
-
-    Whole numbers may be stored as floating point, and a list as one column (N, 1).
+    Whole numbers may be stored as floating point. Raises `BadInput` for anything else.
     """
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise BadInput(f"{where}: expected one value per sample, found the shape {array.shape}; save a list.")
+        raise BadInput(f"{where}: expected one value each, found the shape {array.shape}; save a list.")
     if array.dtype.kind == "S":
         try:
-            return np.char.decode(array, "utf-8")
+            return np.char.decode(array, "utf-8").tolist()
         except UnicodeDecodeError as error:
             raise BadInput(f"{where}: expected UTF-8 text, found {error.object!r}; save it as text.") from error
     if array.dtype.kind == "U":
-        return _valid_text(array, where)
-    whole = array.dtype.kind in "iu"
-    if array.dtype.kind == "f":
-        whole = bool((np.isfinite(array) & (array == np.rint(array)) & (np.abs(array) < 2**53)).all())
-    if not whole:
-        raise BadInput(f"{where}: expected whole numbers or text, found {array.dtype}; save column numbers or ids.")
-    return array.astype(np.int64)
+        return _valid_text(array, where).tolist()
+    if array.dtype.kind in "biu":
+        return [str(value) for value in array.tolist()]
+    if array.dtype.kind != "f":
+        raise BadInput(f"{where}: expected whole numbers or text, found {array.dtype}; save a list of these.")
+    return [number_text(value) for value in array.astype(np.float64).tolist()]
+
+
+def number_text(value: float) -> str:
+    """Return a number as text: a whole one without a point, and "" for NaN."""
+    if value != value:
+        return ""
+    return str(int(value)) if abs(value) < 2**53 and value == int(value) else repr(value)
 
 
 def _valid_text(array: np.ndarray, where: str) -> np.ndarray:
@@ -143,14 +121,6 @@ def read_lines(path: Path) -> list[str]:
     while lines and not lines[-1].strip():
         lines.pop()
     return lines
-
-
-def csv_rows(path: Path) -> list[list[str]]:
-    """Return the rows of a CSV file as text, those without any left out."""
-    try:
-        return [row for row in csv.reader(read_lines(path)) if row]
-    except csv.Error as error:
-        raise BadInput(f"{path}: cannot be read as CSV, {error}; write it again, a row a line.") from error
 
 
 def check_file(path: Path) -> int:
@@ -183,26 +153,6 @@ def _check_header(stream: IO[bytes], where: str, most: int) -> int:
             f"{where}: claims {claimed:,} bytes, which the file cannot hold or nobody can read; save it again."
         )
     return claimed
-
-
-def _csv(path: Path, what: str, columns: Sequence[str], keys: Sequence[str]) -> tuple[list[str], np.ndarray | None]:
-    rows = csv_rows(path)
-    if not rows:
-        return [], None
-    heading = [cell.strip().lower() for cell in rows[0]]
-    place = next((heading.index(name) for name in columns if name in heading), None)
-    if place is None and len(heading) > 1:
-        raise BadInput(
-            f"{path}: expected a heading with the column {columns[0]!r}, found {', '.join(rows[0])}; "
-            f"name the column of {what} so, or give one value a line."
-        )
-    body = rows if place is None else rows[1:]
-    for number, row in enumerate(body, start=1 if place is None else 2):
-        if len(row) != len(heading):
-            raise BadInput(f"{path}: row {number}: expected {len(heading)} cells, found {len(row)}; mend the row.")
-    key = next((heading.index(name) for name in keys if name in heading), None)
-    ids = None if key is None else np.array([row[key] for row in body], dtype=np.str_)
-    return [row[place or 0].strip() for row in body], ids
 
 
 def _short(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.importing.arrays import number_text
 from ensemble.study.atomic import replacing
 from ensemble.study.child import in_child
 
@@ -33,33 +34,63 @@ def write_parquet(path: Path, blocks: Iterable[Mapping[str, np.ndarray]], attrib
             writer.write_table(rows)
 
 
-def read_parquet(path: Path) -> tuple[list[str], Sequence[Any]]:
-    """Return a table's headings, and its columns; raise `BadInput` where the file is damaged or is none."""
+def read_parquet(path: Path) -> list[tuple[str, np.ndarray | None, list[str] | None, bool]]:
+    """Return each column's heading, numbers float64 (N,) or None, texts or None, and whether it is of whole numbers.
+
+    Raises `BadInput` where the file is damaged or is none.
+    """
     require_parquet()
-    names, columns = in_child("ensemble.importing.parquet:columns_of", path)
-    return names, [columns[str(i)] for i in range(len(names))]
+    described, arrays = in_child("ensemble.importing.parquet:columns_of", path)
+    return [
+        (name, arrays.get(f"numbers {i}"), arrays[f"texts {i}"].tolist() if f"texts {i}" in arrays else None, whole)
+        for i, (name, whole) in enumerate(described)
+    ]
 
 
-def columns_of(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Return a table's headings, and its columns by their numbers; what a child process does for `read_parquet`."""
+def columns_of(path: Path) -> tuple[list[tuple[str, bool]], dict[str, np.ndarray]]:
+    """Return headings and whether they are of whole numbers, and arrays; what a child does for `read_parquet`."""
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     pyarrow.set_cpu_count(1)
     pyarrow.set_io_thread_count(1)
+    described, arrays = [], {}
     try:
         table = parquet.read_table(path, use_threads=False, pre_buffer=False, memory_map=False)
-        columns = {str(i): c.to_numpy(zero_copy_only=False) for i, c in enumerate(table.columns)}
-        return [str(name) for name in table.column_names], columns
+        for i, name in enumerate(table.column_names):
+            heading, numbers, texts, whole = _column(pyarrow, str(name), table.column(i), path)
+            described.append((heading, whole))
+            if numbers is not None:
+                arrays[f"numbers {i}"] = numbers
+            if texts is not None:
+                arrays[f"texts {i}"] = np.array(texts, dtype=object)
     except MemoryError:
         raise
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = " ".join(str(error).split())[:150]
         raise BadInput(f"{path}: cannot be read as Parquet, {reason}; save it again.") from error
+    return described, arrays
+
+
+def _column(pyarrow: Any, name: str, column: Any, path: Path) -> tuple[str, np.ndarray | None, list[str] | None, bool]:
+    kinds = pyarrow.types
+    kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
+    if kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind) or kinds.is_struct(kind):
+        raise BadInput(f"{path}: column {name!r}: expected a value in each row, found lists; save a column a class.")
+    if kinds.is_floating(kind) or kinds.is_decimal(kind):
+        numbers = np.array(column.cast(pyarrow.float64()).to_numpy(), dtype=np.float64)
+        known = numbers[np.isfinite(numbers)]
+        texts = [number_text(v) for v in numbers.tolist()] if (known == np.rint(known)).all() else None
+        return name, numbers, texts, False
+    values = column.to_pylist()
+    texts = ["" if v is None else v.decode() if isinstance(v, bytes) else str(v) for v in values]
+    if kinds.is_integer(kind):
+        return name, np.array([np.nan if v is None else v for v in values], dtype=np.float64), texts, True
+    return name, None, texts, False
 
 
 def require_parquet() -> None:
     """Raise `BadInput` where pyarrow is not installed."""
     if find_spec("pyarrow") is None:
         raise BadInput(
-            "Parquet files need the package pyarrow, which is not installed; run 'pip install pyarrow' "
-            "(or install kofn[parquet]), or use .csv or .h5."
+            "Parquet files need the package pyarrow, which is not installed; run 'pip install pyarrow' (or install "
+            "kofn[parquet]), or use .csv or .h5."
         )

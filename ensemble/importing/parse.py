@@ -1,41 +1,55 @@
-"""Predictions made elsewhere, read from a file of arrays or of our own format, as one member's predictions."""
+"""Predictions made elsewhere, read from files as members' predictions: read, laid out, named, labelled, put right."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.arrays import as_list, read_lines, read_list
-from ensemble.importing.readers import HDF5, ID_COLUMNS, LABEL_COLUMNS, READS, read_foreign
+from ensemble.importing.label_files import labels_for
+from ensemble.importing.labels import Meaning, meaning
+from ensemble.importing.layout import Classes, number_of, numbered, whole_of
+from ensemble.importing.readers import HDF5, READS, Parts, read_classes, read_ids, read_parts
+from ensemble.importing.values import Values, probabilities
 from ensemble.study.hdf5 import kind_of
-from ensemble.study.predictions import PREDICTIONS, Predictions, check_rows, read_predictions, single_precision
+from ensemble.study.predictions import PREDICTIONS, Predictions, read_predictions
 from ensemble.study.split import check_ids
 
-# How far beyond 0 or 1 a value may lie and still pass for rounding.
-ROUNDING = 1e-6
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file was understood.
+
+    classes: what the columns that became classes are called there (its headings, else their ids), in order.
+    ids, labels: what they were taken from and how; None where there are none.
+    ignored: (name, why) of what was left out.
+    """
+
+    classes: tuple[str, ...]
+    ids: str | None = None
+    labels: str | None = None
+    ignored: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """What one file gave: its predictions, how many rows were off by rounding, and what one should know."""
+    """What one file gave: its predictions, how it was understood, and what was put right.
+
+    rounded_rows: rows off by rounding, by at most `off`; clipped_rows: those of them that were put right.
+    dropped_rows: samples without a label that were left out. notes: what was taken for granted.
+    """
 
     file: Path
     predictions: Predictions
     clipped_rows: int
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a study, in sorted order of their ids."""
-
-    ids: tuple[str, ...]
-    names: tuple[str, ...]
+    reading: Reading = field(default_factory=lambda: Reading(()))
+    rounded_rows: int = 0
+    off: float = 0.0
+    dropped_rows: int = 0
 
 
 def sorted_classes(ids: Sequence[str], names: Sequence[str]) -> Classes:
@@ -45,190 +59,341 @@ def sorted_classes(ids: Sequence[str], names: Sequence[str]) -> Classes:
 
 
 def import_files(
-    paths: Sequence[Path], *, member: str | None = None, study_classes: Classes | None = None, **options: Any
+    paths: Sequence[str | Path], *, member: str | None = None, study_classes: Classes | None = None, **options: Any
 ) -> list[Imported]:
-    """Read several files with the same options; into a new study the first one's classes count for the others.
+    """Read several files of predictions with the same options; nothing is written.
 
-    Takes what `import_file` takes, and raises `BadInput` as it does, and where one name is given to several files.
+    Members are called by the files' names, or by their folders' where several files share a name. Into a new study the
+    first file's classes count for the others. Takes what `import_file` takes, and raises `BadInput` as it does.
     """
-    if member and len(paths) > 1:
-        raise BadInput(
-            f"--member {member}: names one member, but {len(paths)} files were given; import them one by one."
-        )
+    files = [Path(path) for path in paths]
+    if member and len(files) > 1:
+        raise BadInput(f"member={member}: names one member, but {len(files)} files were given; import them one by one.")
     found: list[Imported] = []
-    for path in paths:
-        found.append(import_file(path, member=member, study_classes=study_classes, **options))
+    for path, name in zip(files, [member] if member else _names(files), strict=True):
+        found.append(import_file(path, member=name, study_classes=study_classes, **options))
         p = found[0].predictions
         study_classes = study_classes or sorted_classes(p.class_ids, p.class_names)
     return found
 
 
 def import_file(
-    path: Path,
+    path: str | Path,
     *,
     member: str | None = None,
     split: str | None = None,
-    labels: Path | None = None,
-    ids: Path | None = None,
-    classes: Path | None = None,
+    labels: str | Path | None = None,
+    ids: str | Path | None = None,
+    classes: str | Path | None = None,
     logits: bool = False,
+    votes: bool = False,
+    drop_unlabelled: bool = False,
     study_classes: Classes | None = None,
 ) -> Imported:
     """Read one file of predictions; nothing is written.
 
     member: default the file's name made legal. split: default what the file says, else "val".
     labels, ids, classes: files that name them; they go before what `path` holds. logits: the values are logits.
+    votes: the file holds predicted classes, numbers or names, (N,), or counts of votes (N, C).
+    drop_unlabelled: leave out samples without a label (blank, NaN, -1 ...), which are refused otherwise.
     study_classes: those of the study it is meant for; they name the columns where the file does not.
     Raises `BadInput` for whatever cannot be used.
     """
+    path = Path(path)
+    given = {"labels": labels, "ids": ids, "classes": classes}
+    files = {key: None if value is None else Path(value) for key, value in given.items()}
     if path.suffix.lower() in HDF5 and kind_of(path) is not None:
-        return _own(path, member, split, labels, [("--ids", ids), ("--classes", classes), ("--logits", logits)])
-    values, beside = read_foreign(path, logits)
+        refused = {"ids=FILE": ids, "classes=FILE": classes, "logits=True": logits, "votes=True": votes}
+        return _own(path, member, split, files["labels"], refused, drop_unlabelled)
+    if votes and logits:
+        raise BadInput(f"{path}: votes=True and logits=True exclude one another; leave one out.")
+    listed = None if files["classes"] is None else read_classes(files["classes"])
+    parts = read_parts(path, logits=logits, votes=votes, wanted=listed or study_classes)
     name = member or _legal_name(path)
-    probs, clipped, raw = _probabilities(values, beside.pop("logits", None) is not None, str(path))
-    n, c = probs.shape
-    notes: list[str] = []
-    class_ids, class_names = _classes(path, c, classes, beside, study_classes, notes)
-    sample_ids = _sample_ids(path, n, ids, beside)
-    truth, label_ids = _labels(path, labels, beside)
-    if label_ids is not None and sample_ids is None:
-        sample_ids = check_ids(label_ids, f"{labels}, ids")
-        notes.append(f"sample ids were taken from {labels}, row by row")
-    elif label_ids is not None and sample_ids is not None and truth is not None:
-        truth = _by_id(truth, label_ids, sample_ids, str(labels), str(path))
-    if truth is not None:
-        where = str(labels or path)
-        truth = _columns_of(truth, class_ids, class_names, where)
-        if len(truth) != n:
-            raise BadInput(f"{where}: expected {n} labels, one for each row of {path}, found {len(truth)}.")
+    where = str(path)
+    if files["ids"] is not None:
+        parts.ids, parts.ids_from = read_ids(files["ids"]), str(files["ids"])
+    n = len(parts.votes if parts.votes is not None else parts.values if parts.values is not None else ())
+    sample_ids = _sample_ids(path, n, parts, files["ids"])
+    _labels_from_file(path, n, files, parts, sample_ids, drop_unlabelled)
+    notes = list(parts.notes)
+    values = _values(parts, where, votes, listed, study_classes, sample_ids)
+    known, aliases, named = _classes(path, values.probs.shape[1], parts, files["classes"], listed, study_classes, notes)
+    truth = _truth(parts, known, aliases, str(files["labels"] or path), named, values, n, notes)
+    keep = _keep(truth, str(files["labels"] or path), drop_unlabelled)
+    if truth is not None and not (truth >= 0).any() and not drop_unlabelled:
+        truth = None
+        notes.append(f"{parts.labels_from} is blank throughout, so the samples have no labels")
+    rows = np.arange(n) if keep is None else np.flatnonzero(keep)
+    extras = {} if values.logits is None else {"logits": values.logits[rows]}
     try:
         predictions = Predictions(
             member=name,
             split=split or "val",
-            probs=probs,
-            sample_ids=np.arange(n).astype(np.str_) if sample_ids is None else sample_ids,
-            class_ids=class_ids,
-            class_names=class_names,
-            labels=truth,
+            probs=values.probs[rows],
+            sample_ids=rows.astype(np.str_) if sample_ids is None else np.asarray(sample_ids)[rows],
+            class_ids=known.ids,
+            class_names=known.names,
+            labels=None if truth is None else truth[rows],
             ids_given=sample_ids is not None,
-            extras={} if raw is None else {"logits": raw},
+            extras=extras,
         )
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-    return Imported(path, predictions, clipped, tuple(notes))
+    headings = parts.headings if len(parts.headings) == len(known.ids) else known.ids
+    reading = Reading(
+        headings, parts.ids_from, None if truth is None else parts.labels_from, tuple(parts.ignored.items())
+    )
+    return Imported(
+        path, predictions, values.clipped, (*notes, *values.notes), reading, values.rounded, values.off, n - len(rows)
+    )
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax of each row, float64 (N, C), of finite logits (N, C); the largest is taken off first."""
-    shifted = np.asarray(logits, dtype=np.float64)
-    shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+# -- names of members ---------------------------------------------------------------------------------------
+
+
+def _names(files: Sequence[Path]) -> list[str | None]:
+    """Return names from folders for files that share a name, None for the others, which are called by their own."""
+    stems = [path.stem for path in files]
+    found: list[str | None] = []
+    for path in files:
+        twins = [other for other in files if other.stem == path.stem and other.resolve() != path.resolve()]
+        if stems.count(path.stem) < 2 or not twins or (path.suffix.lower() in HDF5 and kind_of(path) is not None):
+            found.append(None)
+            continue
+        # The folders in which they differ, and no others: runs/ada/val/probs.npz gives ada.
+        own, others = path.resolve().parts[:-1], [other.resolve().parts[:-1] for other in twins]
+        depth = max(len(own), *map(len, others))
+        padded = [("",) * (depth - len(p)) + p for p in (own, *others)]
+        apart = [i for i in range(depth) if len({p[i] for p in padded}) > 1 and padded[0][i]]
+        words = [padded[0][i] for i in apart] or [path.parent.name]
+        if len(set(stems)) > 1:
+            words.append(path.stem)
+        found.append(_legal("-".join(words)) or None)
+    return found
+
+
+def _legal(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:100]
+
+
+def _legal_name(path: Path) -> str:
+    name = _legal(path.stem)
+    if not name:
+        raise BadInput(f"{path}: its name gives no name for a member; choose one with member=NAME.")
+    return name
+
+
+# -- our own format -----------------------------------------------------------------------------------------
 
 
 def _own(
-    path: Path, member: str | None, split: str | None, labels: Path | None, refused: Sequence[tuple[str, object]]
+    path: Path, member: str | None, split: str | None, labels: Path | None, refused: dict[str, object], drop: bool
 ) -> Imported:
     """Read a file of our own format, which names everything itself."""
     if kind_of(path) != PREDICTIONS:
         raise BadInput(f"{path}: is a file of kofn, but not of predictions; {READS}.")
-    for option, given in refused:
+    for option, given in refused.items():
         if given:
             raise BadInput(f"{path}: is a predictions file, which names its samples and classes; leave out {option}.")
     p = read_predictions(path, extras=True)
-    if labels is not None:
-        if p.labels is not None:
-            raise BadInput(f"{path}: has labels of its own; leave out --labels.")
-        truth, ids = read_list(labels, "labels", LABEL_COLUMNS, ID_COLUMNS)
-        truth = truth if ids is None else _by_id(truth, ids, p.sample_ids, str(labels), str(path))
-        try:
-            p = replace(p, labels=_columns_of(truth, p.class_ids, p.class_names, str(labels)))
-        except BadInput as error:
-            raise BadInput(f"{labels}: {error}") from error
-    return Imported(path, replace(p, member=member or p.member, split=split or p.split), 0)
+    p = replace(p, member=member or p.member, split=split or p.split)
+    if labels is None:
+        return Imported(path, p, 0, reading=Reading(p.class_ids, "the file", None if p.labels is None else "the file"))
+    if p.labels is not None:
+        raise BadInput(f"{path}: has labels of its own; leave out labels=FILE.")
+    given = labels_for(labels, path, len(p), p.sample_ids.tolist() if p.ids_given else None, by_row=False, some=drop)
+    parts = Parts(labels=given.texts, columns=given.columns, labels_from=f"{labels}, {given.how}")
+    classes, notes = Classes(p.class_ids, p.class_names), list[str]()
+    truth = _truth(parts, classes, (), str(labels), True, Values(p.probs), len(p), notes)
+    keep = _keep(truth, str(labels), drop)
+    rows = np.arange(len(p)) if keep is None else np.flatnonzero(keep)
+    assert truth is not None
+    n = len(p)
+    p = replace(
+        p, labels=truth[rows], probs=p.probs[rows], sample_ids=p.sample_ids[rows],
+        extras={name: array[rows] for name, array in p.extras.items()},
+    )  # fmt: skip
+    return Imported(
+        path, p, 0, tuple(notes), Reading(p.class_ids, "the file", parts.labels_from), dropped_rows=n - len(rows)
+    )
 
 
-def _legal_name(path: Path) -> str:
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:100]
-    if not name:
-        raise BadInput(f"{path}: its name gives no name for a member; choose one with --member NAME.")
-    return name
+# -- ids, values, classes, labels ---------------------------------------------------------------------------
 
 
-def _probabilities(values: np.ndarray, are_logits: bool, where: str) -> tuple[np.ndarray, int, np.ndarray | None]:
-    """Return probabilities float32 (N, C), how many rows were clipped, and the logits as float32 if these are some."""
-    if values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1):
-        raise BadInput(
-            f"{where}: expected one column per class (N, C), found the shape {values.shape}; for two classes save "
-            "both columns, np.stack([1 - p, p], axis=1)."
+def _sample_ids(path: Path, n: int, parts: Parts, file: Path | None) -> list[str] | None:
+    if parts.ids is None:
+        return None
+    where = str(file) if file is not None else f"{path}: {parts.ids_from}"
+    if len(parts.ids) != n:
+        raise BadInput(f"{where}: expected {n} ids, one for each row of {path}, found {len(parts.ids)}.")
+    return check_ids(parts.ids, where).tolist()
+
+
+def _labels_from_file(
+    path: Path, n: int, files: dict[str, Path | None], parts: Parts, sample_ids: list[str] | None, drop: bool
+) -> None:
+    """Put the labels of `labels=FILE` in the place of those of the file itself."""
+    file = files["labels"]
+    if file is None:
+        return
+    given = labels_for(file, path, n, sample_ids, by_row=files["ids"] is not None, some=drop)
+    parts.labels, parts.columns, parts.labels_from = given.texts, given.columns, f"{file}, {given.how}"
+    if "row by row" in given.how:
+        parts.notes.append(f"labels were matched {given.how}")
+
+
+def _values(
+    parts: Parts, where: str, votes: bool, listed: Classes | None, study: Classes | None, ids: Sequence[str] | None
+) -> Values:
+    """Return the probabilities; of votes, 1 for the class voted for."""
+    if votes and parts.votes is None:
+        assert parts.values is not None
+        given = parts.values
+        counts = given.astype(np.float64) if given.ndim == 2 and given.dtype.kind in "fiub" else np.full((1, 2), 0.5)
+        fit = counts.shape[1] > 1 and (counts == np.rint(counts)).all() and (counts >= 0).all()
+        if not fit or not counts.sum(axis=1).all():
+            raise BadInput(
+                f"{where}: expected one predicted class a sample, or counts of votes (N, C) with one at least in each "
+                f"row, found {parts.values.dtype} {parts.values.shape}; leave out votes=True."
+            )
+        return Values(
+            (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32), notes=("counts of votes were made shares",)
         )
-    if values.ndim != 2 or 0 in values.shape:
-        raise BadInput(
-            f"{where}: expected one row per sample and one column per class, found the shape {values.shape}."
-        )
-    if values.dtype.kind != "f" and not (are_logits and values.dtype.kind in "iu"):
-        raise BadInput(f"{where}: expected floating point, found {values.dtype}; save the softmax itself.")
-    wide = values.astype(np.float64)
-    if are_logits:
-        if not np.isfinite(wide).all():
-            row, column = (int(i) for i in np.argwhere(~np.isfinite(wide))[0])
-            raise BadInput(f"{where}: logits must be finite, but row {row} has {wide[row, column]} in column {column}.")
-        if wide.min() >= 0 and (np.abs(wide.sum(axis=1) - 1) < 1e-4).all():
-            raise BadInput(f"{where}: expected logits, found rows that sum to 1, probabilities; leave out --logits.")
-        raw = wide.astype(np.float32)
-        return softmax(wide).astype(np.float32), 0, raw if np.isfinite(raw).all() else None
-    if values.dtype == np.float16:
-        return single_precision(values, where), 0, None
-    low, high = wide.min(axis=1), wide.max(axis=1)
-    off = ((low < 0) | (high > 1)) & (low >= -ROUNDING) & (high <= 1 + ROUNDING)
-    # Rows that are worse are not touched, and refused.
-    wide[off] = np.clip(wide[off], 0, 1)
-    check_rows(wide, where)
-    above = np.flatnonzero((wide > 1 + ROUNDING).any(axis=1))
-    if above.size:
-        raise BadInput(
-            f"{where}: probabilities must not be above 1, but {len(above)} of {len(wide)} rows do not hold, row "
-            f"{above[0]} first: {wide[above[0]].max():.8g}; save the softmax itself, or import logits with --logits."
-        )
-    wide[off] /= wide[off].sum(axis=1, keepdims=True)
-    return wide.astype(np.float32), int(off.sum()), None
+    if parts.votes is None:
+        assert parts.values is not None
+        samples = len(ids) if ids is not None else len(parts.labels) if parts.labels is not None else None
+        return probabilities(parts.values, where, logits=parts.logits, samples=samples)
+    known, named = _voted(parts, listed, study)
+    meant = meaning(list(parts.votes), known, (), f"{where}: votes", named=named)
+    if (meant.columns < 0).any():
+        row = int(np.flatnonzero(meant.columns < 0)[0])
+        raise BadInput(f"{where}: votes: expected a class in every row, found {parts.votes[row]!r} in row {row}.")
+    parts.class_ids, parts.class_names = (known.ids, known.names) if named else (None, None)
+    probs = np.zeros((len(parts.votes), len(known.ids)), dtype=np.float32)
+    probs[np.arange(len(probs)), meant.columns] = 1
+    return Values(probs, notes=(
+        f"predicted classes were taken as votes ({meant.how}): accuracy and rule=vote mean what they say, NLL, Brier "
+        "and calibration do not",
+    ))  # fmt: skip
+
+
+def _voted(parts: Parts, listed: Classes | None, study: Classes | None) -> tuple[Classes, bool]:
+    """Return the classes that votes are for: those one knows, or those that votes and labels name."""
+    if (known := listed or study) is not None:
+        return known, listed is not None or study is None or study.ids != _numbered(len(study.ids))
+    if parts.class_ids or parts.class_names:
+        ids = parts.class_ids or parts.class_names or ()
+        return Classes(ids, parts.class_names or ids), True
+    texts = {t.strip() for t in [*(parts.votes or ()), *(parts.labels or ())]} - {""}
+    numbers = [n for t in texts if (n := whole_of(t)) is not None]
+    if len(numbers) == len(texts) and min(numbers, default=1) == 0 and max(numbers) < 100_000:
+        ids = _numbered(max(2, max(numbers) + 1))
+        return Classes(ids, ids), False
+    ids = tuple(sorted(texts))
+    return Classes(ids, ids), True
 
 
 def _classes(
-    path: Path,
-    c: int,
-    file: Path | None,
-    beside: dict[str, np.ndarray],
-    study: Classes | None,
-    notes: list[str],
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return ids and names of the columns: from --classes, the file itself, the study, or their numbers."""
-    given = _given_classes(path, file, beside, study)
-    if given is not None:
-        ids, names, where = given
+    path: Path, c: int, parts: Parts, file: Path | None, listed: Classes | None, study: Classes | None, notes: list[str]
+) -> tuple[Classes, list[tuple[str, ...]], bool]:
+    """Return the columns' classes, what else they are called, and whether anybody named them."""
+    if listed is not None and parts.votes is None:
+        check_ids(list(listed.ids), f"{file}, classes")
+        in_order = parts.namings[0] if parts.namings and set(parts.namings[0]) == set(listed.ids) else None
+        if in_order is None:
+            if len(listed.ids) != c:
+                raise BadInput(f"{file}: expected {c} classes, one for each column of {path}, found {len(listed.ids)}.")
+            _check_no_other(path, file, parts, listed)
+            found = listed
+        else:
+            name_of = dict(zip(listed.ids, listed.names, strict=True))
+            found = Classes(in_order, tuple(name_of[i] for i in in_order))
+        return _as_in_study(path, found, study), parts.namings, True
+    if parts.class_ids is not None or parts.class_names is not None:
+        ids = parts.class_ids or parts.class_names or ()
+        called = "class_ids" if parts.class_ids is not None else "class_names"
         if len(ids) != c:
-            raise BadInput(f"{where}: expected {c} classes, one for each column of {path}, found {len(ids)}.")
-        check_ids(list(ids), f"{where}, classes")
-    elif study is not None:
-        if len(study.ids) != c:
+            raise BadInput(f"{path}: {called}: expected {c} classes, one for each column of {path}, found {len(ids)}.")
+        if parts.class_ids is None and len(set(ids)) < len(ids):
+            twice = sorted({name for name in ids if ids.count(name) > 1})[0] if c < 10_000 else "one"
             raise BadInput(
-                f"{path}: expected {len(study.ids)} columns, the study's classes, found {c}; name another study."
+                f"{path}: class_names: {twice!r} names several columns; save class_ids too, one of its own for each."
             )
-        if study.ids != _numbered(c):
-            notes.append(
-                f"its columns were taken for the study's {c} classes in sorted order, {study.ids[0]} to "
-                f"{study.ids[-1]}; if they stand in another, name them with --classes"
-            )
-        return study.ids, study.names
-    else:
-        ids = names = _numbered(c)
-    if study is not None and set(ids) != set(study.ids):
-        here, there = sorted(set(ids) - set(study.ids)), sorted(set(study.ids) - set(ids))
-        differ = f"{here[0]!r} is not among the study's" if here else f"{there[0]!r} is missing"
+        check_ids(list(ids), f"{path}: {called}")
+        return _as_in_study(path, Classes(ids, parts.class_names or ids), study), [], True
+    for names in parts.namings:
+        if study is not None and (there := _matched(Classes(names, names), study)) is not None:
+            return there, parts.namings, True
+    if parts.namings:
+        texts = {t.strip() for t in parts.labels or ()}
+        words = {t for t in texts if number_of(t) is None} or texts
+        chosen = next((names for names in parts.namings if words and words <= set(names)), parts.namings[0])
+        return _as_in_study(path, Classes(chosen, chosen), study), parts.namings, True
+    if study is None:
+        ids = _numbered(c)
+        return Classes(ids, ids), [], False
+    if len(study.ids) != c:
         raise BadInput(
-            f"{path}: expected the study's {len(study.ids)} classes, found {len(ids)} of which {len(here)} are others: "
-            f"{differ}; name the columns as the study does with --classes, or name another study."
+            f"{path}: expected {len(study.ids)} columns, the study's classes, found {c}; name another study."
         )
-    return ids, names
+    if study.ids == _numbered(c):
+        return study, [], False
+    numbers = numbered(study.ids)
+    if numbers is not None and list(numbers) != sorted(numbers):
+        raise BadInput(
+            f"{path}: its columns have no names, and the study's classes are numbers, {study.ids[0]!r}, "
+            f"{study.ids[1]!r} to {study.ids[-1]!r}, whose order as text is another than as numbers; name the columns "
+            "with classes=FILE."
+        )
+    notes.append(
+        f"its columns were taken for the study's {c} classes in sorted order, {study.ids[0]} to {study.ids[-1]}; if "
+        "they stand in another, name them with classes=FILE"
+    )
+    return study, [], True
+
+
+def _check_no_other(path: Path, file: Path | None, parts: Parts, listed: Classes) -> None:
+    """Refuse a list of classes of which some, but not all, are called as columns are: then order cannot be meant."""
+    some = {name for names in parts.namings for name in names} & {*listed.ids, *listed.names}
+    if some:
+        missing = next(i for i in listed.ids if i not in some)
+        raise BadInput(
+            f"{file}: {len(some)} of {len(listed.ids)} classes are columns of {path}, and {missing!r} is none; name "
+            "all of them as the headings do, or none."
+        )
+
+
+def _matched(found: Classes, study: Classes) -> Classes | None:
+    """Return the study's classes in the order of the columns, matched by id, name or number; None where they differ."""
+    for ours in (found.ids, found.names):
+        for theirs in (study.ids, study.names):
+            if len(set(theirs)) == len(theirs) and len(set(ours)) == len(ours) and set(ours) == set(theirs):
+                place = {name: i for i, name in enumerate(theirs)}
+                return _at(study, [place[name] for name in ours])
+    ours, theirs = numbered(found.ids), numbered(study.ids)
+    if ours is not None and theirs is not None and set(ours) == set(theirs):
+        return _at(study, [theirs[n] for n in ours])
+    return None
+
+
+def _at(study: Classes, places: Sequence[int]) -> Classes:
+    return Classes(tuple(study.ids[i] for i in places), tuple(study.names[i] for i in places))
+
+
+def _as_in_study(path: Path, found: Classes, study: Classes | None) -> Classes:
+    """Return the classes as the study calls them; raise `BadInput` where they are others."""
+    if study is None:
+        return found
+    if (there := _matched(found, study)) is not None:
+        return there
+    here, missing = sorted(set(found.ids) - set(study.ids)), sorted(set(study.ids) - set(found.ids))
+    differ = f"{here[0]!r} is not among the study's" if here else f"{missing[0]!r} is missing"
+    raise BadInput(
+        f"{path}: expected the study's {len(study.ids)} classes, found {len(found.ids)} of which {len(here)} are "
+        f"others: {differ}; name the columns as the study does with classes=FILE, or name another study."
+    )
 
 
 def _numbered(c: int) -> tuple[str, ...]:
@@ -237,82 +402,71 @@ def _numbered(c: int) -> tuple[str, ...]:
     return tuple(f"{i:0{width}d}" for i in range(c))
 
 
-def _given_classes(
-    path: Path, file: Path | None, beside: dict[str, np.ndarray], study: Classes | None
-) -> tuple[tuple[str, ...], tuple[str, ...], str] | None:
-    """Return ids, names and their source as the user gave them, or None."""
-    if file is not None:
-        pairs = [line.split("\t", 1) for line in read_lines(file)]
-        return tuple(p[0].strip() for p in pairs), tuple(p[-1].strip() or p[0].strip() for p in pairs), str(file)
-    names = beside.get("class_names")
-    listed = None if names is None else tuple(str(name) for name in as_list(names, f"{path}: class_names"))
-    if "class_ids" in beside:
-        ids = tuple(str(i) for i in as_list(beside["class_ids"], f"{path}: class_ids"))
-        if listed is not None and len(listed) != len(ids):
-            raise BadInput(f"{path}: class_names: expected {len(ids)}, as many as class_ids, found {len(listed)}.")
-        return ids, listed or ids, f"{path}: class_ids"
-    if listed is None:
+def _truth(
+    parts: Parts, classes: Classes, aliases: Sequence[Sequence[str]], where: str, named: bool, values: Values, n: int,
+    notes: list[str],
+) -> np.ndarray | None:  # fmt: skip
+    """Return the labels as columns, int64 (N,), -1 where there is none; None where nobody gave any."""
+    if parts.labels is None and parts.columns is None:
         return None
-    twice = next((name for name, count in Counter(listed).items() if count > 1), None)
-    if twice is not None:
-        raise BadInput(
-            f"{path}: class_names: {twice!r} names several columns; save class_ids too, one of its own for each."
-        )
-    # Names alone: they are the study's names, or they serve as ids.
-    if study is not None and len(set(study.names)) == len(study.names) and set(listed) == set(study.names):
-        by_name = dict(zip(study.names, study.ids, strict=True))
-        return tuple(by_name[name] for name in listed), listed, f"{path}: class_names"
-    return listed, listed, f"{path}: class_names"
-
-
-def _sample_ids(path: Path, n: int, file: Path | None, beside: dict[str, np.ndarray]) -> np.ndarray | None:
-    """Return the ids that were given, str (N,), or None."""
-    if file is not None:
-        ids, where = read_list(file, "sample ids", ID_COLUMNS, numbers=False)[0].astype(np.str_), str(file)
-    elif "sample_ids" in beside:
-        ids, where = as_list(beside["sample_ids"], f"{path}: sample_ids").astype(np.str_), f"{path}: sample_ids"
+    c = len(classes.ids)
+    if parts.columns is not None:
+        found = Meaning(parts.columns, "column numbers")
+        if parts.columns.size and parts.columns.max() >= c:
+            raise BadInput(f"{where}: expected labels of {c} columns, found {int(parts.columns.max())}.")
     else:
+        found = meaning(parts.labels or (), classes, aliases, where, named=named)
+    if len(found.columns) != n:
+        raise BadInput(f"{where}: expected {n} labels, one for each row, found {len(found.columns)}.")
+    if found.how.startswith("column numbers counted"):
+        notes.append(f"labels were read as {found.how}")
+    _check_reading(found, values.probs, classes, where, parts.columns is not None, notes)
+    return found.columns
+
+
+def _check_reading(
+    found: Meaning, probs: np.ndarray, classes: Classes, where: str, certain: bool, notes: list[str]
+) -> None:
+    """Refuse labels that fit the predictions far better when they are read in another way."""
+    have = found.columns >= 0
+    if certain or not have.any():
+        return
+    best = probs.argmax(axis=1)
+    right = best == found.columns
+    others = [("as numbers of columns, counted from 0", found.other)]
+    if found.how.startswith("column") and found.columns[have].min() >= 1:
+        others.append(("as counted from 1", found.columns - 1))
+    for how, other in others:
+        if other is None:
+            continue
+        ours, theirs = int((right & have & (best != other)).sum()), int(((best == other) & have & ~right).sum())
+        if theirs - ours > 3 * np.sqrt(theirs + ours):
+            share, share_other = right[have].mean(), (best == other)[have].mean()
+            raise BadInput(
+                f"{where}: labels read as {found.how} are right in {share:.2%} of the samples, and in "
+                f"{share_other:.2%} when read {how}, so it cannot be told what they mean; save them as text, "
+                "np.array(class_ids)[columns], beside the class ids."
+            )
+    if found.other is not None:
+        notes.append(
+            f"labels were read as class ids ({right[have].mean():.2%} right), not as numbers of columns counted from "
+            f"0, which would be other classes ({(best == found.other)[have].mean():.2%})"
+        )
+
+
+def _keep(truth: np.ndarray | None, where: str, drop: bool) -> np.ndarray | None:
+    """Return which rows have a label, where some have none and may be left out; raise `BadInput` where they may not."""
+    if truth is None or (truth >= 0).all():
         return None
-    if len(ids) != n:
-        raise BadInput(f"{where}: expected {n} ids, one for each row of {path}, found {len(ids)}.")
-    return check_ids(ids, where)
-
-
-def _labels(
-    path: Path, file: Path | None, beside: dict[str, np.ndarray]
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return labels as they were given, numbers or text, and the ids beside them; None where there are none."""
-    if file is not None:
-        return read_list(file, "labels", LABEL_COLUMNS, ID_COLUMNS)
-    if "labels" in beside:
-        return as_list(beside["labels"], f"{path}: labels"), None
-    return None, None
-
-
-def _by_id(labels: np.ndarray, label_ids: np.ndarray, sample_ids: np.ndarray, where: str, path: str) -> np.ndarray:
-    """Return the labels in the order of `sample_ids`, each of which must stand in `label_ids`."""
-    position = {str(i): row for row, i in enumerate(check_ids(label_ids, f"{where}, ids"))}
-    wanted = [str(i) for i in sample_ids]
-    missing = [i for i in wanted if i not in position]
-    if missing:
+    have = truth >= 0
+    if not have.any():
+        if drop:
+            raise BadInput(f"{where}: no sample has a label, so leaving out those without would leave none.")
+        return None
+    if not drop:
+        row = int(np.argmin(have))
         raise BadInput(
-            f"{where}: expected a label for each sample of {path}, found none for {len(missing)}, {missing[0]!r} "
-            "first; add them, or check that both name their samples alike."
+            f"{where}: expected a label for every sample, found none for {int((~have).sum())} of {len(truth)}, row "
+            f"{row} first; leave these samples out with drop_unlabelled=True, or add their labels."
         )
-    return labels[[position[i] for i in wanted]]
-
-
-def _columns_of(labels: np.ndarray, ids: tuple[str, ...], names: tuple[str, ...], where: str) -> np.ndarray:
-    """Return labels as column numbers int64 (N,): numbers as they are, text as class ids or else names."""
-    if labels.dtype.kind in "iu":
-        return labels.astype(np.int64)
-    columns = {i: column for column, i in enumerate(ids)}
-    if len(set(names)) == len(names):
-        columns = {name: column for column, name in enumerate(names)} | columns
-    unknown = np.flatnonzero([str(label) not in columns for label in labels])
-    if unknown.size:
-        raise BadInput(
-            f"{where}: labels must be column numbers or class ids, but {unknown.size} are neither, "
-            f"{str(labels[unknown[0]])!r} in row {int(unknown[0])} first; name the classes with --classes."
-        )
-    return np.array([columns[str(label)] for label in labels], dtype=np.int64)
+    return have

@@ -2,14 +2,19 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.parse import Classes, Imported, sorted_classes
-from ensemble.study.predictions import Predictions, Rows, read_rows
+from ensemble.importing.layout import Classes
+from ensemble.importing.parse import Imported, sorted_classes
+from ensemble.study.names import MemberFiles
+from ensemble.study.predictions import Predictions, Rows, read_predictions, read_rows
 from ensemble.study.study import SplitConfig, Study, StudyConfig, ids_digest
+
+THERE = "already there"
 
 
 def study_classes(root: Path) -> Classes | None:
@@ -20,31 +25,46 @@ def study_classes(root: Path) -> Classes | None:
     return sorted_classes(config.class_ids, config.class_names)
 
 
-def admit(root: Path, imported: Sequence[Imported], *, force: bool = False) -> tuple[list[Path], list[str]]:
+@dataclass(frozen=True)
+class Admission:
+    """What became of imported predictions: a file and a status for each.
+
+    statuses: "imported", "replaced" or "already there". warnings: what one should know of how they fit the study.
+    """
+
+    paths: tuple[Path, ...]
+    statuses: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def admit(root: str | Path, imported: Sequence[Imported], *, force: bool = False) -> Admission:
     """Write imported predictions into the study at `root`, begun where there is none; all are checked first.
 
-    Returns their files and what one should be warned of. force: replace imported members of the same name.
-    Raises `BadInput` where one does not fit the study or another one, and `StorageError` where one cannot be
-    written; then those written before it are taken away again, and what was replaced stays replaced.
+    What is there already with the same content is left alone, so that an import of many that was cut off goes on when
+    it is run again. force: replace imported members of the same name. Raises `BadInput` where one does not fit the
+    study or another one, and `StorageError` where one cannot be written; then those written before it are taken away
+    again, and what was replaced stays replaced.
     """
+    root = Path(root)
     study = Study.open(root) if Study.exists(root) else Study(root, _pin(imported[0]))
-    _check_names(study, imported, force)
-    warnings = _check_rows(study, imported)
-    splits = _splits(study.config, imported)
-    paths = []
+    statuses = _statuses(study, imported, force)
+    new = [one for one, status in zip(imported, statuses, strict=True) if status != THERE]
+    warnings = _check_rows(study, new)
+    splits = _splits(study.config, new)
     with contextlib.ExitStack() as undo:
         if not Study.exists(root):
             undo.callback(_remove, root / "study.toml")
             Study.create(root, study.config)
         if splits != study.config.splits:
             study = study.with_config(splits=splits)
-        for one in imported:
+        for one in new:
             path = study.predictions_path(one.predictions.member, one.predictions.split)
             if not path.exists():
                 undo.callback(_remove, path)
-            paths.append(study.write(one.predictions))
+            study.write(one.predictions)
         undo.pop_all()
-    return paths, warnings
+    paths = [study.predictions_path(one.predictions.member, one.predictions.split) for one in imported]
+    return Admission(tuple(paths), tuple(statuses), tuple(warnings))
 
 
 def _remove(path: Path) -> None:
@@ -69,27 +89,50 @@ def _splits(config: StudyConfig, imported: Sequence[Imported]) -> Mapping[str, S
     return splits
 
 
-def _check_names(study: Study, imported: Sequence[Imported], force: bool) -> None:
+def _statuses(study: Study, imported: Sequence[Imported], force: bool) -> list[str]:
+    """Say of each what becomes of it; raise `BadInput` where two have one name, or it is another's already."""
     seen: dict[tuple[str, str], Path] = {}
+    statuses = []
     for one in imported:
-        member, split = one.predictions.member, one.predictions.split
-        if (member, split) in seen:
+        p = one.predictions
+        if (p.member, p.split) in seen:
             raise BadInput(
-                f"{one.file} and {seen[member, split]}: both would become member {member!r} for split {split!r}; "
-                "import them one by one with --member NAME."
+                f"{one.file} and {seen[p.member, p.split]}: both would become member {p.member!r} for split "
+                f"{p.split!r}; import them one by one with member=NAME."
             )
-        seen[member, split] = one.file
-        if study.member_dir(member).exists():
+        seen[p.member, p.split] = one.file
+        if study.member_dir(p.member).exists() and (MemberFiles(study.member_dir(p.member)).recipe).exists():
             raise BadInput(
-                f"{one.file}: member {member!r} was trained in {study.root} and cannot be replaced by an import; "
-                "choose another name with --member NAME."
+                f"{one.file}: member {p.member!r} was trained in {study.root} and cannot be replaced by an import; "
+                "choose another name with member=NAME."
             )
-        path = study.predictions_path(member, split)
-        if path.exists() and not force:
+        path = study.predictions_path(p.member, p.split)
+        if not path.exists():
+            statuses.append("imported")
+        elif _same(p, read_predictions(path, extras=True)):
+            statuses.append(THERE)
+        elif force:
+            statuses.append("replaced")
+        else:
             raise BadInput(
-                f"{one.file}: member {member!r} is there already for split {split!r} ({path}); "
-                "choose another name with --member NAME, or replace it with --force."
+                f"{one.file}: member {p.member!r} is there already for split {p.split!r} ({path}), with other content; "
+                "choose another name with member=NAME, or replace it with force=True."
             )
+    return statuses
+
+
+def _same(one: Predictions, other: Predictions) -> bool:
+    """Say whether two hold the same predictions for the same samples, in the same order."""
+    labels = (one.labels is None) == (other.labels is None)
+    return (
+        labels
+        and (one.class_ids, one.class_names, one.ids_given) == (other.class_ids, other.class_names, other.ids_given)
+        and np.array_equal(one.sample_ids, other.sample_ids)
+        and (one.labels is None or other.labels is None or np.array_equal(one.labels, other.labels))
+        and np.array_equal(one.probs, other.probs)
+        and one.extras.keys() == other.extras.keys()
+        and all(np.array_equal(values, other.extras[name]) for name, values in one.extras.items())
+    )
 
 
 def _check_rows(study: Study, imported: Sequence[Imported]) -> list[str]:
@@ -102,8 +145,8 @@ def _check_rows(study: Study, imported: Sequence[Imported]) -> list[str]:
         if set(p.class_ids) != set(study.config.class_ids):
             raise BadInput(
                 f"{one.file}: expected the {len(study.config.class_ids)} classes of {study.root} "
-                f"({_some(study.config.class_ids)}), found {len(p.class_ids)} ({_some(p.class_ids)}); "
-                "name the columns with --classes, or name another study."
+                f"({_some(study.config.class_ids)}), found {len(p.class_ids)} ({_some(p.class_ids)}); name the columns "
+                "with classes=FILE, or name another study."
             )
         if p.split not in known:
             names = [name for name in study.members(p.split) if (name, p.split) not in replaced]
@@ -123,18 +166,18 @@ def _compare(one: Imported, other: Rows | Predictions) -> str | None:
         there, here = ("sample ids", "row numbers") if other.ids_given else ("row numbers", "sample ids")
         raise BadInput(
             f"{where}: expected {there} as there, found {here}, so rows cannot be matched; "
-            f"{'give this file --ids FILE' if other.ids_given else 'import that member again with --ids FILE'}."
+            f"{'give this file ids=FILE' if other.ids_given else 'import that member again with ids=FILE'}."
         )
     if not p.ids_given and len(p.sample_ids) != len(other.sample_ids):
         raise BadInput(
             f"{where}: expected {len(other.sample_ids)} rows, found {len(p.sample_ids)}, and without ids they cannot "
-            "be matched; import both with --ids FILE."
+            "be matched; import both with ids=FILE."
         )
     _, mine, theirs = np.intersect1d(p.sample_ids, other.sample_ids, assume_unique=True, return_indices=True)
     if not mine.size:
         raise BadInput(
             f"{where}: no sample id in common, expected ids such as {str(other.sample_ids[0])!r}, found "
-            f"{str(p.sample_ids[0])!r}; give the same ids with --ids, or another --split."
+            f"{str(p.sample_ids[0])!r}; give the same ids with ids=FILE, or another split=NAME."
         )
     if p.labels is not None and other.labels is not None:
         own = np.asarray(p.class_ids)[p.labels[mine]]
@@ -146,13 +189,13 @@ def _compare(one: Imported, other: Rows | Predictions) -> str | None:
             raise BadInput(
                 f"{where}: expected the same labels, found {differ.size} of {mine.size} that differ, {row} "
                 f"{str(p.sample_ids[mine[first]])!r} first: {str(own[first])!r} here, {str(stored[first])!r} there; "
-                f"check the order of rows and classes{'' if p.ids_given else ', or import both with --ids FILE'}."
+                f"check the order of rows and classes{'' if p.ids_given else ', or import both with ids=FILE'}."
             )
     missing, extra = len(other.sample_ids) - mine.size, len(p.sample_ids) - mine.size
     if missing or extra:
         return (
             f"{one.file}: shares {mine.size} samples with {other.member!r}; {missing} are only there and {extra} only "
-            "here, so ens-combine needs --intersect."
+            "here, so combine what they share, with intersect=True."
         )
     return None
 

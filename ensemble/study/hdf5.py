@@ -331,7 +331,7 @@ def _arrays(path: Path, wanted: Sequence[str]) -> tuple[list[str], dict[str, np.
                 raise BadInput(f"{where}: expected an array, found something else; {AGAIN}.")
             _check_place(dataset, where)
             text = h5py.check_string_dtype(dataset.dtype) is not None
-            if not text:
+            if not text and dataset.dtype != np.bool_:
                 _check_kind(dataset, where, "fi")
             _check_size(dataset, where, size, _check_filters(dataset, where, checksum=False))
             found[name] = dataset.asstr()[()].astype(np.str_) if text else dataset[()]

@@ -32,8 +32,8 @@ def test_table_next_command_and_files(tmp_path: Path) -> None:
     done = ens_import(tmp_path, npz(tmp_path, "vit.npz"), npz(tmp_path, "cnn.npz", probs=P[:, ::-1]))
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["vit", "val", "4", "3", "75.00%"] in lines
-    assert ["cnn", "val", "4", "3", "25.00%"] in lines
+    assert ["vit", "val", "4", "3", "75.00%", "imported"] in lines
+    assert ["cnn", "val", "4", "3", "25.00%", "imported"] in lines
     assert "Next: ens-combine --k all" in done.stderr
     assert "cnn.npz: 25.00% right is no better than chance" in done.stderr
     assert Study.open(tmp_path / "study").members("val") == ["cnn", "vit"]
@@ -49,13 +49,16 @@ def test_json(tmp_path: Path) -> None:
         "study": "s",
         "members": [
             {
-                "name": "vit", "split": "test", "file": "vit.npz", "samples": 4, "classes": 3, "accuracy": 0.75,
-                "clipped_rows": 1, "notes": [], "predictions": "s/predictions/vit.test.h5",
+                "name": "vit", "split": "test", "file": "vit.npz", "status": "imported", "samples": 4, "classes": 3,
+                "accuracy": 0.75, "clipped_rows": 1, "rounded_rows": 1, "dropped_rows": 0,
+                "columns": {"classes": ["000", "001", "002"], "ids": "array 'sample_ids'",
+                            "labels": "array 'labels'", "ignored": []},
+                "notes": [], "predictions": "s/predictions/vit.test.h5",
             }
         ],
         "warnings": [],
     }  # fmt: skip
-    assert "1 of 4 rows were off by rounding, clipped and renormalised" in done.stderr
+    assert "1 of 4 rows were off by rounding, by at most 5e-07; 1 of them clipped and renormalised" in done.stderr
     assert "Next: ens-combine --k all --split test --study s" in done.stderr
 
 
@@ -70,11 +73,14 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no file": ([], "Missing argument 'FILE...'"),
     "absent": (["good.npz", "absent.npz"], "absent.npz: cannot be read, no such file"),
     "NaN": (["good.npz", "nan.npz"], "nan.npz: probabilities must be finite, but 1 of 4 rows do not hold, row 0 first"),
-    "logits": (["good.npz", "logits.npy"], "logits.npy: probabilities must not be negative, but 4 of 4"),
+    "logits": (["good.npz", "logits.npy"], "in row 0; they look like logits: take their softmax with --logits"),
     "sums": (["good.npz", "sums.npz"], "sums.npz: a row must sum to 1 within 0.0001, but 4 of 4 rows do not hold"),
     "classes": (["good.npz", "two.npz"], "two.npz: expected 3 columns, the study's classes, found 2"),
     "labels": (["good.npz", "other.npz"], "found 1 of 4 that differ, sample 'b' first: '000' here, '001' there"),
-    "ids": (["good.npz", "twice.npz"], "twice.npz: sample_ids: ids must be unique, but 1 stand more than once, 'a'"),
+    "ids": (
+        ["good.npz", "twice.npz"],
+        "array 'sample_ids': ids must be unique, but 1 stand more than once, 'a'",
+    ),
     "cut": (["good.npz", "cut.h5"], "cut.h5: expected a whole HDF5 file, found one that is cut short"),
     "pickle": (["good.npz", "model.pkl"], "model.pkl: expected arrays, found .pkl; pickles are never read"),
     "another kind": (["p.xlsx"], "p.xlsx: .xlsx cannot be imported; read are .npz"),

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ensemble.errors import BadInput, StorageError
-from ensemble.importing.parse import Classes, import_file, import_files, softmax
-from ensemble.importing.validate import admit, study_classes
+from ensemble.importing.parse import Classes, import_file, import_files
+from ensemble.importing.validate import Admission, admit, study_classes
+from ensemble.importing.values import softmax
+from ensemble.study.names import MemberFiles
 from ensemble.study.predictions import Predictions, read_predictions, write_predictions
 from ensemble.study.study import Study, ids_digest
 from ensemble.study.tables import write_table
@@ -180,8 +182,15 @@ LABEL_FILES = {
 @pytest.mark.parametrize("name", LABEL_FILES)
 def test_labels_from_text(name: str, tmp_path: Path) -> None:
     labels = write(tmp_path / name, LABEL_FILES[name])
-    p = import_file(npz(tmp_path, sample_ids=IDS), labels=labels).predictions
-    assert p.labels is not None and p.labels.tolist() == [0, 1, 2, 0]
+    with_ids = name == "joined.csv"
+    file = npz(tmp_path, sample_ids=IDS) if with_ids else npz(tmp_path)
+    one = import_file(file, labels=labels)
+    assert one.predictions.labels is not None and one.predictions.labels.tolist() == [0, 1, 2, 0]
+    assert one.notes == (() if with_ids else ("labels were matched row by row, since neither file has ids",))
+    # Where one side has ids and the other has none, rows are never matched by their order.
+    other = npz(tmp_path) if with_ids else npz(tmp_path, sample_ids=IDS)
+    with pytest.raises(BadInput, match="cannot be told which label is whose" if name != "pandas.csv" else "found none"):
+        import_file(other, labels=labels)
 
 
 @pytest.mark.parametrize(
@@ -207,10 +216,13 @@ def test_ids_from_text_keep_their_zeros(tmp_path: Path) -> None:
     assert p.ids_given
 
 
-def test_ids_beside_labels_serve_where_there_are_none(tmp_path: Path) -> None:
-    one = import_file(npz(tmp_path), labels=write(tmp_path / "y.csv", "id,label\np,0\nq,1\nr,2\ns,0\n"))
-    assert one.predictions.sample_ids.tolist() == ["p", "q", "r", "s"]
-    assert "row by row" in one.notes[0]
+def test_ids_beside_labels_serve_where_they_are_named(tmp_path: Path) -> None:
+    truth = write(tmp_path / "y.csv", "id,label\np,0\nq,1\nr,2\ns,0\n")
+    with pytest.raises(BadInput, match=f"that is ids={truth}"):
+        import_file(npz(tmp_path), labels=truth)
+    p = import_file(npz(tmp_path), labels=truth, ids=truth).predictions
+    assert p.sample_ids.tolist() == ["p", "q", "r", "s"]
+    assert p.labels is not None and p.labels.tolist() == [0, 1, 2, 0]
 
 
 def test_class_names_alone_are_ids_or_the_studys_names(tmp_path: Path) -> None:
@@ -229,10 +241,12 @@ def test_own_format_keeps_its_name_split_and_everything_else(tmp_path: Path) -> 
     write_predictions(path, original)
     p = import_file(path).predictions
     assert (p.member, p.split, p.attributes, list(p.extras)) == ("net", "shifted", {"note": "kept"}, ["logits"])
-    p = import_file(path, member="other", split="val", labels=write(tmp_path / "y.txt", "0\n1\n2\n0\n")).predictions
+    p = import_file(
+        path, member="other", split="val", labels=write(tmp_path / "y.csv", "i,y\nb,1\nc,2\na,0\nd,0\n")
+    ).predictions
     assert (p.member, p.split) == ("other", "val")
     assert p.labels is not None and p.labels.tolist() == [0, 1, 2, 0]
-    with pytest.raises(BadInput, match="leave out --ids"):
+    with pytest.raises(BadInput, match="leave out ids=FILE"):
         import_file(path, ids=tmp_path / "ids.txt")
 
 
@@ -271,7 +285,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         archive.writestr("probs.npy", raw("(1000000000, 1000)") + bytes(100_000))
     nan, negative, sums, above = P.copy(), P.copy(), P.copy(), P.copy()
     nan[2, 1], negative[1] = np.nan, [-0.1, 1.1, 0]
-    sums[3, 0], above[1, 1] = 0.5, 1.00002
+    sums[3, 0], above[1] = 0.5, [-0.00015, 1.00015, 0]
     whole = npz(folder, "whole.npz").read_bytes()
     return {
         "absent": (folder / "absent.npz", "cannot be read, no such file"),
@@ -289,33 +303,43 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "objects in npy": (folder / "object.npy", "found Python objects, which are pickles"),
         "objects in npz": (folder / "object.npz", "labels: expected numbers or text, found Python objects"),
         "another kind": (of("p.xlsx", b"1,2"), r"\.xlsx cannot be imported; read are \.npz"),
-        "short csv": (of("p.csv", b"1,2"), "expected a heading and a row a sample, found 1 lines"),
+        "short csv": (of("p.csv", b"1,2"), "expected a heading and a row a sample, found no rows"),
         "ragged csv": (of("r.csv", b"id,a,b\n1,.5,.5\n2,1\n"), "row 3: expected 3 cells, found 2"),
-        "words in csv": (of("w.csv", b"id,a,fold\n1,1,one\n"), "column 'fold': expected a number in every row"),
+        "words in csv": (
+            of("w.csv", b"id,a,b\n1,0.5,0.5\n2,1,x\n3,0,1\n"),
+            "column 'b': expected a number in every row, found 'x' in row 1",
+        ),
         "parquet": (of("p.parquet", b"PAR1"), "cannot be read as Parquet"),
         "a table of ours": (folder / "table.h5", r"is a file of kofn, but not of predictions; read are \.npz"),
-        "no known key": (npz_of(folder, "keys.npz", arr_0=P), "expected an array 'probs', .* found arr_0"),
-        "flat": (array("flat.npy", P[:, 0]), r"expected one column per class .* np.stack\(\[1 - p, p\]"),
+        "no known key": (npz_of(folder, "keys.npz", a=P, b=P), "expected an array 'probs', .* found a, b"),
+        "flat": (array("flat.npy", P[:, 0]), r"one column per class, .* np.stack\(\[1 - p, p\]"),
         "one column": (array("one.npy", P[:, :1]), r"found the shape \(4, 1\); for two classes"),
         "three axes": (array("cube.npy", P[None]), r"found the shape \(1, 4, 3\)"),
         "no rows": (array("none.npy", P[:0]), r"found the shape \(0, 3\)"),
-        "integers": (array("int.npy", P.astype(int)), "expected floating point, found int64"),
+        "integers": (array("int.npy", (P * 8).astype(int)), "sum to 8, counts of votes; divide each row by its sum"),
         "NaN": (array("nan.npy", nan), "must be finite, but 1 of 4 rows do not hold, row 2 first: nan in column 1"),
-        "negative": (array("neg.npy", negative), "must not be negative, but 1 of 4 .* row 1 first: -0.1; .* --logits"),
+        "negative": (array("neg.npy", negative), "must not be negative, but 1 of 4 .* row 1 first: -0.1; mend"),
         "sums": (array("sums.npy", sums), "must sum to 1 within 0.0001, but 1 of 4 .* row 3 first: sum 1.25"),
-        "above 1": (array("above.npy", above), "must not be above 1, but 1 of 4 rows .* row 1 first: 1.00002"),
+        "above 1": (array("above.npy", above), "must not be negative, but 1 of 4 rows .* row 1 first: -0.00015"),
         "infinite logits": (npz_of(folder, "inf.npz", logits=np.array([[0, np.inf]])), "must be finite, but row 0"),
         "other number of labels": (npz(folder, "few.npz", labels=Y[:3]), "expected 4 labels, .* found 3"),
-        "label too high": (npz(folder, "high.npz", labels=Y + 1), r"labels must lie in 0\.\.2, but row 2 has 3"),
-        "labels not whole": (npz(folder, "half.npz", labels=Y + 0.5), "labels: expected whole .* found float64"),
-        "one-hot labels": (npz(folder, "hot.npz", labels=np.eye(3)[Y]), r"one value per sample, found .*\(4, 3\)"),
-        "unknown label": (npz(folder, "unk.npz", labels=["000", "001", "eel", "x"]), "2 are neither, 'eel' in row 2"),
+        "label too high": (
+            npz(folder, "high.npz", labels=Y + 1),
+            "labels run from 1 to 3, .* numbers, 0 to 2; if they count from 1, .* classes=FILE",
+        ),
+        "labels not whole": (npz(folder, "half.npz", labels=Y + 0.5), "found '0.5' and 2 other labels"),
+        "one-hot labels": (npz(folder, "hot.npz", labels=np.eye(4)[Y + 1]), "expected labels of 3 columns, found 3"),
+        "unknown label": (npz(folder, "unk.npz", labels=["000", "001", "eel", "x"]), "the 3 columns have no names"),
+        "unknown label of known classes": (
+            npz(folder, "unk2.npz", labels=["k", "l", "eel", "x"], class_ids=list("klm")),
+            "found 2 labels that are neither, 'eel' in row 2",
+        ),
         "ids twice": (npz(folder, "twice.npz", sample_ids=list("abca")), "ids must be unique, but 1 .* 'a'"),
         "an empty id": (npz(folder, "void.npz", sample_ids=["a", "", "c", "d"]), "the id at row 1 is empty"),
         "too few ids": (npz(folder, "ids.npz", sample_ids=["a"]), "expected 4 ids, one for each row of .*, found 1"),
         "too few classes": (npz(folder, "cls.npz", class_ids=["a", "b"]), "expected 3 classes, .* found 2"),
         "classes twice": (npz(folder, "cls2.npz", class_ids=["a", "b", "a"]), "ids must be unique"),
-        "no legal name": (array("µµ.npy", P), "gives no name for a member; choose one with --member"),
+        "no legal name": (array("µµ.npy", P), "gives no name for a member; choose one with member=NAME"),
     }  # fmt: skip
 
 
@@ -334,7 +358,7 @@ def test_bad_files_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_probabilities_are_not_taken_for_logits(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="expected logits, found rows that sum to 1, probabilities; leave out --logits"):
+    with pytest.raises(BadInput, match="found rows that sum to 1, probabilities; leave out logits=True"):
         import_file(npz(tmp_path), logits=True)
 
 
@@ -343,7 +367,7 @@ def test_probabilities_are_not_taken_for_logits(tmp_path: Path) -> None:
     [
         ("labels", "", "empty file"),
         ("labels", "id,label\na,0\n", "found none for 3, 'b' first"),
-        ("labels", "x,y\n1,2\n", "expected a heading with the column 'label', found x, y"),
+        ("labels", "x,y\n1,2\n", "expected a column with the ids of .* such as 'a', found none among 'x'"),
         ("labels", "id,label\na\n", "row 2: expected 2 cells, found 1"),
         ("ids", "a\nb\n", "expected 4 ids"),
         ("classes", "a\nb\n", "expected 3 classes"),
@@ -366,7 +390,7 @@ def begin(folder: Path, **content: Any) -> Path:
     return root
 
 
-def into(root: Path, *paths: Path, force: bool = False, **options: Any) -> tuple[list[Path], list[str]]:
+def into(root: Path, *paths: Path, force: bool = False, **options: Any) -> Admission:
     return admit(root, import_files(paths, study_classes=study_classes(root), **options), force=force)
 
 
@@ -399,7 +423,7 @@ def test_columns_without_ids_are_the_studys_in_sorted_order(tmp_path: Path) -> N
 
 def test_rows_in_another_order_fit(tmp_path: Path) -> None:
     root = begin(tmp_path, labels=Y, sample_ids=IDS)
-    assert into(root, npz(tmp_path, probs=P[::-1], labels=Y[::-1], sample_ids=IDS[::-1]))[1] == []
+    assert into(root, npz(tmp_path, probs=P[::-1], labels=Y[::-1], sample_ids=IDS[::-1])).warnings == ()
 
 
 MISFITS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
@@ -446,9 +470,9 @@ def test_files_that_misfit_one_another_begin_no_study(case: str, tmp_path: Path)
 
 def test_partly_other_samples_warn(tmp_path: Path) -> None:
     root = begin(tmp_path, labels=Y, sample_ids=IDS)
-    _, warnings = into(
+    warnings = into(
         root, npz(tmp_path, labels=Y, sample_ids=["a", "b", "c", "e"], probs=P, class_ids=["000", "001", "002"])
-    )
+    ).warnings
     assert len(warnings) == 1
     assert "shares 3 samples with 'first'; 1 are only there and 1 only here" in warnings[0]
 
@@ -457,7 +481,7 @@ def test_an_existing_member_is_replaced_only_by_force(tmp_path: Path) -> None:
     root = begin(tmp_path, labels=Y, sample_ids=IDS)
     again = npz(tmp_path, "first.npz", probs=P[:, ::-1], labels=Y, sample_ids=IDS)
     before = everything(root)
-    with pytest.raises(BadInput, match=r"member 'first' is there already for split 'val' .* --force"):
+    with pytest.raises(BadInput, match=r"member 'first' is there already for split 'val' .* force=True"):
         into(root, again)
     assert everything(root) == before
     into(root, again, force=True)
@@ -472,16 +496,18 @@ def test_force_may_mend_wrong_labels_of_the_only_member(tmp_path: Path) -> None:
 
 def test_a_trained_member_is_never_replaced(tmp_path: Path) -> None:
     root = begin(tmp_path, labels=Y)
-    Study.open(root).member_dir("m").mkdir(parents=True)
-    with pytest.raises(BadInput, match=r"member 'm' was trained in .*; choose another name with --member"):
+    files = MemberFiles(Study.open(root).member_dir("m"))
+    files.folder.mkdir(parents=True)
+    files.recipe.touch()
+    with pytest.raises(BadInput, match=r"member 'm' was trained in .*; choose another name with member=NAME"):
         into(root, npz(tmp_path, labels=Y), force=True)
 
 
 def test_two_files_of_one_name(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     with pytest.raises(BadInput, match="both would become member 'm' for split 'val'"):
-        into(tmp_path / "study", npz(tmp_path), npz(tmp_path / "x"))
-    with pytest.raises(BadInput, match="--member a: names one member, but 2 files were given"):
+        into(tmp_path / "study", npz(tmp_path), npz(tmp_path))
+    with pytest.raises(BadInput, match="member=a: names one member, but 2 files were given"):
         import_files([npz(tmp_path), npz(tmp_path, "n.npz")], member="a")
     assert not (tmp_path / "study").exists()
 

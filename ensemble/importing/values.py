@@ -1,0 +1,261 @@
+"""Values as probabilities: what is taken, what is put right and counted, and what any other array looks like."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.errors import BadInput
+from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE
+
+# A row is counted as off by rounding from here on: more than the arithmetic of float32 makes of a softmax.
+_EXACT = 1e-5
+_MOST = 0.99
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Probabilities float32 (N, C), and the logits they came from as float32, if any.
+
+    rounded: rows off by rounding, by at most `off`; clipped: those of them that were put right.
+    """
+
+    probs: np.ndarray
+    logits: np.ndarray | None = None
+    rounded: int = 0
+    clipped: int = 0
+    off: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax of each row, float64 (N, C), of finite logits (N, C); the largest is taken off first."""
+    shifted = np.asarray(logits, dtype=np.float64)
+    shifted = np.exp(shifted - shifted.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def probabilities(values: np.ndarray, where: str, *, logits: bool = False, samples: int | None = None) -> Values:
+    """Return an array (N, C) as probabilities; raise `BadInput` saying what else it looks like, and the next move.
+
+    A row may be off by rounding: a value beyond 0 or 1, or a sum off 1, by at most 1e-4, or 2e-2 where all values are
+    such as float16 or bfloat16 hold. logits: take the softmax. samples: N, where it is known from ids or labels.
+    """
+    _check_shape(values, where, samples)
+    if values.dtype.kind not in "fiub":
+        raise BadInput(f"{where}: expected numbers, found {values.dtype}; save the softmax itself.")
+    wide = values.astype(np.float64)
+    with np.errstate(all="ignore"):
+        if logits:
+            return _of_logits(wide, where)
+        tolerance = HALF_TOLERANCE if _is_half(values) else SUM_TOLERANCE
+        problem = _problem(wide, values, where, tolerance, samples)
+        if problem is not None:
+            raise BadInput(problem)
+        return _put_right(wide, values, tolerance)
+
+
+def _of_logits(wide: np.ndarray, where: str) -> Values:
+    if not np.isfinite(wide).all():
+        row, column = (int(i) for i in np.argwhere(~np.isfinite(wide))[0])
+        found = wide[row, column]
+        advice = "save them before the logarithm, or np.maximum(logits, -100)" if found == -np.inf else "mend that row"
+        raise BadInput(f"{where}: logits must be finite, but row {row} has {found} in column {column}; {advice}.")
+    sums = wide.sum(axis=1)
+    if wide.min() >= 0:
+        for total, what in ((1, "probabilities; leave out logits=True"), (100, "percentages; divide them by 100")):
+            if (np.abs(sums / total - 1) < SUM_TOLERANCE).all():
+                raise BadInput(f"{where}: expected logits, found rows that sum to {total}, {what}.")
+        if _whole(wide) and sums[0] > 1 and (sums == sums[0]).all():
+            raise BadInput(f"{where}: expected logits, found {_counts(sums)} and leave out logits=True.")
+    raw = wide.astype(np.float32)
+    notes = ()
+    if wide.min() >= 0 and wide.max() <= 1:
+        notes = ("all logits lie between 0 and 1, which is rare; are these scores rather than logits?",)
+    return Values(softmax(wide).astype(np.float32), raw if np.isfinite(raw).all() else None, notes=notes)
+
+
+def _put_right(wide: np.ndarray, values: np.ndarray, tolerance: float) -> Values:
+    """Clip and renormalise rows with a value beyond 0 or 1, and all rows of half precision that are off."""
+    sums = wide.sum(axis=1)
+    outside = np.maximum(-wide.min(axis=1), wide.max(axis=1) - 1)
+    off = np.maximum(np.abs(sums - 1), outside)
+    mend = (outside > 0) | (off > SUM_TOLERANCE)
+    if values.dtype == np.float16:
+        mend[:] = True
+    wide[mend] = np.clip(wide[mend], 0, 1)
+    wide[mend] /= wide[mend].sum(axis=1, keepdims=True)
+    rounded = (outside > 0) | (off > _EXACT)
+    notes = ()
+    if ((wide == 0) | (wide == 1)).all():
+        notes = (
+            "each row holds a single 1, so these are votes rather than probabilities: accuracy and rule=vote mean "
+            "what they say, NLL, Brier and calibration do not",
+        )
+    return Values(
+        wide.astype(np.float32), None, int(rounded.sum()), int((rounded & mend).sum()),
+        float(off[rounded].max()) if rounded.any() else 0.0, notes,
+    )  # fmt: skip
+
+
+def _is_half(values: np.ndarray) -> bool:
+    """Say whether all values are such as float16 or bfloat16 hold: then they were computed in these."""
+    if values.dtype == np.float16:
+        return True
+    if values.dtype.kind != "f":
+        return False
+    single = values.astype(np.float32)
+    if not (single == values).all():
+        return False
+    return bool((single.astype(np.float16) == single).all() or not (single.view(np.uint32) & 0xFFFF).any())
+
+
+# -- what else it may be -------------------------------------------------------------------------------------
+
+
+def _check_shape(values: np.ndarray, where: str, samples: int | None) -> None:
+    shape = values.shape
+    found = f"{where}: expected one row per sample and one column per class, found the shape {shape}"
+    if values.dtype.kind in "US":
+        raise BadInput(
+            f"{where}: expected numbers, found text; if these are predicted classes, take them with votes=True."
+        )
+    if values.ndim == 3 and 0 not in shape:
+        at = 0 if shape[0] == 1 or samples == shape[1] else 1 if samples == shape[0] else int(np.argmin(shape[:2]))
+        what = (
+            "an axis of length 1" if shape[at] == 1 else f"{shape[at]} views, folds or members on axis {at}, it seems"
+        )
+        raise BadInput(
+            f"{found}: {what}; average over it, probs.mean(axis={at}), or save each as a member of its own, "
+            f"probs[{'i' if at == 0 else ':, i'}]."
+        )
+    if (values.ndim != 2 and values.ndim != 1) or 0 in shape:
+        raise BadInput(f"{found}; save (N, C).")
+    if values.ndim == 1 or shape[1] == 1:
+        flat = values.ravel()
+        if flat.dtype.kind in "biu" or (np.isfinite(flat).all() and (flat == np.rint(flat)).all() and flat.max() > 1):
+            raise BadInput(
+                f"{found}, class numbers: they have no probabilities, but take part with rule=vote and in accuracies; "
+                "take them with votes=True."
+            )
+        if np.isfinite(flat).all() and flat.min() >= 0 and flat.max() <= 1:
+            raise BadInput(f"{found}; for two classes save both columns, np.stack([1 - p, p], axis=1).")
+        raise BadInput(
+            f"{found}, one score a sample; for two classes save both columns: p = 1 / (1 + np.exp(-score)), "
+            "np.stack([1 - p, p], axis=1)."
+        )
+
+
+def _problem(wide: np.ndarray, values: np.ndarray, where: str, tolerance: float, samples: int | None) -> str | None:
+    """Return the sentence for an array that holds no probabilities, or None where it does."""
+    n = len(wide)
+    broken = ~np.isfinite(wide)
+    if broken.any():
+        bad = np.flatnonzero(broken.any(axis=1))
+        row, column = int(bad[0]), int(np.flatnonzero(broken[bad[0]])[0])
+        advice = "leave these samples out, or mend their rows"
+        if np.isneginf(wide).any() and (wide <= 0).all():
+            advice = "they look like log-probabilities: save np.exp of them"
+        return _rows(where, "probabilities must be finite", bad, n, f"{wide[row, column]} in column {column}", advice)
+    sums = wide.sum(axis=1)
+    outside = np.maximum(-wide.min(axis=1), wide.max(axis=1) - 1)
+    wrong = (np.abs(sums - 1) > tolerance) | (outside > tolerance)
+    if not wrong.any():
+        return None
+    bad = np.flatnonzero(wrong)
+    zero = np.flatnonzero(~wide.any(axis=1))
+    if zero.size and zero.size == bad.size:
+        return _rows(where, "each sample must have a prediction", zero, n, "zeros only",
+                     "leave these samples out, or predict them")  # fmt: skip
+    nature = _nature(wide, values, where, sums, bad, samples)
+    if nature is not None:
+        return nature
+    row = int(bad[0])
+    low, high = float(wide[row].min()), float(wide[row].max())
+    mend = "mend these rows, or leave the samples out"
+    if low < -tolerance:
+        return _rows(where, "probabilities must not be negative", bad, n, f"{low:g}", mend)
+    if high > 1 + tolerance and abs(sums[row] - 1) <= tolerance:
+        return _rows(where, "probabilities must not be above 1", bad, n, f"{high:.8g}", mend)
+    return _rows(where, f"a row must sum to 1 within {tolerance:g}", bad, n, f"sum {sums[row]:.6g}", mend)
+
+
+def _nature(
+    wide: np.ndarray, values: np.ndarray, where: str, sums: np.ndarray, bad: np.ndarray, samples: int | None
+) -> str | None:
+    """Say what an array is as a whole; None where most of its rows are probabilities."""
+    n, c = wide.shape
+    expected = f"{where}: a row must sum to 1 within {SUM_TOLERANCE:g}"
+    start = f"{expected}, but {len(bad)} of {n} rows do not hold, row {bad[0]} first"
+
+    def most(rows: np.ndarray) -> bool:
+        return bool(rows.mean() >= _MOST)
+
+    positive = wide.min() >= -SUM_TOLERANCE
+    columns = np.abs(wide.sum(axis=0) - 1) <= HALF_TOLERANCE
+    if positive and n > 1 and c > 1 and columns.all() and (n < c or samples == c):
+        return f"{start}: sum {sums[bad[0]]:.6g}; its columns sum to 1, so it lies on its side: save probs.T."
+    if positive and most(np.abs(sums / 100 - 1) <= HALF_TOLERANCE):
+        if _whole(wide) and values.dtype.kind != "f":
+            return f"{start}: {_counts(sums)}."
+        return f"{start}: sum {sums[bad[0]]:.6g}, percentages; divide them by 100."
+    if _whole(wide) and wide.min() >= 0 and wide.any():
+        if (wide <= 1).all():
+            return (
+                f"{start}: {int(sums[bad[0]])} ones; zeros and ones with several in a row are answers to many "
+                "questions; save the softmax over classes."
+            )
+        return f"{start}: {_counts(sums)}."
+    if most(np.abs(sums - 1) <= HALF_TOLERANCE):
+        if wide.min() < -SUM_TOLERANCE or wide.max() > 1 + SUM_TOLERANCE:
+            return None
+        digits = _digits(wide)
+        if digits is not None and np.abs(sums - 1).max() <= 0.5 * 10.0**-digits * c:
+            return (
+                f"{start}: sum {sums[bad[0]]:.6g}; the values are rounded to {digits} decimals; save more of them, or "
+                "divide each row by its sum, probs / probs.sum(axis=1, keepdims=True)."
+            )
+        if len(bad) < n / 2:
+            return None
+        return f"{start}: sum {sums[bad[0]]:.6g}; divide each row by its sum, or save the softmax in float32."
+    if len(bad) < n / 2:
+        return None
+    if wide.max() <= SUM_TOLERANCE and most(np.abs(np.exp(wide).sum(axis=1) - 1) <= HALF_TOLERANCE):
+        return (
+            f"{where}: expected probabilities, found log-probabilities: no value above 0, and exp of each row sums to "
+            "1; take their softmax, which gives the probabilities back, with logits=True."
+        )
+    if positive and wide.max() <= 1 + SUM_TOLERANCE:
+        return (
+            f"{start}: sum {sums[bad[0]]:.6g}; all values lie between 0 and 1, so these are scores of independent "
+            "outputs (sigmoids), or a class's column is missing; save the softmax over all classes, or divide each "
+            "row by its sum."
+        )
+    if positive and sums.min() > 0 and np.ptp(sums) <= HALF_TOLERANCE * sums.mean():
+        return f"{start}: all sum to about {sums.mean():.6g}; divide each row by its sum."
+    row = int(bad[0])
+    found = f"{wide[row].min():g} in row {row}" if wide[row].min() < 0 else f"sum {sums[row]:.6g} in row {row}"
+    return (
+        f"{where}: probabilities must not be negative and must sum to 1, but {len(bad)} of {n} rows do not hold, found "
+        f"{found}; they look like logits: take their softmax with logits=True."
+    )
+
+
+def _rows(where: str, expected: str, bad: np.ndarray, n: int, found: str, advice: str) -> str:
+    return f"{where}: {expected}, but {len(bad)} of {n} rows do not hold, row {int(bad[0])} first: {found}; {advice}."
+
+
+def _whole(values: np.ndarray) -> bool:
+    return bool((values == np.rint(values)).all())
+
+
+def _counts(sums: np.ndarray) -> str:
+    what = f"whole numbers that sum to {int(sums[0])}" if (sums == sums[0]).all() else "whole numbers"
+    return f"{what}, counts of votes; divide each row by its sum, or take them with votes=True"
+
+
+def _digits(wide: np.ndarray) -> int | None:
+    """Return to how many decimals, at most 5, all values are rounded."""
+    for digits in range(1, 6):
+        if np.allclose(wide, np.round(wide, digits), rtol=0, atol=1e-7):
+            return digits
+    return None
