@@ -20,6 +20,7 @@ READS = (
     "read are .npz and .h5 with 'probs', 'pred_probs' or 'logits', .npy of shape (N, C), .csv, .tsv and .parquet with "
     "a column a class, and predictions files of kofn (.h5)"
 )
+Arrays = Mapping[str, np.ndarray]
 _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin")
 
 
@@ -158,9 +159,7 @@ def _class_arrays(
         raise BadInput(f"{path}: class_names: expected {len(ids)}, as many as class_ids, found {len(called)}.")
 
 
-def _label_arrays(
-    path: Path, arrays: Mapping[str, np.ndarray], parts: Parts, names: Sequence[str], used: set[str]
-) -> None:
+def _label_arrays(path: Path, arrays: Arrays, parts: Parts, names: Sequence[str], used: set[str]) -> None:
     found: dict[str, tuple[list[str] | None, np.ndarray | None]] = {}
     for name in names:
         array = arrays[name]
