@@ -36,6 +36,18 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Reported:
+    """What `ens-report all` made of a study: how it ended, what it printed, and the folder of its files."""
+
+    done: Done
+    folder: Path
+
+    def __getitem__(self, kind: str) -> dict[str, Any]:
+        """The document of one report, where it was made with --json."""
+        return self.done.document["reports"][kind]
+
+
+@dataclass(frozen=True)
 class _Script:
     """What an installed script does, in the shape that click's runner calls."""
 

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -7,7 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Done, Reported, call, process
 from hypothesis import settings
+from studies import digits_study
+
+from ensemble.study.atomic import locked
+from ensemble.study.study import Study
+
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,6 +32,69 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ENS_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """A function (name, build) that gives the folder which `build` fills, once a test run, whichever worker asks first.
+
+    What lies there is everybody's: a test that writes takes a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+
+    def folder(name: str, build: Callable[[Path], object]) -> Path:
+        made, done = shared / name, shared / f"{name}.done"
+        with locked(shared / f"{name}.lock"):
+            if not done.exists():
+                build(made)
+                done.touch()
+        return made
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits(once: Once) -> Study:
+    """Four drawn members on the embedded digits, `studies.digits_study`; to look at only."""
+    return Study.open(once("digits", digits_study))
+
+
+def _reported(once: Once, name: str, make: Callable[[Path], Done]) -> Reported:
+    """Run a command once a test run; what it printed is kept beside its files."""
+
+    def build(folder: Path) -> None:
+        folder.mkdir()
+        done = make(folder / "files")
+        (folder / "printed.json").write_text(json.dumps([done.status, done.out, done.err]))
+
+    folder = once(name, build)
+    return Reported(Done(*json.loads((folder / "printed.json").read_text())), folder / "files")
+
+
+@pytest.fixture(scope="session")
+def reported(once: Once, digits: Study) -> Reported:
+    """`ens-report all` of the digits, in a process of its own, on a terminal of 80 columns."""
+    words = ("all", "--study", digits.root, "--out")
+    return _reported(once, "reported", lambda out: process("ens-report", *words, out, env={"COLUMNS": "80"}))
+
+
+@pytest.fixture(scope="session")
+def documents(once: Once, digits: Study) -> Reported:
+    """`ens-report all --json` of the digits."""
+    words = ("all", "--json", "--study", digits.root, "--out")
+    return _reported(once, "documents", lambda out: call("ens-report", *words, out))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and their files are there, but empty: for tests of numbers and words."""
+
+    def touch(_figure: object, path: Path) -> Path:
+        path.touch()
+        return path
+
+    monkeypatch.setattr("analysis.figures.style.save", touch)
 
 
 @pytest.fixture(scope="session")

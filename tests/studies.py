@@ -1,18 +1,82 @@
-"""A study whose members differ in known ways, for the reports that compare them."""
+"""Studies and predictions to look at, drawn or trained, each built in one place."""
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from ensemble.datasets import load_dataset
 from ensemble.study.history import REQUIRED as COLUMNS
 from ensemble.study.history import History
 from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import Recipe, write_recipe
-from ensemble.study.study import SplitConfig, Study, StudyConfig
+from ensemble.study.study import SplitConfig, Study, StudyConfig, config_of
+
+
+def drawn(
+    labels: np.ndarray, classes: int, seed: int | np.random.Generator, skill: float | np.ndarray = 2.0, *,
+    members: int | None = None, common: int | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Return the softmax (N, C), or (M, N, C) for `members`, of normal logits, `skill` more for the true class.
+
+    skill: one number, or (N,); common: the seed of noise that all who name it share, so that they err alike.
+    """
+    shape = (len(labels), classes)
+    logits = np.random.default_rng(seed).normal(size=shape if members is None else (members, *shape))
+    if common is not None:
+        logits += np.random.default_rng(common).normal(size=shape)
+    logits[..., np.arange(len(labels)), labels] += skill
+    exp = np.exp(logits)
+    return exp / exp.sum(axis=-1, keepdims=True)
+
+
+def copied(study: Study, root: Path) -> Study:
+    """Return a copy of a study that others look at too, to write into."""
+    return Study.open(shutil.copytree(study.root, root))
+
+
+def write_history(study: Study, name: str, epochs: range, best: int) -> None:
+    """Write a history whose validation accuracy is 0.8 in the epoch `best`, and a tenth less each epoch away."""
+    path = study.member_dir(name) / "history.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for epoch in epochs:
+            writer.writerow([epoch, 0.01, 2 / epoch, 2.5 / epoch, 0.5, 2.1, 2.6, 0.8 - 0.1 * abs(epoch - best), 100, 1])
+
+
+def digits_study(root: Path) -> Study:
+    """Make four members on the embedded digits, with filters and histories; later classes are easier.
+
+    The fourth is so weak that the best ensemble does without it; the first one's history lacks its first epoch.
+    Beside them `pair`, saved of the first two, and `few`, an ensemble of nine samples; m3-0 has an unlabelled test.
+    """
+    dataset = load_dataset("digits")
+    val = dataset.split("val")
+    labels = np.asarray(val.labels)
+    study = Study.create(root, config_of(dataset))
+    classes = study.config.class_ids, study.config.class_names
+    for i in range(4):
+        name = f"m3-{i}"
+        probs = drawn(labels, 10, i, (1.5 + 3 * labels / 10) * (0.2 if i == 3 else 1), common=99)
+        kernels = np.random.default_rng(i).normal(size=(8, 1, 5, 5)).astype(np.float32)
+        study.write(Predictions(name, "val", probs, val.sample_ids, *classes, labels, first_layer=kernels,
+                                recipe={"model": "tiny", "dropout": 0.1 * i}))  # fmt: skip
+        write_history(study, name, range(1 if i else 2, 5), best=3)
+    one, two = study.read("m3-0", "val"), study.read("m3-1", "val")
+    study.write(replace(one, member="pair", probs=(one.probs + two.probs) / 2, kind="ensemble",
+                        parents=("m3-0", "m3-1"), weights=(0.5, 0.5)))  # fmt: skip
+    nine = replace(one, probs=one.probs[:9], labels=labels[:9], sample_ids=one.sample_ids[:9])
+    study.write(replace(nine, member="few", kind="ensemble"))
+    study.write(replace(nine, split="test", labels=None))
+    return study
+
 
 CLASSES = ("a", "b")
 TRUTH = np.arange(20) % 2

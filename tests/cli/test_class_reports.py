@@ -3,12 +3,12 @@
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from commands import Reported
+from studies import drawn
 
 from analysis.classes.confusion import confused_pairs, confusion
 from analysis.classes.improved import compare_classes
@@ -20,44 +20,11 @@ from cli.common import run
 from cli.report import report
 from ensemble.datasets import load_dataset
 from ensemble.study.predictions import Predictions
-from ensemble.study.study import Study, StudyConfig, config_of
+from ensemble.study.study import Study, StudyConfig
 
 Ask = Callable[..., tuple[int, str, str]]
-MEMBERS = [f"m3-{i}" for i in range(3)]
 HOSTILE = ("</script><img src=x onerror=alert(1)>", "=cmd()", "x" * 300, "مرحبا", "😀", "\x1b[31mred", "$x_1$", "crane",
            "crane", "")  # fmt: skip
-
-
-def predict(study: Study, name: str, truth: np.ndarray, ids: np.ndarray, seed: int, **more: Any) -> None:
-    """Write a member's predictions, wrong more often the lower the class."""
-    c = len(study.config.class_ids)
-    logits = np.random.default_rng(seed).normal(size=(len(truth), c))
-    logits += np.random.default_rng(99).normal(size=(len(truth), c))
-    logits[np.arange(len(truth)), truth] += 1 + 4 * truth / c
-    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    settings: dict[str, Any] = {"split": "val", "labels": truth} | more
-    study.write(Predictions(member=name, probs=probs, sample_ids=ids, class_ids=study.config.class_ids,
-                            class_names=study.config.class_names, **settings))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Three members on the embedded digits, a saved pair of them, and a member of other samples."""
-    dataset = load_dataset("digits")
-    val = dataset.split("val")
-    assert val.labels is not None
-    study = Study.create(tmp_path_factory.mktemp("classes") / "study", config_of(dataset))
-    for i, name in enumerate(MEMBERS):
-        predict(study, name, val.labels, val.sample_ids, i)
-    one, two = (study.read(name, "val") for name in MEMBERS[:2])
-    mean = (one.probs + two.probs) / 2
-    study.write(replace(one, member="pair", probs=mean, kind="ensemble", parents=("m3-0", "m3-1"), weights=(0.5, 0.5)))
-    few = study.read("m3-0", "val")
-    assert few.labels is not None
-    # Kind "ensemble": it takes no part unless named.
-    study.write(replace(few, member="few", probs=few.probs[:9], labels=few.labels[:9], sample_ids=few.sample_ids[:9],
-                        kind="ensemble"))  # fmt: skip
-    return study
 
 
 @pytest.fixture
@@ -67,7 +34,9 @@ def hostile(tmp_path: Path) -> Study:
     study = Study.create(tmp_path / "imported", StudyConfig("imported", None, None, ids, HOSTILE))
     labels = np.repeat(np.arange(9), 10)
     for i in range(2):
-        predict(study, f"rf-{i}", labels, np.array([f"=s{j}" for j in range(90)]), i)
+        probs = drawn(labels, 10, i, 1 + 4 * labels / 10, common=99)
+        rows = np.array([f"=s{j}" for j in range(90)])
+        study.write(Predictions(f"rf-{i}", "val", probs, rows, ids, HOSTILE, labels))
     return study
 
 
@@ -93,9 +62,9 @@ def document(ask: Ask, study: Study, *options: str) -> dict:
     return json.loads(out)
 
 
-def test_per_class_adds_its_fields_to_the_contract(digits: Study, ask: Ask, tmp_path: Path) -> None:
-    found = document(ask, digits, "per-class")
-    assert list(found)[:6] == ["schema", "split", "of", "rule", "worst_k", "classes"]
+def test_per_class_adds_its_fields_to_the_contract(digits: Study, documents: Reported) -> None:
+    found = documents["per-class"]
+    assert list(found)[:5] == ["split", "of", "rule", "worst_k", "classes"]
     assert list(found["classes"][0])[:9] == [
         "id", "name", "samples", "correct", "accuracy", "low", "high", "confused_with", "worst_share"
     ]  # fmt: skip
@@ -116,10 +85,11 @@ def test_per_class_adds_its_fields_to_the_contract(digits: Study, ask: Ask, tmp_
     assert found["against"]["name"] == stack.members[best]
     assert found["against"]["chosen_here"] is True
     assert found["against"]["helped"] == [stack.class_ids[c] for c in value.improved]
-    assert found["files"] == [str(tmp_path / "out" / n) for n in
-                              ("per-class.png", "per-class-helped.png", "per-class.csv")]  # fmt: skip
+    names = ("per-class.png", "per-class-helped.png", "per-class.csv")
+    assert found["files"] == [str(documents.folder / name) for name in names]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_who_is_compared_with_is_said(digits: Study, ask: Ask, tmp_path: Path) -> None:
     _, out, _ = ask(digits, "per-class")
     out = flat(out)
@@ -138,28 +108,31 @@ def test_who_is_compared_with_is_said(digits: Study, ask: Ask, tmp_path: Path) -
     assert saved["against"]["name"] in saved["members"]
 
 
-def test_confusion_is_its_value(digits: Study, ask: Ask, tmp_path: Path) -> None:
-    found = document(ask, digits, "confusion", "--top", "3")
+@pytest.mark.usefixtures("undrawn")
+def test_confusion_is_its_value(digits: Study, documents: Reported, ask: Ask) -> None:
+    found = documents["confusion"]
     ensemble = ReportData(digits, "val").ensemble
     stack = ensemble.stack
     value = confusion(stack.require_labels(), ensemble.preds, stack.class_ids, stack.class_names)
     assert [c["id"] for c in found["classes"]] == [value.class_ids[i] for i in value.order]
     assert found["counts"] == value.counts[np.ix_(value.order, value.order)].tolist()
     assert (found["order"], found["samples"], found["accuracy"]) == ("cluster", 1597, pytest.approx(value.accuracy))
-    pairs = confused_pairs(value, 3)
+    pairs = confused_pairs(value, 10)
     assert [(p["a"]["id"], p["b"]["id"], p["both"]["count"]) for p in found["pairs"]] == [
         (value.class_ids[p.a], value.class_ids[p.b], p.both.count) for p in pairs
     ]
     assert found["pairs"][0]["a_as_b"]["low"] == pytest.approx(pairs[0].there.low)
     assert (found["without_images"], found["clusters"]) == (None, [])
     names = ("confusion.png", "confused-pairs.png", "confusion.csv", "confused-pairs.csv")
-    assert found["files"] == [str(tmp_path / "out" / name) for name in names]
+    assert found["files"] == [str(documents.folder / name) for name in names]
     assert all(Path(file).stat().st_size > 300 for file in found["files"])
-    by_id = document(ask, digits, "confusion", "--order", "id")
+    by_id = document(ask, digits, "confusion", "--order", "id", "--top", "3")
+    assert by_id["pairs"] == found["pairs"][:3]
     assert [c["id"] for c in by_id["classes"]] == list(value.class_ids)
     assert by_id["files"][0].endswith("confusion-by-id.png")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_errors_are_their_value(digits: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, digits, "errors", "--samples", "50", "--seed", "3", "--images", "2")
     value = find_errors(ensemble_of(join(digits.select("val"))), 50, 3)
@@ -184,6 +157,7 @@ def test_errors_are_their_value(digits: Study, ask: Ask, tmp_path: Path) -> None
     assert sum(row["right"] == "0" for row in rows) == int((~value.right).sum())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_errors_of_a_saved_ensemble_are_beside_its_parents(digits: Study, ask: Ask) -> None:
     found = document(ask, digits, "errors", "--ensemble", "pair")
     assert (found["of"], found["members"]) == (["pair"], ["m3-0", "m3-1"])
@@ -192,6 +166,7 @@ def test_errors_of_a_saved_ensemble_are_beside_its_parents(digits: Study, ask: A
     assert alone["oracle"] == alone["accuracy"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_errors_say(digits: Study, ask: Ask) -> None:
     _, out, err = ask(digits, "errors")
     out = flat(out)
@@ -201,6 +176,7 @@ def test_what_errors_say(digits: Study, ask: Ask) -> None:
     assert "Next: ens-report confusion" in err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_sample_shows_classes_whatever_was_said(digits: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, digits, "sample", "--rows", "4", "--images", "3", "--seed", "1")
     split = load_dataset("digits").split("val")
@@ -215,6 +191,7 @@ def test_sample_shows_classes_whatever_was_said(digits: Study, ask: Ask, tmp_pat
     assert (tmp_path / "out" / "sample-train-7.png").is_file()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_hostile_names_drive_neither_terminal_nor_spreadsheet_nor_files(
     hostile: Study, ask: Ask, tmp_path: Path
 ) -> None:
@@ -247,7 +224,7 @@ def test_hostile_names_drive_neither_terminal_nor_spreadsheet_nor_files(
 
 BAD = [
     (("per-class", "--against", "m3-9"), "no member or saved ensemble 'm3-9' for split 'val' to compare with; known: "),
-    (("per-class", "--against", "few"), "few: lacks 1,588 of the 1,597 samples of m3-0 + m3-1 + m3-2"),
+    (("per-class", "--against", "few"), "few: lacks 1,588 of the 1,597 samples of m3-0 + m3-1 + m3-2 + m3-3"),
     (("confusion", "--top", "0"), "0 is not in the range"),
     (("confusion", "--order", "name"), "'name' is not one of"),
     (("errors", "--samples", "0"), "0 is not in the range"),

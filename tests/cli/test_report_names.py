@@ -1,61 +1,26 @@
 """Files of a report on some members do not overwrite those of the whole study, whatever the kind."""
 
-import json
 import string
 from pathlib import Path
 
-import numpy as np
 import pytest
+from commands import call
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 
-from cli.common import run
-from cli.report import report
 from cli.reports import KINDS
 from cli.reports.job import slug
-from ensemble.datasets import load_dataset
-from ensemble.study.history import REQUIRED as COLUMNS
-from ensemble.study.predictions import Predictions
-from ensemble.study.study import Study, config_of
+from ensemble.study.study import Study
 
 NAME = string.ascii_letters + string.digits + "_-"
 ONE_FILE_A_MEMBER = {"filters", "layers"}  # the same whichever members are named beside it
-LACKING = {"compare", "layers"}  # this study has nothing for them
+LACKING = {"compare", "layers", "papers"}  # this study has nothing for them
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Two members on the embedded digits, with histories and filters."""
-    dataset = load_dataset("digits")
-    val = dataset.split("val")
-    assert val.labels is not None
-    study = Study.create(tmp_path_factory.mktemp("names") / "study", config_of(dataset))
-    for i in range(2):
-        rng = np.random.default_rng(i)
-        logits = rng.normal(size=(len(val.labels), 10)) + 2 * np.eye(10)[val.labels]
-        probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        kernels = rng.normal(size=(8, 1, 5, 5)).astype(np.float32)
-        ids = study.config.class_ids, study.config.class_names
-        study.write(Predictions(f"m3-{i}", "val", probs, val.sample_ids, *ids, val.labels, first_layer=kernels))
-        path = study.member_dir(f"m3-{i}") / "history.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [",".join(COLUMNS), *(",".join([str(e)] * len(COLUMNS)) for e in (1, 2))]
-        path.write_text("\n".join(rows) + "\n")
-    return study
-
-
-def test_some_members_have_files_of_their_own(
-    digits: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def named_only(_figure: Figure, path: Path) -> Path:
-        path.touch()
-        return path
-
-    monkeypatch.setattr("analysis.figures.style.save", named_only)
-    options = ["--members", "m3-1", "--members", "m3-0", "--out", str(tmp_path), "--json"]
-    assert run(report, ["all", "--study", str(digits.root), *options]) == 0
-    made = json.loads(capsys.readouterr().out)
+@pytest.mark.usefixtures("undrawn")
+def test_some_members_have_files_of_their_own(digits: Study, tmp_path: Path) -> None:
+    words = ("--members", "m3-1", "--members", "m3-0", "--out", tmp_path, "--json")
+    made = call("ens-report", "all", "--study", digits.root, *words).document
     assert set(made["skipped"]) <= LACKING
     for kind in set(KINDS) - set(made["skipped"]) - ONE_FILE_A_MEMBER:
         own = made["reports"][kind].get("files", [f"{kind}-m3-0+m3-1.png"])

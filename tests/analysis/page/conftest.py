@@ -1,6 +1,5 @@
 """What the tests of the page in a browser share: the browser, and two pages to look at."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import NAMES, browser, found
+from commands import Reported, call
+from studies import drawn
 
-from cli.combine import combine
 from cli.common import run
 from cli.report import report
-from ensemble.datasets import load_dataset
 from ensemble.study.predictions import Predictions
-from ensemble.study.study import Study, StudyConfig, config_of
+from ensemble.study.study import Study, StudyConfig
 
 ALERT = "</script><script>window.hurt = 1</script><img src=x onerror='window.hurt = 1'>"
 HOSTILE = (ALERT, "a\u202eb", "$x$ {{y}}", "猫 مرحبا", "x" * 200, "", "hound, dog", "hound, cur", "&lt;b&gt;", "'\"")
@@ -31,37 +30,6 @@ def chromium() -> Iterator[Any]:
         yield running
 
 
-def predict(study: Study, name: str, labels: np.ndarray, ids: np.ndarray, seed: int) -> None:
-    """Write a member's predictions: the later the class, the more often right."""
-    c = len(study.config.class_ids)
-    rng = np.random.default_rng(seed)
-    logits = np.random.default_rng(99).normal(size=(len(labels), c)) + rng.normal(size=(len(labels), c))
-    # One of them is so weak that the best ensemble does without it.
-    logits[np.arange(len(labels)), labels] += (1.5 + 3 * labels / c) * (0.2 if seed == 3 else 1)
-    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    kernels = rng.normal(size=(8, 1, 5, 5)).astype(np.float32)
-    classes = study.config.class_ids, study.config.class_names
-    study.write(Predictions(name, "val", probs, ids, *classes, labels, first_layer=kernels,
-                            recipe={"model": "tiny", "dropout": 0.1 * seed}))  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Four members on the embedded digits, with images and a training history."""
-    dataset = load_dataset("digits")
-    val = dataset.split("val")
-    assert val.labels is not None
-    study = Study.create(tmp_path_factory.mktemp("page") / "digits", config_of(dataset))
-    for i in range(4):
-        predict(study, f"m3-{i}", val.labels, val.sample_ids, i)
-    folder = study.member_dir("m3-0")
-    folder.mkdir(parents=True)
-    names = "epoch,learning_rate,train_cross_entropy,train_loss,train_accuracy,val_cross_entropy,val_loss,val_accuracy"
-    lines = [f"{e},0.1,{2 / e},{2 / e},{1 - 1 / e},{2 / e},{2 / e},{0.9 - 1 / e},100,1" for e in (2, 3, 4)]
-    (folder / "history.csv").write_text("\n".join([f"{names},images_per_second,seconds", *lines]) + "\n")
-    return study
-
-
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Seven imported members, so that not every subset has panels: names that would do harm, and no images."""
@@ -71,15 +39,19 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Study:
     )
     # The last class, by its id's place, has no samples.
     labels = np.arange(180) % (len(ids) - 1)
+    c, rows = len(ids), np.array([f"s{j}" for j in range(180)])
     for i in range(7):
-        predict(study, f"m-{i}", labels, np.array([f"s{j}" for j in range(180)]), i)
+        probs = drawn(labels, c, i, (1.5 + 3 * labels / c) * (0.2 if i == 3 else 1), common=99)
+        kernels = np.random.default_rng(i).normal(size=(8, 1, 5, 5)).astype(np.float32)
+        study.write(Predictions(f"m-{i}", "val", probs, rows, ids, HOSTILE, labels, first_layer=kernels,
+                                recipe={"model": "tiny", "dropout": 0.1 * i}))  # fmt: skip
     return study
 
 
 @pytest.fixture(scope="session")
-def written() -> Callable[[Study], Path]:
-    """A function that writes a study's page, once, and returns its path."""
-    known: dict[Path, Path] = {}
+def written(digits: Study, reported: Reported) -> Callable[[Study], Path]:
+    """A function that writes a study's page, once, and returns its path; that of the digits is `ens-report all`'s."""
+    known = {digits.root: reported.folder / "index.html"}
 
     def write(study: Study) -> Path:
         if study.root not in known:
@@ -156,13 +128,11 @@ def read(chromium: Any, written: Callable[[Study], Path]) -> Iterator[Callable[.
 
 
 @pytest.fixture
-def document(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict]:
+def document(undrawn: None, tmp_path: Path) -> Callable[..., dict]:
     """A function (study, command, options) that returns a command's JSON."""
 
     def ask(study: Study, name: str, *options: str) -> dict:
-        capsys.readouterr()
-        where = {"ens-report": report, "ens-combine": combine}[name]
-        assert run(where, [*options, "--study", str(study.root), "--json"]) == 0
-        return json.loads(capsys.readouterr().out)
+        out = ("--out", tmp_path) if name == "ens-report" else ()
+        return call(name, *options, *out, "--study", study.root, "--json").document
 
     return ask
