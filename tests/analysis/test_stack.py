@@ -103,6 +103,16 @@ def test_intersect_takes_the_common_samples_and_says_what_is_lost() -> None:
     assert stack.probs[:, 0].tolist() == [A[1], B[0]]
 
 
+def test_samples_in_common_are_those_of_every_member() -> None:
+    a = member("a", [*A, *B], ids=["w", "x", "y", "z"])
+    b = member("b", [*A, B[0]], ids=["x", "y", "w"])
+    c = member("c", [B[0], *A], ids=["z", "y", "x"])
+    stack = join([a, b, c], intersect=True)
+    assert stack.sample_ids.tolist() == ["x", "y"]
+    assert stack.dropped == (2, 1, 1)
+    assert stack.probs.tolist() == [[A[1], B[0]], [A[0], A[1]], [A[1], A[0]]]
+
+
 def test_nothing_in_common_is_refused_even_then() -> None:
     with pytest.raises(BadInput, match=r"no sample in common with 'a'; for example 'x' against 'p'"):
         join([member("a", A, ids=["x", "y"]), member("b", B, ids=["p", "q"])], intersect=True)

@@ -107,6 +107,7 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     }  # fmt: skip
     assert list(found["best"])[-4:] == HONEST
     assert found["best"]["honest_low"] < found["best"]["honest_accuracy"] < found["best"]["honest_high"]
+    assert found["best"]["honest_accuracy"] < best.accuracy
     assert found["best"]["honest_how"].startswith("10 folds x 5, cross-fitted")
     known = select(join(study.select("val")))
     test = found["paired"]
@@ -364,6 +365,9 @@ def test_what_the_terminal_shows(study: Study, capsys, monkeypatch: pytest.Monke
     best = document(study, capsys)["best"]
     assert f"Honest accuracy {100 * best['honest_accuracy']:.2f}%, 95 % interval" in out
     out = " ".join(out.split())
+    alone = subset_table(join(study.select("val")), [1]).best()
+    gain = f"{alone.members[0]} ({100 * alone.accuracy:.2f}%): {100 * (best['accuracy'] - alone.accuracy):+.2f} points"
+    assert f"Gain in accuracy over the best member, {gain}" in out
     assert "Honest: 10 folds x 5, cross-fitted: an estimate of the accuracy on new samples" in out
     assert "each chosen anew on the samples before and scored on the next, 48 in all: " in out
     assert "(McNemar, mid-p)" in out

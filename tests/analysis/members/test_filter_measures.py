@@ -78,6 +78,8 @@ def test_dead_filters_are_below_a_tenth_of_the_median_norm() -> None:
     found = measure(kernels)
     assert (found.dead, found.dead_share, found.norms.tolist()) == (2, 0.4, [1, 2, 3, 0.09, 0])
     assert measure(np.zeros((3, 3, 2, 2))).dead == 3
+    kernels[:, 0, 0, 0] = [1, 1, 1, 0.2, 100]  # the mean norm is 20.6, and one large filter kills no other
+    assert measure(kernels).dead == 0
     assert np.isnan([measure(np.zeros((3, 3, 2, 2))).high, measure(np.zeros((3, 3, 2, 2))).colour]).all()
 
 

@@ -109,6 +109,8 @@ def test_the_mean_of_views_is_formed_in_double_precision() -> None:
     tiny = np.float32(1) / 3
     each = [np.full((1, 2), tiny, np.float32), np.full((1, 2), np.float32(2) / 3, np.float32)]
     assert averaged(each)[0, 0] == np.float32((float(tiny) + float(np.float32(2) / 3)) / 2)
+    # Ten times the float32 nearest to .1 is 1 and its last digit in single precision.
+    assert averaged([np.full((1, 2), 0.1, np.float32)] * 10)[0, 0] == np.float32(0.1)
     assert averaged(each[:1]) is each[0]
 
 

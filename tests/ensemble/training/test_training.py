@@ -158,24 +158,40 @@ def test_tune_is_held_out_of_training_and_measured(
 # -- the loss and the average
 
 
-def test_label_smoothing_by_hand(study: Study) -> None:
-    """One batch an epoch: the loss is that of the first weights, (1 - e) nll + e / C sum of -log p, and the penalty."""
-    recipe = replace(BASE, epochs=1, batch_size=200, dropout=0.0, label_smoothing=0.3)
-    (epoch,) = train(study, "m", recipe)
+def first_sight(recipe: Recipe) -> tuple[np.ndarray, float]:
+    """What the first weights say of all training images, log p (N, C), and the sum of their kernels' squares."""
     dataset = load_dataset("digits").split("train")
-    assert dataset.labels is not None
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.model, NetworkSpec((16, 16, 1), 10))
     images = dataset.images.astype(np.float64)
     mean = images.mean(0)
     std = np.sqrt(((images - mean) ** 2).mean())
     logits = network(torch.from_numpy(((images - mean) / std).astype(np.float32)).permute(0, 3, 1, 2))
-    logp = F.log_softmax(logits.detach().double(), 1).numpy()
-    nll = -logp[np.arange(200), dataset.labels]
     squares = sum(float((p.detach().double() ** 2).sum()) for n, p in network.named_parameters() if "weight" in n)
+    return F.log_softmax(logits.detach().double(), 1).numpy(), squares
+
+
+def test_label_smoothing_by_hand(study: Study, digits: Dataset) -> None:
+    """One batch an epoch: the loss is that of the first weights, (1 - e) nll + e / C sum of -log p, and the penalty."""
+    recipe = replace(BASE, epochs=1, batch_size=200, dropout=0.0, label_smoothing=0.3)
+    (epoch,) = train(study, "m", recipe)
+    logp, squares = first_sight(recipe)
+    nll = -logp[np.arange(200), digits.split("train").labels]
     assert epoch.train_cross_entropy == pytest.approx(nll.mean(), rel=1e-5)
     smoothed = (0.7 * nll + 0.3 * (-logp).mean(1)).mean()
     assert epoch.train_loss == pytest.approx(smoothed + recipe.l2 * squares, rel=1e-5)
+
+
+def test_a_short_batch_weighs_as_many_images_as_it_holds(study: Study, digits: Dataset) -> None:
+    """At a rate of next to nothing an epoch of 150 and 50 images measures the first weights on all 200 alike."""
+    recipe = replace(BASE, epochs=1, batch_size=150, dropout=0.0, augment="", learning_rate=1e-12)
+    (epoch,) = train(study, "m", recipe)
+    logp, squares = first_sight(recipe)
+    labels = digits.split("train").labels
+    nll = -logp[np.arange(200), labels].mean()
+    assert epoch.train_cross_entropy == pytest.approx(nll, rel=1e-5)
+    assert epoch.train_loss == pytest.approx(nll + recipe.l2 * squares, rel=1e-5)
+    assert epoch.train_accuracy == (logp.argmax(axis=1) == labels).mean()
 
 
 def test_the_averaged_weights_predict(study: Study) -> None:
