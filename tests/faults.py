@@ -16,16 +16,15 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CAUGHT, SURVIVED, UNAPPLIED = "caught", "survived", "cannot be applied"
-NO_TESTS = 5  # pytest's exit status where a selection holds none
-CACHES = shutil.ignore_patterns("__pycache__", ".hypothesis")
+REPORT = "faults-junit.xml"
 PATIENCE = 120  # seconds, beside ten times what the tests take without the fault
+CACHES = shutil.ignore_patterns("__pycache__", ".hypothesis", REPORT)
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,10 @@ class Found:
     seconds: float = 0.0
     why: str = ""
 
+    def __str__(self) -> str:
+        failing = "" if self.outcome == UNAPPLIED else f"{self.failed} of {self.tests} fail, {self.seconds:.1f} s"
+        return f"{self.package:<9} {self.name:<24} {self.outcome:<17} {failing:<26} {self.why}".rstrip()
+
 
 class CannotApply(Exception):
     """Why a fault says nothing."""
@@ -99,9 +102,9 @@ def selections(fault: Fault) -> list[tuple[str, ...]]:
     return named + ([(f"tests/{fault.package}", *words)] if words else [])
 
 
-def run_tests(tree: Path, selection: Sequence[str], limit: float | None = None) -> Ran:
+def run_tests(tree: Path, selection: tuple[str, ...], limit: float | None = None) -> Ran:
     """Run pytest in a tree, which the tests and every command they start import from."""
-    report = tree / "faults-junit.xml"
+    report = tree / REPORT
     call = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers"]
     begun = time.perf_counter()
     process = subprocess.Popen(
@@ -109,23 +112,22 @@ def run_tests(tree: Path, selection: Sequence[str], limit: float | None = None) 
         stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        status = process.wait(limit)
+        process.wait(limit)
     except subprocess.TimeoutExpired:
         return Ran(None, 0, 1, time.perf_counter() - begun)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    seconds = time.perf_counter() - begun
-    if not report.is_file():
-        return Ran(status, 0, 0, seconds)
-    suites = ET.parse(report).getroot().iter("testsuite")
-    tests, failed, skipped = (0, 0, 0)
-    for suite in suites:
-        tests += int(suite.attrib["tests"])
-        failed += int(suite.attrib["failures"]) + int(suite.attrib["errors"])
-        skipped += int(suite.attrib["skipped"])
-    return Ran(status, tests - failed - skipped, failed, seconds)
+    suites = list(ET.parse(report).getroot().iter("testsuite")) if report.is_file() else []
+    tests, failures, errors, skipped = (
+        sum(int(suite.attrib[key]) for suite in suites) for key in ("tests", "failures", "errors", "skipped")
+    )
+    passed, failed = tests - failures - errors - skipped, failures + errors
+    return Ran(process.returncode, passed, failed, time.perf_counter() - begun)
+
+
+unbroken = cache(run_tests)
 
 
 def environment(tree: Path) -> dict[str, str]:
@@ -135,26 +137,19 @@ def environment(tree: Path) -> dict[str, str]:
 
 def check_imports(tree: Path) -> None:
     """Stop where Python would import the packages from elsewhere: nothing that is then found would mean a thing."""
-    code = "import ensemble, analysis, cli; print(ensemble.__file__, analysis.__file__, cli.__file__, sep='\\n')"
-    call = [sys.executable, "-c", code]
+    call = [sys.executable, "-c", "import ensemble, analysis, cli; print(ensemble, analysis, cli)"]
     done = subprocess.run(call, cwd=tree.parent, env=environment(tree), capture_output=True, text=True, check=False)
-    if not done.stdout or not all(Path(line).is_relative_to(tree) for line in done.stdout.splitlines()):
-        sys.exit(f"Python imports the packages from elsewhere than {tree}:\n{done.stdout}{done.stderr}")
-
-
-@cache
-def unbroken(tree: Path, selection: tuple[str, ...]) -> Ran:
-    """Run a selection where nothing is broken, once."""
-    return run_tests(tree, selection)
+    if done.stdout.count(f"{tree}{os.sep}") != 3:
+        sys.exit(f"Python imports the packages from elsewhere than {tree}: {done.stdout}{done.stderr}")
 
 
 def tests_of(fault: Fault, clean: Path) -> tuple[tuple[str, ...], Ran]:
     """Return the fault's tests, and how they went without it; raise where there are none, or they fail anyway."""
     for selection in selections(fault):
-        ran = unbroken(clean, selection)
+        ran = unbroken(clean, selection)  # each once
         if ran.status == 0 and ran.passed:
             return selection, ran
-        if ran.status not in (0, NO_TESTS):
+        if ran.status not in (0, 5):  # 5: it holds no test
             raise CannotApply(f"{ran.failed} tests fail without it (status {ran.status}): {' '.join(selection)}")
     raise CannotApply(f"no test is found by {fault.files!r} and -k {fault.words!r}, or all are skipped")
 
@@ -176,8 +171,8 @@ def try_fault(fault: Fault, clean: Path) -> Found:
             raise CannotApply(f"pytest left with status {ran.status}, and no test failed")
     except (CannotApply, SyntaxError) as error:
         return Found(*told, UNAPPLIED, why=str(error))
-    outcome = CAUGHT if ran.failed else SURVIVED
-    return Found(*told, outcome, ran.failed, before.passed, ran.seconds, "" if ran.status is not None else "hung")
+    outcome, why = CAUGHT if ran.failed else SURVIVED, "hung" if ran.status is None else ""
+    return Found(*told, outcome, ran.failed, before.passed, ran.seconds, why)
 
 
 def main() -> int:
@@ -187,13 +182,11 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the faults and what each breaks, and run nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found as JSON too")
     asked = parser.parse_args()
-    known = {fault.name: fault for fault in FAULTS}
-    assert len(known) == len(FAULTS), "two faults of one name"
-    if unknown := [name for name in asked.names if name not in known]:
-        parser.error(f"no fault is called {', '.join(unknown)}; --list names them all")
-    chosen = [known[name] for name in asked.names] or list(FAULTS)
+    chosen = [fault for fault in FAULTS if not asked.names or fault.name in asked.names]
+    if unknown := {*asked.names} - {fault.name for fault in chosen}:
+        parser.error(f"no fault is called {', '.join(sorted(unknown))}; --list names them all")
     if asked.list:
-        say(*(f"{fault.package:<9} {fault.name:<24} {fault.breaks}" for fault in chosen))
+        print(*(f"{f.package:<9} {f.name:<24} {f.breaks}" for f in chosen), sep="\n")  # noqa: T201
         return 0
     found: list[Found] = []
     with tempfile.TemporaryDirectory(prefix="kofn-clean-", ignore_cleanup_errors=True) as folder:
@@ -201,23 +194,12 @@ def main() -> int:
         check_imports(clean)
         for number, fault in enumerate(chosen, 1):
             found.append(try_fault(fault, clean))
-            print(f"{number}/{len(chosen)} {line_of(found[-1])}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{number}/{len(chosen)} {found[-1]}", file=sys.stderr, flush=True)  # noqa: T201
     counts = {outcome: sum(f.outcome == outcome for f in found) for outcome in (CAUGHT, SURVIVED, UNAPPLIED)}
-    say(*map(line_of, found), "", ", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    print(*found, "", ", ".join(f"{n} {outcome}" for outcome, n in counts.items()), sep="\n")  # noqa: T201
     if asked.json:
         asked.json.write_text(json.dumps({"counts": counts, "faults": [asdict(f) for f in found]}, indent=1) + "\n")
     return 0 if counts[CAUGHT] == len(found) else 1
-
-
-def line_of(found: Found) -> str:
-    """Return a fault's row of the table."""
-    failing = "" if found.outcome == UNAPPLIED else f"{found.failed} of {found.tests} fail, {found.seconds:.1f} s"
-    return f"{found.package:<9} {found.name:<24} {found.outcome:<17} {failing:<26} {found.why}".rstrip()
-
-
-def say(*lines: str) -> None:
-    """Print lines."""
-    print(*lines, sep="\n")  # noqa: T201
 
 
 # Texts are short pieces of arithmetic and logic, and name as little as they can.
