@@ -87,11 +87,14 @@ def copy_tree(into: Path) -> Path:
 
 
 def place_of(fault: Fault, tree: Path) -> Path:
-    """Return the one file that holds the fault's text; raise where there is none, or the text stands there twice."""
-    counts = {p: p.read_text(encoding="utf-8").count(fault.old) for p in sorted((tree / fault.package).rglob("*.py"))}
-    if sum(counts.values()) != 1:
-        raise CannotApply(f"its text stands {sum(counts.values())} times in {fault.package}/: {fault.old!r}")
-    return max(counts, key=lambda path: counts[path])
+    """Return the one file that holds the fault's text, of its package or else of all; raise where there is none."""
+    total = 0
+    for packages in ((fault.package,), ("ensemble", "analysis", "cli")):
+        files = [path for package in packages for path in sorted((tree / package).rglob("*.py"))]
+        counts = {path: path.read_text(encoding="utf-8").count(fault.old) for path in files}
+        if (total := sum(counts.values())) == 1:
+            return max(counts, key=lambda path: counts[path])
+    raise CannotApply(f"its text stands {total} times in the packages: {fault.old!r}")
 
 
 def selections(fault: Fault) -> list[tuple[str, ...]]:
