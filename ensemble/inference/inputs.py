@@ -79,7 +79,7 @@ def fit_inputs(images: np.ndarray, normalise: str = "mean-image", input_size: in
     """
     stated = parse_normalise(normalise)
     if stated is None:
-        mean, std = _measured(images, normalise == "channel", block)
+        mean, std = _measured(images, normalise, block)
         return Inputs(torch.from_numpy(mean.astype(np.float32)), torch.tensor(std, dtype=torch.float32), input_size)
     channels = images.shape[-1]
     parts = []
@@ -102,20 +102,22 @@ def inputs_of(tensors: Mapping[str, torch.Tensor], normalise: str, input_size: i
     return Inputs(tensors["mean"], tensors["std"], input_size, bgr=stated is not None and stated.bgr and channels == 3)
 
 
-def _measured(images: np.ndarray, by_channel: bool, block: int) -> tuple[np.ndarray, np.ndarray]:
+def _measured(images: np.ndarray, normalise: str, block: int) -> tuple[np.ndarray, np.ndarray]:
     """Measure uint8 images (N, H, W, Ch) in float64, in blocks.
 
-    Returns the mean image (H, W, Ch) and one standard deviation about it, or mean and deviation (Ch,) of each channel.
+    Returns the mean image (H, W, Ch) and one standard deviation about it ("mean-image") or that of each of its pixels
+    ("std-image"), or mean and deviation (Ch,) of each channel ("channel").
     """
+    by_channel, by_pixel = normalise == "channel", normalise == "std-image"
     axes = (0, 1, 2) if by_channel else (0,)
-    pixels = images.size // images.shape[-1] if by_channel else images.size
+    pixels = images.size // images.shape[-1] if by_channel else len(images) if by_pixel else images.size
     total = np.zeros(images.shape[3:] if by_channel else images.shape[1:], dtype=np.float64)
     for start in range(0, len(images), block):
         total += images[start : start + block].sum(axis=axes, dtype=np.float64)
     mean = total / (images.size // total.size)
     squares = np.float64(0)
     for start in range(0, len(images), block):
-        squares += np.square(images[start : start + block] - mean).sum(axis=axes if by_channel else None)
+        squares += np.square(images[start : start + block] - mean).sum(axis=axes if by_channel or by_pixel else None)
     std = np.sqrt(squares / pixels)
     # Images of one single colour have no spread; dividing by 1 leaves them at 0.
     return mean, np.where(std > 0, std, 1.0)

@@ -104,7 +104,7 @@ _MODELS = (
     ),
     _mkrtchyan("baseline", "C5-16 P C3-16 P C3-32 P FC256", 0.295, recipe="mkrtchyan-baseline"),
     _mkrtchyan(
-        "m4", "C5-32 C5-32 P C3-64 C3-64 P C3-64 C3-128 P FC256", 0.359, settings={**_CONSTANT, "dropout": 0.5}
+        "m4", "C5-32 C5-32 P C3-64 C3-64 P C3-64 C3-128 P FC256", 0.359, settings=_CONSTANT
     ),
     _mkrtchyan(
         "alexnet", "AlexNet with its 1000 outputs, FC", 0.2, below=True, base="torchvision/alexnet",
@@ -125,6 +125,11 @@ _MODELS = (
     # Not of the papers: the other reading of Bastidas' widths, M3's topology with few filters for the embedded digits,
     # and networks made for 64 pixels.
     _bastidas("inception-w1", "4 convolutions 2x2, 5 inception modules of InceptionV3's width, GAP, FC", None),
+    # De's naive benchmarks, of which the paper gives neither layers nor figures.
+    *(
+        Model(name=f"de-{name}", paper="De", module="ensemble.models.naive", layers=layers, recipe="de-naive")
+        for name, layers in (("guess", "a fixed random guess"), ("linear", "FC"), ("cnn", "C32 P C64 P FC128"))
+    ),
     Model(
         "ting-m3-small", "none", "ensemble.models.ting", "C5-8 C5-8 P C3-16 P C3-32 P FC64",
         input=16, channels=1, classes=10, recipe="digits",

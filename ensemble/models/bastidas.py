@@ -15,7 +15,7 @@ from torch import nn
 
 from ensemble.models import Model, NetworkSpec
 from ensemble.models.checks import check, features_of
-from ensemble.models.keras import ACTIVATIONS, SameConv2d, SameMaxPool2d, batch_norm, glorot, l2
+from ensemble.models.keras import SameConv2d, SameMaxPool2d, activation, batch_norm, glorot, l2
 from ensemble.models.network import Network
 
 Act = Callable[[], nn.Module]
@@ -43,7 +43,7 @@ _VGG: tuple[tuple[int, Size, int] | int, ...] = (
 
 def _vgg(model: Model, spec: NetworkSpec) -> Network:
     check(model, spec, "activation")
-    act, channels = ACTIVATIONS[spec.activation], spec.image_shape[2]
+    act, channels = activation(spec.activation), spec.image_shape[2]
     layers: list[nn.Module] = []
     for row in _VGG:
         if isinstance(row, int):
@@ -103,7 +103,7 @@ def figure_6(channels: int, inner: int, w: float, act: Act) -> Inception:
 
 def _inception(model: Model, spec: NetworkSpec, *, w: float) -> Network:
     check(model, spec, "activation")
-    act = ACTIVATIONS[spec.activation]
+    act = activation(spec.activation)
     layers: list[nn.Module] = [
         *_conv(spec.image_shape[2], 32, (2, 2), 2, act), *_conv(32, 32, (2, 2), 1, act),
         *_conv(32, 64, (2, 2), 1, act), SameMaxPool2d(2, 2), *_conv(64, 80, (2, 2), 2, act),

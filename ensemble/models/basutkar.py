@@ -12,7 +12,7 @@ from torch import nn
 
 from ensemble.models import Model, NetworkSpec, from_torchvision
 from ensemble.models.checks import check, features_of
-from ensemble.models.keras import ACTIVATIONS, SameMaxPool2d, batch_norm, batch_norm_1d, glorot, l2
+from ensemble.models.keras import SameMaxPool2d, activation, batch_norm, batch_norm_1d, glorot, l2
 from ensemble.models.network import Network
 
 Act = Callable[[], nn.Module]
@@ -26,7 +26,7 @@ def build(model: Model, spec: NetworkSpec) -> Network:
 def _model_1(model: Model, spec: NetworkSpec) -> Network:
     """C3-32, P, D1024, D200: one convolution."""
     check(model, spec, "activation")
-    act, channels = ACTIVATIONS[spec.activation], spec.image_shape[2]
+    act, channels = activation(spec.activation), spec.image_shape[2]
     base = nn.Sequential(nn.Conv2d(channels, 32, 3), act(), nn.MaxPool2d(2), nn.Flatten())
     features = features_of(model, spec, base)
     return Network(base, nn.Sequential(nn.Linear(features, 1024), act(), nn.Linear(1024, spec.classes)))
@@ -35,7 +35,7 @@ def _model_1(model: Model, spec: NetworkSpec) -> Network:
 def _model_2(model: Model, spec: NetworkSpec) -> Network:
     """C3-32, P, C3-64, P, D1024, D200; the second convolution alone has L2."""
     check(model, spec, "activation")
-    act, channels = ACTIVATIONS[spec.activation], spec.image_shape[2]
+    act, channels = activation(spec.activation), spec.image_shape[2]
     base = nn.Sequential(
         l2(nn.Conv2d(channels, 32, 3), 0), act(), nn.MaxPool2d(2),
         l2(nn.Conv2d(32, 64, 3), 1), act(), nn.MaxPool2d(2),
@@ -59,7 +59,7 @@ _BLOCKS_3 = (
 def _model_3(model: Model, spec: NetworkSpec) -> Network:
     """Five blocks [C3 BN C3 BN] with one ReLU and a pool 3x3/s2 each, D4096 BN, D1024 BN, D200."""
     check(model, spec, "activation")
-    act, channels = ACTIVATIONS[spec.activation], spec.image_shape[2]
+    act, channels = activation(spec.activation), spec.image_shape[2]
     layers: list[nn.Module] = []
     for first, second, scale, pool_first in _BLOCKS_3:
         layers += [
@@ -81,7 +81,7 @@ def _model_3(model: Model, spec: NetworkSpec) -> Network:
 def _model_4(model: Model, spec: NetworkSpec) -> Network:
     """C64 C64 P BN C128 P BN C256 C256 P D1024 Drop D512 Drop D200: "the reduced AlexNet"."""
     check(model, spec, "activation", "dropout")
-    act, channels = ACTIVATIONS[spec.activation], spec.image_shape[2]
+    act, channels = activation(spec.activation), spec.image_shape[2]
 
     def conv(inputs: int, filters: int, scale: float = 1) -> list[nn.Module]:
         return [l2(nn.Conv2d(inputs, filters, 3, padding=1), scale), act()]

@@ -16,6 +16,13 @@ ACTIVATIONS: Mapping[str, Callable[[], nn.Module]] = {
     "silu": lambda: nn.SiLU(inplace=True),
 }
 
+
+def activation(text: str) -> Callable[[], nn.Module]:
+    """Return a maker of the activation that a recipe names: one of `ACTIVATIONS`, or leaky_relu:SLOPE."""
+    name, colon, slope = text.partition(":")
+    return (lambda: nn.LeakyReLU(float(slope), inplace=True)) if colon else ACTIVATIONS[name]
+
+
 M = TypeVar("M", bound=nn.Module)
 
 

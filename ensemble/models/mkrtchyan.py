@@ -13,7 +13,7 @@ from torch import nn
 
 from ensemble.models import Model, NetworkSpec, from_torchvision, ting
 from ensemble.models.checks import check, features_of
-from ensemble.models.keras import ACTIVATIONS
+from ensemble.models.keras import activation
 from ensemble.models.network import Network
 
 
@@ -64,7 +64,7 @@ def _preactivated_resnet34(model: Model, spec: NetworkSpec) -> Network:
     Without batch norm after the stem and on the projections it has the count that the paper's description leads to.
     """
     check(model, spec, "activation")
-    act, filters = ACTIVATIONS[spec.activation], 64
+    act, filters = activation(spec.activation), 64
     layers: list[nn.Module] = [
         nn.Conv2d(spec.image_shape[2], filters, 7, stride=2, padding=3, bias=False),
         nn.MaxPool2d(3, stride=2, padding=1),

@@ -10,7 +10,7 @@ from torch import nn
 from ensemble.errors import BadInput
 from ensemble.models import Model, NetworkSpec
 from ensemble.models.checks import check
-from ensemble.models.keras import ACTIVATIONS, glorot
+from ensemble.models.keras import activation, glorot
 from ensemble.models.network import Network
 
 
@@ -23,7 +23,7 @@ def layers_of(model: Model, spec: NetworkSpec) -> Network:
     """Build a network of the table with torch's own start."""
     check(model, spec, "padding", "activation", "dropout")
     height, width, channels = spec.image_shape
-    activation, padding = ACTIVATIONS[spec.activation], spec.padding
+    make, padding = activation(spec.activation), spec.padding
     features: list[nn.Module] = []
     dense: list[nn.Module] = []
     for token in model.layers.split():
@@ -32,11 +32,11 @@ def layers_of(model: Model, spec: NetworkSpec) -> Network:
             height, width = height // 2, width // 2
         elif token.startswith("FC"):
             units = int(token[2:])
-            dense += [nn.Linear(height * width * channels, units), activation(), nn.Dropout(spec.dropout)]
+            dense += [nn.Linear(height * width * channels, units), make(), nn.Dropout(spec.dropout)]
             height, width, channels = 1, 1, units
         else:
             kernel, filters = map(int, token[1:].split("-"))
-            features += [nn.Conv2d(channels, filters, kernel, padding=padding), activation()]
+            features += [nn.Conv2d(channels, filters, kernel, padding=padding), make()]
             channels = filters
             if padding == "valid":
                 height, width = height - kernel + 1, width - kernel + 1

@@ -43,6 +43,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "zoom": Operation("to 1 - FRACTION to 1 + FRACTION of the size", {"FRACTION": (0, 0.95)}),
     "edge": Operation("what rotate, shift, shear and zoom uncover is the nearest pixel, not black", {}),
     "brightness": Operation("times 1 - X to 1 + X", {"X": (0, 10)}),
+    "jitter": Operation(
+        "brightness, contrast and saturation, each times 1 - its number to 1 + it",
+        {"B": _SHARE, "C": _SHARE, "S": _SHARE},
+    ),
     "blur": Operation(
         "Gaussian of K x K pixels and sigma LO to HI",
         {"K": (1, 63), "LO": (0.01, 100), "HI": (0.01, 100)}, whole=("K",), ordered=True,
@@ -126,7 +130,7 @@ def check_size(sets: tuple[tuple[Op, ...], ...], height: int, width: int) -> Non
 
 # -- normalisation --------------------------------------------------------------------------------
 
-MEASURED = ("mean-image", "channel")
+MEASURED = ("mean-image", "std-image", "channel")
 
 
 @dataclass(frozen=True)

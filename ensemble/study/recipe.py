@@ -1,5 +1,6 @@
 """A recipe: every choice that makes one member, as a small frozen value kept beside its result in TOML."""
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,6 +19,11 @@ LARGEST = 10**15  # of any number in a recipe
 OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
 SCHEDULES = ("step", "inverse", "plateau", "cosine")
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "elu", "gelu", "silu")
+
+
+def _is_activation(text: str) -> bool:
+    name, colon, slope = text.partition(":")
+    return text in ACTIVATIONS or (name == "leaky_relu" and bool(colon) and bool(re.fullmatch(r"0?\.\d+|0|1", slope)))
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Recipe:
         shares = ("dropout", "label_smoothing", "ema", "momentum", "tune")
         for name, ok, expected in (
             ("padding", self.padding in ("same", "valid"), "'same' or 'valid'"),
-            ("activation", self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"),
+            ("activation", _is_activation(self.activation), f"one of {', '.join(ACTIVATIONS)}, or leaky_relu:SLOPE"),
             ("optimiser", self.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
             ("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
             ("learning_rate", self.learning_rate > 0, "above 0"),

@@ -131,6 +131,23 @@ def brightness(pixels: torch.Tensor, amount: float) -> torch.Tensor:
     return (pixels.float() * factor[:, None, None, None]).clamp_(0, 255)
 
 
+def jitter(pixels: torch.Tensor, light: float, contrast: float, saturation: float) -> torch.Tensor:
+    """Vary each image's brightness, contrast and saturation, in this order, as torchvision's ColorJitter does each."""
+    pixels = brightness(pixels, light)
+    # About the mean of the grey image, then about the grey image: ITU-R 601, as PIL and torchvision weigh colours.
+    for amount, about in ((contrast, lambda p: grey(p).mean((1, 2, 3), keepdim=True)), (saturation, grey)):
+        factor = _uniform(pixels, 1 - amount, 1 + amount)[:, None, None, None]
+        pixels = (factor * pixels + (1 - factor) * about(pixels)).clamp(0, 255)
+    return pixels
+
+
+def grey(pixels: torch.Tensor) -> torch.Tensor:
+    """Return float (B, 1, H, W) of float (B, 1 or 3, H, W): the weighted sum of the colours."""
+    if pixels.shape[1] == 1:
+        return pixels
+    return (pixels * pixels.new_tensor([0.2989, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+
+
 def blur(pixels: torch.Tensor, size: float, low: float, high: float) -> torch.Tensor:
     """Blur each image by a Gaussian of `size` pixels a side and its own sigma; the border is reflected."""
     return gaussian(pixels.float(), int(size), _uniform(pixels, low, high))
@@ -256,6 +273,7 @@ OPERATIONS: Mapping[str, Callable[..., torch.Tensor]] = {
     "mirror": mirror,
     "flip": flip,
     "brightness": brightness,
+    "jitter": jitter,
     "blur": blur,
     "centre-crop": centre_crop,
     "crop": crop,

@@ -12,7 +12,17 @@ from ensemble.inference.inputs import Batches, Inputs, fit_inputs, inputs_of, re
 from ensemble.training.augment import Augmenter
 
 CPU = torch.device("cpu")
-ALL = ["mean-image", "channel", "unit", "symmetric", "imagenet", "caffe", "0.5,0.4,0.3/0.25,0.2,0.1", "0.5/0.2"]
+ALL = [
+    "mean-image",
+    "std-image",
+    "channel",
+    "unit",
+    "symmetric",
+    "imagenet",
+    "caffe",
+    "0.5,0.4,0.3/0.25,0.2,0.1",
+    "0.5/0.2",
+]
 
 
 def photographs(n: int = 6, height: int = 8, width: int = 7, channels: int = 3) -> np.ndarray:
@@ -42,12 +52,16 @@ def test_measured_means_and_deviations(block: int) -> None:
     exact = images.astype(np.float64)
     assert np.allclose(by_image.mean, exact.mean(0), rtol=1e-6)
     assert float(by_image.std) == pytest.approx(np.sqrt(((exact - exact.mean(0)) ** 2).mean()), rel=1e-6)
+    by_pixel = fit_inputs(images, "std-image", block=block)
+    assert by_pixel.std.shape == images.shape[1:]
+    assert np.allclose(by_pixel.mean, exact.mean(0), rtol=1e-6)
+    assert np.allclose(by_pixel.std, exact.std(0), rtol=1e-6)
     assert by_channel.mean.shape == by_channel.std.shape == (3,)
     assert np.allclose(by_channel.mean, exact.mean((0, 1, 2)), rtol=1e-6)
     assert np.allclose(by_channel.std, exact.std((0, 1, 2)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("normalise", ["mean-image", "channel"])
+@pytest.mark.parametrize("normalise", ["mean-image", "std-image", "channel"])
 def test_images_of_one_colour_stay_finite(normalise: str) -> None:
     images = np.full((3, 2, 2, 3), 7, dtype=np.uint8)
     assert not fit_inputs(images, normalise)(torch.from_numpy(images)).any()

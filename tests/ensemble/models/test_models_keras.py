@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.models.keras import SameConv2d, SameMaxPool2d, batch_norm, same_padding
+from ensemble.errors import BadInput
+from ensemble.models.keras import SameConv2d, SameMaxPool2d, activation, batch_norm, same_padding
+from ensemble.study.recipe import Recipe
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,13 @@ def test_batch_norm_as_keras_counts_it() -> None:
     assert norm.running_mean is not None
     assert float(norm.running_mean) == pytest.approx(0.05)
     assert norm.eps == 1e-3
+
+
+def test_an_activation_with_a_slope() -> None:
+    points = torch.tensor([-2.0, 3.0])
+    assert activation("leaky_relu:0.3")()(points.clone()).tolist() == pytest.approx([-0.6, 3.0])
+    assert activation("leaky_relu")()(points.clone()).tolist() == pytest.approx([-0.2, 3.0])
+    assert Recipe(model="ting-m1", activation="leaky_relu:0.01").activation == "leaky_relu:0.01"
+    for bad in ("leaky_relu:", "leaky_relu:-1", "leaky_relu:two", "relu:0.1"):
+        with pytest.raises(BadInput, match="activation must be one of .* or leaky_relu:SLOPE"):
+            Recipe(model="ting-m1", activation=bad)

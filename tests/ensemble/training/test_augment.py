@@ -18,8 +18,8 @@ from ensemble.training import augment
 from ensemble.training.augment import Augmenter, mix
 
 NEAR = 0.05
-EVERY = ["mirror", "flip", "rotate:30", "shift:0.2", "shear:20", "zoom:0.3", "brightness:0.5", "blur:5,0.1,2",
-         "centre-crop:10", "crop:3", "resized-crop:0.2,1", "erase:0.5", "edge rotate:30"]  # fmt: skip
+EVERY = ["mirror", "flip", "rotate:30", "shift:0.2", "shear:20", "zoom:0.3", "brightness:0.5", "jitter:0.4,0.3,0.2",
+         "blur:5,0.1,2", "centre-crop:10", "crop:3", "resized-crop:0.2,1", "erase:0.5", "edge rotate:30"]  # fmt: skip
 
 
 def photographs(n: int = 24, height: int = 18, width: int = 14, channels: int = 3) -> torch.Tensor:
@@ -80,6 +80,7 @@ def test_each_image_has_its_own_draw(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "mirror:0", "flip:0", "rotate:0", "shift:0", "shear:0", "zoom:0", "brightness:0",
+                                  "jitter:0,0,0",
                                   "blur:1,1,1", "erase:0"])  # fmt: skip
 def test_nothing_asked_nothing_changed(text: str) -> None:
     images = photographs()
@@ -150,6 +151,18 @@ def test_brightness(drawn: Callable) -> None:
     for i, image in enumerate(plain(images)):
         assert torch.allclose(out[i], 255 * tv.adjust_brightness(image / 255, float(kept[0][i])), atol=0.001)
     assert (Augmenter("brightness:5")(images) == 255).any()
+
+
+def test_jitter(drawn: Callable) -> None:
+    """Three factors an image, in order, each as torchvision's function of that name has it."""
+    images, kept = photographs(), drawn("_uniform")
+    out = Augmenter("jitter:0.6,0.5,0.4")(images)
+    for i, image in enumerate(plain(images)):
+        light, contrast, saturation = (float(factors[i]) for factors in kept)
+        slow = tv.adjust_contrast(tv.adjust_brightness(image / 255, light), contrast)
+        assert torch.allclose(out[i], 255 * tv.adjust_saturation(slow, saturation), atol=NEAR)
+    grey = Augmenter("jitter:0,0,0.9")(photographs(channels=1))
+    assert torch.allclose(grey, plain(photographs(channels=1)), atol=0.001)  # which has no saturation
 
 
 @pytest.mark.parametrize("size", [3, 5, 9])
