@@ -134,12 +134,7 @@ def test_curve_is_the_table(digits: Study, reported: Reported, documents: Report
     assert [row["mean_accuracy"] for row in found["by_size"]] == [s.mean_accuracy for s in table.by_size()]
     assert found["best"]["members"] == list(table.best().members)
     assert found["best"]["honest_accuracy"] is None
-<<<<<<< HEAD
-    _, out, _ = ask(digits, "curve")
-    assert "chosen and scored on val, which is likely to flatter it" in out
-=======
-    assert "chosen and scored on val, which flatters it" in reported.done.out
->>>>>>> 7f2b6e8 (tests: one study of the digits and one ens-report all for all who look at reports)
+    assert "chosen and scored on val, which is likely to flatter it" in reported.done.out
 
 
 @pytest.mark.usefixtures("undrawn")
