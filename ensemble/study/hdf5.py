@@ -5,7 +5,6 @@ point at other files, name filters that load code, or claim terabytes. FORMAT.md
 """
 
 import contextlib
-import hashlib
 import os
 import secrets
 from collections.abc import Generator, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 from ensemble.errors import BadInput
 from ensemble.study.atomic import replacing
 from ensemble.study.child import in_child, is_child
-from ensemble.study.seals import AGAIN, BLANK, MARK, check_seal, open_regular
+from ensemble.study.seals import AGAIN, BLANK, MARK, check_seal, open_regular, write_sealed
 
 # Bytes of one array in memory, and of one attribute: more than anybody has written, less than brings a machine down.
 LARGEST_ARRAY = 2**34
@@ -163,12 +162,7 @@ def new_file(path: Path, kind: str, version: int, attributes: Mapping[str, Any])
 
 def _write_sealed(path: Path, image: bytes | memoryview) -> None:
     """Write the HDF5 part of a file with a user block, and its seal in that block, the first 512 bytes."""
-    head = f"{BLANK}\n".encode().ljust(USER_BLOCK, b"\0")
-    digest = hashlib.sha256(head)
-    digest.update(image)
-    with path.open("wb") as file:
-        file.write(head.replace(b"0" * 64, digest.hexdigest().encode()))
-        file.write(image)
+    write_sealed(path, f"{BLANK}\n".encode().ljust(USER_BLOCK, b"\0"), image)
 
 
 def seal_file(path: Path) -> None:

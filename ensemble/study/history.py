@@ -3,7 +3,8 @@
 import csv
 import io
 import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from ensemble.errors import BadInput, storage_error
 from ensemble.study.atomic import write_text
 from ensemble.study.html_repr import html_table
+from ensemble.study.seals import read_text
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,54 @@ class Epoch:
 
 
 COLUMNS = tuple(field.name for field in fields(Epoch))
+CHECK = "crc32"  # the last column: the CRC-32 in hex of all that stands before it in the file
 
 
-def _line(values: tuple) -> str:
+def _line(values: Iterable[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(["" if value != value else value for value in values])
+    csv.writer(text, lineterminator="").writerow(["" if value != value else value for value in values])
     return text.getvalue()
+
+
+def _checked(line: str, crc: int) -> tuple[str, int]:
+    """Return a row with its check, and the CRC-32 of all up to its end; crc: of all before it."""
+    line = f"{line},"
+    end = f"{zlib.crc32(line.encode(), crc):08x}\n"
+    return line + end, zlib.crc32((line + end).encode(), crc)
+
+
+def _text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a history as it stands in a file."""
+    text = f"{_line((*columns, CHECK))}\n"
+    crc = zlib.crc32(text.encode())
+    for row in rows:
+        line, crc = _checked(_line(row), crc)
+        text += line
+    return text
+
+
+def _rows(path: Path, text: str, upto: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """Return heading and rows (`upto` of them at most) without checks; raise `BadInput` where one does not fit."""
+    header, rows, crc = [], [], 0
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        if upto is not None and len(rows) == upto:
+            break
+        cells = next(csv.reader([line]), [])
+        if number == 1:
+            header = cells
+        elif header[-1:] == [CHECK]:
+            end = line.rfind(",") + 1
+            right = f"{zlib.crc32(line[:end].encode(), crc):08x}"
+            if len(cells) != len(header) or cells[-1] != right:
+                raise BadInput(
+                    f"{path}: line {number} does not match its checksum, so it was changed or damaged after it was "
+                    "written; restore the file from a copy, or start the member over."
+                )
+            rows.append(cells[:-1])
+        else:
+            rows.append(cells)
+        crc = zlib.crc32(line.encode(), crc)
+    return (header[:-1] if header[-1:] == [CHECK] else header), rows
 
 
 def read_epochs(path: Path, upto: int) -> list[Epoch]:
@@ -60,12 +104,9 @@ def read_epochs(path: Path, upto: int) -> list[Epoch]:
         return []
     found = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if len(found) == upto:
-                    break
-                found.append(_epoch(row))
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        header, rows = _rows(path, read_text(path), upto)
+        found.extend(_epoch(dict(zip(header, row, strict=True))) for row in rows)
+    except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
         raise BadInput(
             f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); restore the file from a copy, "
             "or start the member over with force=True."
@@ -83,14 +124,15 @@ def _epoch(row: dict[str, str]) -> Epoch:
 
 def rewrite_epochs(path: Path, epochs: list[Epoch]) -> None:
     """Write the history anew, whole or not at all."""
-    write_text(path, _line(COLUMNS) + "".join(_line(astuple(epoch)) for epoch in epochs))
+    write_text(path, _text(COLUMNS, [astuple(epoch) for epoch in epochs]))
 
 
 def append_epoch(path: Path, epoch: Epoch) -> None:
     """Add one epoch at the end. Not flushed to disk: the checkpoint decides what counts after a kill."""
     try:
+        line, _ = _checked(_line(astuple(epoch)), zlib.crc32(path.read_bytes()))
         with path.open("a", encoding="utf-8", newline="") as file:
-            file.write(_line(astuple(epoch)))
+            file.write(line)
     except OSError as error:
         raise storage_error(path, error) from error
 
@@ -173,24 +215,22 @@ def has_epochs(path: Path) -> bool:
 def read_history(path: Path, member: str) -> History:
     """Read `members/<name>/history.csv`; raise `BadInput` naming the file and line where it is not one."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError as error:
-        raise BadInput(
-            f"{path}: is missing, so {member!r} has no training history; members that were imported have none."
-        ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        if not path.exists():
+            raise BadInput(
+                f"{path}: is missing, so {member!r} has no training history; members that were imported have none."
+            )
+        header, rows = _rows(path, read_text(path))
+    except csv.Error as error:
         raise BadInput(f"{path}: cannot be read as a training history, {error}.") from error
-    header = rows[0] if rows else []
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         raise BadInput(
             f"{path}: expected a column {missing[0]!r} in its first line, found {', '.join(header)[:200] or 'none'}."
         )
-    if len(rows) < 2:
+    if not rows:
         raise BadInput(f"{path}: holds no epoch yet; train {member!r} first.")
-    values = np.empty((len(rows) - 1, len(header)))
-    for number, row in enumerate(rows[1:], start=2):
+    values = np.empty((len(rows), len(header)))
+    for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise BadInput(
                 f"{path}: line {number} has {len(row)} values, expected {len(header)}; train {member!r} again."

@@ -50,6 +50,20 @@ def sealed(data: bytes) -> bytes:
     return data[:at] + hashlib.sha256(data).hexdigest().encode() + data[at + 64 :]
 
 
+def write_sealed(path: Path, first: bytes, *others: bytes | memoryview) -> None:
+    """Write the parts of a file one after another, with its digest in place of `BLANK`, which the first begins with.
+
+    Nothing large is copied.
+    """
+    at = first.index(BLANK.encode(), 0, _EDGE) + len(MARK)
+    digest = hashlib.sha256(first)
+    for part in others:
+        digest.update(part)
+    with path.open("wb") as file:
+        for part in (first[:at], digest.hexdigest().encode(), memoryview(first)[at + 64 :], *others):
+            file.write(part)
+
+
 def check_seal(path: Path, advice: str = AGAIN) -> bool:
     """Say whether a file has a seal; raise `BadInput` where it has one that does not fit, or cannot be read."""
     with open_regular(path) as file:

@@ -3,10 +3,12 @@
 What only looks at kernels needs no torch.
 """
 
+import io
 import json
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,15 @@ import numpy as np
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import replacing
 from ensemble.study.names import natural_key
+from ensemble.study.seals import BLANK, check_seal, open_regular, sealed, write_sealed
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1
+VERSION = 2
+# What every file of weights or checkpoint of ours says of itself, and of which type.
+FACTS = {"recipe": dict, "epochs": int, "image_shape": list, "class_ids": list}
+LARGEST_KERNELS = 2**28  # bytes
 TIMES = ("begin", "first", "last")
 
 
@@ -29,26 +35,69 @@ def save_tensors(path: Path, kind: str, tensors: "Mapping[str, torch.Tensor]", f
     from safetensors.torch import save
 
     # One key: safetensors writes several in no fixed order, and equal weights should be equal files.
-    metadata = {"kofn": json.dumps({"kind": kind, "version": VERSION, "facts": facts})}
+    metadata = {"kofn": json.dumps({"seal": BLANK, "kind": kind, "version": VERSION, "facts": facts})}
+    # safetensors stores what is contiguous; channels_last weights are laid out plainly.
+    data = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata)
     with replacing(path) as temporary:
-        # safetensors stores what is contiguous; channels_last weights are laid out plainly.
-        temporary.write_bytes(save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, metadata))
+        write_sealed(temporary, data)
 
 
 def load_tensors(path: Path, kind: str) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
     """Read what `save_tensors` wrote; raise `BadInput` naming the file where it is damaged or of another kind."""
     from safetensors import SafetensorError, safe_open
 
-    advice = "delete the member's folder to train it anew, or restore the file from a copy"
+    whole = check_seal(path, _ADVICE)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("kofn", "{}"))
-            found = metadata.get("kind"), metadata.get("version")
-            if found != (kind, VERSION):
-                raise BadInput(f"{path}: expected kind {kind!r}, version {VERSION}, found {found}; {advice}.")
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata["facts"]  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as {kind}, {error}; {advice}.") from error
+            facts = _own_facts(path, file.metadata() or {}, kind, sealed=whole)
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise BadInput(f"{path}: cannot be read as {kind}, {error}; {_ADVICE}.") from error
+
+
+_ADVICE = "delete the member's folder to train it anew, or restore the file from a copy"
+
+
+def _own_facts(path: Path, metadata: Mapping[str, str], kind: str, *, sealed: bool) -> dict[str, Any]:
+    """Return the facts of a file of a kind of ours; raise `BadInput` where it is another, or says too little."""
+    content = _json_object(metadata.get("kofn", "{}"))
+    found, version = content.get("kind"), content.get("version")
+    if found != kind or type(version) is not int or not 1 <= version <= VERSION:
+        raise BadInput(
+            f"{path}: expected kind {kind!r}, version {VERSION} or older, found {found!r:.80} and {version!r:.80}; "
+            f"{_ADVICE}."
+        )
+    if version > 1 and not sealed:
+        raise BadInput(f"{path}: expected a checksum in its header, found none; {_ADVICE}.")
+    facts = content.get("facts")
+    facts = facts if isinstance(facts, dict) else {}
+    for name, wanted in FACTS.items():
+        if type(facts.get(name)) is not wanted:
+            raise BadInput(
+                f"{path}: expected {name!r} of type {wanted.__name__}, found {facts.get(name)!r:.80}; {_ADVICE}."
+            )
+    return facts
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """Return a JSON object; an empty one where the text is none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def facts_of(path: Path, kind: str = "kofn.weights") -> dict[str, Any]:
+    """Return what a file of ours says of itself: recipe, epochs, image_shape, class_ids; its tensors are not read."""
+    from safetensors import SafetensorError, safe_open
+
+    whole = check_seal(path, _ADVICE)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return _own_facts(path, file.metadata() or {}, kind, sealed=whole)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise BadInput(f"{path}: cannot be read as {kind}, {error}; {_ADVICE}.") from error
 
 
 def check_like(state: "Mapping[str, torch.Tensor]", expected: "Mapping[str, torch.Tensor]", path: Path) -> None:
@@ -72,11 +121,9 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]"
     """
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with path.open("rb") as file:
-            begin = file.read(2)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read as weights, {error.strerror}; check --weights.") from error
+    with open_regular(path) as stream:
+        begin = stream.read(2)
+    check_seal(path)
     facts: dict[str, Any] = {}
     if begin == b"PK" or begin[:1] == b"\x80":
         tensors = _state_dict(_torch_file(path), path)
@@ -98,8 +145,7 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]"
 
 def _facts(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Return the facts of a file of ours; none of another's, whatever stands in it."""
-    content = json.loads(metadata.get("kofn", "{}"))
-    facts = content.get("facts") if isinstance(content, dict) else None
+    facts = _json_object(metadata.get("kofn", "{}")).get("facts")
     return facts if isinstance(facts, dict) else {}
 
 
@@ -156,6 +202,7 @@ def convolutions(path: Path, order: tuple[str, ...] = ()) -> dict[str, tuple[int
     """
     from safetensors import SafetensorError, safe_open
 
+    check_seal(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if name.startswith("network.") and name.endswith(".weight")]  # noqa: SIM118
@@ -171,6 +218,7 @@ def read_kernels(path: Path, layer: str) -> np.ndarray:
     """Return the kernels of one convolution, float32 (out, in, height, width); raise `BadInput` as `convolutions`."""
     from safetensors import SafetensorError, safe_open
 
+    check_seal(path)
     try:
         with safe_open(path, framework="numpy") as file:
             return np.asarray(file.get_tensor(f"network.{layer}.weight"), dtype=np.float32)
@@ -202,10 +250,16 @@ def read_first_layer(path: Path) -> dict[str, np.ndarray] | None:
     """
     if not path.is_file():
         return None
+    check_seal(path)
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_KERNELS:
+                raise BadInput(
+                    f"{path}: claims more than {LARGEST_KERNELS:,} bytes, more than kernels take; delete it."
+                )
         with np.load(path, allow_pickle=False) as file:
             found = {name: np.asarray(file[name], dtype=np.float32) for name in TIMES if name in file.files}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise BadInput(f"{path}: cannot be read as kernels, {error}; restore it from a copy or delete it.") from error
     if any(kernels.ndim != 4 for kernels in found.values()) or len({k.shape for k in found.values()}) > 1:
         shapes = {name: kernels.shape for name, kernels in found.items()}
@@ -235,5 +289,9 @@ def keep_first_layer(path: Path, when: str, kernels: np.ndarray | None) -> None:
                 kept = {name: there[name] for name in there.files}
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise BadInput(f"{path}: cannot be read as arrays, {error}; delete it and run again.") from error
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **(kept | {when: kernels}))
+    data = io.BytesIO()
+    np.savez(data, allow_pickle=False, **(kept | {when: kernels}))
+    with zipfile.ZipFile(data, "a") as archive:
+        archive.comment = BLANK.encode()
+    with replacing(path) as temporary:
+        temporary.write_bytes(sealed(data.getvalue()))

@@ -139,7 +139,7 @@ def test_a_member_that_cannot_be_opened_says_why(study: Study) -> None:
     whole = weights.read_bytes()
 
     weights.write_bytes(whole[: len(whole) // 2])
-    refused(study, "m-0/weights.safetensors: cannot be read as kofn.weights")
+    refused(study, "m-0/weights.safetensors: does not match its checksum")
     weights.write_bytes(b"\x80\x04.")
     refused(study, "weights.safetensors: cannot be read")
     weights.write_bytes(whole)
