@@ -232,7 +232,7 @@ def _all(output: Output, job: Job) -> dict[str, Any]:
         except NotAvailable as lack:
             reports[kind] = None
             skipped[kind] = str(lack)
-            output.text(f"skipped: {lack}")
+            output.note(f"skipped: {lack}")
     return {"kind": "all", "reports": reports, "skipped": skipped}
 
 
