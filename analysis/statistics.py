@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, ndtri
+from scipy.special import bdtr, ndtri, stdtrit
 
 from ensemble.errors import BadInput
-
-DRAWS = 4000
 
 
 def mcnemar(won: int, lost: int) -> float:
@@ -25,14 +23,37 @@ def mcnemar(won: int, lost: int) -> float:
     return min(1.0, below + float(bdtr(fewer, tosses, 0.5)))
 
 
-def bootstrap(differences: np.ndarray, level: float = 0.95, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
-    """Return the percentile interval of the mean of differences, float64 (n,), samples drawn again with replacement."""
-    values, counts = np.unique(differences, return_counts=True)
-    n = len(differences)
-    # Equal differences are drawn together: how often each value comes up is multinomial.
-    drawn = np.random.default_rng(seed).multinomial(n, counts / n, size=draws) @ values / n
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def tango(won: int, lost: int, samples: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the score interval of the difference between two paired shares, (won - lost) / samples.
+
+    won, lost: on how many of the samples only the one, or only the other, is right. The ends are the differences d at
+    which (won - lost - n d) / sqrt(n (2 q + d (1 - d))) is the normal quantile, q being the likeliest share of `lost`
+    given d: T. Tango, Equivalence test and confidence interval for the difference in proportions for the paired-sample
+    design, Statistics in Medicine 17 (1998). It holds where few samples differ, and has a width where none do.
+    """
+    limit = float(ndtri((1 + level) / 2))
+    return _tango_end(won, lost, samples, limit), -_tango_end(lost, won, samples, limit)
+
+
+def _tango_end(won: int, lost: int, n: int, limit: float) -> float:
+    """Return the lower end of the interval, by bisection: the statistic falls from d = -1 to the difference seen."""
+
+    def statistic(d: float) -> float:
+        b = (2 * n - won + lost) * d - won - lost
+        c = -lost * d * (1 - d)
+        q = (max(b * b - 8 * n * c, 0.0) ** 0.5 - b) / (4 * n)
+        spread = n * (2 * q + d * (1 - d))
+        above = won - lost - n * d
+        return above / spread**0.5 if spread > 0 else float("inf") * above if above else 0.0
+
+    low, high = -1.0, (won - lost) / n
+    for _ in range(60):
+        middle = (low + high) / 2
+        if statistic(middle) > limit:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def smallest_difference(discordant: int, samples: int, level: float = 0.05, power: float = 0.8) -> float:
@@ -95,11 +116,39 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
     return low, high
 
 
+def mean_interval(
+    values: np.ndarray, effect: float = 1.0, extra: float = 0.0, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the lower and upper end of the interval of a mean, of values float64 (n,) whose distribution is skewed.
+
+    Student's statistic is put through Hall's monotone cubic, which takes skewness away to the second order: P. Hall, On
+    the removal of skewness by transformation, JRSS B 54 (1992). effect: by what the variance of the mean is larger than
+    that of separate values; extra: what is added to it.
+    """
+    n = len(values)
+    mean = float(values.mean())
+    deviation = values - mean
+    variance = float((deviation**2).sum()) / max(n - 1, 1)
+    error = (effect * variance / n + extra) ** 0.5
+    if error == 0 or n < 2:
+        return mean, mean
+    skewness = float((deviation**3).mean()) / variance**1.5 / n**0.5 if variance > 0 else 0.0
+    skewness *= effect**0.5 * (effect * variance / n) ** 0.5 / error  # what is added is not skewed
+    ends = []
+    limit = float(stdtrit(n - 1, (1 + level) / 2))
+    for quantile in (limit, -limit):
+        y = quantile
+        if abs(skewness) > 1e-9:
+            y = 3 / skewness * (float(np.cbrt(1 + skewness * (quantile - skewness / 6))) - 1)
+        ends.append(mean - y * error)
+    return ends[0], ends[1]
+
+
 @dataclass(frozen=True)
 class Paired:
     """How much better one classifier is than another on the same samples, in accuracy.
 
-    difference, low, high: mean of the samples' differences and its bootstrap interval at 95 %, fractions.
+    difference, low, high: mean of the samples' differences and Tango's score interval at 95 %, fractions.
     p: McNemar's exact mid-p, two-sided. won, lost: how many samples only the one, or only the other, has right.
     smallest: the smallest true difference that a test at 5 % would find in 80 of 100 such data sets.
     samples: how many were tested.
@@ -118,7 +167,7 @@ class Paired:
 def compare_correct(one: np.ndarray, other: np.ndarray) -> Paired:
     """Compare two classifiers by which samples each has right: bool (N,), in the same order."""
     won, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    low, high = bootstrap(one.astype(np.float64) - other)
+    low, high = tango(won, lost, len(one))
     return Paired(
         difference=(won - lost) / len(one),
         low=low,

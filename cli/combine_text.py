@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from analysis.selection.choose import EnsembleSelection
     from analysis.selection.compare import SelectionResult
+    from analysis.selection.cross_validation import HonestScore
     from analysis.stack import PredictionStack
     from analysis.statistics import Paired
     from analysis.subsets.shapley import Shapley
@@ -122,11 +123,9 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     output.note(f"  {chosen_on(result.choices, table.split)}")
     if result.honest.score is None:
         output.note(f"  Honest score: {result.honest.how}.")
-    else:
-        output.note(
-            f"  Honest accuracy {percent(result.honest.score)}, 95 % interval {_interval(result)}; "
-            f"optimism {_points(result.honest.optimism)}."
-        )
+        return
+    for score in result.scores.values():
+        output.note(f"  Honest {_honest_words(score)}.")
 
 
 def show_ways(output: Output, found: "EnsembleSelection") -> None:
@@ -225,8 +224,22 @@ def _interval(result: "SelectionResult") -> str:
     return "-" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}"
 
 
-def _points(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:+.2f} points"
+def _honest_words(score: "HonestScore") -> str:
+    """Say what a score is on other samples, and by how much the apparent one flatters, each with its interval."""
+    ends = score.optimism_interval
+    if score.score is None or score.low is None or score.high is None or score.optimism is None or ends is None:
+        return f"{SHORT[score.metric]}: {score.how}"
+    if score.metric in ("accuracy", "top5"):
+        found, span = percent(score.score), f"{100 * score.low:.1f}-{100 * score.high:.1f}"
+        flattery = f"{100 * score.optimism:+.2f} points ({100 * ends[0]:+.1f} to {100 * ends[1]:+.1f})"
+    else:
+        found, span = f"{score.score:.4f}", f"{score.low:.4f}-{score.high:.4f}"
+        flattery = f"{score.optimism:+.4f} ({ends[0]:+.4f} to {ends[1]:+.4f})"
+    return f"{SHORT[score.metric]} {found}, 95 % interval {span}; optimism {flattery}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.2f} points"
 
 
 def _p(p: float) -> str:
@@ -262,6 +275,7 @@ def document(found: "EnsembleSelection") -> dict[str, Any]:
             "honest_low": result.honest.low,
             "honest_high": result.honest.high,
             "honest_how": result.honest.how,
+            "honest": {name: _honest(score) for name, score in result.scores.items()},
         },
         "paired": None if found.paired is None else _paired(found.paired),
         "ways": [
@@ -277,6 +291,18 @@ def document(found: "EnsembleSelection") -> dict[str, Any]:
             for way in found.ways
         ],
         "shapley": contributions or None,
+    }
+
+
+def _honest(score: "HonestScore") -> dict[str, float | None]:
+    low, high = score.optimism_interval or (None, None)
+    return {
+        "score": score.score,
+        "low": score.low,
+        "high": score.high,
+        "optimism": score.optimism,
+        "optimism_low": low,
+        "optimism_high": high,
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.calibration.calibration import checked
 from analysis.metrics import floored
-from analysis.selection.cross_validation import stratified_folds
+from analysis.selection.resampling import stratified_folds
 from ensemble.errors import BadInput
 
 LOWEST, HIGHEST = 0.05, 20.0

@@ -50,8 +50,8 @@ class Selection(Protocol):
         """What choosing once takes, roughly, on one core: by a model, so that it is the same every time."""
         ...
 
-    def choose(self, left_out: np.ndarray | None = None) -> Chosen:
-        """Return what is chosen on all samples but those `left_out`, bool (n,), of which nothing is looked at."""
+    def choose(self, times: np.ndarray | None = None) -> Chosen:
+        """Return what is chosen where each sample counts so many times, int64 (n,); once if None."""
         ...
 
 

@@ -16,12 +16,14 @@ from analysis.selection.compare import (
     check_selection,
     evaluate_selection,
     everyone,
+    metrics_of,
     selection_of,
     unchosen,
 )
-from analysis.selection.cross_validation import FOLDS, REPEATS, CrossValidation, Paired, cross_validated, out_of_fold
+from analysis.selection.cross_validation import CrossValidation, cross_validated, out_of_fold
 from analysis.selection.data import SelectionData, selection_data
 from analysis.stack import PredictionStack
+from analysis.statistics import Paired
 from analysis.subsets.score import subset_table
 from analysis.subsets.shapley import Shapley, shapley
 from analysis.subsets.table import SubsetTable, check_sizes
@@ -142,7 +144,7 @@ def select(
 
 def _stage(progress: Progress | None, stage: int, stages: int) -> Progress | None:
     """Return the progress of one of some stages that are taken to be equally long."""
-    return progress and (lambda done, total: progress(stage * total + done, stages * total))
+    return progress and (lambda done, total: progress(100 * stage + 100 * done // total, 100 * stages))
 
 
 def cross_validate(
@@ -153,20 +155,19 @@ def cross_validate(
     sizes: Iterable[int] | None = None,
     max_size: int | None = None,
     rule: str = "mean",
-    folds: int = FOLDS,
-    repeats: int = REPEATS,
     progress: Progress | None = None,
 ) -> CrossValidation:
-    """Choose again on all folds but one, for each fold, and score what was chosen on that one; `repeats` times.
+    """Choose again and again on some of the samples, and score what was chosen on the others.
 
-    The options are those of `select`. Raises `BadInput` as it does, and for fewer than 20 samples.
+    A subset is chosen on 200 bootstraps, weights and regressions on nine of ten folds, five times. The options are
+    those of `select`. Raises `BadInput` as it does, and for fewer than 20 samples.
     """
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size)
     data = selection_data(stack, rule, top5=metric == "top5" or how != "best")
     selection = selection_of(how, data, wanted, metric, max_size)
-    return cross_validated(selection, metric, folds, repeats, progress)
+    return cross_validated(selection, metrics_of(data, metric), progress=progress)
 
 
 def check_choice(

@@ -13,18 +13,16 @@ from analysis.selection.cross_validation import (
     REPEATS,
     CrossValidation,
     HonestScore,
-    Paired,
     fixed,
     honest,
-    paired,
-    prequential,
-    scored,
 )
 from analysis.selection.data import SelectionData
+from analysis.selection.forward import paired, prequential
 from analysis.selection.greedy import Greedy
 from analysis.selection.stacking import Stack
 from analysis.selection.subset_sums import ReferenceSums, sums_of
 from analysis.selection.weights import Weights
+from analysis.statistics import Paired
 from analysis.subsets.reference import mask_of
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput, nearest
@@ -42,16 +40,30 @@ class SelectionResult:
 
     name: one of `SELECTIONS`, "member" (the best single one), "all" (nothing chosen), or "given" weights.
     selection, held: None where nothing was chosen, held also where samples are too few.
-    apparent, score: the metric that was asked for, on all samples and held out; score is None where there is none.
+    metric: the one that was asked for. scores: the honest score by metric, accuracy and the one asked for among them.
     """
 
     name: str
     chosen: Chosen
-    honest: HonestScore
+    metric: str
+    scores: dict[str, HonestScore]
     selection: Selection | None
     held: CrossValidation | None
-    apparent: float
-    score: float | None
+
+    @property
+    def honest(self) -> HonestScore:
+        """The honest accuracy."""
+        return self.scores["accuracy"]
+
+    @property
+    def apparent(self) -> float:
+        """The metric that was asked for, on all samples."""
+        return self.scores[self.metric].apparent
+
+    @property
+    def score(self) -> float | None:
+        """The metric that was asked for, held out; None where samples are too few."""
+        return self.scores[self.metric].score
 
     @property
     def choices(self) -> int:
@@ -99,21 +111,25 @@ def check_selection(name: str, rule: str, max_size: int | None) -> None:
 def evaluate_selection(
     selection: Selection, metric: str = "accuracy", progress: Progress | None = None
 ) -> SelectionResult:
-    """Choose on all samples, then fold by fold, and score both."""
-    data = selection.data
+    """Choose on all samples, then again and again on some of them, and score both."""
     chosen = selection.choose()
-    found, held = honest(selection, chosen, progress)
-    if metric == "accuracy":
-        return SelectionResult(selection.name, chosen, found, selection, held, found.apparent, found.score)
-    other = scored(data, held.chosen, held.folds, metric).score if held else None
-    apparent = float(chosen.scores(data, metric).mean())
-    return SelectionResult(selection.name, chosen, found, selection, held, apparent, other)
+    scores, held = honest(selection, chosen, metrics_of(selection.data, metric), progress)
+    return SelectionResult(selection.name, chosen, metric, scores, selection, held)
 
 
 def unchosen(name: str, data: SelectionData, ensemble: Chosen, metric: str = "accuracy") -> SelectionResult:
     """Return where an ensemble stands that was not chosen on these samples."""
-    score = float(ensemble.scores(data, metric).mean())
-    return SelectionResult(name, ensemble, fixed(data, ensemble), None, None, score, score)
+    return SelectionResult(name, ensemble, metric, fixed(data, ensemble, metrics_of(data, metric)), None, None)
+
+
+def metrics_of(data: SelectionData, metric: str) -> tuple[str, ...]:
+    """Return the metrics of which a choice by `metric` has honest scores.
+
+    Under the arithmetic mean accuracy, NLL and Brier score; else only those that were asked for: the normaliser over
+    all classes of the geometric mean is dear, and a vote has none.
+    """
+    usual = ("accuracy", "nll", "brier") if data.rule.name == "mean" else ("accuracy",)
+    return tuple(name for name in METRICS if name in usual or name == metric)
 
 
 def all_scores(result: SelectionResult, data: SelectionData, table: SubsetTable) -> dict[str, float]:

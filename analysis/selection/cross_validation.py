@@ -1,59 +1,61 @@
-"""A score for a chosen ensemble that does not flatter it: chosen on nine tenths, scored on the tenth, over and over."""
+"""Scores of a chosen ensemble that do not flatter it: chosen again and again, scored on samples that did not choose."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.metrics import METRICS
 from analysis.selection.base import Chosen, Selection, Weighted
+from analysis.selection.best import Best
 from analysis.selection.data import SelectionData
-from analysis.statistics import Paired, compare_correct, wilson
+from analysis.selection.resampling import Resamples, bootstraps, k_folds
+from analysis.statistics import mean_interval, wilson
 from ensemble.errors import BadInput
-from ensemble.progress import Progress
 
 FOLDS = 10
 REPEATS = 5
 FEWEST = 20  # samples: two a fold
 PATIENCE = 120  # seconds, which five repeats may take by estimate
-WIDENING = 1.5
-FIRST = 2  # of ten folds, which the forward test chooses on before it scores any
+# Scores scatter a little more than the samples' own variance says, since selections share samples; and what is chosen
+# on all of them is another choice than those that were scored. Both factors were set by simulation (docs/honesty.md).
+WIDENING = 1.1
+BETWEEN = 2.0
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
     """What a selection scores on samples that it did not choose on.
 
-    scores: float64 (repeats, n), for each repeat and sample what the metric makes of the ensemble that was chosen on
-    the folds without that sample. chosen: for each repeat and fold what was chosen without it. folds: int64
-    (repeats, n), the fold each sample was held out with.
+    resamples: what was chosen on and what was scored, again and again. chosen: what was chosen each time.
+    z: by metric each sample's mean over the times it was not chosen on, float64 (n,); NaN where it always was.
+    between: by metric the variance, over the times, of the chosen ensembles' scores on all samples: how much hangs on
+    which of them it is.
     """
 
-    metric: str
-    scores: np.ndarray
-    chosen: tuple[tuple[Chosen, ...], ...]
-    folds: np.ndarray
+    resamples: Resamples
+    chosen: tuple[Chosen, ...]
+    z: dict[str, np.ndarray]
+    between: dict[str, float]
 
-    @property
-    def z(self) -> np.ndarray:
-        """Each sample's mean over the repeats, float64 (n,)."""
-        return self.scores.mean(axis=0)
-
-    @property
-    def score(self) -> float:
-        """The honest score, mean(z)."""
-        return float(self.z.mean())
+    def score(self, metric: str = "accuracy") -> float:
+        """Return the honest score: the mean of z."""
+        return float(np.nanmean(self.z[metric]))
 
     @property
     def stability(self) -> float:
         """The share of selections that chose the members that were chosen most often."""
-        every = [chosen.members for repeat in self.chosen for chosen in repeat]
+        every = [chosen.members for chosen in self.chosen]
         return max(every.count(members) for members in set(every)) / len(every)
 
 
 @dataclass(frozen=True)
 class HonestScore:
-    """The honest accuracy of a selection beside its apparent one, as fractions.
+    """The honest score of a selection beside its apparent one, in the metric's own unit (accuracies as fractions).
 
-    apparent: accuracy of what is chosen on all samples, on these same samples.
+    apparent: the metric of what is chosen on all samples, on these same samples.
     score, low, high: the honest one and its interval at a nominal 95 %; None where there is none.
     how: in words, what `score` is an estimate of, or why there is none.
     """
@@ -63,196 +65,211 @@ class HonestScore:
     low: float | None
     high: float | None
     how: str
+    metric: str = "accuracy"
 
     @property
     def optimism(self) -> float | None:
-        """Apparent minus honest: how much the choice flatters itself."""
-        return None if self.score is None else self.apparent - self.score
+        """How much better the apparent score is than the honest one: an estimate of how the choice flatters itself."""
+        return None if self.score is None else METRICS[self.metric].advantage(self.apparent, self.score)
+
+    @property
+    def optimism_interval(self) -> tuple[float, float] | None:
+        """The lower and upper end of the optimism, at the interval's level."""
+        if self.low is None or self.high is None:
+            return None
+        ends = (METRICS[self.metric].advantage(self.apparent, end) for end in (self.low, self.high))
+        low, high = sorted(ends)
+        return low, high
 
 
 def cross_validated(
     selection: Selection,
-    metric: str = "accuracy",
-    folds: int = FOLDS,
-    repeats: int = REPEATS,
+    metrics: tuple[str, ...] = ("accuracy",),
+    resamples: Resamples | None = None,
     progress: Progress | None = None,
 ) -> CrossValidation:
-    """Do the whole selection again on all folds but one, for each fold, and score it on that one; `repeats` times.
+    """Do the whole selection again for each resampling, and score it on what that left out.
 
-    The folds are stratified by class, seeded 0, 1, ... and hang on the samples' ids alone: neither the order of
-    the members nor that of the rows changes them, and all selections on the same samples are held out alike.
+    resamples: `usual_resamples` unless told. They hang on the samples' ids alone: neither the order of the members nor
+    that of the rows changes them, and all selections on the same samples are held out alike.
     Raises `BadInput` for fewer than 20 samples.
     """
     data = selection.data
-    _check_enough(data)
-    ids = data.ids[data.rows]
-    fold = np.array([stratified_folds(data.labels, folds, repeat, ids) for repeat in range(repeats)])
-    chosen: list[tuple[Chosen, ...]] = []
-    for repeat in range(repeats):
-        here = []
-        for f in range(folds):
-            here.append(selection.choose(fold[repeat] == f))
-            if progress:
-                progress(repeat * folds + f + 1, repeats * folds)
-        chosen.append(tuple(here))
-    return scored(data, tuple(chosen), fold, metric)
+    check_enough(data)
+    resamples = resamples or usual_resamples(selection)
+    chosen = choose_again(selection, resamples, progress)
+    z, between = {}, {}
+    for metric in metrics:
+        z[metric], between[metric] = _held_out(data, chosen, resamples, metric)
+    return CrossValidation(resamples, chosen, z, between)
 
 
-def scored(
-    data: SelectionData, chosen: tuple[tuple[Chosen, ...], ...], folds: np.ndarray, metric: str
-) -> CrossValidation:
-    """Return what ensembles score on the folds they were chosen without: another metric of what was held out before."""
-    scores = np.empty(folds.shape)
+def choose_again(selection: Selection, resamples: Resamples, progress: Progress | None = None) -> tuple[Chosen, ...]:
+    """Return what is chosen in each resampling."""
+    if isinstance(selection, Best):
+        return selection.choose_again(resamples, progress)
+    chosen = []
+    for r in range(len(resamples)):
+        chosen.append(selection.choose(resamples.times(r)))
+        if progress:
+            progress(r + 1, len(resamples))
+    return tuple(chosen)
+
+
+def usual_resamples(selection: Selection) -> Resamples:
+    """Return the resampling that was best by simulation: 200 bootstraps for subsets, else ten folds five times.
+
+    Weights and regressions are fitted, and to fewer separate samples they are worse; a subset is only picked. Where
+    five repeats of the folds would take minutes there is one.
+    """
+    block = selection.data.blocks_of_samples
+    grouped = selection.data.groups is not None
+    if isinstance(selection, Best):
+        return replace(bootstraps(block), grouped=grouped)
+    repeats = REPEATS if selection.seconds * FOLDS * REPEATS <= PATIENCE else 1
+    return replace(k_folds(block, min(FOLDS, int(block.max()) + 1), repeats), grouped=grouped)
+
+
+def _held_out(
+    data: SelectionData, chosen: tuple[Chosen, ...], resamples: Resamples, metric: str
+) -> tuple[np.ndarray, float]:
+    """Return z and the variance between choices."""
+    total, times = np.zeros((2, data.samples))
+    everywhere = np.empty(len(chosen))
     known: dict[bytes, np.ndarray] = {}
-    for fold, here, row in zip(folds, chosen, scores, strict=True):
-        for f, choice in enumerate(here):
-            out = fold == f
-            row[out] = _scores(choice, data, out, metric, known)
-    return CrossValidation(metric, scores, chosen, folds)
+    for r, choice in enumerate(chosen):
+        out = resamples.held_out(r)
+        times[out] += 1
+        if not isinstance(choice, Weighted):  # a regression is dear to ask, and one is much like another
+            total[out] += choice.scores(data.only(out), metric)
+            everywhere[r] = 0
+            continue
+        key = choice.weights.tobytes()
+        if key not in known:  # what is chosen again and again is scored once
+            known[key] = choice.scores(data, metric)
+        everywhere[r] = known[key].mean()
+        total[out] += known[key][out]
+    with np.errstate(invalid="ignore"):
+        return total / times, float(everywhere.var())
 
 
 def out_of_fold(data: SelectionData, found: CrossValidation) -> np.ndarray:
-    """Return each sample's probabilities by what was chosen without it, in the first repeat: float64 (n, C)."""
+    """Return each sample's probabilities by what was chosen without it, in the first repeat of the folds: (n, C)."""
     probs = np.empty((data.samples, data.source.classes))
-    for f, choice in enumerate(found.chosen[0]):
-        out = found.folds[0] == f
+    filled = np.zeros(data.samples, dtype=bool)
+    for r, choice in enumerate(found.chosen):
+        out = found.resamples.held_out(r) & ~filled
         if out.any():
             probs[out] = choice.probs(data.only(out).probs())
+            filled |= out
+        if filled.all():
+            break
     return probs
 
 
-def _check_enough(data: SelectionData) -> None:
+def check_enough(data: SelectionData) -> None:
+    """Raise `BadInput` where samples are too few to hold some out."""
     if data.samples < FEWEST:
         raise BadInput(f"{data.samples} samples are too few to hold out a tenth of; at least {FEWEST} are needed.")
 
 
-def _scores(
-    choice: Chosen, data: SelectionData, out: np.ndarray, metric: str, known: dict[bytes, np.ndarray]
-) -> np.ndarray:
-    """Return the scores on the samples held out; subsets that are chosen again and again are scored once."""
-    if isinstance(choice, Weighted) and choice.equal:
-        key = choice.weights.tobytes()
-        if key not in known:
-            known[key] = choice.scores(data, metric)
-        return known[key][out]
-    return choice.scores(data.only(out), metric)
+def interval(found: CrossValidation, metric: str = "accuracy", level: float = 0.95) -> tuple[float, float]:
+    """Return the low and high end of the honest score's interval; see `docs/honesty.md` for what it covers.
 
-
-def interval(found: CrossValidation, level: float = 0.95) -> tuple[float, float]:
-    """Return the low and high end of the honest accuracy's interval; see `docs/honesty.md` for what it covers.
-
-    Wilson's interval for the score as if there were only n / 1.5 samples: the selections share samples, so the honest
-    score scatters more than n separate trials do. 1.5 was set by simulation.
+    The variance of the mean of z is that of its samples (of its blocks, where groups belong together), 1.1 times, and
+    twice the variance between choices. For accuracy and top-5 it is Wilson's interval for as many samples as have that
+    variance; for NLL and Brier score Hall's, which allows for skewness.
     """
-    n = found.scores.shape[1] / WIDENING
-    low, high = wilson(found.score * n, n, level)
-    return float(low), float(high)
+    z = found.z[metric]
+    kept = ~np.isnan(z)
+    block = found.resamples.block[kept] if found.resamples.grouped else None
+    return score_interval(z[kept], metric, found.between[metric], block, WIDENING, level)
+
+
+def score_interval(
+    z: np.ndarray,
+    metric: str,
+    between: float = 0.0,
+    block: np.ndarray | None = None,
+    widening: float = 1.0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the interval of the mean of z, float64 (n,), whose samples belong together in blocks, if any."""
+    n, mean = len(z), float(z.mean())
+    effect = widening * design_effect(z, block)
+    if metric in ("accuracy", "top5"):
+        # One sample's worth of variance at least: where all are right, nothing is known of how much scores vary.
+        inflation = effect + BETWEEN * between * n / max(mean * (1 - mean), 1 / n)
+        low, high = wilson(mean * n / inflation, n / inflation, level)
+        return (0.0 if mean <= 0 else float(low)), (1.0 if mean >= 1 else float(high))
+    return mean_interval(z, effect, BETWEEN * between, level)
+
+
+def design_effect(z: np.ndarray, block: np.ndarray | None) -> float:
+    """Return the variance of the mean of z over what it were if samples had been drawn one by one; at least 1.
+
+    L. Kish, Survey Sampling (1965): the sums of the blocks' deviations vary, n samples' deviations add up.
+    """
+    if block is None:
+        return 1.0
+    deviation = z - z.mean()
+    single = float((deviation**2).sum())
+    sums = np.bincount(block, weights=deviation)
+    sums = sums[np.bincount(block) > 0]
+    count = len(sums)
+    return 1.0 if single == 0 or count < 2 else max(1.0, float((sums**2).sum()) * count / (count - 1) / single)
 
 
 def honest(
-    selection: Selection, chosen: Chosen, progress: Progress | None = None
-) -> tuple[HonestScore, CrossValidation | None]:
-    """Return the honest accuracy of a selection, and what was held out for it; None where samples are too few.
+    selection: Selection,
+    chosen: Chosen,
+    metrics: tuple[str, ...] = ("accuracy",),
+    progress: Progress | None = None,
+) -> tuple[dict[str, HonestScore], CrossValidation | None]:
+    """Return the honest scores of a selection by metric, and what was held out for them; None for too few samples.
 
     chosen: what the selection chooses on all samples. Where five repeats would take minutes there is one, and `how`
     says so.
     """
     data = selection.data
-    apparent = float(chosen.scores(data, "accuracy").mean())
+    apparent = {metric: float(chosen.scores(data, metric).mean()) for metric in metrics}
     if data.samples < FEWEST:
         how = f"none: {data.samples} samples are too few to hold out a tenth of, at least {FEWEST} are needed"
-        return HonestScore(apparent, None, None, None, how), None
-    repeats = REPEATS if selection.seconds * FOLDS * REPEATS <= PATIENCE else 1
-    found = cross_validated(selection, repeats=repeats, progress=progress)
-    low, high = interval(found)
-    return HonestScore(apparent, found.score, low, high, _how(data, found)), found
+        return {m: HonestScore(apparent[m], None, None, None, how, m) for m in metrics}, None
+    found = cross_validated(selection, metrics, progress=progress)
+    how = _how(data, found)
+    return {m: HonestScore(apparent[m], found.score(m), *interval(found, m), how, m) for m in metrics}, found
 
 
-def fixed(data: SelectionData, ensemble: Chosen) -> HonestScore:
-    """Return the accuracy of an ensemble that was not chosen on these samples: it flatters nothing as it stands."""
-    scores = ensemble.scores(data, "accuracy")
-    low, high = wilson(scores.sum(), len(scores))
-    score = float(scores.mean())
-    how = f"nothing was chosen on these {len(scores):,} samples: the accuracy as it is, Wilson's interval"
-    return HonestScore(score, score, float(low), float(high), how)
+def fixed(data: SelectionData, ensemble: Chosen, metrics: tuple[str, ...] = ("accuracy",)) -> dict[str, HonestScore]:
+    """Return the scores of an ensemble that was not chosen on these samples: they flatter nothing as they stand."""
+    how = f"nothing was chosen on these {data.samples:,} samples: the score as it is, Wilson's or Hall's interval"
+    block = data.blocks_of_samples if data.groups is not None else None
+    found = {}
+    for metric in metrics:
+        scores = ensemble.scores(data, metric)
+        mean = float(scores.mean())
+        found[metric] = HonestScore(mean, mean, *score_interval(scores, metric, block=block), how, metric)
+    return found
 
 
 def _how(data: SelectionData, found: CrossValidation) -> str:
     """Say in a sentence what the honest score is an estimate of."""
+    resamples = found.resamples
     counts = np.bincount(data.labels)
     counts = counts[counts > 0]
-    folds = int(found.folds.max()) + 1
-    few = int((counts < folds).sum())
-    rare = (
-        f"; {few} of {len(counts)} classes have fewer than {folds} samples, so not every fold holds them" if few else ""
-    )
+    if resamples.weights.max() > 1:
+        way = f"{len(resamples)} bootstraps of {resamples.blocks} blocks, scored on the samples not drawn"
+        on, least = f"as many samples as these {data.samples:,}", 2
+        rare = "have one sample alone, so not every bootstrap holds them"
+    else:
+        folds = round(1 / float(resamples.tested.mean()))
+        way = f"{folds} folds x {len(resamples) // folds}, cross-fitted"
+        on, least = f"{folds - 1}/{folds} of these {data.samples:,} samples", folds
+        rare = f"have fewer than {folds} samples, so not every fold holds them"
+    few = int((counts < least).sum())
     return (
-        f"{folds} folds x {len(found.scores)}, cross-fitted: an estimate of the accuracy on new samples of what "
-        f"this selection chooses on {folds - 1}/{folds} of these {data.samples:,}, the members as they "
-        f"are; it covers neither another training of the members nor earlier uses of the split{rare}"
+        f"{way}: an estimate of the score on new samples of what this selection chooses on {on}, the members as they "
+        f"are; it covers neither another training of the members nor earlier uses of the split"
+        + (f"; {few} of {len(counts)} classes {rare}" if few else "")
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Prequential:
-    """What a selection scores on samples that come after those it chose on.
-
-    correct: bool (n,), whether the ensemble chosen on the folds before a sample's own has it right; tested: bool (n,),
-    False for the samples of the first folds, which were only chosen on. chosen: what was chosen, fold after fold.
-    """
-
-    correct: np.ndarray
-    tested: np.ndarray
-    chosen: tuple[Chosen, ...]
-
-
-def prequential(selection: Selection, folds: int = FOLDS, first: int = FIRST) -> Prequential:
-    """Choose on the first folds and score on the next, then choose on these and score on the one after, to the last.
-
-    Unlike in cross-fitting no sample is scored after it was chosen on, so whether it is right is independent of those
-    before it, given the choice: a test that counts samples as separate trials is exact (A. P. Dawid, Present position
-    and potential developments: the prequential approach, JRSS A 147, 1984). All selections on the same samples go the
-    same way. Raises `BadInput` for fewer than 20 samples.
-    """
-    data = selection.data
-    _check_enough(data)
-    fold = stratified_folds(data.labels, folds, 0, data.ids[data.rows])
-    correct = np.zeros(data.samples, dtype=bool)
-    chosen = []
-    for f in range(first, folds):
-        out = fold == f
-        chosen.append(selection.choose(fold >= f))
-        correct[out] = chosen[-1].scores(data.only(out), "accuracy") > 0
-    return Prequential(correct, fold >= first, tuple(chosen))
-
-
-def stratified_folds(labels: np.ndarray, folds: int = 10, seed: int = 0, ids: np.ndarray | None = None) -> np.ndarray:
-    """Return the fold of each sample, int64 (N,) in 0..folds-1.
-
-    labels: int64 (N,). The samples are shuffled, laid out class after class (the classes shuffled too) and dealt to
-    the folds in turn: the sizes of any two folds differ by one at most, and so do their counts of each class.
-    With `ids`, str (N,), a sample's fold hangs on its id and not on the row it stands in.
-    Raises `BadInput` for fewer than two folds or fewer samples than folds.
-    """
-    if not 2 <= folds <= len(labels):
-        raise BadInput(f"folds: expected 2 to {len(labels)}, one for each sample, found {folds}.")
-    stream = np.random.default_rng([seed, folds])
-    ordered = np.arange(len(labels)) if ids is None else np.argsort(ids, kind="stable")
-    shuffled = ordered[stream.permutation(len(labels))]
-    rank = stream.permutation(int(labels.max()) + 1)
-    laid_out = shuffled[np.argsort(rank[labels[shuffled]], kind="stable")]
-    fold = np.empty(len(labels), dtype=np.int64)
-    fold[laid_out] = np.arange(len(labels)) % folds
-    return fold
-
-
-def paired(one: Prequential, other: Prequential) -> Paired:
-    """Compare two selections that went forward through the same samples in the same order.
-
-    On cross-fitted predictions the same test is wrong: every sample helps to choose what is scored on the others, and
-    where no subset was truly better it claimed a difference in 24 to 42 of 100 data sets, not in 5 (docs/honesty.md).
-    Raises `BadInput` where the two did not test the same samples.
-    """
-    if not np.array_equal(one.tested, other.tested):
-        raise BadInput("paired: expected two selections that were tested on the same samples.")
-    return compare_correct(one.correct[one.tested], other.correct[other.tested])

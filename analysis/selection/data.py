@@ -12,11 +12,13 @@ import numpy as np
 
 from analysis.metrics import METRICS, TOP, floored, true_probs, whole
 from analysis.rules import Rule, floored_logs, rule_of
+from analysis.selection.resampling import blocks_of
 from analysis.stack import Block, BlockSource
 from ensemble.errors import BadInput, nearest
 
 BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
 LARGE = 10**8  # members times samples times classes from which on loading compiled code pays
+MOST_PRODUCTS = 2**25  # of the members' errors that are kept for Brier scores, samples times members squared
 COMPILED_MEMBERS = 31  # whose sums fit into 32 bits
 
 
@@ -32,6 +34,7 @@ class SelectionData:
     thresholds: int64 (R,), the smallest weighted sum of margins with which y beats that rival: 1 where c < y, else 0.
     sample: int64 (R,), increasing: which of the n samples each pair belongs to.
     counted: how many rivals ahead of y `ahead` counts rightly: 1 is enough for accuracy, top-5 takes 5.
+    groups: int64 (n,), which samples belong together and are no separate trials; None where all are.
     """
 
     source: BlockSource
@@ -44,6 +47,7 @@ class SelectionData:
     thresholds: np.ndarray
     sample: np.ndarray
     counted: int
+    groups: np.ndarray | None = None
 
     @property
     def samples(self) -> int:
@@ -54,6 +58,25 @@ class SelectionData:
     def members(self) -> int:
         """M."""
         return len(self.margins)
+
+    @cached_property
+    def blocks_of_samples(self) -> np.ndarray:
+        """Each sample's block for resampling, int64 (n,); see `resampling.blocks_of`."""
+        return blocks_of(self.labels, self.ids[self.rows], self.groups)
+
+    @cached_property
+    def pair_products(self) -> np.ndarray:
+        """Each sample's inner products of the members' errors p(c) - [c = y]: float64 (n, M, M).
+
+        The Brier score of a mean with weights w is w' products w.
+        """
+        found = np.empty((self.samples, self.members, self.members))
+        for part, probs in self.blocks():
+            errors = probs.astype(np.float64)
+            errors[:, np.arange(errors.shape[1]), self.labels[part]] -= 1
+            across = np.ascontiguousarray(errors.transpose(1, 0, 2))
+            found[part] = across @ across.transpose(0, 2, 1)
+        return found
 
     @cached_property
     def products(self) -> np.ndarray:
@@ -70,17 +93,21 @@ class SelectionData:
         return total
 
     def only(self, chosen: np.ndarray) -> "SelectionData":
-        """Return the data of some of these samples. chosen: bool (n,)."""
-        pairs = chosen[self.sample]
-        place = np.cumsum(chosen) - 1
+        """Return the data of some of these samples: bool (n,), or how often each counts, int64 (n,)."""
+        rows = np.repeat(np.arange(self.samples), chosen.astype(np.int64))
+        starts = np.searchsorted(self.sample, np.arange(self.samples + 1))
+        counts = np.diff(starts)[rows]
+        before = np.cumsum(counts) - counts
+        pairs = np.arange(int(counts.sum())) + np.repeat(starts[rows] - before, counts)
         return replace(
             self,
-            rows=self.rows[chosen],
-            labels=self.labels[chosen],
-            own=self.own[:, chosen],
+            rows=self.rows[rows],
+            labels=self.labels[rows],
+            own=self.own[:, rows],
             margins=np.ascontiguousarray(self.margins[:, pairs]),
             thresholds=self.thresholds[pairs],
-            sample=place[self.sample[pairs]],
+            sample=np.repeat(np.arange(len(rows)), counts),
+            groups=None if self.groups is None else self.groups[rows],
         )
 
     def ahead(self, weights: np.ndarray) -> np.ndarray:
@@ -104,6 +131,8 @@ class SelectionData:
             return (self.ahead(weights) < (1 if metric == "accuracy" else TOP)).astype(np.float64)
         if metric == "nll" and self.rule.name == "mean":
             return -np.log(weights @ self.own)
+        if metric == "brier" and self.rule.name == "mean" and self.samples * self.members**2 <= MOST_PRODUCTS:
+            return np.einsum("nij,i,j->n", self.pair_products, weights, weights, optimize=True)
         result = np.empty(self.samples)
         for part, probs in self.blocks():
             result[part] = METRICS[metric].per_sample(combined(probs, weights, self.rule), self.labels[part])
@@ -129,11 +158,18 @@ class SelectionData:
 
 
 def selection_data(
-    source: BlockSource, rule: str = "mean", *, top5: bool = False, ids: np.ndarray | None = None
+    source: BlockSource,
+    rule: str = "mean",
+    *,
+    top5: bool = False,
+    ids: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> SelectionData:
     """Return the data of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
 
     top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
+    groups: (N,), a name or number of what each sample belongs to, such as a patient or a video; None where samples are
+    separate.
     A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources
     the engine's pruning leaves out those too that others dominate: what holds for subsets holds for any weights >= 0.
     """
@@ -161,6 +197,7 @@ def selection_data(
         thresholds=np.concatenate([thresholds for _, thresholds, _ in parts]),
         sample=np.concatenate([sample for _, _, sample in parts]),
         counted=TOP if top5 or not compiled else 1,
+        groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
     )
 
 

@@ -42,9 +42,9 @@ class Greedy:
         each = {"nll": 6e-9 * samples, "brier": 1e-7}.get(self.metric, 5e-6 + 5e-10 * pairs)
         return 1e-3 + 2e-7 * pairs + self.rounds * members * each
 
-    def choose(self, left_out: np.ndarray | None = None) -> Weighted:
+    def choose(self, times: np.ndarray | None = None) -> Weighted:
         """Return the weights, whole numbers divided by the rounds that were kept."""
-        part = self.data if left_out is None else self.data.only(~left_out)
+        part = self.data if times is None else self.data.only(times)
         order, _ = greedy_order(part, self.metric, self.rounds, self.max_size)
         return Weighted(np.bincount(order, minlength=part.members) / len(order))
 

@@ -60,9 +60,9 @@ class Stack:
         classes = self.data.source.classes
         return 0.02 + 2e-10 * STEPS * self.data.samples * self.data.members * classes * classes
 
-    def choose(self, left_out: np.ndarray | None = None) -> Stacked:
-        """Return the regression fitted to the samples that are not left out."""
-        part = self.data if left_out is None else self.data.only(~left_out)
+    def choose(self, times: np.ndarray | None = None) -> Stacked:
+        """Return the regression fitted to the samples, each as often as it counts."""
+        part = self.data if times is None else self.data.only(times)
         return fit(part.probs(), part.labels)
 
 

@@ -1,4 +1,4 @@
-"""Sums over any samples of what every subset scores: what the best subset is chosen by."""
+"""What every subset scores on any samples, by which the best subset is chosen: sums over all, and block by block."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,6 +11,8 @@ from analysis.selection.data import SelectionData
 from analysis.subsets.reference import mask_of
 from analysis.subsets.score import reference_is_faster
 
+MOST_BYTES = 2**29  # of a table of subsets by blocks, where blocks could be fewer
+
 
 class SubsetSums(Protocol):
     """S subsets of the members, in increasing order of their masks."""
@@ -22,6 +24,10 @@ class SubsetSums(Protocol):
 
     def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""
+        ...
+
+    def by_block(self, metric: str, block: np.ndarray) -> np.ndarray:
+        """Return the sums over the samples of each block, (G, S); block: int64 (n,) in 0..G-1."""
         ...
 
 
@@ -46,6 +52,15 @@ class LatticeSums:
         """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""
         ask = {"accuracy": "correct", "top5": "top5", "nll": "nll_sums", "brier": "brier_sums"}[metric]
         return getattr(self._lattice, ask)(rows)
+
+    def by_block(self, metric: str, block: np.ndarray) -> np.ndarray:
+        """Return the sums over the samples of each block, (G, S), in the smallest type that holds them."""
+        count = int(block.max()) + 1
+        kind = np.min_scalar_type(int(np.bincount(block).max())) if metric in ("accuracy", "top5") else np.float32
+        found = np.empty((count, len(self.masks)), kind)
+        for b in range(count):
+            found[b] = self.sums(metric, block == b)
+        return found
 
 
 class ReferenceSums:
@@ -86,3 +101,15 @@ class ReferenceSums:
         if metric == "brier" and part.rule.name == "mean":
             return np.einsum("si,ij,sj->s", self._shares, part.products, self._shares)
         return np.array([part.scores(share, metric).sum() for share in self._shares])
+
+    def by_block(self, metric: str, block: np.ndarray) -> np.ndarray:
+        """Return the sums over the samples of each block, (G, S): int64 for counts, else float64."""
+        order = np.argsort(block, kind="stable")
+        starts = np.searchsorted(block[order], np.arange(int(block.max()) + 1))
+        if metric in ("accuracy", "top5"):
+            right = self._ahead[:, order] < (1 if metric == "accuracy" else TOP)
+            return np.ascontiguousarray(np.add.reduceat(right, starts, axis=1, dtype=np.int64).T)
+        found = np.empty((len(starts), len(self.masks)))
+        for s, share in enumerate(self._shares):
+            found[:, s] = np.add.reduceat(self._data.scores(share, metric)[order], starts)
+        return found

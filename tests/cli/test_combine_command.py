@@ -103,12 +103,19 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     assert found["best"] == {
         "members": list(best.members), "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
         "nll": pytest.approx(best.nll, abs=1e-12), "brier": pytest.approx(best.brier, abs=1e-12),
-        **{key: found["best"][key] for key in HONEST},
+        **{key: found["best"][key] for key in [*HONEST, "honest"]},
     }  # fmt: skip
-    assert list(found["best"])[-4:] == HONEST
+    assert list(found["best"])[-5:] == [*HONEST, "honest"]
+    assert list(found["best"]["honest"]) == ["accuracy", "nll", "brier"]
+    for name, score in found["best"]["honest"].items():
+        sign = 1 if name == "accuracy" else -1
+        assert score["low"] < score["score"] < score["high"]
+        assert score["optimism"] == pytest.approx(sign * (found["best"][name] - score["score"]))
+        assert score["optimism_low"] < score["optimism"] < score["optimism_high"]
+    assert found["best"]["honest"]["accuracy"]["score"] == found["best"]["honest_accuracy"]
     assert found["best"]["honest_low"] < found["best"]["honest_accuracy"] < found["best"]["honest_high"]
     assert found["best"]["honest_accuracy"] < best.accuracy
-    assert found["best"]["honest_how"].startswith("10 folds x 5, cross-fitted")
+    assert found["best"]["honest_how"].startswith("200 bootstraps of 60 blocks")
     known = select(join(study.select("val")))
     test = found["paired"]
     assert known.paired is not None
@@ -368,7 +375,7 @@ def test_what_the_terminal_shows(study: Study, capsys, monkeypatch: pytest.Monke
     alone = subset_table(join(study.select("val")), [1]).best()
     gain = f"{alone.members[0]} ({100 * alone.accuracy:.2f}%): {100 * (best['accuracy'] - alone.accuracy):+.2f} points"
     assert f"Gain in accuracy over the best member, {gain}" in out
-    assert "Honest: 10 folds x 5, cross-fitted: an estimate of the accuracy on new samples" in out
+    assert "Honest: 200 bootstraps of 60 blocks, scored on the samples not drawn: an estimate of" in out
     assert "each chosen anew on the samples before and scored on the next, 48 in all: " in out
     assert "(McNemar, mid-p)" in out
     assert "would be found in 80 of 100 such sets." in out

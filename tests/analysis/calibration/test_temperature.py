@@ -6,7 +6,7 @@ from scipy.special import softmax
 
 from analysis.calibration.temperature import fit_temperature, temperature, tempered
 from analysis.metrics import nll
-from analysis.selection.cross_validation import stratified_folds
+from analysis.selection.resampling import stratified_folds
 from ensemble.errors import BadInput
 
 

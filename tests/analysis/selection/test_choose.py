@@ -5,8 +5,9 @@ import pytest
 
 from analysis import EnsembleSelection, cross_validate, paired_test, select, shapley, stack_arrays
 from analysis.selection.best import Best
-from analysis.selection.cross_validation import cross_validated, paired, prequential
+from analysis.selection.cross_validation import cross_validated
 from analysis.selection.data import selection_data
+from analysis.selection.forward import paired, prequential
 from analysis.selection.subset_sums import ReferenceSums
 from analysis.stack import PredictionStack
 from analysis.statistics import mcnemar
@@ -33,7 +34,7 @@ def test_the_choice_is_the_tables_best_with_its_honest_score(stack: PredictionSt
     assert (best.members, best.scores["accuracy"], best.scores["nll"]) == (row.members, row.accuracy, row.nll)
     assert best.weights == dict.fromkeys(row.members, 1 / row.size)
     selection = Best(selection_data(stack), ReferenceSums(selection_data(stack), [1, 2, 3, 4]))
-    assert best.result.honest.score == cross_validated(selection).score == cross_validate(stack).score
+    assert best.result.honest.score == cross_validated(selection).score() == cross_validate(stack).score()
     assert best.result.choices == 15
     assert (best.result.was_chosen, best.member.name, best.out_of_fold()) == (True, "member", None)
     assert repr(best) == (
@@ -54,7 +55,7 @@ def test_the_other_ways_stand_beside_it(stack: PredictionStack, best: EnsembleSe
             assert alone.chosen.weights is not None
             assert way.chosen.weights is not None
             assert np.array_equal(alone.chosen.weights, way.chosen.weights)
-            assert (alone.apparent, alone.score, alone.honest) == (way.apparent, way.score, way.honest)
+            assert alone.scores == way.scores
 
 
 def test_given_weights_choose_nothing(stack: PredictionStack) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.selection.cross_validation import Prequential, paired
-from analysis.statistics import benjamini_hochberg, bootstrap, holm, mcnemar, smallest_difference
+from analysis.selection.forward import Prequential, paired
+from analysis.statistics import benjamini_hochberg, holm, mcnemar, smallest_difference, tango
 from ensemble.errors import BadInput
 
 
@@ -47,14 +47,40 @@ def test_only_tested_samples_count() -> None:
         paired(one, forward([1] * 6))
 
 
-def test_the_bootstrap_interval() -> None:
-    differences = np.array([1.0] * 30 + [0.0] * 960 + [-1.0] * 10)
-    low, high = bootstrap(differences)
-    error = differences.std() / len(differences) ** 0.5
-    assert low == pytest.approx(0.02 - 1.96 * error, abs=2e-3)
-    assert high == pytest.approx(0.02 + 1.96 * error, abs=2e-3)
-    assert bootstrap(differences) == (low, high)
-    assert bootstrap(np.zeros(9)) == (0, 0)
+def score_statistic(won: int, lost: int, n: int, d: float) -> float:
+    """Tango's statistic by brute force: the likeliest shares that differ by d are looked for on a fine grid."""
+    share = np.linspace(max(0, -d), (1 - d) / 2, 400_001)  # of lost; that of won is d more
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = ((won, share + d), (lost, share), (n - won - lost, 1 - d - 2 * share))
+        likelihood = sum(np.where(p > 0, k * np.log(p), -np.inf if k else 0.0) for k, p in terms)
+    q = share[np.argmax(likelihood)]
+    return (won - lost - n * d) / (n * (2 * q + d * (1 - d))) ** 0.5
+
+
+@pytest.mark.parametrize(("won", "lost", "n"), [(12, 2, 50), (4, 0, 320), (0, 0, 320), (3, 9, 40), (30, 10, 1000)])
+def test_the_score_interval_against_its_definition(won: int, lost: int, n: int) -> None:
+    low, high = tango(won, lost, n)
+    assert score_statistic(won, lost, n, low) == pytest.approx(1.96, abs=2e-3)
+    assert score_statistic(won, lost, n, high) == pytest.approx(-1.96, abs=2e-3)
+    assert low < (won - lost) / n < high
+    assert tango(lost, won, n) == pytest.approx((-high, -low))
+
+
+def test_the_score_interval_at_its_ends() -> None:
+    # Of none that differ: n d^2 / (|d|) = 1.96^2 at both ends, so d = 3.84 / (n + 3.84).
+    assert tango(0, 0, 320) == pytest.approx((-3.8415 / 323.8415, 3.8415 / 323.8415), rel=1e-4)
+    assert tango(43, 0, 43) == pytest.approx((0.836, 1), abs=1e-3)
+    assert tango(0, 43, 43) == pytest.approx((-1, -0.836), abs=1e-3)
+    low, high = tango(30_000, 10_000, 10**6)  # of many it is the normal one
+    error = (0.04 - 0.02**2) ** 0.5 / 1000
+    assert (low, high) == pytest.approx((0.02 - 1.96 * error, 0.02 + 1.96 * error), abs=2e-6)
+
+
+@pytest.mark.parametrize(("n", "won", "lost"), [(100, 0.03, 0.03), (320, 0.02, 0.01), (500, 0.01, 0.002)])
+def test_the_score_interval_covers_where_few_differ(n: int, won: float, lost: float) -> None:
+    drawn = np.random.default_rng(0).multinomial(n, [won, lost, 1 - won - lost], size=800)
+    held = [low <= won - lost <= high for low, high in (tango(int(w), int(v), n) for w, v, _ in drawn)]
+    assert np.mean(held) > 0.92
 
 
 def test_the_power_told_is_the_power_had() -> None:

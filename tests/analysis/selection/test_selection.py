@@ -149,7 +149,7 @@ def test_best_agrees_with_the_table(seed: int, metric: str, max_size: int | None
     # With a third left out: as if those samples had never been.
     out = np.arange(len(labels)) % 3 == seed % 3
     part = subset_table(whole_stack(made(probs[:, ~out], labels[~out])), range(1, 5))
-    assert selection.choose(out).members == part.indices_of(part.best(metric, max_size).mask)
+    assert selection.choose((~out).astype(np.int64)).members == part.indices_of(part.best(metric, max_size).mask)
 
 
 @pytest.mark.parametrize(("rule", "metrics"), [("geometric", list(METRICS)), ("vote", ["accuracy", "top5"])])
@@ -308,7 +308,9 @@ def test_weights_left_out() -> None:
     probs, labels = smooth(4)
     out = np.arange(200) % 4 == 0
     e = made(probs, labels)
-    assert Weights(e).choose(out).weights == pytest.approx(Weights(made(probs[:, ~out], labels[~out])).choose().weights)
+    assert Weights(e).choose((~out).astype(np.int64)).weights == pytest.approx(
+        Weights(made(probs[:, ~out], labels[~out])).choose().weights
+    )
 
 
 # stack
@@ -322,7 +324,7 @@ def test_stacking_learns_what_a_mean_cannot() -> None:
     probs[0, np.arange(400), (labels + 1) % 4] = 0.7
     e = made(probs, labels)
     assert of_members([0], 1).scores(e, "accuracy").mean() == 0
-    found = Stack(e).choose(np.arange(400) < 200)
+    found = Stack(e).choose((np.arange(400) >= 200).astype(np.int64))
     assert found.scores(e, "accuracy")[:200].mean() == 1
     assert found.weights is None
     assert found.members == (0,)
