@@ -221,7 +221,9 @@ def _save(
     apart, result = found.out_of_fold(), found.result
     fitted = None if apart is None else "out of fold"
     ensemble = chosen_ensemble(stack, result.chosen, found.table.rule, name, apart)
-    path = study.write(as_predictions(ensemble, predictions, selection=result.name, fitted=fitted))
+    with study.alone():
+        _check_save(study, name, found.table.rule)  # again: another process may have taken the name meanwhile
+        path = study.write(as_predictions(ensemble, predictions, selection=result.name, fitted=fitted))
     note = ", each sample as a regression predicts it that was fitted without it" if apart is not None else ""
     output.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
 

@@ -1,5 +1,6 @@
 """`ens-import`: predictions made elsewhere become members of a study."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,11 @@ _FILE = click.Path(path_type=Path)
 @click.option("--logits", is_flag=True, help="The values are logits: the softmax is taken.")
 @click.option("--votes", is_flag=True, help="The values are predicted classes, (N,), or counts of votes, (N, C).")
 @click.option("--drop-unlabelled", is_flag=True, help="Leave out samples without a label: blank, NaN, -1 and the like.")
+@click.option("--large", is_flag=True, help="Read files that take more time or memory than predictions ought to.")
 @click.option("--force", is_flag=True, help="Replace members of the same name that were imported before.")
-def import_(output: Output, files: tuple[Path, ...], member: str | None, force: bool, **options: Any) -> None:
+def import_(
+    output: Output, files: tuple[Path, ...], member: str | None, force: bool, large: bool, **options: Any
+) -> None:
     """Make predictions from anywhere members of a study.
 
     Read are .npz and .h5 with probs or logits, .npy, .csv, .tsv and .parquet with an id column and a column a class,
@@ -50,9 +54,11 @@ def import_(output: Output, files: tuple[Path, ...], member: str | None, force: 
     from ensemble.errors import KofnError
     from ensemble.importing.parse import import_files
     from ensemble.importing.validate import admit, study_classes
+    from ensemble.study.child import large_files
 
     try:
-        imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
+        with large_files() if large else contextlib.nullcontext():
+            imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
         admitted = admit(output.study, imported, force=force)
     except KofnError as error:
         raise type(error)(as_options(str(error))) from error

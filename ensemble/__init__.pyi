@@ -8,6 +8,7 @@ from .importing.parse import import_files as import_files
 from .inference.predict import predict as predict
 from .inference.predictor import TrainedMember as TrainedMember
 from .inference.predictor import open_member as open_member
+from .study.child import large_files as large_files
 from .study.history import Epoch as Epoch
 from .study.history import History as History
 from .study.history import read_history as read_history

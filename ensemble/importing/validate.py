@@ -46,25 +46,34 @@ def admit(root: str | Path, imported: Sequence[Imported], *, force: bool = False
     again, and what was replaced stays replaced.
     """
     root = Path(root)
-    study = Study.open(root) if Study.exists(root) else Study(root, _pin(imported[0]))
-    statuses = _statuses(study, imported, force)
-    new = [one for one, status in zip(imported, statuses, strict=True) if status != THERE]
-    warnings = _check_rows(study, new)
-    splits = _splits(study.config, new)
-    with contextlib.ExitStack() as undo:
-        if not Study.exists(root):
-            undo.callback(_remove, root / "study.toml")
-            Study.create(root, study.config)
-        if splits != study.config.splits:
-            study = study.with_config(splits=splits)
-        for one in new:
-            path = study.predictions_path(one.predictions.member, one.predictions.split)
-            if not path.exists():
-                undo.callback(_remove, path)
-            study.write(one.predictions)
-        undo.pop_all()
+    if not Study.exists(root):  # what cannot be used leaves no folder behind
+        _checked(Study(root, _pin(imported[0])), imported, force)
+    with Study(root, _pin(imported[0])).alone():
+        study = Study.open(root) if Study.exists(root) else Study(root, _pin(imported[0]))
+        statuses, new, warnings, splits = _checked(study, imported, force)
+        with contextlib.ExitStack() as undo:
+            if not Study.exists(root):
+                undo.callback(_remove, root / "study.toml")
+                Study.create(root, study.config)
+            if splits != study.config.splits:
+                study = study.with_config(splits=splits)
+            for one in new:
+                path = study.predictions_path(one.predictions.member, one.predictions.split)
+                if not path.exists():
+                    undo.callback(_remove, path)
+                study.write(one.predictions)
+            undo.pop_all()
     paths = [study.predictions_path(one.predictions.member, one.predictions.split) for one in imported]
     return Admission(tuple(paths), tuple(statuses), tuple(warnings))
+
+
+def _checked(
+    study: Study, imported: Sequence[Imported], force: bool
+) -> tuple[list[str], list[Imported], list[str], Mapping[str, SplitConfig]]:
+    """Return the status of each, those to be written, what to warn of, and the study's splits with them."""
+    statuses = _statuses(study, imported, force)
+    new = [one for one, status in zip(imported, statuses, strict=True) if status != THERE]
+    return statuses, new, _check_rows(study, new), _splits(study.config, new)
 
 
 def _remove(path: Path) -> None:

@@ -57,15 +57,16 @@ class ExtraSplit:
         Raises `BadInput` where the split holds other images, `StorageError` where it cannot be written.
         """
         first = predictions[0]
-        self._check_samples(first.sample_ids, first.labels, definition)
-        if self._fingerprint() not in (None, first.data_fingerprint):
-            raise self._other_images(definition)
-        study = Study.open(self.study.root)
-        if self.name not in study.config.splits:
-            digest = ids_digest(first.sample_ids, first.labels, first.class_ids)
-            config = SplitConfig(len(first), digest, definition)
-            study = study.with_config(splits={**study.config.splits, self.name: config})
-        return [str(study.write(p)) for p in predictions]
+        with self.study.alone():
+            self._check_samples(first.sample_ids, first.labels, definition)
+            if self._fingerprint() not in (None, first.data_fingerprint):
+                raise self._other_images(definition)
+            study = Study.open(self.study.root)
+            if self.name not in study.config.splits:
+                digest = ids_digest(first.sample_ids, first.labels, first.class_ids)
+                config = SplitConfig(len(first), digest, definition)
+                study = study.with_config(splits={**study.config.splits, self.name: config})
+            return [str(study.write(p)) for p in predictions]
 
     def _check_samples(self, sample_ids: np.ndarray, labels: np.ndarray | None, where: str) -> None:
         """Raise `BadInput`, naming the difference, where the split is there with other samples or other labels."""

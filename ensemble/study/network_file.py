@@ -8,6 +8,7 @@ from typing import Any
 
 from ensemble.errors import BadInput
 from ensemble.study.atomic import write_text
+from ensemble.study.seals import BLANK, check_seal, read_text, sealed
 
 SCHEMA = 1
 
@@ -62,8 +63,9 @@ def read_network(path: Path) -> NetworkSummary | None:
     """
     if not path.is_file():
         return None
+    check_seal(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
         if content["schema"] != SCHEMA:
             raise BadInput(f"{path}: has schema {content['schema']!r}, this program reads {SCHEMA}; update kofn.")
         layers = tuple(
@@ -80,7 +82,7 @@ def read_network(path: Path) -> NetworkSummary | None:
             layers=layers,
             start=dict(content.get("start") or {}),
         )
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BadInput(
             f"{path}: cannot be read as the description of a network, {error!r}; restore it from a copy or delete it."
         ) from error
@@ -88,4 +90,5 @@ def read_network(path: Path) -> NetworkSummary | None:
 
 def write_network(path: Path, model: str, described: Mapping[str, Any], start: Mapping[str, Any]) -> None:
     """Write what `ensemble.models.measure.describe` found of a model's network, and how that was started."""
-    write_text(path, json.dumps({"schema": SCHEMA, "model": model, **described, "start": dict(start)}) + "\n")
+    content = {"seal": BLANK, "schema": SCHEMA, "model": model, **described, "start": dict(start)}
+    write_text(path, sealed(f"{json.dumps(content)}\n".encode()).decode())

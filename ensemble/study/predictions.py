@@ -18,6 +18,7 @@ from ensemble.study.names import check_name
 from ensemble.study.split import check_ids
 
 SUM_TOLERANCE = 1e-4
+WEIGHT_TOLERANCE = 1e-6
 HALF_TOLERANCE = 2e-2  # rows of float16 are off by their rounding, the more the more classes there are
 PREDICTIONS = "kofn.predictions"
 VERSION = 2
@@ -108,8 +109,7 @@ class Predictions:
             object.__setattr__(self, "labels", check_labels(self.labels, n, c, where))
         if self.kind not in ("member", "ensemble"):
             raise BadInput(f"{where}: kind must be 'member' or 'ensemble', found {self.kind!r}.")
-        if len(self.weights) != len(self.parents):
-            raise BadInput(f"{where}: {len(self.parents)} parents, but {len(self.weights)} weights.")
+        check_weights(self.parents, self.weights, where)
         object.__setattr__(self, "probs", probs)
         object.__setattr__(self, "sample_ids", sample_ids)
         object.__setattr__(self, "class_ids", class_ids)
@@ -117,6 +117,20 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.probs)
+
+
+def check_weights(parents: Sequence[str], weights: Sequence[float], where: str) -> None:
+    """Raise `BadInput` unless each parent stands once, with a finite weight of at least 0, and all sum to 1."""
+    if len(weights) != len(parents):
+        raise BadInput(f"{where}: {len(parents)} parents, but {len(weights)} weights.")
+    if len(set(parents)) != len(parents):
+        raise BadInput(f"{where}: expected each parent once, found one several times.")
+    values = np.asarray(weights, dtype=np.float64)
+    if len(values) and not ((values >= 0).all() and abs(float(values.sum()) - 1) <= WEIGHT_TOLERANCE):
+        raise BadInput(
+            f"{where}: expected weights of at least 0 that sum to 1, found the least {values.min():g} and the sum "
+            f"{values.sum():.9g}."
+        )
 
 
 def check_rows(probs: np.ndarray, where: str, first: int = 0, tolerance: float = SUM_TOLERANCE) -> None:

@@ -1,8 +1,8 @@
 """A study: one folder that pins its data and classes, and keeps members, predictions and reports apart."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -208,6 +208,19 @@ class Study:
         rows = [(name, *("yes" if name in have[split] else None for split in splits)) for name in self]
         note = f"Data {self.config.data}, {len(self.config.class_ids):,} classes"
         return html_table(f"Study {self.root}", ("member", *splits), rows, note)
+
+    @contextmanager
+    def member_alone(self, member: str) -> Generator[None]:
+        """Hold the locks of a member and of its folds while it is changed.
+
+        Raises `BadInput`, naming the process, where another one holds one of them: it trains the member.
+        """
+        files = self.files(member)
+        folders = [p for p in (files.folder, *(files.folder / "folds").glob("*")) if p.is_dir()]
+        with ExitStack() as stack:
+            for folder in folders:
+                stack.enter_context(alone(MemberFiles(folder).lock, f"{folder}: {member}"))
+            yield
 
     def with_config(self, **changes: Any) -> "Study":
         """Return the study with parts of its pin replaced, written to disk.

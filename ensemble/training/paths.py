@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.models import comparable
+from ensemble.study.atomic import file_sha256
 from ensemble.study.names import MemberFiles
 from ensemble.study.predictions import Predictions, write_predictions
 from ensemble.study.split import Dataset, Split
@@ -70,6 +71,7 @@ class MemberPaths:
         """Keep predictions (N, C) of a split, with all that is known of what made them."""
         job = self.job
         mark = {} if comparable(job.recipe) else {"comparable": False}
+        weights = self.home(output).weights
         write_predictions(
             path,
             Predictions(
@@ -83,6 +85,6 @@ class MemberPaths:
                 recipe={**job.recipe.as_dict(), "threads": job.threads},
                 data_fingerprint=fingerprint,
                 first_layer=first_layer,
-                attributes={"seed": job.recipe.seed, "epoch": epochs} | mark,
+                attributes={"seed": job.recipe.seed, "epoch": epochs, "weights_sha256": file_sha256(weights)} | mark,
             ),
         )

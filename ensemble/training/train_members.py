@@ -97,12 +97,13 @@ def clear(study: Study, name: str) -> None:
     """
     there = (study.root / "members").glob(f"{name}-s*/recipe.toml")
     snapshots = [path.parent.name for path in there if re.fullmatch(r"\d+", path.parent.name[len(name) + 2 :])]
-    for gone in (*snapshots, name):
-        for split in study.splits():
-            study.predictions_path(gone, split).unlink(missing_ok=True)
-        folder = study.member_dir(gone)
-        if folder.exists():
-            # One rename, then the removal: a half-removed member is never taken for one.
-            away = folder.with_name(f".{gone}.{os.getpid()}.gone")
-            folder.rename(away)
-            shutil.rmtree(away)
+    with study.member_alone(name):  # refused while another process trains it
+        for gone in (*snapshots, name):
+            for split in study.splits():
+                study.predictions_path(gone, split).unlink(missing_ok=True)
+            folder = study.member_dir(gone)
+            if folder.exists():
+                # One rename, then the removal: a half-removed member is never taken for one.
+                away = folder.with_name(f".{gone}.{os.getpid()}.gone")
+                folder.rename(away)
+                shutil.rmtree(away)

@@ -9,9 +9,10 @@ from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput, KofnError
 from ensemble.inference.evaluate import resolve_device
 from ensemble.models.network import first_layer
-from ensemble.study.atomic import locked
+from ensemble.study.atomic import holder, locked
 from ensemble.study.history import best_epoch
 from ensemble.study.names import MemberFiles
+from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
 from ensemble.training.findings import after_training
 from ensemble.training.job import Outcome, TrainingJob
@@ -32,7 +33,13 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
     paths = MemberPaths(job, study)
     with locked(paths.files.lock, wait=False) as held:
         if not held:
-            raise KofnError(f"{paths.folder}: another process is training {job.title}; wait for it, or stop it.")
+            raise KofnError(
+                f"{paths.folder}: another process is training {job.title}, {holder(paths.files.lock)}; wait for it, or "
+                "stop it."
+            )
+        pinned = study.files(job.member).recipe
+        if pinned.exists() and read_recipe(pinned)[0] != job.recipe:
+            raise BadInput(f"{pinned}: {job.member} was begun anew with another recipe by another process; plan again.")
         torch.set_num_threads(job.threads)
         device = resolve_device(job.device)
         dataset = load_dataset(study.config.source or "")
