@@ -1,5 +1,6 @@
 """README and docs/: every command they name exists, quick blocks run, and the pages build without a warning."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -37,6 +38,26 @@ def test_quick_blocks_run(page: Path, tmp_path: Path) -> None:
         if block.when == "run":
             done = run_block(block, tmp_path)
             assert done.returncode == 0, f"{block.name}\n{done.stdout}\n{done.stderr}"
+
+
+def test_examples_import_from_the_door_alone() -> None:
+    """A user imports from kofn, ensemble or analysis, and nowhere deeper."""
+    doors = {"kofn", "ensemble", "analysis"}
+    seen = 0
+    for block in BLOCKS:
+        if block.language != "python":
+            continue
+        for node in ast.walk(ast.parse(block.code)):
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+            else:
+                continue
+            for module in modules:
+                assert module in doors or module.split(".")[0] not in {*doors, "cli"}, f"{block.name}: {module}"
+                seen += module in doors
+    assert seen > 5
 
 
 def test_a_block_that_fails_is_noticed(tmp_path: Path) -> None:
