@@ -9,6 +9,9 @@ import numpy as np
 
 from analysis.classes.per_class import PerClass, per_class
 from analysis.ensemble import Baseline, Ensemble, ensemble_of
+from analysis.selection.compare import MOMENT, evaluate_selection, selection_of
+from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
+from analysis.selection.data import selection_data
 from analysis.stack import PredictionStack, join
 from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
@@ -78,6 +81,17 @@ class ReportData:
                 "name fewer members with --member, or score them with ens-combine."
             )
         return subset_table(self.stack, range(1, members + 1), self.progress)
+
+    @cached_property
+    def honest(self) -> HonestScore | None:
+        """The honest score of taking the best of all subsets; None of one member, and where it takes over a moment."""
+        seen = selection_data(self.stack)
+        if seen.members < 2:
+            return None
+        selection = selection_of("best", seen, range(1, seen.members + 1))
+        if selection.seconds * FOLDS * REPEATS > MOMENT:
+            return None
+        return evaluate_selection(selection).honest
 
     @cached_property
     def ensemble(self) -> Ensemble:

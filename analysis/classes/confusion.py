@@ -42,6 +42,7 @@ class Confusion:
     order: int64 (C,), the columns in the order in which they are shown.
     by: "cluster" or "id", what the order is by.
     blocks: groups in that order; none where classes are few, or stand by id.
+    folded: how many classes the last one stands for, see `folded`; 0 where each stands for itself.
     """
 
     counts: np.ndarray
@@ -50,6 +51,7 @@ class Confusion:
     order: np.ndarray
     by: str
     blocks: tuple[Block, ...] = ()
+    folded: int = 0
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -202,6 +204,27 @@ def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray) -> tuple[Bl
             blocks.append(Block(int(places[0]), int(places[-1]) + 1, int(inside.sum()), int(errors[columns].sum()),
                                 tuple(int(i) for i in typical)))  # fmt: skip
     return tuple(blocks)
+
+
+def folded(value: Confusion, most: int) -> Confusion:
+    """Return the matrix of the `most` classes that are confused most, all others as one further class at the end.
+
+    They are taken pair by pair, the pairs by their counts as in `confused_pairs`. What stands in the last row is
+    predicted of samples of the others; the cell in the corner holds their samples that are predicted as any of them.
+    """
+    if len(value) <= most + 1:
+        return value
+    ranked = [c for pair in confused_pairs(value) for c in (pair.a, pair.b)]
+    kept = list(dict.fromkeys([*ranked, *np.argsort(-value.samples, kind="stable").tolist()]))[:most]
+    kept = np.array([c for c in value.order.tolist() if c in set(kept)])
+    rest = np.setdiff1d(np.arange(len(value)), kept)
+    places = np.empty(len(value), np.int64)
+    places[kept], places[rest] = np.arange(most), most
+    counts = np.zeros((most + 1, most + 1), np.int64)
+    np.add.at(counts, (places[:, None], places[None, :]), value.counts)
+    others = f"{len(rest)} others"
+    ids, names = ((*(given[c] for c in kept), others) for given in (value.class_ids, value.class_names))
+    return Confusion(counts, ids, names, np.arange(most + 1), value.by, folded=len(rest))
 
 
 def first_names(names: Sequence[str], ids: Sequence[str]) -> list[str]:

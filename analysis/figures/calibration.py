@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from analysis.calibration.by_size import CalibrationBySize
 from analysis.calibration.calibration import Calibration
-from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
+from analysis.figures.style import BLUE, COLUMN, GREY, VERMILLION, new_figure
 from analysis.figures.text import width, wrap
 
 _SIZE = 5.5  # points: counts
@@ -62,7 +62,7 @@ def draw_counts(value: Calibration, axes: Axes, after: Calibration | None = None
         for text, left, w, top in zip(value.counts.tolist(), 100 * value.edges[:-1], wide, tops, strict=True):
             if text:
                 axes.annotate(f"{text:,}", (left + w / 2, top), (0, 2), textcoords="offset points", ha="center",
-                              va="bottom", size=_SIZE, color=INK, rotation=90 if upright else 0)  # fmt: skip
+                              va="bottom", size=_SIZE, color=BLUE, rotation=90 if upright else 0)  # fmt: skip
     return axes
 
 
@@ -108,10 +108,10 @@ def reliability_figure(
     draw_reliability(value, axes)
     if after is not None:
         draw_reliability(after, axes, VERMILLION, "D", hollow=True)
-    axes.set_ylabel("Right (%), 95 % interval")
+    axes.set_ylabel("Accuracy (%), 95 % interval")
     axes.tick_params(labelbottom=False)
-    axes.text(3, 97, "not sure enough", size=6, color=GREY, va="top")
-    axes.text(97, 3, "too sure", size=6, color=GREY, ha="right")
+    axes.text(3, 97, "underconfident", size=6, color=GREY, va="top")
+    axes.text(97, 3, "overconfident", size=6, color=GREY, ha="right")
     below = figure.add_axes((left / columns_wide, foot / high, across / columns_wide, low / high))
     draw_counts(value, below, after)
     below.set_ylabel("Samples")

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: numbers in cells for a few classes, named clusters for many."""
+"""Which classes are confused with which: numbers in cells for a few classes, named clusters for many."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,16 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from analysis.classes.confusion import Block, Confusion, first_names
-from analysis.figures.layout import apart
+from analysis.classes.confusion import Block, Confusion, first_names, folded
+from analysis.figures.layout import apart, at
 from analysis.figures.style import COLUMN, GREY, INK, PAGE, new_figure
 from analysis.figures.text import drawable, labels, shorten, width
 
 NUMBERS = 20  # up to so many classes the counts stand in the cells
-NAMED = 40  # up to so many each class's name stands on the axes
+NAMED = 60  # up to so many each class's name stands on the axes
+FOLDED = 40  # of more so many that are confused most are named, the others folded into one
 _FEW = 12  # up to so many one column is wide enough
 _DOTS = 300  # a figure's dots to the inch: cells of many classes are whole dots
-_RIGHT = 0.8  # the grey of right answers
+_RIGHT = 0.8  # the grey of right answers where the counts stand in the cells
+_RECALL = (0.97, 0.45)  # the greys of a recall of 0 and of 100 % where they do not
 _TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
@@ -41,6 +43,8 @@ def _norm(value: Confusion) -> LogNorm | None:
 def draw_confusion(value: Confusion, axes: Axes, names: Sequence[str] = (), size: float = 6.5) -> Axes:
     """Draw the matrix in the value's order: right answers grey, errors by their rate, the darker the more.
 
+    Above 20 classes the grey of the diagonal darkens with the class's recall.
+
     Rows are the true classes, each row's rates shares of its samples. names: C drawable names, in the value's order,
     for the axes; none for no names. Up to 20 classes the counts stand in the cells, in letters of `size` points.
     """
@@ -52,7 +56,11 @@ def draw_confusion(value: Confusion, axes: Axes, names: Sequence[str] = (), size
     if norm is not None:
         shaded = errors > 0
         picture[shaded] = _colours()(norm(100 * rates[shaded]))[:, :3]
-    picture[np.arange(c), np.arange(c)] = _RIGHT
+    recall = np.nan_to_num(rates.diagonal())
+    grey = np.full(c, _RIGHT) if c <= NUMBERS else _RECALL[0] + (_RECALL[1] - _RECALL[0]) * recall
+    picture[np.arange(c), np.arange(c)] = np.where(value.samples[order] > 0, grey, 1.0)[:, None]
+    if c and value.folded:
+        picture[-1, -1] = 1.0  # what the folded classes are predicted as among themselves is not shown
     axes.imshow(picture, interpolation="nearest", aspect="equal")
     axes.grid(visible=False)
     for side in axes.spines.values():
@@ -82,10 +90,20 @@ def draw_blocks(value: Confusion, axes: Axes) -> Axes:
 
 
 def confusion_figure(value: Confusion, title: str, columns_wide: float | None = None) -> Figure:
-    """Return the matrix as a figure: one column wide up to 12 classes, else as wide as the page unless told."""
-    c = len(value)
-    wide = columns_wide or (COLUMN if c <= _FEW else PAGE)
-    return _named_figure(value, title, wide) if c <= NAMED else _block_figure(value, title, wide)
+    """Return the matrix as a figure with names: one column wide up to 12 classes, else as wide as the page unless told.
+
+    Of more than 60 classes the 40 that are confused most stand by themselves, the others folded into one; where a page
+    is too wide, of more than 20 the 19.
+    """
+    narrow = columns_wide is not None and columns_wide < PAGE
+    if len(value) > (NUMBERS if narrow else NAMED):
+        value = folded(value, NUMBERS - 1 if narrow else FOLDED)
+    return _named_figure(value, title, columns_wide or (COLUMN if len(value) <= _FEW else PAGE))
+
+
+def blocks_figure(value: Confusion, title: str, columns_wide: float = PAGE) -> Figure:
+    """Return the whole matrix of many classes without names, its blocks framed and the largest of them named."""
+    return _block_figure(value, title, columns_wide)
 
 
 def _heading(figure: Figure, value: Confusion, title: str) -> None:
@@ -99,7 +117,8 @@ def _scale(figure: Figure, value: Confusion, left: float, bottom: float, across:
     norm = _norm(value)
     wide, high = figure.get_size_inches()
     words: dict[str, Any] = {"size": 6.5, "color": INK, "va": "center_baseline"}
-    said = "Errors, % of a true class; grey: right; white: none"
+    grey = "right" if len(value) <= NUMBERS else "right, the darker the higher the recall"
+    said = f"Errors, % of a true class; grey: {grey}; white: none"
     y = (bottom + 0.05) / high
     if norm is None:
         figure.text(left / wide, y, "No errors; grey: right answers", **words)
@@ -125,7 +144,7 @@ def _scale(figure: Figure, value: Confusion, left: float, bottom: float, across:
 def _named_figure(value: Confusion, title: str, wide: float) -> Figure:
     """Return the matrix with each class's name on both axes."""
     c = len(value)
-    size = 6.5 if c <= NUMBERS else 5.0
+    size = 6.5 if c <= NUMBERS else 5.0 if c <= FOLDED + 1 else 4.2
     ids = [value.class_ids[i] for i in value.order]
     shown = [value.class_names[i].split(", ")[0] for i in value.order]
     names = labels(shown, ids, 60 if wide < PAGE else 84, size)
@@ -137,12 +156,18 @@ def _named_figure(value: Confusion, title: str, wide: float) -> Figure:
     axes = figure.add_axes((left / wide, (below + foot) / high, side / wide, side / high))
     cell = side / c * 72
     longest_count = width(f"{value.counts.max():,}", 6.5)
-    draw_confusion(value, axes, names, min(size, 6.5 * 0.86 * cell / longest_count))
+    draw_confusion(value, axes, names, min(size, 6.5 * 0.86 * cell / longest_count) if c <= NUMBERS else size)
     _heading(figure, value, title)
-    figure.text(0.09 / wide, (below + foot + side / 2) / high, "true", rotation=90, size=7, va="center", ha="center")
-    figure.text((left + side / 2) / wide, (foot + 0.03) / high, "said", size=7, va="bottom", ha="center")
+    _name_axes(figure, (0.09, below + foot + side / 2), (left + side / 2, foot + 0.08))
     _scale(figure, value, 0.06, 0.16, wide - 0.12)
     return figure
+
+
+def _name_axes(figure: Figure, y_axis: tuple[float, float], x_axis: tuple[float, float]) -> None:
+    """Name the axes at places in inches from the figure's lower left corner."""
+    words: dict[str, Any] = {"size": 7, "ha": "center", "va": "center"}
+    figure.text(*at(figure, *y_axis), "True class", rotation=90, **words)
+    figure.text(*at(figure, *x_axis), "Predicted class", **words)
 
 
 def _block_figure(value: Confusion, title: str, wide: float) -> Figure:
@@ -160,8 +185,7 @@ def _block_figure(value: Confusion, title: str, wide: float) -> Figure:
     draw_confusion(value, axes)
     draw_blocks(value, axes)
     _heading(figure, value, title)
-    figure.text(0.1 / wide, (foot + side / 2) / high, "true", rotation=90, size=7, va="center", ha="center")
-    figure.text((left + side / 2) / wide, (foot - 0.04) / high, "said", size=7, va="top", ha="center")
+    _name_axes(figure, (0.1, foot + side / 2), (left + side / 2, foot - 0.09))
     _scale(figure, value, 0.06, 0.18, wide - 0.12)
     if value.blocks:
         _name_blocks(value, axes, side, (wide - left - side) * 72)
@@ -175,12 +199,12 @@ def _name_blocks(value: Confusion, axes: Axes, side: float, points: float) -> No
     blocks = sorted(sorted(value.blocks, key=lambda b: -b.inside)[:most], key=lambda b: b.start)
     cell = side * 72 / c
     wanted = [(b.start + b.stop) / 2 * cell for b in blocks]
-    for block, at, place in zip(blocks, wanted, apart(wanted, step, side * 72), strict=True):
+    for block, middle, place in zip(blocks, wanted, apart(wanted, step, side * 72), strict=True):
         edge = c - 0.5
         # A bracket beside the block's rows, and from its middle a line to the words.
         axes.plot([edge + 3 / cell] * 2, [block.start + 0.1, block.stop - 1.1], color=INK, linewidth=0.9, clip_on=False,
                   solid_capstyle="butt")  # fmt: skip
-        axes.plot([edge + 3 / cell, edge + 11 / cell], [at / cell - 0.5, place / cell - 0.5], color=GREY,
+        axes.plot([edge + 3 / cell, edge + 11 / cell], [middle / cell - 0.5, place / cell - 0.5], color=GREY,
                   linewidth=0.5, clip_on=False)  # fmt: skip
         first, second = block_words(value, block, points - 15)
         for text, down, colour in ((first, -1.5, INK), (second, 6.0, GREY)):

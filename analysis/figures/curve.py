@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from analysis.figures.layout import EDGE, TITLE, apart, axes_at, label_y, put_title, size_of, title_lines
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
 from analysis.figures.text import clean, shorten_middle, width
+from analysis.selection.cross_validation import HonestScore
 from analysis.subsets.table import SubsetTable, name_set
 
 _NAME = 6.0  # points: the members' names
@@ -112,21 +113,34 @@ def name_sizes(table: SubsetTable, axes: Axes) -> Axes:
     return axes
 
 
-def curve_figure(table: SubsetTable, columns_wide: float = COLUMN, height: float | None = None) -> Figure:
+def curve_title(table: SubsetTable, honest: HonestScore | None, points: float) -> str:
+    """Name the best subset by its members, with its accuracy and its honest score: two lines of `points` at most."""
+    best, many = table.best(), len(table.members)
+    if len(table) == 1:
+        return f"The only member: {clean(best.members[0])}, {100 * best.accuracy:.1f}\u00a0%"
+    end = f", {100 * best.accuracy:.1f}\u00a0%"
+    if honest is not None and honest.score is not None:
+        end += f"; honest score {100 * honest.score:.1f}\u00a0%"
+        if honest.low is not None and honest.high is not None:
+            end += f" ({100 * honest.low:.1f}–{100 * honest.high:.1f})"
+    # No members beside them: each is named, and none left to be thought of as "all but".
+    names = f"all {many} members" if best.size == many else clean(name_set(best.members, ()))
+    start = f"Best of {len(table):,} on {table.split}: "
+    if width(start + names + end, TITLE) > 1.7 * points:  # names of which little would be left
+        names = f"{best.size} of {many} members"
+    return start + names + end
+
+
+def curve_figure(
+    table: SubsetTable, columns_wide: float = COLUMN, height: float | None = None, honest: HonestScore | None = None
+) -> Figure:
     """Return the curve as a figure one column wide, the best subset named above it.
 
-    height: inches; 2.7 unless told, and as much more as the names of up to thirty members need.
+    height: inches; 2.7 unless told, and as much more as the names of up to thirty members need. honest: of choosing the
+    best of all subsets, to stand beside its accuracy.
     """
     best = table.best()
-    told = (
-        f"Best of {len(table):,} on {table.split}: {clean(name_set(best.members, table.members))}"
-        if len(table) > 1
-        else f"The only member: {clean(best.members[0])}"
-    )
-    usable, end = (columns_wide - 2 * EDGE) * 72, f", {100 * best.accuracy:.1f}\u00a0%"
-    if width(told + end, TITLE) > 1.7 * usable:  # names of which little would be left
-        told = f"Best of {len(table):,} on {table.split}: {best.size} of {len(table.members)} members"
-    told, head = title_lines(told + end, columns_wide)
+    told, head = title_lines(curve_title(table, honest, (columns_wide - 2 * EDGE) * 72), columns_wide)
     head += 0.07
     left, bottom = 0.48, 0.56
     names = _STEP * (min(len(table.members), _MOST_NAMES) + 0.5) / 72

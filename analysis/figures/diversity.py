@@ -9,19 +9,31 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from analysis.diversity import CAVEATS, PAIRWISE, Diversity, PairGains
+from analysis.figures.layout import (
+    NOTE,
+    at,
+    axes_at,
+    label_y,
+    note_lines,
+    put_note,
+    put_title,
+    title_lines,
+)
 from analysis.figures.style import BLUE, COLUMN, GREY, INK, PAGE, VERMILLION, new_figure
-from analysis.figures.text import clean, shorten_middle, width, wrap
+from analysis.figures.text import clean, shorten_middle, width
 
 NUMBERS = 14  # up to so many members the numbers stand in the cells
 _FEW = 6  # up to so many one column is wide enough
 _SHARES = ("disagreement", "one_right", "double_fault")  # in %
+_UNLIKE = ("disagreement", "one_right")  # the larger, the less alike
 _SHOWN = ("disagreement", "double_fault", "q", "correlation")
 _NOTHING = 0.86  # the grey of cells of which nothing can be said
 
 
-def _colours() -> Colormap:
-    """Return colours that only get darker, so that they read in grey too."""
-    return LinearSegmentedColormap.from_list("pairs", colormaps["Blues"](np.linspace(0.08, 1.0, 64)))
+def _colours(name: str) -> Colormap:
+    """Return colours that only get darker, so that they read in grey too: in every matrix dark pairs are alike."""
+    ends = (1.0, 0.08) if name in _UNLIKE else (0.08, 1.0)
+    return LinearSegmentedColormap.from_list("pairs", colormaps["Blues"](np.linspace(*ends, 64)))
 
 
 def names_of(members: Sequence[str], points: float, size: float) -> list[str]:
@@ -47,7 +59,7 @@ def limits(value: Diversity, name: str) -> tuple[float, float]:
 def draw_matrix(
     value: Diversity, axes: Axes, name: str, rows: Sequence[str] = (), columns: Sequence[str] = (), size: float = 6.0
 ) -> Axes:
-    """Draw one matrix in the value's order, the darker the larger; shares in %.
+    """Draw one matrix in the value's order, the darker the more alike the pair; shares in %.
 
     rows, columns: M drawable names for the axes, in that order, or none. Up to 14 members the numbers stand in the
     cells. The diagonal is grey, but for the double fault, where it is each member's share of errors.
@@ -62,7 +74,7 @@ def draw_matrix(
     picture = np.full((m, m, 3), _NOTHING)
     filled = ~np.isnan(shown)
     filled[np.arange(m), np.arange(m)] = False
-    picture[filled] = _colours()(norm(shown[filled]))[:, :3]
+    picture[filled] = _colours(name)(norm(shown[filled]))[:, :3]
     axes.imshow(picture, interpolation="nearest", aspect="equal")
     axes.grid(visible=False)
     for side in axes.spines.values():
@@ -97,38 +109,38 @@ def matrices_figure(value: Diversity, title: str, columns_wide: float | None = N
     shown = [name for name in _SHOWN if value.matrix(name) is not None]
     across = 2 if len(shown) > 1 else 1
     wide = columns_wide or (COLUMN if m <= _FEW or across == 1 else PAGE)
-    down = -(-len(shown) // across)
-    title = wrap(title, (wide - 0.12) * 72, 7.5)
+    title, head = title_lines(title, wide)
     size = 5.0 if wide < PAGE or m > NUMBERS else 6.0
     names = names_of([value.members[i] for i in value.order], 52 if wide < PAGE else 80, size)
     longest = max(width(name, size) for name in names) / 72
     told = value.double_fault is not None and m <= NUMBERS
-    note = "Diagonal of the double fault: each member's share of errors." if told else ""
-    left, between, right, above, gap = longest + 0.1, 0.1, 0.08, 0.2, 0.08
+    note = "Dark: the two are alike." + (" Diagonal of the double fault: each member's errors." if told else "")
+    note, foot = note_lines(note, wide)
+    left, between, right, gap = longest + 0.1, 0.1, 0.08, 0.08
     side = (wide - left - right - between * (across - 1)) / across
-    head, foot = 0.05 + 9.5 / 72 * (1 + title.count("\n")) + 0.03, longest + 0.12 + 0.12 * bool(note)
-    high = head + down * (above + side) + (down - 1) * gap + foot
+    # The scale stands beside the title where there is room, else below it.
+    above, pad = (0.2, 3.0) if side > 2.2 else (0.34, 13.0)
+    down = -(-len(shown) // across)
+    high = head + 0.03 + down * (above + side) + (down - 1) * gap + longest + 0.1 + foot
     figure = new_figure(wide, high)
-    figure.text(0.06 / wide, 1 - 0.05 / high, title, size=7.5, va="top", linespacing=1.15, parse_math=False)
+    put_title(figure, title)
     for k, name in enumerate(shown):
         row, column = divmod(k, across)
         x = left + column * (side + between)
-        top = high - head - row * (above + side + gap) - above
-        axes = figure.add_axes((x / wide, (top - side) / high, side / wide, side / high))
+        top = high - head - 0.03 - row * (above + side + gap) - above
+        axes = axes_at(figure, x, top - side, side, side)
         # Names stand left of the first matrix of a row, and below the last of a column.
         last = k + across >= len(shown)
         draw_matrix(value, axes, name, names if column == 0 else (), names if last else (), min(size, 24 * side / m))
         axes.tick_params(labelsize=size)
-        axes.set_title(PAIRWISE[name][0] + (" (%)" if name in _SHARES else ""), size=7, pad=3)
-        if m > NUMBERS:
-            _scale(figure, value, name, (x + side, top + 0.05), side)
-    figure.text(0.06 / wide, 0.05 / high, note, size=6.0, va="bottom", color="#505050", parse_math=False)
+        axes.set_title(PAIRWISE[name][0] + (" (%)" if name in _SHARES else ""), size=7, pad=pad)
+        _scale(figure, value, name, (x + side, top + 0.05), side)
+    put_note(figure, note)
     return figure
 
 
 def _scale(figure: Figure, value: Diversity, name: str, corner: tuple[float, float], side: float) -> None:
     """Draw a matrix's colours above its right end, with the values they begin and end with; `corner` in inches."""
-    wide, high = figure.get_size_inches()
     low, most = limits(value, name)
     if low == most:
         return
@@ -137,11 +149,11 @@ def _scale(figure: Figure, value: Diversity, name: str, corner: tuple[float, flo
     last = width(ends[1], 5.5) / 72
     x, y = corner
     start = x - last - 0.03 - room
-    axes = figure.add_axes((start / wide, y / high, room / wide, 0.07 / high))
-    axes.imshow(np.linspace(0, 1, 64)[None, :], aspect="auto", cmap=_colours(), interpolation="nearest")
+    axes = axes_at(figure, start, y, room, 0.07)
+    axes.imshow(np.linspace(0, 1, 64)[None, :], aspect="auto", cmap=_colours(name), interpolation="nearest")
     axes.set_axis_off()
-    figure.text((start - 0.03) / wide, (y + 0.035) / high, ends[0], size=5.5, ha="right", va="center_baseline")
-    figure.text((start + room + 0.03) / wide, (y + 0.035) / high, ends[1], size=5.5, va="center_baseline")
+    for left, text, ha in ((start - 0.03, ends[0], "right"), (start + room + 0.03, ends[1], "left")):
+        figure.text(*at(figure, left, y + 0.035), text, size=5.5, ha=ha, va="center_baseline")
 
 
 def draw_gains(value: PairGains, axes: Axes) -> Axes:
@@ -152,6 +164,9 @@ def draw_gains(value: PairGains, axes: Axes) -> Axes:
     for rows, colour, marker in ((~value.worse, BLUE, "o"), (value.worse, VERMILLION, "v")):
         axes.plot(x[rows], y[rows], marker, color=colour, markersize=3.4 if few else 2.4, alpha=0.8 if few else 0.5,
                   markeredgewidth=0, clip_on=False, zorder=3)  # fmt: skip
+    for number, row in enumerate(extremes(value), start=1):
+        axes.annotate(str(number), (x[row], y[row]), (4, 0), textcoords="offset points", size=6.5, color=INK,
+                      va="center_baseline", annotation_clip=False)  # fmt: skip
     axes.set_xlabel("Disagreement of the two (%)")
     axes.set_ylabel("Gain over the better one (points)")
     low, high = axes.get_ylim()
@@ -160,23 +175,28 @@ def draw_gains(value: PairGains, axes: Axes) -> Axes:
     return axes
 
 
+def extremes(value: PairGains) -> list[int]:
+    """Return the rows of the pairs that gain most and least."""
+    return list(dict.fromkeys((int(value.gain.argmax()), int(value.gain.argmin()))))
+
+
 def gains_figure(value: PairGains, title: str, columns_wide: float = COLUMN) -> Figure:
     """Return the pairs' gains against their disagreement, with the rank correlation and what to make of it."""
-    usable = (columns_wide - 0.12) * 72
     rank = value.correlation
     told = "too few pairs for a rank correlation" if rank is None else f"rank correlation {rank:.2f} (Spearman)"
-    title = wrap(f"{title}: {told}", usable, 7.5)
-    note = "Triangles: worse than the better member alone. " if value.worse.any() else ""
-    note = wrap(note + " ".join(CAVEATS), usable, 6.0, lines=5)
-    head, foot = 0.08 + 9.5 / 72 * (1 + title.count("\n")) + 0.06, 0.44 + 8 / 72 * (1 + note.count("\n"))
-    left, right, tall = 0.46, 0.1, 1.75
-    high = head + tall + foot
-    figure = new_figure(columns_wide, high)
-    edge = 0.06 / columns_wide
-    figure.text(edge, 1 - 0.05 / high, title, size=7.5, va="top", linespacing=1.15, parse_math=False)
-    across = columns_wide - left - right
-    axes = figure.add_axes((left / columns_wide, foot / high, across / columns_wide, tall / high))
+    title, head = title_lines(f"{title}: {told}", columns_wide)
+    named = [
+        f"{number}: {' + '.join(shorten_middle(clean(value.members[i]), 90, NOTE) for i in value.pairs[row])} "
+        f"({100 * value.gain[row]:+.1f})"
+        for number, row in enumerate(extremes(value), start=1)
+    ]
+    note = [f"{'; '.join(named)}.", "Triangles: worse than the better member alone." if value.worse.any() else ""]
+    note, foot = note_lines(" ".join(part for part in (*note, *CAVEATS) if part), columns_wide, 7)
+    left, tall, foot = 0.46, 1.75, foot + 0.36
+    figure = new_figure(columns_wide, head + 0.09 + tall + foot)
+    put_title(figure, title)
+    put_note(figure, note)
+    axes = axes_at(figure, left, foot, columns_wide - left - 0.1, tall)
     draw_gains(value, axes)
-    axes.yaxis.set_label_coords(-(left - 0.16) / across, 0.5)
-    figure.text(edge, 0.05 / high, note, size=6.0, va="bottom", color="#505050", linespacing=1.15, parse_math=False)
+    label_y(axes, left - 0.16)
     return figure

@@ -1,12 +1,13 @@
 """Kernels as a grid of crisp squares (Ting, Fig. 4)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.figures.layout import at, axes_at
 from analysis.figures.style import COLUMN, PAGE, new_figure
 from analysis.figures.text import clean, shorten, shorten_middle, wrap
 from analysis.members.filters import FilterGrid, FilterMeasures
@@ -126,6 +127,37 @@ def epochs_figure(grids: Mapping[str, FilterGrid], notes: Mapping[str, str]) -> 
         figure.text(left, top - 9.5 / 72 / total, said, size=6.0, va="top", color="#505050", linespacing=1.15,
                     parse_math=False)  # fmt: skip
         draw_filters(grid, figure.add_axes((left, _MARGIN / total, shown / columns_wide, drawn / total)))
+    return figure
+
+
+def members_figure(grids: Sequence[FilterGrid]) -> Figure:
+    """Return the kernels of several members beside and below one another, each named: a page wide."""
+    between, words, gap = 0.16, 0.17, 0.1
+    widest = max(0.8 * grid.columns for grid in grids)
+    across = min(len(grids), max(2, int((PAGE - 2 * _MARGIN + between) / (min(widest, 1.6) + between))))
+    across = -(-len(grids) // -(-len(grids) // across))  # rows as long as one another
+    side = (PAGE - 2 * _MARGIN - between * (across - 1)) / across
+    drawn = []
+    for grid in grids:
+        high, wide = sheet(grid).shape[:2]
+        own = min(side, 0.5 * grid.columns)
+        drawn.append((own, own * high / wide))
+    rows = [range(i, min(i + across, len(grids))) for i in range(0, len(grids), across)]
+    highs = [words + max(drawn[i][1] for i in row) + gap for row in rows]
+    what = {caption(grid) for grid in grids}
+    note = what.pop() if len(what) == 1 else "each filter from its smallest to its largest weight"
+    layer = f"Layer {clean(grids[0].layer)}" if grids[0].layer else "First layer"
+    figure, total = _headed(f"{layer} of {len(grids)} members", note, PAGE, sum(highs))
+    top = total - (sum(highs) + _MARGIN)
+    down = total - top
+    for row, high in zip(rows, highs, strict=True):
+        for column, i in enumerate(row):
+            left = _MARGIN + column * (side + between)
+            name = shorten_middle(clean(grids[i].member), side * 72, 6.5)
+            figure.text(*at(figure, left, down - 0.02), name, size=6.5, va="top", parse_math=False)
+            own, tall = drawn[i]
+            draw_filters(grids[i], axes_at(figure, left, down - words - tall, own, tall))
+        down -= high
     return figure
 
 

@@ -20,6 +20,12 @@ def axes_at(figure: Figure, left: float, bottom: float, wide: float, high: float
     return figure.add_axes((left / across, bottom / up, wide / across, high / up), **more)
 
 
+def at(figure: Figure, x: float, y: float) -> tuple[float, float]:
+    """Return a place in inches from the lower left corner as a figure's own fractions."""
+    wide, high = figure.get_size_inches()
+    return x / wide, y / high
+
+
 def size_of(axes: Axes) -> tuple[float, float]:
     """Return the width and height of axes in inches."""
     figure = axes.get_figure()

@@ -1,4 +1,4 @@
-"""Accuracy against a network's parameters and its training time (Basutkar, Fig. 10)."""
+"""Accuracy against a network's parameters and its training time (Basutkar, Fig. 10), or member by member."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.figures.style import COLUMN, GREY, new_figure
+from analysis.figures.layout import axes_at, note_lines, put_note, put_title, title_lines
+from analysis.figures.style import BLUE, COLUMN, GREY, new_figure
 from analysis.figures.text import clean, shorten_middle, width, wrap
 from analysis.members.models import Member
 
@@ -51,8 +52,10 @@ def amount(member: Member, against: str) -> float | None:
 def models_figure(members: Sequence[Member], columns_wide: float = COLUMN) -> Figure:
     """Return accuracy against parameters beside accuracy against training time, models named below.
 
-    An axis that nothing is known for is left out.
+    Of one architecture it is `members_figure`. An axis that nothing is known for is left out.
     """
+    if len({m.model for m in members if m.last is not None}) == 1:
+        return members_figure(members, columns_wide)
     sides = [what for what in AGAINST if any(amount(m, what) is not None and m.last is not None for m in members)]
     usable = (columns_wide - 0.12) * 72
     note = "Mark: last epoch; line: up to the best."
@@ -96,6 +99,53 @@ def models_figure(members: Sequence[Member], columns_wide: float = COLUMN) -> Fi
         text.set_parse_math(False)
     figure.text(0.06 / columns_wide, 0.05 / total, note, size=6.0, va="bottom", color=GREY, linespacing=1.15,
                 parse_math=False)  # fmt: skip
+    return figure
+
+
+def draw_members(members: Sequence[Member], axes: Axes, names: Sequence[str]) -> Axes:
+    """Draw each member's validation accuracy in %, from the top: a dot at its last epoch, a ring at its best.
+
+    names: as many, drawable, for the y axis.
+    """
+    for i, member in enumerate(members):
+        y, last = len(members) - 1 - i, member.last
+        if last is None:
+            continue
+        best = member.best[1] if member.best else last
+        axes.plot([100 * last, 100 * best], [y, y], color=BLUE, linewidth=0.9, zorder=2)
+        axes.plot([100 * best], [y], "o", color=BLUE, markersize=4.5, markerfacecolor="white", zorder=3, clip_on=False)
+        axes.plot([100 * last], [y], "o", color=BLUE, markersize=3.4, zorder=4, clip_on=False)
+    axes.set_yticks(range(len(members) - 1, -1, -1), list(names), size=6.5, parse_math=False)
+    axes.set_ylim(-0.6, len(members) - 0.4)
+    axes.grid(visible=True, axis="x")
+    axes.tick_params(axis="y", length=0)
+    axes.margins(x=0.06)
+    low, high = axes.get_xlim()
+    if high - low < 1:
+        axes.set_xlim(low - 0.5, high + 0.5)
+    axes.set_xlabel("Validation accuracy (%)")
+    return axes
+
+
+MOST_DOTS = 60
+
+
+def members_figure(members: Sequence[Member], columns_wide: float = COLUMN) -> Figure:
+    """Return a dot plot of one architecture's members by accuracy, at most sixty: parameters would tell nothing."""
+    scored = [m for m in members if m.last is not None]
+    shown = sorted(scored, key=lambda m: -(m.last or 0.0))[:MOST_DOTS]
+    names = [shorten_middle(clean(m.name), 90, 6.5) for m in shown]
+    some = f", the first {len(shown)} by it" if len(shown) < len(scored) else ""
+    model = shorten_middle(clean(shown[0].model or "model not known"), 110, 7.5)
+    title, head = title_lines(f"Validation accuracy of {len(scored)} members of {model}{some}", columns_wide)
+    parameters = {m.network.parameters for m in shown if m.network}
+    size = f" {parameters.pop():,} parameters each." if len(parameters) == 1 else ""
+    note, foot = note_lines(f"Dot: last epoch; ring: best epoch, chosen by this very accuracy.{size}", columns_wide)
+    left, foot, tall = max(width(name, 6.5) for name in names) / 72 + 0.14, foot + 0.36, 0.15 * len(shown)
+    figure = new_figure(columns_wide, head + 0.08 + tall + foot)
+    put_title(figure, title)
+    put_note(figure, note)
+    draw_members(shown, axes_at(figure, left, foot, columns_wide - left - 0.12, tall), names)
     return figure
 
 

@@ -99,8 +99,9 @@ def _curve(page: Page) -> bytes:
     from analysis.figures.curve import curve_figure
     from analysis.figures.style import style
 
+    best = page.choice("best")
     with style():
-        return _png(curve_figure(page.table, 5.4, 3.6))
+        return _png(curve_figure(page.table, 5.4, 3.6, honest=best.honest if best else None))
 
 
 def _classes(page: Page) -> bytes:

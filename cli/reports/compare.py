@@ -18,12 +18,11 @@ OPTIONS = (
         multiple=True,
         metavar="SETTING",
         help="compare: group members by model, learning_rate, augment, dropout, input_size, optimiser, activation or "
-        "any other setting of their recipes; may be repeated.  [default: those that differ, six at most]",
+        "any other setting of their recipes; may be repeated.  [default: the first that differs]",
     ),
     ALONG,
 )
 MOST_SAID = 4  # confounded settings whose values are printed; the JSON has all
-MOST = 6  # comparisons where no setting was named
 
 
 def report(output: Output, job: Job) -> dict[str, Any]:
@@ -35,7 +34,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     data = job.data
     asked = list(dict.fromkeys(setting_named(name) for name in job.options["by"]))
     members = members_of(data.study, data.split, data.patterns)
-    settings = asked or differing(members)[:MOST]
+    settings = asked or differing(members)[:1]
     if not settings:
         raise NotAvailable(f"{data.study.root}: its members' recipes differ in nothing but seeds.")
     found, files = [], []
@@ -49,9 +48,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             output.text(f"{'table: ' if file.suffix == '.csv' else 'figure:'} {file}")
         files += made
         found.append(_document(value, made))
-    rest = differing(members)[MOST:] if not asked else []
+    rest = differing(members)[1:] if not asked else []
     if rest:
-        output.note(f"They differ in {', '.join(rest)} too: name them with --by.")
+        output.note(f"More to compare: {' '.join(f'--by {name}' for name in rest)}")
     return {"kind": "compare", "split": data.split, "x": job.options["along"], "comparisons": found, "files": files}
 
 

@@ -36,7 +36,7 @@ _PICTURED = 4
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the confusion matrix, the most confused pairs, and images of the first of them."""
     from analysis.classes.confusion import confused_pairs, confusion, first_names, write_confusion_csv, write_pairs_csv
-    from analysis.figures.confusion import confusion_figure
+    from analysis.figures.confusion import NAMED, blocks_figure, confusion_figure
     from analysis.figures.style import save, style
 
     ensemble, top = job.data.ensemble, job.options["top"]
@@ -52,6 +52,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     with style():
         title = f"Confusion matrix on {job.data.split}, {job.whom()}"
         files = [save(confusion_figure(value, title), job.path("confusion", detail))]
+        if len(value) > NAMED:
+            files.append(save(blocks_figure(value, title), job.path("confusion-blocks", detail)))
     names = first_names(value.class_names, value.class_ids)
     if not pairs:
         output.note(f"No class was confused with another on {job.data.split}, {job.whom()}.")

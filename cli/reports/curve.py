@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.sentences import many
+from analysis.sentences import chosen_on, flattery, many
 from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import best_document, written
@@ -20,7 +20,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     from analysis.figures.style import save, style
 
     with style():
-        picture = save(curve_figure(table), job.path("curve"))
+        picture = save(curve_figure(table, honest=job.data.honest), job.path("curve"))
     output.table(
         ("k", "subsets", "mean %", "lowest", "highest", "the best of them"),
         [
@@ -32,11 +32,13 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         left=(5,),
     )  # fmt: skip
     if len(table) > 1:
+        honest = job.data.honest
         output.note(
             f"best: {name_set(best.members, table.members)}, {100 * best.accuracy:.1f} % "
-            f"({best.correct:,} of {table.samples:,}), chosen and scored on {table.split}, which is likely to flatter "
-            "it."
-        )
+            f"({best.correct:,} of {table.samples:,}). "
+            + (chosen_on(len(table), table.split) if honest is None or honest.score is None
+               else flattery(best.accuracy, honest.score, table.split))
+        )  # fmt: skip
     written(output, picture)
     return {
         "kind": "curve", "split": table.split, "rule": table.rule, "samples": table.samples, "classes": table.classes,

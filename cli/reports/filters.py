@@ -48,7 +48,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 
     found, without = _kernels(job)
     scale, order = job.options["scale"], job.options["sort"]
-    rows, members = [], []
+    rows, members, lasts = [], [], []
     for member, layer, times in found:
         grids: dict[str, FilterGrid] = {}
         last = filter_grid(times["last"], member=member, layer=layer, scale=scale, order=order)
@@ -56,6 +56,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             grids[time] = filter_grid(kernels, member=member, layer=layer, scale=scale, order=order, like=last)
         measured = {time: measure(kernels) for time, kernels in times.items()}
         picture = _draw(job, last, grids, measured)
+        lasts.append(last)
         rows.append(_row(member, last, measured["last"], measured.get("begin")))
         output.note(f"{member}: {_told(last)}")
         output.text(f"figure: {picture}")
@@ -69,6 +70,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     if without:
         output.note(f"Left out: {'; '.join(without.values())}.")
     files = [member["file"] for member in members]
+    if len(lasts) > 1 and not job.options["through"]:
+        files.append(_draw_all(job, lasts))
+        output.text(f"figure: {files[-1]}")
     return {"kind": "filters", "scale": scale, "order": order, "members": members, "without": list(without),
             "files": files}  # fmt: skip
 
@@ -136,6 +140,18 @@ def _draw(job: Job, last: "FilterGrid", grids: "dict[str, FilterGrid]", measured
         else:
             figure = filters_figure(last, measures_said(measured["last"], measured.get("begin")))
         return save(figure, job.out / f"{'-'.join(part for part in parts if part)}.{job.format}")
+
+
+def _draw_all(job: Job, lasts: "list[FilterGrid]") -> Path:
+    """Draw every member's kernels in one picture."""
+    from analysis.figures.filters import members_figure
+    from analysis.figures.style import save, style
+
+    scale = "shared" if lasts[0].scale == "shared" else ""
+    order = "" if lasts[0].order == "none" else lasts[0].order
+    detail = "-".join(part for part in (file_name(lasts[0].layer), scale, order) if part)
+    with style():
+        return save(members_figure(lasts), job.path("filters-all", detail))
 
 
 def _smoothness(value: "FilterMeasures") -> str:

@@ -47,12 +47,15 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         agreed = agreement(ensemble.member_preds, labels, stack.class_ids, stack.class_names)
     table = job.path("per-class", job.who, "csv")
     write_class_csv(table, value, changed, agreed)
-    from analysis.figures.per_class import improved_figure, per_class_figure
+    from analysis.figures.per_class import improved_figure, per_class_figure, recall_figure
     from analysis.figures.style import save, style
 
     with style():
         figure = per_class_figure(value, f"Accuracy by class on {split}, {job.whom()}")
         files = [save(figure, job.path("per-class", job.who))]
+        if value.scored > 20:
+            figure = recall_figure(value, f"Recall of {value.scored} classes on {split}, {job.whom()}")
+            files.append(save(figure, job.path("per-class", "-".join(part for part in ("all", job.who) if part))))
         if changed:
             against = job.options["against"]
             detail = "-".join(part for part in ("helped", job.who, f"against-{against}" if against else "") if part)

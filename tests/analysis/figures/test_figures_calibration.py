@@ -74,7 +74,7 @@ def test_reliability_with_counts(samples: int, wide: float) -> None:
     clean(figure)
     told = texts(figure)
     assert {f"{count:,}" for count in found.reliability.counts if count} <= set(told)
-    assert "not sure enough" in told and "too sure" in told
+    assert "underconfident" in told and "overconfident" in told
 
 
 def test_one_predictor_alone_and_adaptive_bins() -> None:
@@ -159,6 +159,9 @@ def test_gains_are_the_pairs(members: int) -> None:
     rank = value.correlation
     said = "too few pairs" if rank is None else f"{rank:.2f} (Spearman)"
     assert any(said in t.replace("\n", " ") for t in told)
+    row = int(value.gain.argmax())
+    best = " + ".join(value.members[i] for i in value.pairs[row])
+    assert any(f"1: {best} ({100 * value.gain[row]:+.1f})" in t.replace("\n", " ") for t in told)
     assert any("Pairs share members" in t.replace("\n", " ") for t in told)
 
 

@@ -10,15 +10,15 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.classes.confusion import Confusion, confused_pairs, confusion
+from analysis.classes.confusion import Confusion, confused_pairs, confusion, folded
 from analysis.classes.improved import ClassComparison, compare_classes
-from analysis.classes.per_class import per_class
+from analysis.classes.per_class import PerClass, per_class
 from analysis.ensemble import Ensemble, ensemble_of
 from analysis.errors import ErrorAnalysis, find_errors
-from analysis.figures.confusion import confusion_figure
+from analysis.figures.confusion import FOLDED, blocks_figure, confusion_figure
 from analysis.figures.errors import error_gallery_figure, errors_figure
 from analysis.figures.gallery import gallery_figure, pairs_figure, sample_figure
-from analysis.figures.per_class import improved_figure, per_class_figure
+from analysis.figures.per_class import draw_recall, improved_figure, per_class_figure, recall_figure
 from analysis.figures.style import COLUMN, PAGE, save, style
 from analysis.images.gallery import (
     ERROR_KINDS,
@@ -91,11 +91,14 @@ def whole_gallery() -> Figure:
     return gallery_figure(gallery(group, split_of(group), range(12), 4))
 
 
-def everyone(classes: int) -> Figure:
+def classes_of(classes: int) -> PerClass:
     group = made(classes)
     stack = group.stack
-    value = per_class(stack.labels, group.preds, stack.class_ids, stack.class_names)
-    return per_class_figure(value, "Accuracy by class on val")
+    return per_class(stack.labels, group.preds, stack.class_ids, stack.class_names)
+
+
+def everyone(classes: int) -> Figure:
+    return per_class_figure(classes_of(classes), "Accuracy by class on val")
 
 
 FIGURES = {
@@ -106,6 +109,8 @@ FIGURES = {
     "confusion of 40": lambda: confusion_figure(confused(40), "title"),
     "confusion of 200": lambda: confusion_figure(confused(200), "title"),
     "confusion of 200, column": lambda: confusion_figure(confused(200), "title", COLUMN),
+    "all blocks of 200": lambda: blocks_figure(confused(200), "title"),
+    "recall of 200": lambda: recall_figure(classes_of(200), "title"),
     "confusion of 200 by id": lambda: confusion_figure(confused(200, "id"), "title"),
     "no errors": lambda: confusion_figure(confusion([0, 1, 2], [0, 1, 2]), "title"),
     "one error": lambda: confusion_figure(confusion([0, 1, 2], [0, 1, 1]), "title"),
@@ -169,7 +174,7 @@ def test_cells_hold_the_counts_and_darken_with_the_rate() -> None:
 def test_of_200_classes_every_cell_has_whole_dots_and_blocks_have_names() -> None:
     value = confused(200)
     with style():
-        figure = confusion_figure(value, "title")
+        figure = blocks_figure(value, "title")
     box = figure.axes[0].get_position()
     wide, high = figure.get_size_inches() * 300
     assert box.width * wide % 200 == pytest.approx(0, abs=1e-6)
@@ -271,3 +276,43 @@ def test_long_names_take_a_second_line_before_they_are_cut() -> None:
         told = texts(error_gallery_figure(error_gallery(find_errors(plain), split_of(plain), "drawn", 12)))
     assert "salamander" in told
     assert not any("Salamandra" in t for t in told)
+
+
+def test_of_200_classes_the_most_confused_are_named_and_the_rest_is_one() -> None:
+    value = confused(200)
+    small = folded(value, FOLDED)
+    assert len(small) == FOLDED + 1 and small.counts.sum() == value.counts.sum()
+    kept = [value.class_ids.index(name) for name in small.class_ids[:-1]]
+    rest = sorted(set(range(200)) - set(kept))
+    assert small.class_ids[-1] == "160 others" and small.folded == 160
+    assert (small.counts[:-1, :-1] == value.counts[np.ix_(kept, kept)]).all()
+    assert small.counts[:-1, -1].tolist() == value.counts[np.ix_(kept, rest)].sum(axis=1).tolist()
+    assert small.counts[-1, :-1].tolist() == value.counts[np.ix_(rest, kept)].sum(axis=0).tolist()
+    first = confused_pairs(value)[0]
+    assert {first.a, first.b} <= set(kept)
+    with style():
+        axes = confusion_figure(value, "title").axes[0]
+    assert [t.get_text() for t in axes.get_yticklabels()][-1] == "160 others"
+    picture = np.asarray(axes.images[0].get_array())
+    assert (picture[-1, -1] == 1).all(), "the corner holds right and wrong ones"
+
+
+def test_the_diagonal_of_many_classes_darkens_with_recall() -> None:
+    value = confusion(np.repeat(np.arange(24), 4), np.where(np.arange(96) % 4 < np.repeat(np.arange(24) % 5, 4),
+                      np.repeat(np.arange(24), 4), (np.repeat(np.arange(24), 4) + 1) % 24), order="id")  # fmt: skip
+    with style():
+        picture = np.asarray(confusion_figure(value, "title").axes[0].images[0].get_array())
+    recall = value.rates.diagonal()
+    grey = picture[np.arange(24), np.arange(24), 0]
+    assert len(set(recall)) == 5
+    assert np.argsort(-recall, kind="stable").tolist() == np.argsort(grey, kind="stable").tolist()
+
+
+def test_the_sorted_curve_is_every_recall() -> None:
+    value = classes_of(30)
+    with style():
+        axes = draw_recall(value, recall_figure(value, "title").add_axes((0.1, 0.1, 0.5, 0.5)))
+        told = " ".join(texts(recall_figure(value, "title")))
+    assert np.asarray(axes.lines[0].get_ydata()) == pytest.approx(np.sort(100 * value.accuracy))
+    quarter, upper = np.percentile(100 * value.accuracy, (25, 75))
+    assert f"Half of the 30 classes lie between {quarter:.0f} and {upper:.0f} %" in " ".join(told.split())

@@ -12,7 +12,8 @@ from studies import add, history, study_at
 
 from analysis.figures.compare import compare_figure, curves_of
 from analysis.figures.curves import draw_series, overlay_figure, range_figure
-from analysis.figures.filters import epochs_figure, filters_figure, measures_said
+from analysis.figures.filters import epochs_figure, filters_figure, measures_said, sheet
+from analysis.figures.filters import members_figure as filters_of_all
 from analysis.figures.models import amount, draw_models, models_figure
 from analysis.figures.style import PAGE, new_figure, save, style
 from analysis.figures.training import members_figure, small_multiples_figure
@@ -97,6 +98,27 @@ def test_marks_are_last_accuracy_against_size_or_time(tmp_path: Path) -> None:
     assert all(m.get_markerfacecolor() == "white" for m in marks)  # a random start is hollow
     assert axes.get_xscale() == "log"
     assert [amount(m, "seconds") for m in found] == [20, 20]
+
+
+def test_members_of_one_architecture_are_dots_by_accuracy(tmp_path: Path) -> None:
+    found = members(tmp_path, ["x", "y", "z"])
+    with style():
+        figure = models_figure(found)
+    (axes,) = figure.axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["z", "y", "x"], "the best on top"
+    dots = [line for line in axes.lines if line.get_markersize() == pytest.approx(3.4)]
+    assert [(xs(d)[0], ys(d)[0]) for d in dots] == [(pytest.approx(100 * (m.last or 0)), 2 - i)
+                                                    for i, m in enumerate(found[::-1])]  # fmt: skip
+
+
+def test_kernels_of_all_members_stand_in_one_picture() -> None:
+    grids = [filter_grid(np.random.default_rng(i).normal(size=(8, 1, 5, 5)), member=f"m-{i}") for i in range(7)]
+    with style():
+        figure = filters_of_all(grids)
+    assert {f"m-{i}" for i in range(7)} <= set(texts(figure)) and len(figure.axes) == 7
+    for axes, grid in zip(figure.axes, grids, strict=True):
+        assert (np.asarray(axes.images[0].get_array()) == sheet(grid)).all()
+    assert overlaps(figure) == [] and cut_off(figure) == []
 
 
 def test_side_by_side_grids_keep_their_order(tmp_path: Path) -> None:
