@@ -36,6 +36,7 @@ from .metrics import accuracy as accuracy
 from .metrics import brier as brier
 from .metrics import nll as nll
 from .metrics import top5 as top5
+from .page.report import report as report
 from .selection.choose import EnsembleSelection as EnsembleSelection
 from .selection.choose import cross_validate as cross_validate
 from .selection.choose import select as select

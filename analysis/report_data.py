@@ -73,14 +73,7 @@ class ReportData:
     @cached_property
     def table(self) -> SubsetTable:
         """Scores of every subset of the members that take part; raises `NotAvailable` where they are too many."""
-        members = len(self.stack.members)
-        count = count_subsets(members, range(1, members + 1))
-        if count > MOST_SUBSETS:
-            raise NotAvailable(
-                f"{members} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a report shows; "
-                "name fewer members with --member, or score them with ens-combine."
-            )
-        return subset_table(self.stack, range(1, members + 1), self.progress)
+        return every_subset(self.stack, self.progress)
 
     @cached_property
     def honest(self) -> HonestScore | None:
@@ -123,6 +116,18 @@ class ReportData:
         """How well the ensemble that was asked for recognises each class."""
         stack = self.ensemble.stack
         return per_class(stack.labels, self.ensemble.preds, stack.class_ids, stack.class_names)
+
+
+def every_subset(stack: PredictionStack, progress: Progress | None = None) -> SubsetTable:
+    """Return the scores of every subset of a stack's members; raise `NotAvailable` where they are too many."""
+    members = len(stack.members)
+    count = count_subsets(members, range(1, members + 1))
+    if count > MOST_SUBSETS:
+        raise NotAvailable(
+            f"{members} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a report shows; "
+            "name fewer members with --member, or score them with ens-combine."
+        )
+    return subset_table(stack, range(1, members + 1), progress)
 
 
 def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:

@@ -27,6 +27,7 @@ EXAMPLES = (
     "ens-report gallery --class 'wooden spoon' --images 12 a class's images with their predictions",
     "ens-report per-class --ensemble best --json           the best subset's classes, for a script",
     "ens-report html                                       one page to explore in a browser, and to send to others",
+    "ens-report html resnet.npz vit.npz                    the page of files of predictions, without a study",
     "ens-report all                                        all of these that the study allows",
 )
 
@@ -82,6 +83,7 @@ def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> l
 
 @command("ens-report", EXAMPLES)
 @click.argument("kind", callback=_kind, metavar="KIND", shell_complete=_kinds)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE...]")
 @click.option(
     "--member",
     "--members",
@@ -117,6 +119,7 @@ def report(
     output: Output,
     *,
     kind: str,
+    files: tuple[Path, ...],
     members: tuple[str, ...],
     split: str,
     intersect: bool,
@@ -144,12 +147,15 @@ def report(
     diversity    how members differ, and what that gains
     errors       images wrong for all, rescued and spoiled ones
     sample       images of each class
-    html         one page to explore all of it
+    html         one page to explore all of it; of FILE... where there is no study
     all          each of them
 
     Pictures are one column of a paper wide and go to STUDY/report; what they show is also said here.
     """  # noqa: D301
     _check_options(kind)
+    if files:
+        _from_files(output, kind, files, out or Path("report"), options | {"intersect": intersect})
+        return
     from analysis.report_data import ReportData
     from ensemble.study.study import Study
 
@@ -170,6 +176,18 @@ def report(
         document = _all(output, job) if kind == "all" else KINDS[kind].report(output, job)
     output.document(**document)
     output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
+
+
+def _from_files(output: Output, kind: str, files: tuple[Path, ...], out: Path, options: dict[str, Any]) -> None:
+    """Make the page of files of predictions, which need no study."""
+    if kind != "html":
+        raise click.UsageError(
+            f"{files[0]}: ens-report {kind} is made of a study; import the file with ens-import, or ask for html."
+        )
+    from cli.reports.html import report_files
+
+    _ready(out)
+    output.document(**report_files(output, files, out, options))
 
 
 def _styled(style_file: Path | None) -> contextlib.AbstractContextManager[None]:

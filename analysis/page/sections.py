@@ -1,12 +1,12 @@
 """The parts of a page that stay as they are, whatever subset is chosen: they are readable without JavaScript."""
 
 import platform
-import shlex
 from importlib.metadata import version
 
 import numpy as np
 
 from analysis.classes.class_table import short_names
+from analysis.glossary import GLOSSARY
 from analysis.page.markup import Markup, join, name, picture, shown, table, tag
 from analysis.page.pictures import Encode
 from analysis.page.training_plot import limits, training_plot
@@ -206,11 +206,6 @@ def montage(tiles: np.ndarray, columns: int) -> np.ndarray:
 def how(page: Page) -> Markup:
     """Return how everything was computed, and the commands that do it again."""
     table_ = page.table
-    split = f" --split {table_.split}" if table_.split != "val" else ""
-    study = f" --study {shlex.quote(page.study)}"
-
-    on = f"{split}{study}"
-    lines = [f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"]
     words = (
         "An ensemble’s probabilities are the mean of its members’; it says the class with the largest, the first of "
         "equals. Members’ probabilities are summed as whole numbers, rounded to 2⁻²⁶, so that every count here is "
@@ -231,8 +226,10 @@ def how(page: Page) -> Markup:
         *((f"No {key}", shown(why)) for key, why in page.lacking.items()),
     ]  # fmt: skip
     listed = tag("dl", *(join((tag("dt", key), tag("dd", text))) for key, text in facts), class_="facts-list")
-    return join((tag("p", words), listed, tag("h3", "Again, by hand"),
-                 tag("pre", "\n".join(lines), tabindex=0)))  # fmt: skip
+    again = (tag("h3", "Again, by hand"), tag("pre", "\n".join(page.commands), tabindex=0)) if page.commands else ()
+    terms = tag("dl", *(join((tag("dt", term), tag("dd", text))) for term, text in GLOSSARY.items()),
+                class_="facts-list")  # fmt: skip
+    return join((tag("p", words), listed, *again, tag("h3", "Glossary", id="glossary"), terms))
 
 
 def _section(key: str, title: str, *parts: str | None) -> Markup:

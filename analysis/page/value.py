@@ -1,7 +1,9 @@
 """All that a page shows, as one value: numbers and names, no HTML."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +14,15 @@ from analysis.page.choices import Choice, choices
 from analysis.page.panels import Panels, panel_masks, panels
 from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
-from analysis.report_data import NotAvailable, ReportData, histories
+from analysis.report_data import NotAvailable, ReportData, every_subset, histories
 from analysis.selection.data import selection_data
-from analysis.stack import PredictionStack
+from analysis.stack import PredictionStack, join
 from analysis.subsets.shapley import shapley
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 from ensemble.progress import Progress
 from ensemble.study.history import History
+from ensemble.study.predictions import Predictions
 from ensemble.study.split import Split
 
 
@@ -42,9 +45,10 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A study on one split.
+    """A study, or predictions without one, on one split.
 
     study: the folder's name; data: the dataset's; definition: what the split is; fingerprint: of the images, or None.
+    commands: what makes the page and its numbers again.
     classes: those of all members together, hardest first; class_ids and class_names stand in column order.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
     shown, why.
@@ -54,6 +58,7 @@ class Page:
     data: str
     definition: str
     fingerprint: str | None
+    commands: tuple[str, ...]
     table: SubsetTable
     class_ids: tuple[str, ...]
     class_names: tuple[str, ...]
@@ -88,52 +93,119 @@ def page_of(
     images: how many a class; progress: told how many ways to choose were tried, and how many there are.
     Raises `BadInput` for an unlabelled split, `NotAvailable` for more members than have a table.
     """
-    stack, table = data.stack, data.table
-    everyone = 2 ** len(stack.members) - 1
-    best = table.best().mask
-    found = choices(selection_data(stack), progress)
-    shown = panels(stack, panel_masks(table, [best, *(c.mask for c in found if c.mask)]))
-    lacking = {} if split is not None and encode is not None else {"pictures": why}
-    label = shown.place(everyone)
-    alone = [shown.place(1 << i) for i in range(len(stack.members))]
-    preds = np.empty(stack.samples, np.int64)
-    preds[shown.rows] = shown.preds[label]
     config = data.study.config
     definition = config.splits.get(data.split)
-    return Page(
+    lacking: dict[str, str] = {}
+    on = (f" --split {data.split}" if data.split != "val" else "") + f" --study {shlex.quote(data.study.root.name)}"
+    return _page(
+        data.stack,
+        data.table,
+        data.predictions,
+        lacking,
+        split if encode is not None else None,
+        encode,
+        images,
+        why,
+        progress,
         study=data.study.root.resolve().name,
         data=config.data,
         definition=definition.definition if definition else "",
         fingerprint=config.fingerprint,
+        commands=(f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"),
+        best_first=data.name == "best",
+        histories=_histories(data, lacking),
+    )
+
+
+def page_of_predictions(
+    predictions: Sequence[Predictions],
+    title: str,
+    commands: Sequence[str] = (),
+    intersect: bool = False,
+    progress: Progress | None = None,
+) -> Page:
+    """Return the page of members' predictions of one split, without a study: there are no images and no histories.
+
+    title: the page's; commands: what makes it again; intersect: of members that differ in samples take the common ones.
+    Raises `BadInput` where the members do not fit one another or have no labels, `NotAvailable` for too many of them.
+    """
+    stack = join(list(predictions), intersect)
+    stack.require_labels()
+    named = {p.member: p for p in predictions}
+    lacking = {"training": "Predictions alone have no histories."}
+    return _page(
+        stack,
+        every_subset(stack),
+        [named[member] for member in stack.members],
+        lacking,
+        None,
+        None,
+        None,
+        "Predictions alone have no images; those of a study have.",
+        progress,
+        study=title,
+        data="predictions",
+        definition="",
+        fingerprint=None,
+        commands=tuple(commands),
+        best_first=False,
+        histories=(),
+    )
+
+
+def _page(
+    stack: PredictionStack,
+    table: SubsetTable,
+    predictions: Sequence[Predictions],
+    lacking: dict[str, str],
+    split: Split | None,
+    encode: Encode | None,
+    images: int | None,
+    why: str,
+    progress: Progress | None,
+    *,
+    best_first: bool,
+    **facts: Any,
+) -> Page:
+    """Return a page; predictions in the stack's order; lacking: grows by what is not shown; facts: of the `Page`."""
+    everyone = 2 ** len(stack.members) - 1
+    best = table.best().mask
+    found = choices(selection_data(stack), progress)
+    shown = panels(stack, panel_masks(table, [best, *(c.mask for c in found if c.mask)]))
+    if split is None:
+        lacking["pictures"] = why
+    alone = [shown.place(1 << i) for i in range(len(stack.members))]
+    preds = np.empty(stack.samples, np.int64)
+    preds[shown.rows] = shown.preds[shown.place(everyone)]
+    return Page(
         table=table,
         class_ids=stack.class_ids,
         class_names=stack.class_names,
         points=points(table, shown.masks),
         panels=shown,
         classes=per_class(stack.labels, preds, stack.class_ids, stack.class_names),
-        start=best if data.name == "best" else everyone,
+        start=best if best_first else everyone,
         choices=found,
-        members=_members(data),
+        members=_members(table, predictions),
         diversity=measure_diversity(shown.preds[alone], shown.labels, stack.members),
-        histories=_histories(data, lacking),
-        filters=_filters(data, lacking),
+        filters=_filters(predictions, lacking),
         pictures=_pictures(stack, shown, split, encode, images, lacking),
         lacking=lacking,
+        **facts,
     )
 
 
-def _members(data: ReportData) -> tuple[Member, ...]:
-    table = data.table
+def _members(table: SubsetTable, predictions: Sequence[Predictions]) -> tuple[Member, ...]:
     everyone = 2 ** len(table.members) - 1
     shares = shapley(table, "accuracy").values
-    differing = _differing([dict(p.recipe or {}) for p in data.predictions])
+    differing = _differing([dict(p.recipe or {}) for p in predictions])
     return tuple(
         Member(
             name=name,
             scores={metric: table.find(1 << i).score(metric) for metric in ("accuracy", "top5", "nll", "brier")},
             share=shares[name],
             without=table.find(everyone ^ 1 << i).accuracy if everyone > 1 else None,
-            random_start=data.predictions[i].attributes.get("comparable") in (False, 0),
+            random_start=predictions[i].attributes.get("comparable") in (False, 0),
             settings=differing[i],
         )
         for i, name in enumerate(table.members)
@@ -159,9 +231,9 @@ def _histories(data: ReportData, lacking: dict[str, str]) -> tuple[History, ...]
         return ()
 
 
-def _filters(data: ReportData, lacking: dict[str, str]) -> tuple[FilterGrid, ...]:
+def _filters(predictions: Sequence[Predictions], lacking: dict[str, str]) -> tuple[FilterGrid, ...]:
     grids = []
-    for p in data.predictions:
+    for p in predictions:
         if p.first_layer is None:
             continue
         try:

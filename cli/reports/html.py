@@ -1,14 +1,27 @@
 """One self-contained page in which every subset, class and image can be explored."""
 
-from typing import Any
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from cli.common import Output
 from cli.reports.job import IMAGES, Job, images_or_why
+from ensemble.errors import BadInput
 
-OPTIONS = (IMAGES,)
+if TYPE_CHECKING:
+    from analysis.page.value import Page
+
+OPTIONS = (
+    IMAGES,
+    click.option(
+        "--labels", "labels_file", type=click.Path(path_type=Path), metavar="FILE",
+        help="html FILE...: the true classes, as ens-import takes them, where the files do not hold them.",
+    ),
+)  # fmt: skip
 
 
 def report(output: Output, job: Job) -> dict[str, Any]:
@@ -20,7 +33,34 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     split, why = images_or_why(output, job)
     with output.progress("Choosing again and again for an honest score", "ways") as progress:
         page = page_of(job.data, split, encode, _images(job), why, progress)
-    path = write_page(page, job.path("index", ending="html"), encode)
+    return _written(output, page, write_page(page, job.path("index", ending="html"), encode))
+
+
+def report_files(output: Output, files: Sequence[Path], out: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Write index.html of files of predictions, without a study; the files stay as they are."""
+    from analysis.page.value import page_of_predictions
+    from analysis.page.write import write_page
+    from ensemble.importing.parse import import_files
+
+    imported = import_files(files, labels=options["labels_file"])
+    for one in imported:
+        for note in one.notes:
+            output.say(f"Note: {one.file}: {note}.")
+    found = [one.predictions for one in imported]
+    splits = {p.split for p in found}
+    if len(splits) > 1:
+        raise BadInput(f"the files are of several splits, {', '.join(sorted(splits))}; name files of one.")
+    title = files[0].stem if len(files) == 1 else f"{len(files)} members"
+    labels = options["labels_file"]
+    again = " ".join(["ens-report html", *(shlex.quote(file.name) for file in files),
+                      *(["--labels", shlex.quote(labels.name)] if labels else [])])  # fmt: skip
+    with output.progress("Choosing again and again for an honest score", "ways") as progress:
+        page = page_of_predictions(found, title, [again], options["intersect"], progress)
+    return _written(output, page, write_page(page, out / "index.html"))
+
+
+def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
+    """Say what a page holds and where it is."""
     size = path.stat().st_size
     shown = 0 if page.pictures is None else len(page.pictures.samples)
     output.note(

@@ -125,9 +125,11 @@ def test_compare_names_what_is_confounded(mixed: Study, ask: Ask) -> None:
     assert "5 training runs" in out
 
 
-def test_compare_takes_what_differs_where_nothing_is_named(mixed: Study, ask: Ask) -> None:
+def test_compare_takes_one_setting_where_none_is_named_and_names_the_others(mixed: Study, ask: Ask) -> None:
     found = document(ask, mixed, "compare")
-    assert [one["by"] for one in found["comparisons"]] == ["augment", "learning_rate"]
+    assert [one["by"] for one in found["comparisons"]] == ["augment"]
+    _, out, _ = ask(mixed, "compare")
+    assert "More to compare: --by learning_rate" in out and out.count("Confounded") == 1
 
 
 BAD = [

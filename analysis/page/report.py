@@ -1,0 +1,45 @@
+"""A page straight from predictions, without a study: `report(probs, labels, "page.html")`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from analysis.page.value import page_of_predictions
+from analysis.page.write import write_page
+from analysis.stack import stack_arrays
+from ensemble.errors import BadInput
+from ensemble.progress import Progress
+from ensemble.study.predictions import Predictions
+
+
+def report(
+    probs: np.ndarray | Sequence[np.ndarray],
+    labels: np.ndarray | Sequence[int],
+    path: str | Path,
+    *,
+    members: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    title: str = "Predictions",
+    progress: Progress | None = None,
+) -> Path:
+    """Write the page of some classifiers' predictions: one HTML file that asks nothing of any network.
+
+    probs: floats (M, N, C), or one predictor's (N, C); rows sum to 1. labels: whole numbers (N,), columns of the true
+    classes. path: of the file, replaced where it is there. members: M names; m-0, m-1, ... by default. class_names: C
+    of them; the columns' numbers by default. title: the page's heading.
+    progress: told (done, total) of the ways to choose that were tried.
+    Returns the path. Raises `BadInput` where arrays do not fit one another, `StorageError` where it cannot be written.
+    """
+    arrays = np.asarray(probs)[None] if np.ndim(probs) == 2 else probs
+    stack = stack_arrays(arrays, labels, members)
+    names = stack.class_names if class_names is None else tuple(str(name) for name in class_names)
+    if len(names) != stack.classes:
+        raise BadInput(f"class_names: expected {stack.classes}, one a column of probs, found {len(names)}.")
+    stack = replace(stack, class_names=names)
+    found = [
+        Predictions(member, "val", own, stack.sample_ids, stack.class_ids, names, stack.labels, ids_given=False)
+        for member, own in zip(stack.members, stack.probs, strict=True)
+    ]
+    return write_page(page_of_predictions(found, title, progress=progress), Path(path))
