@@ -79,7 +79,11 @@ def locked(path: Path, *, wait: bool = True) -> Generator[bool]:
         with contextlib.suppress(OSError):  # a full disk keeps nobody from what the lock is for
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, _this_process().encode(), 0)
-        yield True
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
