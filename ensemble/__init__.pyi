@@ -5,6 +5,7 @@ from .errors import BadInput as BadInput
 from .errors import KofnError as KofnError
 from .errors import StorageError as StorageError
 from .importing.parse import import_files as import_files
+from .importing.save import save_predictions as save_predictions
 from .inference.predict import predict as predict
 from .inference.predictor import TrainedMember as TrainedMember
 from .inference.predictor import open_member as open_member

@@ -149,6 +149,82 @@ REQUIRED = (
 )  # fmt: skip
 
 
+# How other programs call what a history holds; what they call a loss is taken for the cross-entropy too.
+_ALIASES: Mapping[str, tuple[str, ...]] = {
+    "epoch": ("epoch",),
+    "learning_rate": ("learning_rate", "lr"),
+    "train_cross_entropy": ("train_cross_entropy", "train_loss", "loss"),
+    "train_loss": ("train_loss", "loss", "train_cross_entropy"),
+    "train_accuracy": ("train_accuracy", "train_acc", "accuracy", "acc", "sparse_categorical_accuracy",
+                       "categorical_accuracy"),
+    "val_cross_entropy": ("val_cross_entropy", "val_loss"),
+    "val_loss": ("val_loss", "val_cross_entropy"),
+    "val_accuracy": ("val_accuracy", "val_acc", "val_sparse_categorical_accuracy", "val_categorical_accuracy"),
+    "images_per_second": ("images_per_second",),
+    "seconds": ("seconds", "epoch_time", "time"),
+    "images_seen": ("images_seen",),
+}  # fmt: skip
+Table = Mapping[str, Sequence[float]] | Sequence[Mapping[str, float]] | Sequence[Epoch]
+
+
+def history_columns(history: "str | Path | Table", where: str = "history") -> dict[str, np.ndarray]:
+    """Return columns float64 (E,) as `History` has them of what one's own training loop kept.
+
+    history: the path of a CSV file with a heading, columns by name (as Keras' `fit(...).history`), or a row an epoch.
+    Known are the names of `Epoch` and the usual ones (loss, accuracy, val_loss, val_accuracy, lr); what is missing is
+    NaN, and epochs count from 1. Raises `BadInput` where nothing in it is known, or an accuracy is no fraction.
+    """
+    if isinstance(history, str | Path):
+        where = str(history)
+        lines = csv.DictReader(io.StringIO(read_text(Path(history))))
+        try:
+            rows: list[Mapping[str, Any]] = list(lines)
+        except csv.Error as error:
+            raise BadInput(f"{where}: cannot be read as a training history, {error}.") from error
+        named = {str(name).strip().lower(): [row[name] for row in rows] for name in lines.fieldnames or ()}
+    elif isinstance(history, Mapping):
+        named = {str(name).strip().lower(): list(values) for name, values in history.items()}
+    else:
+        rows = [vars(row) if isinstance(row, Epoch) else dict(row) for row in history]
+        named = {str(name).lower(): [row.get(name) for row in rows] for name in (rows[0] if rows else ())}
+    found: dict[str, np.ndarray] = {}
+    for name, aliases in _ALIASES.items():
+        given = next((alias for alias in aliases if alias in named), None)
+        if given is not None:
+            try:
+                found[name] = np.array([math.nan if v in (None, "") else float(v) for v in named[given]])
+            except (TypeError, ValueError) as error:
+                raise BadInput(f"{where}: {given}: expected a number for every epoch, {error}.") from error
+    lengths = {len(values) for values in found.values()}
+    if not found.keys() - {"epoch"} or lengths == {0} or len(lengths) != 1:
+        known = ", ".join(named) or "nothing"
+        raise BadInput(
+            f"{where}: expected columns of one length such as val_accuracy, val_loss, accuracy, loss, found {known}."
+        )
+    count = lengths.pop()
+    for name in ("train_accuracy", "val_accuracy"):
+        values = found.get(name, np.zeros(0))
+        if (values[~np.isnan(values)] > 1).any() or (values < 0).any():
+            raise BadInput(f"{where}: {name}: expected fractions of 1, found {np.nanmax(values):g}; divide by 100.")
+    epochs = found.get("epoch", np.arange(1.0, count + 1))
+    if not (np.isfinite(epochs).all() and (np.diff(epochs) > 0).all()):
+        raise BadInput(f"{where}: epoch: expected numbers that increase from row to row.")
+    found["epoch"] = epochs + 1 if epochs[0] == 0 else epochs
+    missing = np.full(count, math.nan)
+    return {name: found.get(name, missing) for name in (*REQUIRED, *(n for n in found if n not in REQUIRED))}
+
+
+def write_history(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    """Write a history of any columns, those of `REQUIRED` among them, whole or not at all."""
+    names, whole = list(columns), ("epoch", "images_seen")
+    lists = [np.asarray(column).tolist() for column in columns.values()]
+    rows = [
+        [int(v) if n in whole and v == v else v for n, v in zip(names, values, strict=True)]
+        for values in zip(*lists, strict=True)
+    ]
+    write_text(path, _text(names, rows))
+
+
 @dataclass(frozen=True, eq=False)
 class History:
     """What was measured after each of E epochs.

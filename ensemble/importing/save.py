@@ -1,0 +1,140 @@
+"""One's own training loop: predictions that are in memory become a member of a study."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble.datasets import load_dataset
+from ensemble.errors import BadInput
+from ensemble.importing.labels import meaning
+from ensemble.importing.layout import Classes
+from ensemble.importing.parse import Imported
+from ensemble.importing.validate import admit
+from ensemble.importing.values import probabilities
+from ensemble.study.history import Table, history_columns, write_history
+from ensemble.study.names import check_name
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, config_of
+
+
+def save_predictions(
+    study: str | Path | Study,
+    member: str,
+    values: Any,
+    labels: Any = None,
+    sample_ids: Sequence[str] | np.ndarray | None = None,
+    class_ids: Sequence[Any] | None = None,
+    class_names: Sequence[str] | None = None,
+    *,
+    split: str = "val",
+    logits: bool = False,
+    history: str | Path | Table | None = None,
+    first_layer: Any = None,
+    images: str | Path | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Keep what one's own network predicts as a member of a study, which is begun where there is none.
+
+    All reports then work for it: curves need `history`, filters `first_layer`, galleries `images`. Returns the
+    predictions file. The same again changes nothing.
+
+    study: the study's folder. member: the name it shall have.
+    values: probabilities (N, C) in floating point, or logits where `logits` is true; an array or a tensor.
+    labels: (N,) class ids, or column numbers from 0 where they are no ids; None for an unlabelled split.
+    sample_ids: (N,) unique text; members are joined by them. Without ids, rows are.
+    class_ids: of the C columns, text or whole numbers; default: those of the study, else the numbers of the columns.
+    class_names: C names that a person reads; default: the study's, else the ids.
+    history: what was measured each epoch, as `history_columns` takes it: rows, columns or the path of a CSV file.
+    first_layer: kernels (out, in, height, width) of the first convolution.
+    images: a folder, zip or pack that holds the split's images, whose ids are `sample_ids`; the study's from then on.
+    overwrite: replace other predictions of this name that were saved or imported before.
+
+    Raises `BadInput` naming the argument that cannot be used, or how these predictions differ from the study's.
+    """
+    root = study.root if isinstance(study, Study) else Path(study)
+    check_name(member, "member")
+    array = _array(values)
+    found = probabilities(array, "values", logits=logits)
+    n, c = found.probs.shape
+    there = Study.open(root).config if Study.exists(root) else None
+    dataset = None if images is None else load_dataset(images)
+    known = there or (None if dataset is None else config_of(dataset))
+    classes = _classes(c, class_ids, class_names, known)
+    texts = None if labels is None else [str(label) for label in _array(labels).ravel().tolist()]
+    if texts is not None and len(texts) != n:
+        raise BadInput(f"labels: expected {n}, one for each row of values, found {len(texts)}.")
+    columns = None
+    if texts is not None:
+        columns = meaning(texts, classes, [], "labels", named=class_ids is not None or known is not None).columns
+        if (columns < 0).any():
+            raise BadInput(f"labels: row {int(np.argmin(columns))} has none; leave out samples without a label.")
+    kernels = None if first_layer is None else np.asarray(_array(first_layer), dtype=np.float32)
+    if kernels is not None and kernels.ndim != 4:
+        raise BadInput(f"first_layer: expected kernels (out, in, height, width), found the shape {kernels.shape}.")
+    measured = None if history is None else history_columns(history)
+    ids = (
+        np.arange(n).astype(np.str_) if sample_ids is None else np.asarray([str(i) for i in sample_ids], dtype=np.str_)
+    )
+    predictions = Predictions(
+        member=member,
+        split=split,
+        probs=found.probs,
+        sample_ids=ids,
+        class_ids=classes.ids,
+        class_names=classes.names,
+        labels=columns,
+        ids_given=sample_ids is not None,
+        first_layer=kernels,
+        attributes={} if measured is None else {"epoch": int(measured["epoch"][-1])},
+        extras={} if found.logits is None else {"logits": found.logits},
+    )
+    if dataset is not None:
+        if split not in dataset.splits or not set(ids.tolist()) <= set(dataset.split(split).sample_ids.tolist()):
+            raise BadInput(
+                f"images: {dataset.source} has no {split} images of the ids given, {ids[0]!r} for one; an image's id "
+                "is its path below the split's folder, without its ending."
+            )
+        begun = Study.create(root, config_of(dataset))
+        if begun.config.source != dataset.source:
+            begun.with_config(data=dataset.name, source=dataset.source, fingerprint=dataset.fingerprint)
+        predictions = replace(predictions, data_fingerprint=dataset.fingerprint)
+    made = Imported(Path(f"{member}.{split}"), predictions, found.clipped)
+    admitted = admit(root, [made], force=overwrite)
+    if measured is not None:
+        kept = Study.open(root)
+        with kept.alone():
+            write_history(kept.files(member).history, measured)
+    return admitted.paths[0]
+
+
+def _classes(c: int, ids: Sequence[Any] | None, names: Sequence[str] | None, known: Any) -> Classes:
+    """Return the classes of the C columns: as given, or as the study has them, or their numbers."""
+    if ids is None and known is not None:
+        if len(known.class_ids) != c:
+            raise BadInput(f"values: expected {len(known.class_ids)} columns, the study's classes, found {c}.")
+        given, default = tuple(known.class_ids), tuple(known.class_names)
+    elif ids is None:
+        width = max(3, len(str(c - 1)))
+        given = default = tuple(f"{i:0{width}d}" for i in range(c))
+    else:
+        given = default = tuple(str(i) for i in ids)
+        if known is not None and set(given) == set(known.class_ids):
+            by_id = dict(zip(known.class_ids, known.class_names, strict=True))
+            default = tuple(by_id[i] for i in given)
+    chosen = default if names is None else tuple(str(name) for name in names)
+    for what, listed in (("class_ids", given), ("class_names", chosen)):
+        if len(listed) != c:
+            raise BadInput(f"{what}: expected {c}, one for each column of values, found {len(listed)}.")
+    return Classes(given, chosen)
+
+
+def _array(values: Any) -> np.ndarray:
+    """Return an array or a tensor as an array; one on a device comes from there."""
+    for step in ("detach", "cpu"):
+        values = getattr(values, step)() if hasattr(values, step) else values
+    if str(getattr(values, "dtype", "")) == "torch.bfloat16":
+        values = values.float()
+    return np.asarray(values)
