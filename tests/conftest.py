@@ -2,6 +2,12 @@
 
 import json
 import os
+
+# Two workers share the cores: libraries that start a thread a core each, and spin while they wait, take up to five
+# times the processor's time. Read when a library is loaded, so this comes before all imports.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
