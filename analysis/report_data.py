@@ -55,7 +55,7 @@ class ReportData:
         if not found:
             saved = ", ".join(self.study.members(self.split))
             raise BadInput(
-                f"{self.study.root}: split {self.split!r} has saved ensembles only; name one with --member: {saved}."
+                f"{self.study.root}: split {self.split!r} has saved ensembles only; name one, as member=NAME: {saved}."
             )
         return found
 
@@ -125,7 +125,7 @@ def every_subset(stack: PredictionStack, progress: Progress | None = None) -> Su
     if count > MOST_SUBSETS:
         raise NotAvailable(
             f"{members} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a report shows; "
-            "name fewer members with --member, or score them with ens-combine."
+            "name fewer members, as member=NAME, or score them with ens-combine."
         )
     return subset_table(stack, range(1, members + 1), progress)
 
@@ -169,7 +169,7 @@ def images_of(dataset: Dataset, data: ReportData) -> Split:
     if not data.ensemble.stack.ids_given:
         raise NotAvailable(
             f"{data.study.root}: the predictions for {data.split!r} have row numbers instead of sample ids, so "
-            "their images cannot be found; import them again with ens-import --ids FILE."
+            "their images cannot be found; import them again with 'ens-import --ids FILE'."
         )
     if data.split not in dataset.splits:
         raise NotAvailable(

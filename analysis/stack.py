@@ -237,14 +237,15 @@ class PredictionStack:
             raise BadInput(f"{who}: has other classes than {whose}; expected the same class ids.")
         if self.ids_given != to.ids_given:
             raise BadInput(
-                f"{who} and {whose}: only one of them has sample ids; import the other again with --ids FILE."
+                f"{who} and {whose}: only one of them has sample ids; import the other again with "
+                "'ens-import --ids FILE'."
             )
         at = {str(sample): row for row, sample in enumerate(self.sample_ids)}
         missing = [str(sample) for sample in to.sample_ids if str(sample) not in at]
         if missing:
             raise BadInput(
                 f"{who}: lacks {len(missing):,} of the {to.samples:,} samples of {whose}, {missing[0]!r} for one; "
-                "--intersect takes the samples that members have in common."
+                "intersect=True takes the samples that members have in common."
             )
         rows = np.array([at[str(sample)] for sample in to.sample_ids], dtype=np.int64)
         labels = None if self.labels is None else self.labels[rows]
@@ -273,7 +274,7 @@ def no_labels(split: str) -> BadInput:
     """Return the error that says that a split has no labels."""
     return BadInput(
         f"split {split!r} has no labels, so nothing can be scored on it; "
-        "name a labelled split with --split, or import the labels with ens-import --labels."
+        "name a labelled one, as split=NAME, or import the labels with 'ens-import --labels FILE'."
     )
 
 
@@ -399,18 +400,18 @@ def _check_comparable(members: Sequence[Joinable]) -> None:
             raise BadInput(
                 f"{first.member!r} has {len(first.class_ids)} classes and {p.member!r} has {len(p.class_ids)}: "
                 f"{_count(here)} only in {first.member!r}, {_count(there)} only in {p.member!r}; "
-                "members of one ensemble need the same class ids, give them with ens-import --classes."
+                "members of one ensemble need the same class ids, give them with 'ens-import --classes FILE'."
             )
         if p.ids_given != first.ids_given:
             named, unnamed = (first, p) if first.ids_given else (p, first)
             raise BadInput(
                 f"{named.member!r} names its samples and {unnamed.member!r} has row numbers only, so they cannot "
-                f"be matched; import {unnamed.member!r} again with ens-import --ids FILE."
+                f"be matched; import {unnamed.member!r} again with 'ens-import --ids FILE'."
             )
         if not p.ids_given and len(p) != len(first):
             raise BadInput(
                 f"{first.member!r} has {len(first)} rows and {p.member!r} has {len(p)}, and their samples have no "
-                "ids to match them by; import both again with ens-import --ids FILE."
+                "ids to match them by; import both again with 'ens-import --ids FILE'."
             )
 
 
@@ -426,7 +427,7 @@ def _rows_by_id(members: Sequence[Joinable], intersect: bool) -> list[np.ndarray
             raise BadInput(
                 f"{first.member!r} has {len(first)} samples and {p.member!r} has {len(p)}, not the same ones: "
                 f"{_count(missing)} only in {first.member!r}, {_count(extra)} only in {p.member!r}; "
-                "--intersect takes the common ones."
+                "intersect=True takes the common ones."
             )
         keep &= common
         if not keep.any():
@@ -473,14 +474,14 @@ def _shared_labels(
                 + (
                     "they were made from different data, import the right labels."
                     if p.ids_given
-                    else "their rows are in a different order, import both again with ens-import --ids FILE."
+                    else "their rows are in a different order, import both again with 'ens-import --ids FILE'."
                 )
             )
     unlabelled = [p.member for p in members if p.labels is None]
     if shared is not None and unlabelled and not members[0].ids_given:
         raise BadInput(
             f"{unlabelled[0]!r} has neither sample ids nor labels, so nothing shows that its rows are those of "
-            f"{source!r}; import it again with ens-import --ids FILE or --labels FILE."
+            f"{source!r}; import it again with 'ens-import --ids FILE' or 'ens-import --labels FILE'."
         )
     return shared
 

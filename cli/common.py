@@ -281,7 +281,7 @@ def command(name: str, examples: Sequence[str], *, study: bool = True) -> Callab
     return decorate
 
 
-_ARGUMENT = re.compile(r"""(?<![\w./=-])([a-z_]+)=(True|\.\.\.|'[^']*'|"[^"]*"|\w+(?:[./-]\w+)*)""")
+_ARGUMENT = re.compile(r"""(?<![\w./=-])([a-z_]+)=(True|\.\.\.|'[^']*'|"[^"]*"|[\w./-]*\w)""")
 
 
 def as_options(message: str, command: click.Command | None = None) -> str:

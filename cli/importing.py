@@ -1,13 +1,12 @@
 """`ens-import`: predictions made elsewhere become members of a study."""
 
 import contextlib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.common import Output, command, entry
+from cli.common import Output, as_options, command, entry
 
 if TYPE_CHECKING:
     from ensemble.importing.parse import Imported
@@ -51,17 +50,13 @@ def import_(
     and predictions files of kofn. All files are checked before any is written; what is there already stays as it is.
     """
     from analysis.metrics import accuracy
-    from ensemble.errors import KofnError
     from ensemble.importing.parse import import_files
     from ensemble.importing.validate import admit, study_classes
     from ensemble.study.child import large_files
 
-    try:
-        with large_files() if large else contextlib.nullcontext():
-            imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
-        admitted = admit(output.study, imported, force=force)
-    except KofnError as error:
-        raise type(error)(as_options(str(error))) from error
+    with large_files() if large else contextlib.nullcontext():
+        imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
+    admitted = admit(output.study, imported, force=force)
 
     members, rows = [], []
     for one, path, status in zip(imported, admitted.paths, admitted.statuses, strict=True):
@@ -104,12 +99,6 @@ def import_(
     output.table(headings, rows, title=f"Imported into {output.study}", left=(0, 1, 5))
     output.document(study=output.study, members=members, warnings=warnings)
     output.next(*_next(output.study, imported[0].predictions.split, bool(options["votes"])))
-
-
-def as_options(text: str) -> str:
-    """Return a sentence about Python arguments as one about the options of a command."""
-    text = re.sub(r"\b(\w+)=True\b", lambda found: "--" + found[1].replace("_", "-"), text)
-    return re.sub(r"\b(labels|ids|classes|member|split|rule|images|history|filters)=(?=[\w/.])", r"--\1 ", text)
 
 
 def _read_as(one: "Imported") -> str:

@@ -114,7 +114,9 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
 
 def _error(outcome: Outcome) -> str | None:
     """Return why an outcome failed, its Python arguments written as this command's options."""
-    return None if outcome.error is None else as_options(outcome.error)
+    if outcome.error is None:
+        return None
+    return as_options(outcome.error) + (", --debug shows where" if outcome.detail else "")
 
 
 def _settings(m: MemberPlan) -> list[str]:

@@ -194,7 +194,7 @@ def per_class(
     Raises `BadInput` where there are no labels or no samples.
     """
     if y_true is None:
-        raise BadInput("the split has no labels, so no class can be scored; name a labelled split with --split.")
+        raise BadInput("the split has no labels, so no class can be scored; name a labelled one, as split=NAME.")
     labels, preds = np.asarray(y_true), np.asarray(y_pred)
     if preds.shape != labels.shape or not labels.size:
         raise BadInput(f"per class: expected as many predictions as labels, found {len(preds)} and {len(labels)}.")

@@ -121,7 +121,7 @@ def setting_named(name: str) -> str:
     plain = name.strip().replace("-", "_").lower()
     found = ALIASES.get(plain, plain)
     if found not in SETTINGS:
-        raise BadInput(f"--by {name}: is no setting of a recipe; {nearest(plain, (*SETTINGS, *ALIASES))}.")
+        raise BadInput(f"by={name!r}: is no setting of a recipe; {nearest(plain, (*SETTINGS, *ALIASES))}.")
     return found
 
 
@@ -151,7 +151,7 @@ def compare(members: Sequence[Member], by: str, intersect: bool = False) -> Comp
     if len(values) < 2:
         others = differing(done)
         raise NotAvailable(
-            f"--by {by}: "
+            f"by={by!r}: "
             + (
                 f"all {len(told)} members have {setting} {next(iter(values))}"
                 if values

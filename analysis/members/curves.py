@@ -123,7 +123,7 @@ def _along(history: History, along: str, train: int | None) -> np.ndarray:
     if seen is None:
         raise BadInput(
             f"{history.member}: its history has no column images_seen and the study does not say how many train "
-            "images there are, so images seen are not known; use --x epochs."
+            "images there are, so images seen are not known; use x='epochs'."
         )
     return seen
 

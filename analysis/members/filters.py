@@ -79,7 +79,7 @@ def filter_grid(
         raise BadInput(f"{member}: filter {bad} holds weights that are not finite; its training went astray.")
     if order == "colour" and channels != 3:
         raise BadInput(
-            f"{member}: --sort colour needs filters of 3 channels, these have {channels}; take --sort frequency."
+            f"{member}: sort='colour' needs filters of 3 channels, these have {channels}; take sort='frequency'."
         )
     exact = kernels.astype(np.float64)
     low, high = exact.min(axis=(1, 2, 3), keepdims=True), exact.max(axis=(1, 2, 3), keepdims=True)

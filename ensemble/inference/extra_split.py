@@ -80,7 +80,7 @@ class ExtraSplit:
         if not holds:
             assert pinned is not None
             raise BadInput(
-                f"--split {self.name}: {study.root} has it with {pinned.samples:,} images ({pinned.definition}), and "
+                f"split={self.name!r}: {study.root} has it with {pinned.samples:,} images ({pinned.definition}), and "
                 f"{where} holds {len(sample_ids):,}, not the same ids and labels; {advice}."
             )
         there = read_rows(study.predictions_path(holds[0], self.name))
@@ -100,7 +100,7 @@ class ExtraSplit:
                 return
             difference = f"{_some(sorted(changed))} with another label"
         raise BadInput(
-            f"--split {self.name}: {study.root} has it with {len(old):,} images, and {where} holds {len(new):,} "
+            f"split={self.name!r}: {study.root} has it with {len(old):,} images, and {where} holds {len(new):,} "
             f"others: {difference}; {advice}."
         )
 

@@ -26,7 +26,7 @@ SECONDS, BYTES = 4, 2**28
 SECONDS_PER_BYTE, BYTES_PER_BYTE = 1e-7, 12
 _CHILD = "KOFN_CHILD"
 _large: ContextVar[bool] = ContextVar("large", default=False)
-OWN_HUGE = "where it is your own and as large as that, read it with --large (in Python: with kofn.large_files())"
+OWN_HUGE = "where it is your own and as large as that, read it within kofn.large_files(), or by 'ens-import --large'"
 
 
 @contextlib.contextmanager

@@ -143,7 +143,7 @@ def check_rows(probs: np.ndarray, where: str, first: int = 0, tolerance: float =
         raise BadInput(
             f"{where}: {expected}, but {len(bad_rows)} of {len(probs)} rows do not hold, "
             f"row {first + int(bad_rows[0])} first: {found}; "
-            "save the softmax itself, or import logits: ens-import --logits."
+            "save the softmax itself, or import logits with 'ens-import --logits'."
         )
 
     sums = probs.sum(axis=1, dtype=np.float64)

@@ -267,18 +267,18 @@ def parse_setting(text: str) -> tuple[str, Any]:
     name, written = name.strip(), written.strip()
     kinds = {f.name: f.type for f in fields(Recipe)}
     if not equals:
-        raise BadInput(f"--set {text}: expected NAME=VALUE, as in --set batch_size=64.")
+        raise BadInput(f"set={text!r}: expected NAME=VALUE, as in set='batch_size=64'.")
     if name not in kinds:
-        raise BadInput(f"--set {text}: {name!r} is no setting of a recipe; {nearest(name, kinds)}.")
+        raise BadInput(f"set={text!r}: {name!r} is no setting of a recipe; {nearest(name, kinds)}.")
     if kinds[name] is bool:
         if written not in ("true", "false"):
-            raise BadInput(f"--set {text}: {name} must be true or false, found {written!r}.")
+            raise BadInput(f"set={text!r}: {name} must be true or false, found {written!r}.")
         return name, written == "true"
     try:
         return name, kinds[name](written)  # ty: ignore[not-callable]
     except ValueError as error:
         number = "a whole number" if kinds[name] is int else "a number"
-        raise BadInput(f"--set {text}: {name} must be {number}, found {written!r}.") from error
+        raise BadInput(f"set={text!r}: {name} must be {number}, found {written!r}.") from error
 
 
 def read_recipe(path: Path) -> tuple[Recipe, int]:

@@ -299,7 +299,7 @@ class Study:
         if (found.member, found.split) != (member, split):
             raise BadInput(
                 f"{path}: holds predictions of {found.member!r} for {found.split!r}, not what its name says; "
-                f"give it back its name, or import it: ens-import {path.name} --member NAME."
+                f"give it back its name, or import it with 'ens-import {path.name} --member NAME'."
             )
         return found
 

@@ -174,7 +174,7 @@ def _serve(pipe: Connection) -> None:
         except BrokenPipeError:
             return  # the parent is gone, and nobody waits for this member
         except Exception as error:
-            text = f"{type(error).__name__}: {error}; this is a defect of kofn, --debug shows where"
+            text = f"{type(error).__name__}: {error}; this is a defect of kofn"
             outcome = (
                 Outcome(job.title, "failed", error=_memory(job, error))
                 if is_out_of_memory(error)

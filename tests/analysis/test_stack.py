@@ -89,7 +89,7 @@ def test_different_samples_are_refused_with_counts_and_the_way_out() -> None:
         join([a, b])
     assert str(error.value) == (
         "'a' has 2 samples and 'b' has 3, not the same ones: 1 ('x' for one) only in 'a', 2 ('w' for one) only in 'b'; "
-        "--intersect takes the common ones."
+        "intersect=True takes the common ones."
     )
 
 

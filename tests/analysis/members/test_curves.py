@@ -22,7 +22,7 @@ def test_images_seen_are_those_told_or_epochs_times_train() -> None:
     old = history("old", [0.1, 0.2])
     lines = by_member([told, silent, old], along="images", train=100).series
     assert [line.x.tolist() for line in lines] == [[300, 600], [100, 200], [100, 200]]
-    with pytest.raises(BadInput, match=r"old: its history has no column images_seen .* use --x epochs"):
+    with pytest.raises(BadInput, match=r"old: its history has no column images_seen .* use x='epochs'"):
         by_member([old], along="images")
 
 

@@ -75,7 +75,7 @@ def test_an_unknown_scale_or_order_is_refused() -> None:
         filter_grid(kernels(1, 3), member="m", scale="none")
     with pytest.raises(BadInput, match="order must be one of none, colour, frequency, found 'size'"):
         filter_grid(kernels(1, 3), member="m", order="size")
-    with pytest.raises(BadInput, match="needs filters of 3 channels, these have 4; take --sort frequency"):
+    with pytest.raises(BadInput, match="needs filters of 3 channels, these have 4; take sort='frequency'"):
         filter_grid(kernels(2, 4), member="m", order="colour")
 
 

@@ -213,7 +213,7 @@ def test_progress_is_told_up_to_the_end() -> None:
 
 
 def test_without_labels_nothing_is_scored() -> None:
-    with pytest.raises(BadInput, match=r"split 'val' has no labels, so nothing can be scored.*--split"):
+    with pytest.raises(BadInput, match=r"split 'val' has no labels, so nothing can be scored.*split=NAME"):
         subset_table(stack_of([[[0.5, 0.5]]], None), [1])
     assert subset_preds(stack_of([[[0.25, 0.75]]], None), [0]).tolist() == [1]
 

@@ -92,5 +92,5 @@ def test_an_activation_with_a_slope() -> None:
     assert activation("leaky_relu")()(points.clone()).tolist() == pytest.approx([-0.2, 3.0])
     assert Recipe(model="ting-m1", activation="leaky_relu:0.01").activation == "leaky_relu:0.01"
     for bad in ("leaky_relu:", "leaky_relu:-1", "leaky_relu:two", "relu:0.1"):
-        with pytest.raises(BadInput, match="activation must be one of .* or leaky_relu:SLOPE"):
+        with pytest.raises(BadInput, match=r"activation must be one of .* or leaky_relu:SLOPE"):
             Recipe(model="ting-m1", activation=bad)
