@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ensemble.errors import BadInput, nearest
+from ensemble.own_code import is_own
 from ensemble.study.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -148,19 +149,28 @@ def model_named(name: str) -> Model:
     """Return the row of `name`; raise `BadInput` with the nearest names where there is none.
 
     `torchvision/NAME` and `timm/NAME` are any classifier of theirs: the row is made of what it was made for.
+    `package.module:function` is a user's own.
     """
     if name.partition("/")[0] in HUBS and "/" in name:
         return import_module("ensemble.models.hub").row(name)
+    if is_own(name):
+        return import_module("ensemble.models.own").row(name)
     if name not in MODELS:
         hubs = " and ".join(f"{hub}/NAME" for hub in HUBS)
         known = nearest(name, MODELS)
-        raise BadInput(f"model={name!r}: is not known; {known}. See 'ens-train --list-models'; {hubs} work as well.")
+        raise BadInput(
+            f"model={name!r}: is not known; {known}. "
+            f"See 'ens-train --list-models'; {hubs} work as well, and your own package.module:function."
+        )
     return MODELS[name]
 
 
 def member_prefix(name: str) -> str:
-    """Return what members of a model are called before their number: `timm/resnet10t.c3` gives "timm-resnet10t-c3"."""
-    return name.replace("/", "-").replace(".", "-")
+    """Return what members of a model are called before their number: `timm/resnet10t.c3` gives "timm-resnet10t-c3".
+
+    Those of a user's own function are called as it is.
+    """
+    return name.rpartition(":")[2].replace("/", "-").replace(".", "-")
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ class Training:
         self.spec = network_spec(recipe, dataset.image_shape, len(dataset.class_ids))
         torch.manual_seed(recipe.seed)
         network = build_network(recipe.model, self.spec)
+        if recipe.frozen_epochs and not list(network.head.parameters()):
+            raise BadInput(
+                f"{recipe.model}: has no head of its own that could be trained while the base is frozen; give the "
+                "module the parts `base` and `head`, or set frozen_epochs to 0."
+            )
         self.transfer: TransferReport | None = None
         if not paths.finished() and not self.files.checkpoint.exists():
             self.transfer = start_from(network, recipe, self.spec, dataset.class_ids)

@@ -1,0 +1,65 @@
+"""A user's own function by name, "package.module:function", wherever a name of ours could stand."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ensemble.errors import BadInput, nearest
+
+
+def is_own(text: str) -> bool:
+    """Say whether a text is written package.module:function."""
+    module, colon, function = text.partition(":")
+    return bool(colon) and function.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def own_function(text: str, argument: str) -> Callable[..., Any]:
+    """Import the function of "package.module:function", from the folder at hand or what is installed.
+
+    argument: which one named it, for messages. Raises `BadInput` where it is not there or its module cannot be
+    imported.
+    """
+    module, _, name = text.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # a command's script does not look there by itself
+    where = f"{argument}={text!r}"
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise BadInput(f"{where}: its module {module} needs {error.name}, which is missing; install it.") from error
+        raise BadInput(
+            f"{where}: there is no module {error.name}, neither in {Path.cwd()} nor installed; check the name, or run "
+            "from the folder that holds it."
+        ) from error
+    except Exception as error:
+        raise BadInput(f"{where}: its module cannot be imported, {type(error).__name__}: {error}; mend it.") from error
+    function = getattr(found, name, None)
+    if not callable(function):
+        known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
+        lacks = "is no function" if hasattr(found, name) else "is not in it"
+        raise BadInput(f"{where}: {name} {lacks}; {nearest(name, known)}.")
+    return function
+
+
+def called(function: Callable[..., Any], where: str, offered: Mapping[str, Any]) -> Any:
+    """Call a user's function with those of the offered arguments that it takes by name.
+
+    Raises `BadInput` where it needs others, or raises itself.
+    """
+    parameters = inspect.signature(function).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    lacking = [
+        name
+        for name, p in parameters.items()
+        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and name not in offered
+    ]
+    if lacking:
+        raise BadInput(f"{where}: needs an argument {lacking[0]!r}; it is called with {', '.join(offered) or 'none'}.")
+    try:
+        return function(**{name: value for name, value in offered.items() if takes_all or name in parameters})
+    except Exception as error:
+        raise BadInput(f"{where}: raised {type(error).__name__}: {error}; mend the function.") from error

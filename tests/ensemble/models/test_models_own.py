@@ -1,0 +1,124 @@
+"""A network of one's own: built, trained and opened again, and what is refused of one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ensemble.datasets import load_dataset
+from ensemble.errors import BadInput
+from ensemble.inference.predictor import open_member
+from ensemble.models import NetworkSpec, build_network, member_prefix, model_named
+from ensemble.study.recipe import builtin_plan
+from ensemble.study.study import Study, config_of
+from ensemble.training.job import TrainingJob
+from ensemble.training.trainer import train_member
+
+CODE = """
+import torch
+from torch import nn
+
+def small(classes, image_shape):
+    height, width, channels = image_shape
+    return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Flatten(), 
+                         nn.Linear(4 * (height - 2) * (width - 2), classes))
+
+small.normalise = "symmetric"
+
+class Parted(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.base, self.head = nn.Sequential(nn.Flatten(), nn.Linear(256, 8), nn.ReLU()), nn.Linear(8, classes)
+    def forward(self, images):
+        return self.head(self.base(images))
+
+def parted(classes, **_):
+    return Parted(classes)
+
+number = 3
+def nothing():
+    return 3
+def raises(classes):
+    raise ValueError("no weights here")
+def seven(image_shape):
+    return nn.Sequential(nn.Flatten(), nn.Linear(image_shape[0] * image_shape[1] * image_shape[2], 7))
+def large(classes):
+    return nn.Sequential(nn.Conv2d(1, 1, 99), nn.Flatten(), nn.Linear(1, classes))
+def needs(depth):
+    return None
+def fixed():
+    return nn.Flatten()
+"""
+SPEC = NetworkSpec((16, 16, 1), 10)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a module of this test's own name, in which commands are run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / f"nets_{tmp_path.name}.py").write_text(CODE)
+    return tmp_path
+
+
+def own(here: Path, function: str) -> str:
+    return f"nets_{here.name}:{function}"
+
+
+def test_trained_and_opened_again(here: Path) -> None:
+    name = own(here, "small")
+    assert member_prefix(name) == "small"
+    study = Study.create(here / "study", config_of(load_dataset("digits")))
+    plan = builtin_plan("own").with_settings(model=name, **model_named(name).settings)
+    assert plan.base.normalise == "symmetric"
+    recipe = replace(plan.base, epochs=8, warmup_epochs=1, batch_size=16, augment="")
+    outcome = train_member(TrainingJob(study.root, "small-0", recipe, 1, "cpu", ("val",)), lambda kind, facts: None)
+    assert outcome.last is not None
+    assert outcome.last.val_accuracy > 0.3
+    images = load_dataset("digits").split("val").images
+    np.testing.assert_array_equal(
+        open_member(study, "small-0", CPU).predict(images), study.read("small-0", "val").probs
+    )
+
+
+def test_base_and_head_can_be_frozen(here: Path) -> None:
+    parted, whole = build_network(own(here, "parted"), SPEC), build_network(own(here, "small"), SPEC)
+    assert isinstance(parted.head, torch.nn.Linear)
+    assert isinstance(whole.head, torch.nn.Identity)
+    study = Study.create(here / "study", config_of(load_dataset("digits")))
+    recipe = replace(builtin_plan("own").base, model=own(here, "small"), epochs=4, frozen_epochs=1, warmup_epochs=0)
+    with pytest.raises(BadInput, match="has no head of its own"):
+        train_member(TrainingJob(study.root, "m", recipe, 1, "cpu", ("val",)), lambda kind, facts: None)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("smal", "smal is not in it; known: small"),
+        ("number", "number is no function"),
+        ("nothing", "expected a torch.nn.Module, found int"),
+        ("raises", "raised ValueError: no weights here"),
+        ("seven", "expected 10 logits of an image, found an output of shape (7,)"),
+        ("large", "cannot take an image of 1 x 16 x 16"),
+        ("needs", "needs an argument 'depth'; it is called with classes, image_shape"),
+        ("fixed", "has no parameters to learn"),
+    ],
+)
+def test_what_is_refused(here: Path, function: str, message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        build_network(own(here, function), SPEC)
+    assert message in str(error.value)
+
+
+def test_a_module_that_is_not_there_or_cannot_be_imported(here: Path) -> None:
+    with pytest.raises(BadInput, match=r"model='nowhere.at:all': there is no module nowhere, neither in"):
+        model_named("nowhere.at:all")
+    (here / f"broken_{here.name}.py").write_text("import no_such_library\n")
+    with pytest.raises(BadInput, match="needs no_such_library, which is missing"):
+        model_named(f"broken_{here.name}:net")
+    (here / f"raising_{here.name}.py").write_text("1 / 0\n")
+    with pytest.raises(BadInput, match="cannot be imported, ZeroDivisionError"):
+        model_named(f"raising_{here.name}:net")
