@@ -25,8 +25,10 @@ EXAMPLES = (
 @command("ens-train", EXAMPLES)
 @click.option("--variants", type=int, help="How many members; more later extend the study.  [default: 6]")
 @click.option("--vary", type=click.Choice(VARY), help="What differs between members.  [default: recipe]")
-@click.option("--data", help="'digits', a folder, a zip or a packed cache.  [default: digits, or the study's]")
-@click.option("--model", help="A name of --list-models.  [default: ting-m3; its small form for digits]")
+@click.option(
+    "--data", help="digits, a folder, zip, pack, CSV, .npz or MODULE:FUNCTION.  [default: digits, or as before]"
+)
+@click.option("--model", help="A name of --list-models, or MODULE:FUNCTION.  [default: ting-m3; small for digits]")
 @click.option("--name", help="Members are NAME-0, NAME-1, ...  [default: the model]")
 @click.option("--recipe", metavar="FILE|NAME", help="Settings of a file over the shipped ones, or a shipped recipe.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of every member's recipe.")

@@ -1,6 +1,7 @@
 """Trains image classifiers and keeps their predictions: datasets, models, training, inference, the study folder."""
 
 from .datasets import load_dataset as load_dataset
+from .datasets.own import make_dataset as make_dataset
 from .errors import BadInput as BadInput
 from .errors import KofnError as KofnError
 from .errors import StorageError as StorageError

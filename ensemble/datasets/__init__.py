@@ -7,8 +7,10 @@ from pathlib import Path
 from ensemble.datasets.check import CheckReport, SplitCheck, check_dataset
 from ensemble.datasets.check import check_source as _check_files
 from ensemble.datasets.digits import load_digits
+from ensemble.datasets.own import from_function, from_npz
 from ensemble.datasets.pack import cache_folder, cached_packs, is_pack, open_pack, pack_source
 from ensemble.errors import BadInput, nearest
+from ensemble.own_code import is_own
 from ensemble.progress import Progress
 from ensemble.study.split import Dataset
 
@@ -41,13 +43,17 @@ DATASETS: Mapping[str, Embedded] = {
 LAYOUTS: Mapping[str, str] = {
     "tiny-imagenet": "a folder or zip with wnids.txt, train/WNID/images/, val/images/ and val/val_annotations.txt",
     "folder": "a folder or zip with train/CLASS/ and val/CLASS/, with or without test/",
+    "csv": "a CSV with the columns path, label and split, in a folder above the images",
+    "npz": "arrays train_images, train_labels, val_images, val_labels, as numpy.savez writes them",
+    "function": "package.module:function of your own, which returns train and val: see docs/own.md",
     "pack": "a folder that 'ens-data pack PATH --out DIR' made",
 }
 
 
 def load_dataset(source: str | Path, *, progress: Progress | None = None) -> Dataset:
-    """Return the dataset that `source` names: one of DATASETS, a pack, a folder or a zip.
+    """Return the dataset that `source` names: one of DATASETS, a pack, a folder, a zip, a CSV, an .npz, a function.
 
+    The function is one's own, `package.module:function`; a CSV lists images, an .npz file holds arrays: see LAYOUTS.
     A folder or zip is packed into the cache on first use and found there later; progress: (images done, in all).
     A name of DATASETS comes before a folder of that name: write `./digits` for the folder.
     Raises `BadInput` where there is no such source or it cannot be used, `StorageError` where the cache cannot be
@@ -55,9 +61,13 @@ def load_dataset(source: str | Path, *, progress: Progress | None = None) -> Dat
     """
     if str(source) in DATASETS:
         return DATASETS[str(source)].load()
+    if is_own(str(source)) and not Path(source).exists():
+        return from_function(str(source))
     path = _existing(source)
     if is_pack(path):
         return open_pack(path)
+    if path.suffix.lower() == ".npz":
+        return from_npz(path)
     packed = open_pack(pack_source(path, progress=progress))
     # What a study remembers is what the user named: the cache may be emptied at any time.
     return replace(packed, source=str(path.absolute()))

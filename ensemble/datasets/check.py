@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble.datasets.pack import read_layout
-from ensemble.datasets.source import open_source
+from ensemble.datasets.pack import open_listed
 from ensemble.datasets.workers import DecodeJob, Tally, decode_all
 from ensemble.progress import Progress
 from ensemble.study.split import Dataset
@@ -52,8 +51,8 @@ class CheckReport:
 
 def check_source(source: str | Path, progress: Progress | None = None) -> CheckReport:
     """Decode every image of a folder or zip and report; raise `BadInput` where there is no layout to check."""
-    opened = open_source(Path(source))
-    listing = read_layout(opened)
+    opened, _, listed = open_listed(Path(source))
+    listing = listed()
     total = sum(len(split.paths) for split in listing.splits)
     tally = Tally()
     job = DecodeJob(str(opened.reader.root), opened.reader.kind, opened.reader.prefix)
@@ -62,11 +61,13 @@ def check_source(source: str | Path, progress: Progress | None = None) -> CheckR
     known = set(paths)
     paths += [path for path in listing.unannotated if path not in known]
     tally = decode_all(job, paths, progress and (lambda done, _: progress(min(done, total), total)))
-    problems = [*listing.problems, *tally.unreadable]
+    problems, notes = [*listing.problems, *tally.unreadable], list(listing.notes)
     expected = listing.image_size and f"{listing.image_size[1]}x{listing.image_size[0]}"
     sizes = dict(tally.sizes.most_common())
-    if len(sizes) > 1 or (expected and sizes and expected not in sizes):
-        found = ", ".join(f"{size} ({count:,})" for size, count in list(sizes.items())[:4])
+    found = ", ".join(f"{size} ({count:,})" for size, count in list(sizes.items())[:4])
+    if len(sizes) > 1 and not expected:
+        notes.append(f"Images of {len(sizes)} sizes, {found}: training resizes and cuts them to one.")
+    elif len(sizes) > 1 or (expected and sizes and expected not in sizes):
         problems.append(
             f"{opened}: images of {len(sizes)} sizes, {found}; expected one{f', {expected}' if expected else ''}. "
             f"Make them so with 'ens-data pack {source} --size 64 --out DIR', and take that folder in its place."
@@ -83,7 +84,7 @@ def check_source(source: str | Path, progress: Progress | None = None) -> CheckR
         absent=listing.absent,
         unannotated=listing.unannotated,
         problems=tuple(problems),
-        notes=listing.notes,
+        notes=tuple(notes),
     )
 
 

@@ -5,11 +5,12 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, ImageOps, features
 
 from ensemble.errors import BadInput
 
 MAX_PIXELS = 64 * 10**6  # a small file may claim any size; this many pixels take 192 MB
+ORIENTATION = 0x0112  # of EXIF
 FORMATS = ("JPEG", "PNG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
 _GREY = {"1", "L", "LA", "La", "I"}
 
@@ -34,7 +35,7 @@ def decode(data: bytes, where: str, size: int | tuple[int, int] | None = None) -
     A pair is height and width: the image is made as large as it takes to cover them, and the centre cut out.
 
     Grey is repeated over three channels, alpha dropped, 16 bits cut to their high 8, of an animation the first
-    frame taken; EXIF rotation is not applied (torchvision's loader does the same). Resizing is PIL's bilinear
+    frame taken; and the image turned as its EXIF data say. Resizing is PIL's bilinear
     filter with antialiasing, as torchvision's Resize and CenterCrop do it. Raises `BadInput` naming `where` for
     an empty, truncated or broken file, and for one of more than 64 million pixels.
     """
@@ -76,8 +77,8 @@ def to_grey(pixels: np.ndarray) -> np.ndarray:
 
 def _pixels(image: Image.Image, size: int | tuple[int, int] | None) -> Decoded:
     kind, grey = _kind(image)
-    original = image.height, image.width
-    rgb = _rgb(image)
+    rgb = ImageOps.exif_transpose(_rgb(image)) if image.getexif().get(ORIENTATION, 1) != 1 else _rgb(image)
+    original = rgb.height, rgb.width
     if size is not None:
         rgb = _fit(rgb, size if isinstance(size, tuple) else (size, size))
     return Decoded(np.asarray(rgb), kind, grey, original)

@@ -33,7 +33,7 @@ class Listing:
     absent: files that annotations name and that are not there. unannotated: images without an annotation.
     """
 
-    layout: Literal["tiny-imagenet", "folder"]
+    layout: Literal["tiny-imagenet", "folder", "csv"]
     class_ids: tuple[str, ...]
     class_names: tuple[str, ...]
     splits: tuple[SplitListing, ...]

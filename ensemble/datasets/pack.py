@@ -13,12 +13,13 @@ import re
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ensemble.datasets.csv_list import csv_digest, list_csv
 from ensemble.datasets.decode import decode
 from ensemble.datasets.folder import list_folder
 from ensemble.datasets.listing import Listing
@@ -33,6 +34,9 @@ from ensemble.study.split import Dataset, Split
 KIND = "kofn pack"
 VERSION = 1
 META = "meta.json"
+SAMPLED = 100  # images whose size is looked at before all are decoded
+SIDES = (8, 256)  # of what images of several sizes become
+Listed = Callable[[], Listing]
 
 
 def pack_source(
@@ -48,10 +52,10 @@ def pack_source(
         raise BadInput(f"size {size}: expected 8 to 1024 pixels.")
     if is_pack(source):
         raise BadInput(f"{source}: is a pack already; use it as it is, or name the images it was made of.")
-    opened = open_source(source)
-    key = f"{opened.digest()[:24]}-v{VERSION}" + (f"-{size}" if size else "")
+    opened, digest, listed = open_listed(source)
+    key = f"{digest[:24]}-v{VERSION}" + (f"-{size}" if size else "")
     if out is not None:
-        return _pack_at(out.absolute(), opened, key, size, progress)
+        return _pack_at(out.absolute(), opened, listed, key, size, progress)
     folder = cache_folder()
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", opened.name)[:60].strip("-") or "images"
     target = folder / f"{safe}-{key}"
@@ -61,7 +65,7 @@ def pack_source(
         with locked(folder / f".{target.name}.lock"):
             if not _has(target, key):
                 _clean(folder, target.name)
-                _build(target, opened, key, size, progress)
+                _build(target, opened, listed, key, size, progress)
     except StorageError as error:
         raise StorageError(
             f"{error} Packed images are kept in {folder}; set ENS_CACHE to name another folder for them."
@@ -157,7 +161,7 @@ def _has(target: Path, key: str) -> bool:
         return False
 
 
-def _pack_at(out: Path, source: Source, key: str, size: int | None, progress: Progress | None) -> Path:
+def _pack_at(out: Path, source: Source, listed: Listed, key: str, size: int | None, progress: Progress | None) -> Path:
     lock = out.with_name(f".{out.name}.lock")
     with locked(lock):
         try:
@@ -166,7 +170,7 @@ def _pack_at(out: Path, source: Source, key: str, size: int | None, progress: Pr
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise BadInput(f"{out}: is there already, and is no pack of {source}; name a new folder with out=DIR.")
             _clean(out.parent, out.name)
-            _build(out, source, key, size, progress)
+            _build(out, source, listed, key, size, progress)
         finally:
             lock.unlink(missing_ok=True)
     return out
@@ -184,8 +188,8 @@ def _clean(folder: Path, name: str) -> None:
                     shutil.rmtree(left, ignore_errors=True)
 
 
-def _build(target: Path, source: Source, key: str, size: int | None, progress: Progress | None) -> None:
-    listing = read_layout(source)
+def _build(target: Path, source: Source, listed: Listed, key: str, size: int | None, progress: Progress | None) -> None:
+    listing = listed()
     if listing.problems:
         more = f" {len(listing.problems) - 1} more: see 'ens-data check {source}'." if listing.problems[1:] else ""
         raise BadInput(listing.problems[0] + more)
@@ -213,7 +217,8 @@ def _fill(
         file = folder / f"{split.name}.npy"
         offset = allocate(file, (len(split.paths), h, w, 3))
         reader = source.reader
-        job = DecodeJob(str(reader.root), reader.kind, reader.prefix, str(file), offset, h, w, example, size)
+        fit = (h, w) if listing.image_size is None or size else None
+        job = DecodeJob(str(reader.root), reader.kind, reader.prefix, str(file), offset, h, w, example, fit)
         before = tally.done
         tally.add(decode_all(job, split.paths, progress and (lambda done, _, b=before: progress(b + done, total))))
     if listing.keep_grey and tally.grey == total:
@@ -230,18 +235,57 @@ def _fill(
         )
         for split in listing.splits
     ]
+    notes = [*listing.notes, *conversions(tally.kinds, splits[0].images.shape[3], size)]
+    others = total - tally.sizes[f"{w}x{h}"]
+    if size is None and others:
+        notes.append(
+            f"{others:,} of {total:,} images, of {len(tally.sizes)} sizes, {'was' if others == 1 else 'were'} resized "
+            f"and cut to {w} x {h}; 'ens-data pack --size' makes another size."
+        )
+    made = Dataset(
+        source.name, str(source), fingerprint_of(splits, listing.class_ids), {s.name: s for s in splits},
+        listing.class_ids, listing.class_names, tuple(notes),
+    )  # fmt: skip
+    _write_meta(folder, made, listing=key, layout=listing.layout, size=size)
+
+
+def write_pack(dataset: Dataset, folder: Path) -> Path:
+    """Write a dataset that is in memory as a pack into a new folder, or over a pack that is there; return the folder.
+
+    Raises `StorageError` where it cannot be written.
+    """
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        temporary.mkdir(parents=True)
+        for name, split in dataset.splits.items():
+            np.save(temporary / f"{name}.npy", np.ascontiguousarray(split.images), allow_pickle=False)
+        _write_meta(temporary, dataset, listing=dataset.fingerprint, layout="arrays", size=None)
+        if is_pack(folder):
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+        flush(folder.parent)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _write_meta(folder: Path, dataset: Dataset, *, listing: str, layout: str, size: int | None) -> None:
+    """Write last of all what a pack holds, once the images are on the disk."""
+    splits = list(dataset.splits.values())
     meta = {
         "kind": KIND,
         "version": VERSION,
-        "name": source.name,
-        "source": str(source),
-        "listing": key,
-        "layout": listing.layout,
+        "name": dataset.name,
+        "source": dataset.source,
+        "listing": listing,
+        "layout": layout,
         "size": size,
-        "fingerprint": fingerprint_of(splits, listing.class_ids),
-        "class_ids": listing.class_ids,
-        "class_names": listing.class_names,
-        "notes": [*listing.notes, *conversions(tally.kinds, splits[0].images.shape[3], size)],
+        "fingerprint": dataset.fingerprint,
+        "class_ids": dataset.class_ids,
+        "class_names": dataset.class_names,
+        "notes": dataset.notes,
         "splits": [
             {
                 "name": s.name,
@@ -261,14 +305,18 @@ def _fill(
 
 
 def _shape(source: Source, listing: Listing, size: int | None) -> tuple[int, int, str]:
-    """Return height, width, and the image that says so ('' where the layout does)."""
+    """Return height, width, and the image that says so ('' where the layout does, or the median of several sizes)."""
     if size is not None:
         return size, size, ""
     if listing.image_size is not None:
         return *listing.image_size, ""
-    path = listing.splits[0].paths[0]
-    h, w = decode(source.reader.read(path), source.where(path)).original
-    return h, w, source.where(path)
+    first = listing.splits[0].paths
+    some = first[:: max(1, len(first) // SAMPLED)][:SAMPLED]
+    found = [decode(source.reader.read(path), source.where(path)).original for path in some]
+    if len(set(found)) == 1:
+        return *found[0], source.where(first[0])
+    side = int(np.clip(np.median([min(shape) for shape in found]), *SIDES))
+    return side, side, ""
 
 
 def conversions(kinds: Counter[str], channels: int, size: int | None) -> list[str]:
@@ -341,6 +389,18 @@ def fingerprint_of(splits: Iterable[Split], class_ids: Sequence[str]) -> str:
             digest.update(split.labels.astype("<i8").tobytes())
         add_text(split.sample_ids.tolist())
     return digest.hexdigest()
+
+
+def open_listed(path: Path) -> tuple[Source, str, Listed]:
+    """Open a folder, a zip or a CSV of paths: its files, a digest of what there is, and how to list it.
+
+    Raises `BadInput` where it is none of them.
+    """
+    if path.suffix.lower() == ".csv" and path.is_file():
+        source, listing = list_csv(path)
+        return source, csv_digest(path, source), lambda: listing
+    source = open_source(path)
+    return source, source.digest(), lambda: read_layout(source)
 
 
 def read_layout(source: Source) -> Listing:

@@ -50,7 +50,7 @@ class DecodeJob:
     height: int = 0
     width: int = 0
     example: str = ""
-    size: int | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass
@@ -106,7 +106,7 @@ class _Decoder:
         for i, path in enumerate(paths):
             where = self.reader.where(path)
             try:
-                image = decode(self.reader.read(path), where, job.size)
+                image = decode(self.reader.read(path), where, None if job.size is None else (job.size[0], job.size[1]))
             except BadInput as error:
                 if self.file is not None:
                     raise

@@ -39,7 +39,7 @@ def build(model: Model, spec: NetworkSpec) -> Network:
         raise BadInput(f"{where}: expected a torch.nn.Module, found {type(made).__name__}; return one.")
     base, head = getattr(made, "base", None), getattr(made, "head", None)
     parts = isinstance(base, nn.Module) and isinstance(head, nn.Module) and len(list(made.children())) == 2
-    network = Network(base, head) if parts else Network(made, nn.Identity())  # ty: ignore[invalid-argument-type]
+    network = Network(base, head) if parts else Network(made, nn.Identity())
     if not any(p.requires_grad for p in network.parameters()):
         raise BadInput(f"{where}: has no parameters to learn; return a module that has some.")
     height, width, channels = spec.image_shape

@@ -4,19 +4,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from ensemble.datasets import load_dataset
+from ensemble.datasets.pack import is_pack, open_pack, write_pack
 from ensemble.errors import BadInput
 from ensemble.progress import Progress
 from ensemble.study.split import Dataset
 from ensemble.study.study import Study, config_of
 
 
-def begin_study(root: str | Path, data: str | Path | None = None, *, progress: Progress | None = None) -> Study:
+def begin_study(
+    root: str | Path, data: str | Path | Dataset | None = None, *, progress: Progress | None = None
+) -> Study:
     """Begin a study in a folder, or open the one that is there, for members to be trained on its images.
 
-    data: what `load_dataset` takes: "digits" (the default of a new study), a folder, a zip or a pack. progress: hears
-    (images, all of them) while a folder or zip is packed. Raises `BadInput` where the study is of other images or
+    data: what `load_dataset` takes: "digits" (the default of a new study), a folder, a zip, a CSV, ...; or a dataset in
+    memory, as `make_dataset` gives it, which is then kept in the study's folder `data`. progress: hears (images, all of
+    them) while a folder or zip is packed. Raises `BadInput` where the study is of other images or
     classes, or the images cannot be trained on, `StorageError` where the folder cannot be written.
     """
+    if isinstance(data, Dataset):
+        kept = Path(root) / "data"
+        if not (is_pack(kept) and open_pack(kept).fingerprint == data.fingerprint):
+            if Study.exists(Path(root)) and Study.open(Path(root)).config.source is not None:
+                raise BadInput(f"{root}: the study was begun with other images; use another study for these.")
+            write_pack(replace(data, source=str(kept.absolute())), kept)
+        data = kept
     study, _ = study_for(root, data, progress)
     return Study.create(study.root, study.config)
 

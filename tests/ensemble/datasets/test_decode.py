@@ -135,15 +135,15 @@ def test_a_broken_image_stops_loading_and_is_listed_by_check(tmp_path, tree, pic
     assert report.modes == {"RGB": 11}
 
 
-def test_mixed_sizes_name_two_images(tmp_path, tree, picture):
+def test_the_odd_one_out_is_made_like_the_others(tmp_path, tree, picture):
     root = tree(tmp_path / "pets")
     picture(root / "val/dog/big.png", (20, 10))
-    with pytest.raises(BadInput) as error:
-        load_dataset(root)
-    text = str(error.value)
-    assert f"{root}/val/dog/big.png: is 20 x 10 pixels, but {root}/train/cat/cat_0.png is 8 x 8" in text
-    assert f"ens-data pack {root} --size 64 --out DIR" in text
-    assert "8x8 (12), 20x10 (1)" in check_source(root).problems[0]
+    found = load_dataset(root)
+    assert found.image_shape == (8, 8, 3)
+    assert found.notes[-1].startswith("1 of 13 images, of 2 sizes, was resized and cut to 8 x 8")
+    report = check_source(root)
+    assert report.ok
+    assert "Images of 2 sizes, 8x8 (12), 20x10 (1): training resizes and cuts them to one." in report.notes
 
 
 def test_tiny_imagenet_is_64_pixels(tmp_path, tiny_tree, picture):

@@ -136,7 +136,7 @@ def test_unreadable_images_are_named_and_left_out_only_when_told(rows: int, tmp_
         BadInput, match=r"^2 of 5 images cannot be read: .*1\.png: expected an image .*3\.png: is b"
     ) as e:
         list(new.blocks((8, 8, 3), rows, Seen()))
-    assert str(e.value).endswith("With --skip-unreadable the others are predicted.")
+    assert str(e.value).endswith("With skip_unreadable=True the others are predicted.")
     seen = Seen()
     blocks = list(new.blocks((8, 8, 3), rows, seen, skip=True))
     assert np.concatenate([b.rows for b in blocks]).tolist() == [0, 2, 4]
@@ -198,7 +198,9 @@ def test_bad_input(tmp_path: Path, picture: Picture, tree: Callable[..., Path]) 
     shutil.copy(tmp_path / "twins/a.png", tmp_path / "twins/a.jpg")
     refused(tmp_path / "twins", "a.jpg and a.png differ in their extension only, so both would be 'a'; rename one.")
     picture(tmp_path / "flat/a.png")
-    refused(tmp_path / "flat", "has no split 'val', it is no dataset with train/ and val/; leave out --part", "val")
+    refused(
+        tmp_path / "flat", "has no split 'val', it is no dataset with train/ and val/; leave out part=... then.", "val"
+    )
     root = tree(tmp_path / "tree")
-    refused(root, "has the splits train, val; say which one with --part.")
-    refused(root, "has no split 'test', but the splits train, val; say which one with --part.", "test")
+    refused(root, "has the splits train, val; say which one with part=NAME.")
+    refused(root, "has no split 'test', but the splits train, val; say which one with part=NAME.", "test")

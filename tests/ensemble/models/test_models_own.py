@@ -22,7 +22,7 @@ from torch import nn
 
 def small(classes, image_shape):
     height, width, channels = image_shape
-    return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Flatten(), 
+    return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Flatten(),
                          nn.Linear(4 * (height - 2) * (width - 2), classes))
 
 small.normalise = "symmetric"

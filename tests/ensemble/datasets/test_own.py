@@ -1,0 +1,210 @@
+"""Images of one's own: arrays, torch Datasets, npz files, CSV lists, functions; photographs that lie on their side."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+from ensemble import Dataset, begin_study, load_dataset, make_dataset, plan_members
+from ensemble.datasets import check_source
+from ensemble.datasets.decode import decode
+from ensemble.errors import BadInput
+
+STREAM = np.random.default_rng(3)
+IMAGES = STREAM.integers(0, 256, (12, 8, 6, 3), dtype=np.uint8)
+LABELS = np.arange(12) % 3
+
+
+def labels_of(dataset: Dataset, split: str) -> list[int]:
+    return np.asarray(dataset.split(split).labels).tolist()
+
+
+def test_arrays() -> None:
+    made = make_dataset((IMAGES, LABELS), (IMAGES[:3], LABELS[:3]), IMAGES[:2], class_names=["cat", "dog", "eel"])
+    assert made.image_shape == (8, 6, 3)
+    assert (made.class_ids, made.class_names) == (("0", "1", "2"), ("cat", "dog", "eel"))
+    np.testing.assert_array_equal(made.split("train").images, IMAGES)
+    np.testing.assert_array_equal(made.split("val").labels, LABELS[:3])
+    assert made.split("test").labels is None
+    named = make_dataset((IMAGES[..., 0], np.array(["b", "a"] * 6)), (IMAGES[:2, ..., 0], np.array(["a", "b"])))
+    assert (named.class_ids, named.image_shape) == (("a", "b"), (8, 6, 1))
+    assert labels_of(named, "train") == [1, 0] * 6
+    assert labels_of(named, "val") == [0, 1]
+
+
+def test_any_torch_dataset() -> None:
+    """Float tensors in 0..1, uint8 tensors and PIL images are the same pixels."""
+    arrays = make_dataset((IMAGES, LABELS), (IMAGES, LABELS))
+    floats = TensorDataset(torch.from_numpy(IMAGES).permute(0, 3, 1, 2) / 255, torch.from_numpy(LABELS))
+    whole = TensorDataset(torch.from_numpy(IMAGES).permute(0, 3, 1, 2), torch.from_numpy(LABELS))
+    pictures = [(Image.fromarray(image), int(label)) for image, label in zip(IMAGES, LABELS, strict=True)]
+    for part in (floats, whole, pictures):
+        made = make_dataset(part, part)
+        assert made.fingerprint == arrays.fingerprint
+
+
+def test_a_study_keeps_a_dataset_in_memory(tmp_path: Path) -> None:
+    made = make_dataset((IMAGES, LABELS), (IMAGES[:6], LABELS[:6]))
+    study = begin_study(tmp_path / "study", made)
+    again = load_dataset(study.config.source or "")
+    assert again.fingerprint == made.fingerprint == study.config.fingerprint
+    assert begin_study(tmp_path / "study", made).config == study.config
+    assert len(plan_members(study, model="ting-m1", variants=2)) == 2
+    with pytest.raises(BadInput, match="was begun with other images"):
+        begin_study(tmp_path / "study", make_dataset((IMAGES[::-1], LABELS), (IMAGES, LABELS)))
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (
+            (IMAGES.astype(np.float32), LABELS),
+            "train: expected uint8 images (N, H, W) or (N, H, W, 1 or 3), found float32",
+        ),
+        ((IMAGES, LABELS[:5]), "train: 12 images, but labels of shape (5,)"),
+        ((IMAGES, LABELS - 1), "train: label -1 of image 0 is outside of 0..2"),
+        (IMAGES, "train: has no labels"),
+        (7, "expected (images, labels) or a dataset with a length and items, found int"),
+        ([(torch.zeros(3, 8, 6) - 1, 0)], "train, item 0: expected uint8 pixels, or a float tensor"),
+        ([(IMAGES[0], 0), (IMAGES[0, :4], 1)], "train: images of 2 shapes"),
+        ((IMAGES[:, :4], LABELS), "train are (4, 6, 3), val are (8, 6, 3)"),
+    ],
+)
+def test_what_is_no_dataset(train: Any, message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        make_dataset(train, (IMAGES, LABELS), class_names=["a", "b", "c"])
+    assert message in str(error.value)
+
+
+def test_an_npz_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", train_images=IMAGES, train_labels=LABELS, val_images=IMAGES, val_labels=LABELS)
+    found = load_dataset(tmp_path / "mine.npz")
+    assert found.fingerprint == make_dataset((IMAGES, LABELS), (IMAGES, LABELS)).fingerprint
+    assert found.source == str(tmp_path / "mine.npz")
+    np.savez(tmp_path / "less.npz", train_images=IMAGES, train_labels=LABELS)
+    with pytest.raises(BadInput, match=r"less\.npz: lacks the array 'val_images', it has train_images, train_labels"):
+        load_dataset(tmp_path / "less.npz")
+
+
+def write(path: Path, *rows: tuple[str, str, str], header: tuple[str, ...] = ("path", "label", "split")) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def test_a_csv_of_paths_and_labels(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    rows = []
+    for i, label in enumerate(("dog", "cat", "dog", "cat")):
+        picture(tmp_path / f"pictures/{i}.png", seed=i)
+        rows.append((f"pictures/{i}.png", label, ("train", "train", "val", "validation")[i]))
+    picture(tmp_path / "pictures/9.png", seed=9)
+    path = write(tmp_path / "list.csv", *rows, ("pictures/9.png", "", "test"))
+    found = load_dataset(path)
+    assert {name: len(split) for name, split in found.splits.items()} == {"train": 2, "val": 2, "test": 1}
+    assert found.class_ids == ("cat", "dog")
+    assert labels_of(found, "train") == [1, 0]
+    assert found.split("train").sample_ids.tolist() == ["pictures/0", "pictures/1"]
+    assert found.split("test").labels is None
+    for i, split in ((0, "train"), (2, "val"), (9, "test")):
+        pixels = np.asarray(Image.open(tmp_path / f"pictures/{i}.png"))
+        np.testing.assert_array_equal(found.split(split).images[0], pixels)
+    assert found.source == str(path)
+    assert check_source(path).ok
+    # Another label is another dataset, though no image changed.
+    write(path, (rows[0][0], "cat", "train"), (rows[1][0], "dog", "train"), *rows[2:])
+    assert load_dataset(path).fingerprint != found.fingerprint
+
+
+GOOD = [("a.png", "x", "train"), ("b.png", "y", "train"), ("a.png", "x", "val")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([*GOOD, ("none.png", "x", "val")], "line 5: there is no file"),
+        ([*GOOD, ("b.png", "", "val")], "line 5: has no label"),
+        ([*GOOD, ("b.png", "z", "val")], "val has the label 'z', which train lacks; known: x, y"),
+        ([*GOOD, ("b.png", "y", "dev")], "line 5: split 'dev' is none of train, val, test"),
+        ([*GOOD, ("b.png", "y", "train")], "line 5: names b.png a second time in train"),
+        ([*GOOD, ("../b.png", "y", "train")], "lies outside of"),
+        ([*GOOD, ("list.csv", "y", "train")], "does not end like an image"),
+        (GOOD[:2], "has no line with split val"),
+        ([GOOD[0], GOOD[2]], "train has one class only, 'x'"),
+    ],
+)
+def test_what_is_wrong_with_a_csv(
+    tmp_path: Path, picture: Callable[..., Path], rows: list[tuple[str, str, str]], message: str
+) -> None:
+    for name in "ab":
+        picture(tmp_path / f"in/{name}.png")
+        picture(tmp_path / f"{name}.png")
+    with pytest.raises(BadInput) as error:
+        load_dataset(write(tmp_path / "in/list.csv", *rows))
+    assert message in str(error.value)
+    with pytest.raises(BadInput, match="lacks the column 'split', it has path, label"):
+        load_dataset(write(tmp_path / "in/short.csv", header=("path", "label")))
+
+
+def test_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_images.py").write_text(
+        "import numpy as np\n"
+        "def digits():\n"
+        "    images = np.arange(8 * 4 * 4, dtype=np.uint8).reshape(8, 4, 4)\n"
+        "    return {'train': (images, np.arange(8) % 2), 'val': (images, np.arange(8) % 2)}\n"
+        "def nothing():\n    return None\n"
+        "def more():\n    return {**digits(), 'tune': 3}\n"
+        "def raises():\n    raise OSError('no such disk')\n"
+    )
+    found = load_dataset("own_images:digits")
+    assert (found.name, found.source, found.image_shape) == ("digits", "own_images:digits", (4, 4, 1))
+    assert begin_study(tmp_path / "study", "own_images:digits").config.source == "own_images:digits"
+    for function, message in (
+        ("nothing", "expected a Dataset, or a dictionary with 'train' and 'val', found NoneType"),
+        ("more", "'tune' is no part of a dataset"),
+        ("raises", "raised OSError: no such disk"),
+        ("digit", "digit is not in it; known: digits"),
+    ):
+        with pytest.raises(BadInput) as error:
+            load_dataset(f"own_images:{function}")
+        assert message in str(error.value)
+        assert f"data='own_images:{function}'" in str(error.value)
+
+
+def test_exif_rotation_is_applied() -> None:
+    """Of each of the eight orientations, the picture as it should be seen."""
+    upright = np.zeros((32, 48, 3), np.uint8)
+    upright[:16, :16] = 255
+    ways = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.transpose(1, 0, 2),
+            6: np.rot90(upright, 1), 7: np.rot90(upright[::-1], 1), 8: np.rot90(upright, -1)}  # fmt: skip
+    for orientation, stored in ways.items():
+        exif, file = Image.Exif(), io.BytesIO()
+        exif[0x0112] = orientation
+        Image.fromarray(np.ascontiguousarray(stored)).save(file, "PNG", exif=exif)
+        found = decode(file.getvalue(), "photo.png")
+        assert found.original == (32, 48)
+        np.testing.assert_array_equal(found.pixels, upright, err_msg=str(orientation))
+
+
+def test_images_of_several_sizes_are_made_one(tmp_path: Path, picture: Callable[..., Path]) -> None:
+    sizes = {"a": (20, 30), "b": (40, 20), "c": (24, 24)}
+    for split in ("train", "val"):
+        for label in ("cat", "dog"):
+            for name, size in sizes.items():
+                picture(tmp_path / f"pets/{split}/{label}/{name}.png", size)
+    found = load_dataset(tmp_path / "pets")
+    assert found.image_shape == (20, 20, 3)  # the median of the shorter sides, 20, 20 and 24
+    (note,) = found.notes
+    assert note.startswith("12 of 12 images, of 3 sizes, were resized and cut to 20 x 20")
+    where = tmp_path / "pets/train/cat/c.png"
+    index = found.split("train").sample_ids.tolist().index("cat/c")
+    np.testing.assert_array_equal(found.split("train").images[index], decode(where.read_bytes(), "c", 20).pixels)
+    assert check_source(tmp_path / "pets").ok
