@@ -37,8 +37,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "score", "loss", "nll", "cross_entropy", "entropy", "margin", "uncertainty", "energy", "temperature", "weight",
         "weights", "sample_weight", "seconds", "latency", "time_ms", "runtime", "sum", "total", "count", "n",
     ),
-    FLAG: ("correct", "incorrect", "wrong", "right", "valid", "hit", "duplicate", "public", "private", "ignore",
-           "mask"),
+    FLAG: ("flag", "flags", "correct", "incorrect", "wrong", "right", "valid", "hit", "duplicate", "public",
+           "private", "ignore", "mask"),
     GROUP: (
         "fold", "folds", "kfold", "k_fold", "cv_fold", "fold_id", "fold_idx", "split", "subset", "set", "group",
         "group_id", "cluster", "patient", "patient_id", "subject", "subject_id", "site", "batch", "epoch", "seed",
@@ -112,7 +112,7 @@ def without_word(heading: str, words: Sequence[str]) -> tuple[str, str] | None:
     for word in words:
         rest = text[len(word) :]
         if low.startswith(word) and len(rest) > 1 and rest[0] in _JOINTS:
-            inner = rest.lstrip(_JOINTS)
+            inner = rest[1:].lstrip(" ")
             inner = _ENDS.sub("", inner) if rest[0] in "[(" else inner
         elif low.startswith(word) and rest.isdigit():
             inner = rest

@@ -9,7 +9,8 @@ import numpy as np
 from ensemble.errors import BadInput
 from ensemble.importing.arrays import read_lines, read_npy, texts_of
 from ensemble.importing.headings import CLASS_IDS, CLASS_NAMES, ID, INDEX, LABEL, NAMES, first_of, rank, role_of
-from ensemble.importing.labels import match, one_hot_texts, unmatched
+from ensemble.importing.labels import is_one_of, match, one_hot_texts, unmatched
+from ensemble.importing.layout import agree
 from ensemble.importing.readers import HDF5, read_named
 from ensemble.importing.tables import TABLES, Column, Table, is_blank, read_table
 from ensemble.study.hdf5 import kind_of
@@ -141,8 +142,7 @@ def _of_table(
             raise _no_ids(file, path, named[0].heading)
         texts = _label_texts(columns, file, set())
         return _of_list(texts, None, file, path, n, None, by_row)
-    wanted = set(ids)
-    if any(c.heading in wanted for c in columns):
+    if any(c.heading and is_one_of(c.heading, ids) for c in columns):
         # What stands first is a row, no heading.
         columns = [Column(str(i), None, [c.heading, *(c.texts or [])]) for i, c in enumerate(columns)]
     can = [c for c in columns if c.texts is not None and role_of(c.heading) != LABEL]
@@ -174,8 +174,7 @@ def _label_texts(columns: Sequence[Column], file: Path, ids: set[int]) -> list[s
     if named:
         texts = named[0].texts or []
         for other in named[1:]:
-            pairs = set(zip(texts, other.texts or (), strict=True))
-            if len(pairs) != len(set(texts)):
+            if not agree(texts, other.texts or ()):
                 raise BadInput(
                     f"{file}: columns {named[0].heading!r} and {other.heading!r} both look like true labels, and they "
                     "differ; leave one out."

@@ -177,6 +177,11 @@ def match(wanted: Sequence[str], given: Sequence[str], *, some: bool = False) ->
     return None
 
 
+def is_one_of(text: str, wanted: Sequence[str]) -> bool:
+    """Say whether a text is one of the wanted ids, compared in any of the ways of `match`."""
+    return any(way(text) in {way(i) for i in wanted} for way, _ in _WAYS)
+
+
 def unmatched(wanted: Sequence[str], columns: Sequence[tuple[str, Sequence[str]]], where: str, path: Path) -> BadInput:
     """Return the refusal of labels whose rows cannot be matched one to one with the ids of `path`."""
     best, hits, given = "", -1, list[str]()

@@ -1,5 +1,6 @@
 """Which column of a table is what: ids, labels, classes, and what is none of these, by its heading and its values."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ _WHY = {
     PREDICTION: "a prediction", SCORE: "a score or weight", FLAG: "a flag", GROUP: "a fold or group", DATE: "a date",
     OTHER: "no class", INDEX: "row numbers", ID: "another name of the rows", LABEL: "other labels",
 }  # fmt: skip
+_WORDS = (*VALUE_WORDS, *CLASS_WORDS)
 _LOGIT_WORDS = ("logits", "logit")
 # How far a row's sum may be from what it should be when columns are told apart; the values are checked later.
 _ABOUT = 2e-2
@@ -80,6 +82,12 @@ def lay_out(table: Table, *, logits: bool, votes: bool, wanted: Classes | None) 
     """
     found = Layout(table)
     rest = list(table.columns)
+    twice = next((name for name, n in Counter(c.heading for c in rest).items() if n > 1 and name), None)
+    if twice is not None:
+        raise BadInput(
+            f"{table.path}: two columns are called {twice!r}, so it cannot be told which is meant; give each a name of "
+            "its own."
+        )
     known = _wanted(rest, wanted, logits) if wanted is not None and not votes else None
     if known is not None:
         assert wanted is not None
@@ -166,6 +174,7 @@ def _class_columns(found: Layout, columns: list[Column], logits: bool) -> list[C
     found.classes = chosen if len(plainly) < 2 else plainly
     if not logits:
         found.classes = _that_sum(chosen, plainly) or found.classes
+    _check_alike(found, logits)
     rest = _without(columns, found.classes)
     for column in rest:
         # By its name alone it could be a class that was never predicted, or a flag.
@@ -226,13 +235,48 @@ def _doubt(found: Layout, column: Column, logits: bool) -> None:
     )
 
 
+def _check_alike(found: Layout, logits: bool) -> None:
+    """Refuse a column among the classes that looks unlike all the others, and that no label names: it may be none.
+
+    Constant, or as logits of another scale: wholly beyond the others' values, or a tenth as spread, or ten times.
+    """
+    labels = set(found.labels.texts or ()) if found.labels is not None else set()
+    odd = [c for c in found.classes if c.heading not in labels]
+    others = [c for c in found.classes if c.heading in labels] or found.classes
+    if not labels or len(odd) == len(found.classes):
+        odd = others = found.classes
+    alike = all(is_number(c.heading) for c in found.classes) or shared_prefix([c.heading for c in found.classes])
+    if alike and not logits:
+        odd = []
+    if not odd or found.table.rows < 3 or len(found.classes) < 3:
+        return
+    with np.errstate(all="ignore"):
+        spread = {id(c): float(np.ptp(_numbers(c)[np.isfinite(_numbers(c))])) for c in (*odd, *others)}
+        lows, highs = [float(np.nanmin(_numbers(c))) for c in others], [float(np.nanmax(_numbers(c))) for c in others]
+    for column in odd:
+        rest = [i for i, c in enumerate(others) if c is not column]
+        usual = float(np.median([spread[id(others[i])] for i in rest]))
+        low, high = min(lows[i] for i in rest), max(highs[i] for i in rest)
+        own = spread[id(column)]
+        values = _numbers(column)[np.isfinite(_numbers(column))]
+        scale = own < usual / 10 or own > 10 * usual or values.min() > high or values.max() < low
+        if (own == 0 and usual > 0) or (logits and scale):
+            span = f"values from {values.min():.4g} to {values.max():.4g}"
+            seen = f"{values[0]:g} in every row" if own == 0 else span
+            raise BadInput(
+                f"{found.table.path}: column {column.heading!r}: expected {'logits' if logits else 'probabilities'} "
+                f"like those of the other columns ({low:.4g} to {high:.4g}), found {seen}; leave it out if it is no "
+                "class, or name the columns of the classes with classes=FILE."
+            )
+
+
 def _namings(headings: Sequence[str]) -> list[tuple[str, ...]]:
     """Return what the classes may be called: by their headings, and by these without what all of them begin with."""
     raw = tuple(headings)
     found = [raw]
     if len(raw) < 2:
         return found
-    cut = [without_word(h, (*VALUE_WORDS, *CLASS_WORDS)) for h in raw]
+    cut = [without_word(h, _WORDS) for h in raw]
     words = {c[0] for c in cut if c}
     if all(cut) and len(words) == 1:
         inner = tuple(c[1] for c in cut if c)
@@ -263,6 +307,7 @@ def _one_hot(found: Layout, columns: list[Column]) -> list[Column]:
 def _named(found: Layout, columns: list[Column]) -> list[Column]:
     """Take ids, labels and predictions by their usual names, where the values can be such."""
     texts = [c for c in columns if c.texts is not None and c.blanks() < found.table.rows]
+    texts = [c for c in texts if not _is_fractional(c) or _are_headings(c, found.table.columns)]
     by_role: dict[str, list[Column]] = {role: [] for role in (ID, LABEL, PREDICTION, INDEX)}
     for column in texts if not found.table.headless else ():
         role = role_of(column.heading)
@@ -285,12 +330,18 @@ def _named(found: Layout, columns: list[Column]) -> list[Column]:
 
 def _check_agree(path: Path, first: Column, second: Column) -> None:
     """Refuse two columns of labels of which the second does not follow from the first."""
-    pairs = set(zip(first.texts or (), second.texts or (), strict=True))
-    if len(pairs) != len({a for a, _ in pairs}):
+    if not agree(first.texts or (), second.texts or ()):
         raise BadInput(
             f"{path}: columns {first.heading!r} and {second.heading!r} both look like true labels, and they differ; "
             "leave one out, or give the labels with labels=FILE."
         )
+
+
+def agree(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Say whether two lists of labels can mean the same: equal, or in other words of which each follows from one."""
+    if set(first) & set(second):
+        return list(first) == list(second)
+    return len(set(zip(first, second, strict=True))) == len(set(first))
 
 
 def _nameless_ids(found: Layout, columns: list[Column]) -> list[Column]:
@@ -307,6 +358,12 @@ def _nameless_ids(found: Layout, columns: list[Column]) -> list[Column]:
 def _ignore(found: Layout, columns: Sequence[Column], logits: bool, *, explicit: bool, grouped: bool) -> None:
     """Say why each column that is left is no class; raise `BadInput` where it may be something that matters."""
     path = found.table.path
+    for column in columns if found.table.headless else ():
+        if column.texts is not None and column.blanks() < found.table.rows and not _counts_rows(column):
+            raise BadInput(
+                f"{path}: its first line is a row, so nothing says what the column of {column.texts[0]!r} is: labels, "
+                "predictions or something else; put a heading above the rows, such as id, label and the classes."
+            )
     classes = {name for names in found.namings for name in names}
     for column in columns:
         role = role_of(column.heading)
@@ -411,6 +468,20 @@ def _without(columns: Sequence[Column], gone: Sequence[Column]) -> list[Column]:
 def _numbers(column: Column) -> np.ndarray:
     assert column.numbers is not None
     return column.numbers
+
+
+def _is_fractional(column: Column) -> bool:
+    if column.numbers is None:
+        return False
+    known = column.numbers[np.isfinite(column.numbers)]
+    return bool((known != np.rint(known)).any())
+
+
+def _are_headings(column: Column, columns: Sequence[Column]) -> bool:
+    """Say whether all values of a column are what columns are called."""
+    called = {c.heading for c in columns} | {w[1] for c in columns if (w := without_word(c.heading, _WORDS))}
+    numbers = {n for name in called if (n := number_of(name)) is not None}
+    return set(np.unique(_numbers(column)).tolist()) <= numbers
 
 
 def _unique(column: Column) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.importing.arrays import number_text
+from ensemble.importing.headings import LABEL, role_of
 from ensemble.study.atomic import replacing
 from ensemble.study.child import in_child
 
@@ -78,7 +79,8 @@ def _column(pyarrow: Any, name: str, column: Any, path: Path) -> tuple[str, np.n
     if kinds.is_floating(kind) or kinds.is_decimal(kind):
         numbers = np.array(column.cast(pyarrow.float64()).to_numpy(), dtype=np.float64)
         known = numbers[np.isfinite(numbers)]
-        texts = [number_text(v) for v in numbers.tolist()] if (known == np.rint(known)).all() else None
+        keep = role_of(name) == LABEL or (known == np.rint(known)).all()
+        texts = [number_text(v) for v in numbers.tolist()] if keep else None
         return name, numbers, texts, False
     values = column.to_pylist()
     texts = ["" if v is None else v.decode() if isinstance(v, bytes) else str(v) for v in values]

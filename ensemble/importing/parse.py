@@ -265,7 +265,7 @@ def _values(
         assert parts.values is not None
         samples = len(ids) if ids is not None else len(parts.labels) if parts.labels is not None else None
         return probabilities(parts.values, where, logits=parts.logits, samples=samples)
-    known, named = _voted(parts, listed, study)
+    known, named = _voted(where, parts, listed, study)
     meant = meaning(list(parts.votes), known, (), f"{where}: votes", named=named)
     if (meant.columns < 0).any():
         row = int(np.flatnonzero(meant.columns < 0)[0])
@@ -279,7 +279,7 @@ def _values(
     ))  # fmt: skip
 
 
-def _voted(parts: Parts, listed: Classes | None, study: Classes | None) -> tuple[Classes, bool]:
+def _voted(where: str, parts: Parts, listed: Classes | None, study: Classes | None) -> tuple[Classes, bool]:
     """Return the classes that votes are for: those one knows, or those that votes and labels name."""
     if (known := listed or study) is not None:
         return known, listed is not None or study is None or study.ids != _numbered(len(study.ids))
@@ -291,6 +291,12 @@ def _voted(parts: Parts, listed: Classes | None, study: Classes | None) -> tuple
     if len(numbers) == len(texts) and min(numbers, default=1) == 0 and max(numbers) < 100_000:
         ids = _numbered(max(2, max(numbers) + 1))
         return Classes(ids, ids), False
+    words = [{whole_of(t) is None for t in listed if t.strip()} for listed in (parts.votes or (), parts.labels or ())]
+    if len(words[0] | words[1]) > 1:
+        raise BadInput(
+            f"{where}: expected votes and labels of one kind, found numbers and words; name the classes with "
+            "classes=FILE."
+        )
     ids = tuple(sorted(texts))
     return Classes(ids, ids), True
 

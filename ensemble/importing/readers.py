@@ -11,7 +11,7 @@ from ensemble.errors import BadInput
 from ensemble.importing.arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz, texts_of
 from ensemble.importing.headings import CLASS_IDS, CLASS_NAMES, ID, LABEL, LOGITS, NAMES, PREDICTION, PROBS, first_of
 from ensemble.importing.labels import one_hot_texts
-from ensemble.importing.layout import Classes, Layout, lay_out
+from ensemble.importing.layout import Classes, Layout, agree, lay_out
 from ensemble.importing.tables import TABLES, read_table
 from ensemble.study.hdf5 import read_arrays
 
@@ -173,13 +173,13 @@ def _label_arrays(path: Path, arrays: Arrays, parts: Parts, names: Sequence[str]
     for name, (texts, columns) in found.items():
         if parts.labels_from is None:
             parts.labels, parts.columns, parts.labels_from = texts, columns, f"array {name!r}"
-        elif texts is not None and parts.labels is not None and len(texts) == len(parts.labels):
-            pairs = set(zip(parts.labels, texts, strict=True))
-            if len(pairs) != len(set(parts.labels)):
-                raise BadInput(
-                    f"{path}: {parts.labels_from} and array {name!r} both look like true labels, and they differ; "
-                    "leave one out, or give the labels with labels=FILE."
-                )
+        elif texts is None or parts.labels is None or len(texts) != len(parts.labels):
+            continue
+        elif not agree(parts.labels, texts):
+            raise BadInput(
+                f"{path}: {parts.labels_from} and array {name!r} both look like true labels, and they differ; leave "
+                "one out, or give the labels with labels=FILE."
+            )
     if "labels_are" in arrays and parts.labels is not None:
         said = texts_of(np.atleast_1d(arrays["labels_are"]), f"{path}: labels_are")
         if said == ["columns"]:

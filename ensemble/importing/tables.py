@@ -16,6 +16,7 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.importing.arrays import check_file
+from ensemble.importing.headings import ID, LABEL, role_of
 from ensemble.importing.parquet import read_parquet
 from ensemble.study.csv_text import unescaped
 
@@ -100,17 +101,9 @@ def read_table(path: Path) -> Table:
 
 
 def _checked(table: Table) -> Table:
-    """Refuse tables without rows or columns, and headings that stand twice."""
+    """Refuse tables without rows or columns."""
     if not table.rows or not table.columns:
         raise BadInput(f"{table.path}: expected a heading and a row a sample, found no rows; check the file.")
-    seen: set[str] = set()
-    for column in table.columns:
-        if column.heading and column.heading in seen:
-            raise BadInput(
-                f"{table.path}: two columns are called {column.heading!r}, so it cannot be told which is meant; give "
-                "each a name of its own."
-            )
-        seen.add(column.heading)
     return table
 
 
@@ -150,7 +143,7 @@ def _read_text(path: Path, stream: TextIO, as_text: set[int]) -> tuple[Table | N
         return Table(path, (), 0), set()
     second = next(rows, None)
     notes = []
-    headless = any(is_number(cell) and not _is_whole(cell) for cell in first)
+    headless = _is_row(first, second)
     body = rows if second is None else itertools.chain([second], rows)
     heading = [unescaped(cell.strip()) for cell in first]
     if headless:
@@ -194,22 +187,22 @@ def _fits(sample: Sequence[str]) -> bool:
 
 
 def _separator(sample: Sequence[str]) -> str:
-    """Return what separates cells: whatever cuts all lines into equally many, and into most."""
-    best, most = ",", 1
-    for separator in (",", ";", "\t", "|", " "):
+    """Return what separates cells: it cuts all lines into equally many, and makes most numbers of them."""
+    best, most = ",", (0, 1)
+    for separator in ("\t", ";", ",", "|", " "):
         lines = [" ".join(line.split()) for line in sample] if separator == " " else sample
         try:
-            counts = [len(row) for row in csv.reader(lines, delimiter=separator) if row]
+            rows = [row for row in csv.reader(lines, delimiter=separator, skipinitialspace=True) if row]
         except csv.Error:
             continue
-        body = counts[1:] or counts
-        if not body or min(body) != max(body) or counts[0] not in (body[0], body[0] - 1):
+        body = rows[1:] or rows
+        lengths = {len(row) for row in body}
+        if len(lengths) != 1 or len(rows[0]) not in (len(body[0]), len(body[0]) - 1) or len(body[0]) < 2:
             continue
-        if separator == " " and not all(is_number(cell) for cell in lines[-1].split()[1:]):
-            continue
-        # 'a;0,5;0,5' is cut by commas too, but its heading is not.
-        if min(body) > most and (counts[0] == body[0] or separator not in ", "):
-            best, most = separator, min(body)
+        numbers = sum(is_number(cell) for cell in body[-1])
+        if separator == " " and not numbers:
+            continue  # words of a sentence
+        best, most = max((best, most), (separator, (numbers, len(body[0]))), key=lambda found: found[1])
     return best
 
 
@@ -227,6 +220,15 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
         yield row
 
 
+def _is_row(first: Sequence[str], second: Sequence[str] | None) -> bool:
+    """Say whether a first line is a row: fractions stand in it, and numbers where the second line has some."""
+    if not any(is_number(cell) and not _is_whole(cell) for cell in first):
+        return False
+    if any(role_of(cell) in (ID, LABEL) for cell in first if cell.strip()):
+        return False
+    return second is None or [is_number(c) for c in first] == [is_number(c) for c in second]
+
+
 def _is_whole(cell: str) -> bool:
     text = cell.strip()
     return bool(re.fullmatch(r"[+-]?\d+(\.0*)?", text)) or is_blank(text)
@@ -238,6 +240,7 @@ class _Builder:
     def __init__(self, heading: str, as_text: bool) -> None:
         self.heading = heading
         self.numeric = not as_text
+        self.label = role_of(heading) == LABEL  # these may be fractions, as the headings of classes may
         self.whole = True
         self.percent = self.comma = self.torn = False
         self.parts: list[np.ndarray] = []
@@ -255,7 +258,7 @@ class _Builder:
             known = values[np.isfinite(values)]
             if self.whole:
                 self.whole = bool((known == np.rint(known)).all()) and not any(c in "".join(cells) for c in ".eE,%")
-            if not self.whole and (known != np.rint(known)).any():
+            if not self.label and not self.whole and (known != np.rint(known)).any():
                 self.texts = None
         if self.texts is not None:
             longest = max(map(len, cells))

@@ -120,13 +120,14 @@ def _check_shape(values: np.ndarray, where: str, samples: int | None) -> None:
             f"{where}: expected numbers, found text; if these are predicted classes, take them with votes=True."
         )
     if values.ndim == 3 and 0 not in shape:
-        at = 0 if shape[0] == 1 or samples == shape[1] else 1 if samples == shape[0] else int(np.argmin(shape[:2]))
+        at = 0 if samples == shape[1] else 1 if samples == shape[0] else int(np.argmin(shape[:2]))
+        at = shape.index(1) if 1 in shape else at
         what = (
             "an axis of length 1" if shape[at] == 1 else f"{shape[at]} views, folds or members on axis {at}, it seems"
         )
         raise BadInput(
             f"{found}: {what}; average over it, probs.mean(axis={at}), or save each as a member of its own, "
-            f"probs[{'i' if at == 0 else ':, i'}]."
+            f"probs[{':, ' * at}i]."
         )
     if (values.ndim != 2 and values.ndim != 1) or 0 in shape:
         raise BadInput(f"{found}; save (N, C).")
