@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.study.atomic import write_text
-
-# What a spreadsheet takes for the beginning of a formula; the last four are the wide forms of East Asian keyboards.
-_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+from ensemble.study.csv_text import escaped
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -40,11 +38,11 @@ def cell(value: object) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return `text`, with an apostrophe in front where a spreadsheet would run it: = + - @, tab, return, line feed.
+    """Return `text`, with an apostrophe in front where a spreadsheet would run it, or where one stands there already.
 
     Control characters, which would drive a terminal that shows the file, become U+FFFD; line breaks and tabs stay.
     """
     shown = "".join(
         c if c in "\t\r\n" or unicodedata.category(c) != "Cc" else "\N{REPLACEMENT CHARACTER}" for c in text
     )
-    return f"'{shown}" if shown.startswith(_STARTS) else shown
+    return escaped(shown)

@@ -1,5 +1,6 @@
 """`ens-export`: a member's or an ensemble's predictions as a file that other programs read."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -26,26 +27,28 @@ def export(output: Output, name: str, split: str, out: Path) -> None:
 
     ens-import reads such a file back. A file that is there is replaced.
     """
-    from analysis import prediction_files
     from analysis.ensemble import as_predictions, ensemble_of
     from analysis.stack import join
+    from ensemble.importing.writers import check_export, export_file
     from ensemble.study.study import Study
 
     study = Study.open(output.study)
-    prediction_files.check_export(out)
+    check_export(out)
     if name == "all":
         members = study.select(split)
         predictions = as_predictions(ensemble_of(join(members), name="mean"), members)
     else:
         predictions = study.read(name, split)
-    prediction_files.export(out, predictions)
+    lost = export_file(out, predictions)
     n, c = predictions.probs.shape
     output.document(
         study=output.study, name=name, split=split, samples=n, classes=c, labelled=predictions.labels is not None,
         parents=predictions.parents, file=out,
     )  # fmt: skip
     output.text(f"{out}: {n:,} x {c:,} probabilities of {name} on {split}")
-    output.say(f"Elsewhere: ens-import {out}")
+    if lost:
+        output.say(f"Note: {out.suffix} does not hold {' nor '.join(lost)}.")
+    output.say(f"Elsewhere: ens-import {shlex.quote(str(out))}{'' if split == 'val' else f' --split {split}'}")
 
 
 main = entry(export)

@@ -18,6 +18,7 @@ FROM_ENSEMBLE = (
     "ensemble.progress",
     "ensemble.study",
     "ensemble.importing.parquet",
+    "ensemble.importing.writers",
 )
 
 # Packages in the order of their arrows: each may import those before it and itself.

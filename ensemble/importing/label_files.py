@@ -208,7 +208,8 @@ def _is_id(column: Column) -> bool:
 def _no_ids(file: Path, path: Path, name: str) -> BadInput:
     return BadInput(
         f"{file}: has ids ({name!r}), and {path} has none, so it cannot be told which label is whose; give that file's "
-        f"ids in the order of its rows with ids=FILE; if they stand in the order of {file.name}, that is ids={file}."
+        f"ids in the order of its rows with ids=FILE; if they stand in the order of {file.name}, that is "
+        f"ids={str(file)!r}."
     )
 
 

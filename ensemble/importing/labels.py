@@ -34,7 +34,7 @@ def meaning(
     named: whether anyone named the classes; if not, their ids are the columns' numbers. Raises `BadInput` where a label
     is neither.
     """
-    found, places = np.unique(np.array([text.strip() for text in texts], dtype=np.str_), return_inverse=True)
+    found, places = np.unique(np.array(texts, dtype=np.str_), return_inverse=True)
     unique = found.tolist()
     c = len(classes.ids)
     by_id = _by_id(unique, classes, aliases)
@@ -74,13 +74,14 @@ def _by_id(unique: Sequence[str], classes: Classes, aliases: Sequence[Sequence[s
     found = []
     for text in unique:
         number = number_of(text)
-        found.append(place.get(text, -1 if number is None else by_number.get(number, -1)))
+        there = place.get(text, place.get(text.strip(), -1))
+        found.append(by_number.get(number, -1) if there < 0 and number is not None else there)
     return found
 
 
 def _is_no_label(text: str) -> bool:
     number = number_of(text)
-    return text.lower() in NO_LABEL or (number is not None and number < 0)
+    return text.strip().lower() in NO_LABEL or (number is not None and number < 0)
 
 
 def _unknown(
@@ -103,7 +104,7 @@ def _unknown(
         )
     bad = [i for i in asked if by_id[i] < 0]
     first = unique[bad[0]]
-    row = [text.strip() for text in texts].index(first)
+    row = list(texts).index(first)
     known = ", ".join(repr(i) for i in classes.ids[:3]) + (", ..." if c > 3 else "")
     return (
         f"{where}: expected one of {c} class ids ({known}) or column numbers, found {sum(counts[i] for i in bad)} "

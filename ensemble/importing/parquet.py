@@ -35,21 +35,28 @@ def write_parquet(path: Path, blocks: Iterable[Mapping[str, np.ndarray]], attrib
             writer.write_table(rows)
 
 
-def read_parquet(path: Path) -> list[tuple[str, np.ndarray | None, list[str] | None, bool]]:
-    """Return each column's heading, numbers float64 (N,) or None, texts or None, and whether it is of whole numbers.
+def read_parquet(path: Path) -> tuple[list[tuple[str, np.ndarray | None, list[str] | None, bool]], list[str] | None]:
+    """Return columns, and the names of classes where the file is one of ours and says them.
+
+    Of each column: heading, numbers float64 (N,) or None, texts or None, and whether it is of whole numbers.
 
     Raises `BadInput` where the file is damaged or is none.
     """
     require_parquet()
     described, arrays = in_child("ensemble.importing.parquet:columns_of", path)
-    return [
+    *described, class_names = described
+    columns = [
         (name, arrays.get(f"numbers {i}"), arrays[f"texts {i}"].tolist() if f"texts {i}" in arrays else None, whole)
         for i, (name, whole) in enumerate(described)
     ]
+    return columns, class_names
 
 
-def columns_of(path: Path) -> tuple[list[tuple[str, bool]], dict[str, np.ndarray]]:
-    """Return headings and whether they are of whole numbers, and arrays; what a child does for `read_parquet`."""
+def columns_of(path: Path) -> tuple[list[Any], dict[str, np.ndarray]]:
+    """Return headings and whether they are of whole numbers, behind them names of classes, and arrays.
+
+    It is what a child process does for `read_parquet`.
+    """
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     pyarrow.set_cpu_count(1)
     pyarrow.set_io_thread_count(1)
@@ -63,12 +70,19 @@ def columns_of(path: Path) -> tuple[list[tuple[str, bool]], dict[str, np.ndarray
                 arrays[f"numbers {i}"] = numbers
             if texts is not None:
                 arrays[f"texts {i}"] = np.array(texts, dtype=object)
+        described.append(_class_names(table.schema.metadata))
     except MemoryError:
         raise
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         reason = " ".join(str(error).split())[:150]
         raise BadInput(f"{path}: cannot be read as Parquet, {reason}; save it again.") from error
     return described, arrays
+
+
+def _class_names(metadata: Mapping[bytes, bytes] | None) -> list[str] | None:
+    content = json.loads((metadata or {}).get(b"kofn", b"{}"))
+    names = content.get("class_names") if isinstance(content, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def _column(pyarrow: Any, name: str, column: Any, path: Path) -> tuple[str, np.ndarray | None, list[str] | None, bool]:

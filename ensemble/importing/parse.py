@@ -274,8 +274,8 @@ def _values(
     probs = np.zeros((len(parts.votes), len(known.ids)), dtype=np.float32)
     probs[np.arange(len(probs)), meant.columns] = 1
     return Values(probs, notes=(
-        f"predicted classes were taken as votes ({meant.how}): accuracy and rule=vote mean what they say, NLL, Brier "
-        "and calibration do not",
+        f"predicted classes were taken as votes ({meant.how}): accuracy and 'ens-combine --rule vote' mean what they "
+        "say, NLL, Brier and calibration do not",
     ))  # fmt: skip
 
 
@@ -317,7 +317,7 @@ def _classes(
             name_of = dict(zip(listed.ids, listed.names, strict=True))
             found = Classes(in_order, tuple(name_of[i] for i in in_order))
         return _as_in_study(path, found, study), parts.namings, True
-    if parts.class_ids is not None or parts.class_names is not None:
+    if parts.class_ids is not None or (parts.class_names is not None and not parts.namings):
         ids = parts.class_ids or parts.class_names or ()
         called = "class_ids" if parts.class_ids is not None else "class_names"
         if len(ids) != c:
@@ -336,7 +336,7 @@ def _classes(
         texts = {t.strip() for t in parts.labels or ()}
         words = {t for t in texts if number_of(t) is None} or texts
         chosen = next((names for names in parts.namings if words and words <= set(names)), parts.namings[0])
-        return _as_in_study(path, Classes(chosen, chosen), study), parts.namings, True
+        return _as_in_study(path, Classes(chosen, parts.class_names or chosen), study), parts.namings, True
     if study is None:
         ids = _numbered(c)
         return Classes(ids, ids), [], False

@@ -151,7 +151,7 @@ def _class_arrays(
             found = arrays[name]
             if name not in ("class_ids", "class_names") and (found.ndim != 1 or (c and len(found) != c)):
                 continue
-            setattr(parts, attribute, tuple(t.strip() for t in texts_of(found, f"{path}: {name}")))
+            setattr(parts, attribute, tuple(texts_of(found, f"{path}: {name}")))
             used.add(name)
             break
     ids, called = parts.class_ids, parts.class_names
@@ -208,7 +208,8 @@ def _of_table(path: Path, found: Layout, logits: bool, votes: bool) -> Parts:
         if found.predictions is not None:
             raise BadInput(
                 f"{path}: column {found.predictions.heading!r} holds predicted classes, and no column holds "
-                "probabilities; they take part with rule=vote and in accuracies: take them with votes=True."
+                "probabilities; they take part with 'ens-combine --rule vote' and in accuracies: take them with "
+                "votes=True."
             )
         listed = ", ".join(repr(c.heading) for c in found.table.columns[:10])
         raise BadInput(f"{path}: expected a column of numbers for each class, found {listed}; save the softmax itself.")
@@ -218,6 +219,9 @@ def _of_table(path: Path, found: Layout, logits: bool, votes: bool) -> Parts:
             parts.values = parts.values if np.isnan(parts.values).any() else parts.values.astype(np.int64)
     if found.table.headless:
         parts.namings = []
+    names = found.table.class_names
+    if names is not None and len(names) == len(found.classes) and parts.votes is None:
+        parts.class_names = tuple(names)
     return parts
 
 

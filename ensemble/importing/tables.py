@@ -57,7 +57,7 @@ class Column:
 class Table:
     """A file's columns; headless: its first line is a row, and the headings are numbers given here.
 
-    notes: what was found out about the way it is written.
+    notes: what was found out about the way it is written. class_names: of the classes in order, where it says them.
     """
 
     path: Path
@@ -65,6 +65,7 @@ class Table:
     rows: int
     headless: bool = False
     notes: tuple[str, ...] = ()
+    class_names: list[str] | None = None
 
 
 def is_blank(cell: str) -> bool:
@@ -81,9 +82,10 @@ def is_number(cell: str) -> bool:
 def read_table(path: Path) -> Table:
     """Read a table; raise `BadInput` where the file is damaged, no table, or has rows of several lengths."""
     if path.suffix.lower() == ".parquet":
-        columns = tuple(Column(*parts) for parts in read_parquet(path))
+        parts, class_names = read_parquet(path)
+        columns = tuple(Column(*part) for part in parts)
         rows = len(columns[0].texts or columns[0].numbers) if columns else 0  # ty: ignore[invalid-argument-type]
-        return _checked(Table(path, columns, rows))
+        return _checked(Table(path, columns, rows, class_names=class_names))
     as_text: set[int] = set()
     while True:
         with _opened(path) as stream:
@@ -143,7 +145,7 @@ def _read_text(path: Path, stream: TextIO, as_text: set[int]) -> tuple[Table | N
         return Table(path, (), 0), set()
     second = next(rows, None)
     notes = []
-    headless = _is_row(first, second)
+    headless = is_row(first, second)
     body = rows if second is None else itertools.chain([second], rows)
     heading = [unescaped(cell.strip()) for cell in first]
     if headless:
@@ -220,7 +222,7 @@ def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
         yield row
 
 
-def _is_row(first: Sequence[str], second: Sequence[str] | None) -> bool:
+def is_row(first: Sequence[str], second: Sequence[str] | None) -> bool:
     """Say whether a first line is a row: fractions stand in it, and numbers where the second line has some."""
     if not any(is_number(cell) and not _is_whole(cell) for cell in first):
         return False
@@ -232,6 +234,13 @@ def _is_row(first: Sequence[str], second: Sequence[str] | None) -> bool:
 def _is_whole(cell: str) -> bool:
     text = cell.strip()
     return bool(re.fullmatch(r"[+-]?\d+(\.0*)?", text)) or is_blank(text)
+
+
+def column_of(heading: str, cells: Sequence[str]) -> Column:
+    """Return the column that these cells of text make."""
+    builder = _Builder(heading, False)
+    builder.add(tuple(cells), Path(heading))
+    return builder.column(len(cells))
 
 
 class _Builder:

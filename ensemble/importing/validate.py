@@ -204,7 +204,7 @@ def _compare(one: Imported, other: Rows | Predictions) -> str | None:
     if missing or extra:
         return (
             f"{one.file}: shares {mine.size} samples with {other.member!r}; {missing} are only there and {extra} only "
-            "here, so combine what they share, with intersect=True."
+            "here, so combine what they share, 'ens-combine --intersect'."
         )
     return None
 

@@ -88,8 +88,8 @@ def _put_right(wide: np.ndarray, values: np.ndarray, tolerance: float) -> Values
     notes = ()
     if ((wide == 0) | (wide == 1)).all():
         notes = (
-            "each row holds a single 1, so these are votes rather than probabilities: accuracy and rule=vote mean "
-            "what they say, NLL, Brier and calibration do not",
+            "each row holds a single 1, so these are votes rather than probabilities: accuracy and 'ens-combine "
+            "--rule vote' mean what they say, NLL, Brier and calibration do not",
         )
     return Values(
         wide.astype(np.float32), None, int(rounded.sum()), int((rounded & mend).sum()),
@@ -135,8 +135,8 @@ def _check_shape(values: np.ndarray, where: str, samples: int | None) -> None:
         flat = values.ravel()
         if flat.dtype.kind in "biu" or (np.isfinite(flat).all() and (flat == np.rint(flat)).all() and flat.max() > 1):
             raise BadInput(
-                f"{found}, class numbers: they have no probabilities, but take part with rule=vote and in accuracies; "
-                "take them with votes=True."
+                f"{found}, class numbers: they have no probabilities, but take part with 'ens-combine --rule vote' and "
+                "in accuracies; take them with votes=True."
             )
         if np.isfinite(flat).all() and flat.min() >= 0 and flat.max() <= 1:
             raise BadInput(f"{found}; for two classes save both columns, np.stack([1 - p, p], axis=1).")
