@@ -13,8 +13,9 @@ from analysis.selection.data import combined
 from analysis.stack import PredictionStack
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput
+from ensemble.study.definitions import EnsembleDefinition
 from ensemble.study.html_repr import html_table, percent
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, predictions_digest
 
 BLOCK_NUMBERS = 4_000_000  # members times samples times classes that are summed at once
 STACKED = "stack"  # the rule of a regression on the members' log-probabilities
@@ -29,6 +30,8 @@ class Ensemble:
     rule: "mean", "geometric", or "stack" for such a regression.
     preds: int64 (N,), the classes predicted, by the one rule of arithmetic (`analysis.metrics`).
     probs: float64 (N, C); rows sum to 1 as nearly as the members' own do.
+    definition: of a saved ensemble, what it is. changed: its members that predict otherwise on the split it was chosen
+    on than they did when it was chosen.
     """
 
     stack: PredictionStack
@@ -37,6 +40,8 @@ class Ensemble:
     rule: str
     preds: np.ndarray
     probs: np.ndarray
+    definition: EnsembleDefinition | None = None
+    changed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.preds)
@@ -182,19 +187,21 @@ def as_predictions(ensemble: Ensemble, sources: Sequence[Predictions], **attribu
 
     Probabilities are renormalised in float64, then rounded to float32. `sources` are what its stack was joined from:
     where the members agree in the fingerprint of their data, the ensemble carries it. attributes: further ones of the
-    file, such as `selection`, the way it was chosen. A regression has no weights, so its parents stand in the attribute
-    `stacked`.
+    file, such as `selection`, the way it was chosen, and `chosen_on`, the split. `made_from` holds the digest of
+    what each member predicts. A regression has no weights, so its parents stand in the attribute `stacked`.
     """
     stack = ensemble.stack
     fingerprints = {p.data_fingerprint for p in sources if p.member in stack.members}
-    noted: dict[str, object] = {"rule": ensemble.rule} | attributes
-    parents, weights = (), ()
+    noted: dict[str, object] = {"rule": ensemble.rule, "intersect": True if any(stack.dropped) else None} | attributes
+    parents, weights = stack.members, ()
     if ensemble.weights is None:
-        noted |= {"stacked": "+".join(stack.members)}
+        noted |= {"stacked": "+".join(parents)}
     else:
         used = np.flatnonzero(ensemble.weights)
         parents = tuple(stack.members[i] for i in used)
         weights = tuple(ensemble.weights[used].tolist())
+    digests = {p.member: predictions_digest(p) for p in sources if p.member in parents}
+    noted["made_from"] = [digests[name] for name in parents] if digests.keys() == set(parents) else None
     probs = ensemble.probs
     return Predictions(
         member=ensemble.name,
@@ -206,7 +213,7 @@ def as_predictions(ensemble: Ensemble, sources: Sequence[Predictions], **attribu
         labels=stack.labels,
         ids_given=stack.ids_given,
         kind="ensemble",
-        parents=parents,
+        parents=parents if weights else (),
         weights=weights,
         data_fingerprint=fingerprints.pop() if len(fingerprints) == 1 else None,
         attributes={key: value for key, value in noted.items() if value is not None},

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
-
-import numpy as np
 
 from analysis.classes.per_class import PerClass, per_class
 from analysis.ensemble import Baseline, Ensemble, ensemble_of
+from analysis.saved import names_on, predictions_of, saved_ensemble, select_predictions
 from analysis.selection.compare import MOMENT, evaluate_selection, selection_of
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import selection_data
@@ -18,8 +16,9 @@ from analysis.subsets.score import subset_table
 from analysis.subsets.table import SubsetTable, count_subsets
 from ensemble.errors import BadInput, nearest
 from ensemble.progress import Progress
+from ensemble.study.definitions import find_definition
 from ensemble.study.history import History, has_epochs, read_history
-from ensemble.study.names import natural_key
+from ensemble.study.names import matching, natural_key
 from ensemble.study.predictions import Predictions
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study
@@ -51,7 +50,7 @@ class ReportData:
     @cached_property
     def predictions(self) -> list[Predictions]:
         """Predictions of the members that take part, in natural order."""
-        found = self.study.select(self.split, self.patterns)
+        found = select_predictions(self.study, self.split, self.patterns, self.intersect)
         if not found:
             saved = ", ".join(self.study.members(self.split))
             raise BadInput(
@@ -90,26 +89,20 @@ class ReportData:
     def ensemble(self) -> Ensemble:
         """The ensemble that was asked for; a saved one beside its members, where the study has all of them."""
         if self.name == "all":
-            return ensemble_of(self.stack)
+            return ensemble_of(self.joined)
         if self.name == "best":
             best = self.table.indices_of(self.table.best().mask)
             return ensemble_of(self.stack.only(best), name="best")
         study, split = self.study, self.split
-        known = study.members(split)
-        if known and self.name not in known:
+        known = names_on(study, split)
+        if known and self.name not in known and find_definition(study, self.name) is None:
             raise BadInput(
                 f"{study.root}: has no member or saved ensemble {self.name!r} for split {split!r}; "
                 f"besides 'all' and 'best', {nearest(self.name, known)}."
             )
-        saved = study.read(self.name, split)
-        own = ensemble_of(join([saved]), name=self.name)
-        own.stack.require_labels()
-        if not saved.parents or not all(parent in known for parent in saved.parents):
-            return own
-        parents = join([study.read(parent, split) for parent in saved.parents], self.intersect).aligned(own.stack)
-        weights = dict(zip(saved.parents, saved.weights, strict=True))
-        rule = str(saved.attributes.get("rule", "mean"))
-        return Ensemble(parents, self.name, np.array([weights[m] for m in parents.members]), rule, own.preds, own.probs)
+        if find_definition(study, self.name) is not None:
+            return saved_ensemble(study, self.name, split, self.intersect)
+        return ensemble_of(join([study.read(self.name, split)]), name=self.name)
 
     @cached_property
     def classes(self) -> PerClass:
@@ -130,6 +123,19 @@ def every_subset(stack: PredictionStack, progress: Progress | None = None) -> Su
     return subset_table(stack, range(1, members + 1), progress)
 
 
+def open_ensemble(
+    study: Study, name: str = "all", split: str = "val", members: Sequence[str] = (), intersect: bool = False
+) -> Ensemble:
+    """Return an ensemble of a study and what it predicts for a split, labelled or not.
+
+    name: "all" for the mean of the members, "best" for their subset with the highest accuracy on this split, else a
+    member, or a saved ensemble, which is computed from what its members predict now. members: names, or patterns such
+    as 'm3-*', of those that take part in "all" and "best"; all where empty. intersect: where members differ in samples,
+    take the common ones. Raises `BadInput` where there are none of that name or no predictions.
+    """
+    return ReportData(study, split, tuple(members), name, intersect).ensemble
+
+
 def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
     """Return the training histories of the members that match one of the patterns, all where there are none.
 
@@ -141,9 +147,7 @@ def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
     known = sorted({*trained, *(name for split in study.splits() for name in study.members(split))}, key=natural_key)
     chosen: set[str] = set()
     for pattern in patterns:
-        matches = [name for name in known if fnmatchcase(name, pattern)]
-        if not matches:
-            raise BadInput(f"{study.root}: no member matches {pattern!r}; {nearest(pattern, known)}.")
+        matches = matching([pattern], known, study.root)
         if pattern in matches and pattern not in trained:
             raise NotAvailable(
                 f"{study.root}: {pattern!r} has no training history; members that were imported have none."
@@ -193,11 +197,11 @@ def baseline_of(data: ReportData, name: str | None = None) -> Baseline | None:
         return Baseline(members[best], ensemble.member_preds[best], chosen_here=True)
     if name in members:
         return Baseline(name, ensemble.member_preds[members.index(name)], chosen_here=False)
-    known: Sequence[str] = data.study.members(data.split)
+    known = names_on(data.study, data.split)
     if name not in known:
         raise BadInput(
             f"{data.study.root}: has no member or saved ensemble {name!r} for split {data.split!r} to compare "
             f"with; {nearest(name, known)}."
         )
-    other = join([data.study.read(name, data.split)]).aligned(ensemble.stack)
+    other = join([predictions_of(data.study, name, data.split, data.intersect)]).aligned(ensemble.stack)
     return Baseline(name, subset_preds(other, [0]), chosen_here=False)

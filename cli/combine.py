@@ -140,7 +140,7 @@ def combine(
         check_table_path(table)
     if save:
         _check_save(study, save, rule)
-    predictions = _read(study, split, members)
+    predictions = _read(study, split, members, intersect)
     stack = join(predictions, intersect)
     sizes = _within(k, len(stack.members))
     choose.check_choice(select, metric, stack.members, rule, max_size, weights)
@@ -174,10 +174,11 @@ def _check_options() -> None:
                 raise click.UsageError(f"--weights names the ensemble, so {spelled} has nothing to choose; drop one.")
 
 
-def _read(study: "Study", split: str, patterns: Sequence[str]) -> list["Predictions"]:
+def _read(study: "Study", split: str, patterns: Sequence[str], intersect: bool) -> list["Predictions"]:
+    from analysis.saved import select_predictions
     from ensemble.errors import BadInput
 
-    predictions = study.select(split, patterns)
+    predictions = select_predictions(study, split, patterns, intersect)
     if not predictions:
         raise BadInput(
             f"{study.root}: split {split!r} has saved ensembles only, {', '.join(study.members(split))}; "
@@ -223,7 +224,8 @@ def _save(
     ensemble = chosen_ensemble(stack, result.chosen, found.table.rule, name, apart)
     with study.alone():
         _check_save(study, name, found.table.rule)  # again: another process may have taken the name meanwhile
-        path = study.write(as_predictions(ensemble, predictions, selection=result.name, fitted=fitted))
+        noted = {"selection": result.name, "chosen_on": stack.split, "fitted": fitted}
+        path = study.write(as_predictions(ensemble, predictions, **noted))
     note = ", each sample as a regression predicts it that was fitted without it" if apart is not None else ""
     output.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
 

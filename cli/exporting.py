@@ -7,6 +7,7 @@ import click
 
 from cli import completion
 from cli.common import Output, command, entry
+from cli.ensemble_text import ensemble_document, warn_changed
 
 
 @command(
@@ -27,23 +28,22 @@ def export(output: Output, name: str, split: str, out: Path) -> None:
 
     ens-import reads such a file back. A file that is there is replaced.
     """
-    from analysis.ensemble import as_predictions, ensemble_of
-    from analysis.stack import join
+    from analysis.report_data import open_ensemble
+    from analysis.saved import ensemble_predictions
     from ensemble.importing.writers import check_export, export_file
     from ensemble.study.study import Study
 
     study = Study.open(output.study)
     check_export(out)
-    if name == "all":
-        members = study.select(split)
-        predictions = as_predictions(ensemble_of(join(members), name="mean"), members)
-    else:
-        predictions = study.read(name, split)
+    ensemble = open_ensemble(study, name, split)
+    stored = ensemble.members == (name,)
+    predictions = study.read(name, split) if stored else ensemble_predictions(study, ensemble)
     lost = export_file(out, predictions)
+    warn_changed(output, ensemble)
     n, c = predictions.probs.shape
     output.document(
         study=output.study, name=name, split=split, samples=n, classes=c, labelled=predictions.labels is not None,
-        parents=predictions.parents, file=out,
+        parents=predictions.parents, definition=ensemble_document(ensemble), file=out,
     )  # fmt: skip
     output.text(f"{out}: {n:,} x {c:,} probabilities of {name} on {split}")
     if lost:

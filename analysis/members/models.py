@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ from analysis.csv_cells import write_csv
 from analysis.report_data import NotAvailable
 from analysis.stack import join
 from analysis.subsets.reference import subset_preds
-from ensemble.errors import BadInput, nearest
 from ensemble.study.history import History, has_epochs, read_history
-from ensemble.study.names import natural_key
+from ensemble.study.names import matching, natural_key
 from ensemble.study.network_file import NetworkSummary, read_network
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, read_header
 from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
 
@@ -92,10 +90,7 @@ def members_of(study: Study, split: str, patterns: Sequence[str] = ()) -> list[M
     said = set(study.members(split))
     folders = {*study.members_with("recipe"), *study.members_with("history")}
     known = sorted(said | folders, key=natural_key)
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in known):
-            raise BadInput(f"{study.root}: no member matches {pattern!r}; {nearest(pattern, known)}.")
-    chosen = [n for n in known if not patterns or any(fnmatchcase(n, pattern) for pattern in patterns)]
+    chosen = matching(patterns, known, study.root)
     found = [_member(study, split if name in said else None, name) for name in chosen]
     members = [member for member in found if member is not None]
     if not members:
@@ -108,9 +103,9 @@ def members_of(study: Study, split: str, patterns: Sequence[str] = ()) -> list[M
 
 def _member(study: Study, split: str | None, name: str) -> Member | None:
     """Read all that is known of one member; None where the name is that of a saved ensemble."""
-    predictions = study.read(name, split) if split else None
-    if predictions is not None and predictions.kind != "member":
+    if split and read_header(study.predictions_path(name, split)).kind != "member":
         return None
+    predictions = study.read(name, split) if split else None
     files = study.files(name)
     network = read_network(files.network)
     told = dict(predictions.recipe or {}) if predictions is not None else {}

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.common import Output
+from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, Job, say_chosen_here
 from cli.reports.text import cut_middle
 
@@ -62,7 +63,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             for i, scores in enumerate(value.members)
         ],
         "by_size": None if value.by_size is None else _size_document(value.by_size),
-        "files": [*files, table],
+        "definition": ensemble_document(ensemble), "files": [*files, table],
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import click
 
 from analysis.sentences import many
 from cli.common import Output
+from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, Job, images_or_why, say_chosen_here
 from cli.reports.text import cut
 
@@ -77,7 +78,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         "clusters": [_block_document(value, block) for block in value.blocks],
         "confused_pairs": len(pairs),
         "pairs": [_pair_document(value, pair) for pair in pairs[:top]],
-        "without_images": without, "files": [*files, *tables],
+        "without_images": without, "definition": ensemble_document(ensemble), "files": [*files, *tables],
     }  # fmt: skip
 
 

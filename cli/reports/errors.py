@@ -6,6 +6,7 @@ import click
 
 from analysis.sentences import many, oracle, wrong_for_all
 from cli.common import Output
+from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, IMAGES, SEED, Job, called, images_or_why, say_chosen_here
 from cli.reports.text import cut, found
 
@@ -89,7 +90,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             ],
             "images": _rows(value, value.drawn_errors()),
         },
-        "without_images": without, "files": [*files, table],
+        "without_images": without, "definition": ensemble_document(ensemble), "files": [*files, table],
     }  # fmt: skip
 
 

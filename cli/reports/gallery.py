@@ -3,6 +3,7 @@
 from typing import Any
 
 from cli.common import Output
+from cli.ensemble_text import ensemble_document
 from cli.reports.job import CLASSES, ENSEMBLE, IMAGES, Job, predicted_images
 from cli.reports.text import file_name, first, shelf_document, shelf_sentence, written
 
@@ -33,7 +34,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     return {
         "kind": "gallery", "split": shown.split, "of": shown.of, "rule": ensemble.rule,
         "classes": [shelf_document(shelf, shown.class_ids, shown.class_names) for shelf in shown.shelves],
-        "files": [picture],
+        "definition": ensemble_document(ensemble), "files": [picture],
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import click
 
 from cli import completion
 from cli.common import Output
+from cli.ensemble_text import warn_changed
 
 if TYPE_CHECKING:
     from analysis.report_data import ReportData
@@ -79,7 +80,8 @@ def called(job: Job) -> str:
 
 
 def say_chosen_here(output: Output, job: Job) -> None:
-    """Warn that a best subset was chosen on the very split it is shown on."""
+    """Warn that a best subset was chosen on the very split it is shown on, or that a saved one's members changed."""
+    warn_changed(output, job.data.ensemble)
     if job.data.name == "best":
         names = " + ".join(job.data.ensemble.members)
         output.note(f"These members were chosen on {job.data.split} itself, which is likely to flatter them: {names}.")

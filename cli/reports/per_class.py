@@ -6,6 +6,7 @@ import click
 
 from analysis.sentences import many
 from cli.common import Output
+from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, Job, called, say_chosen_here
 from cli.reports.text import class_document, class_table, found
 
@@ -99,6 +100,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         "macro_f1": value.macro_f1,
         "against": _against_document(changed) if changed else None,
         "members": stack.members,
+        "definition": ensemble_document(ensemble),
         "files": [*files, table],
     }
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from ensemble.errors import BadInput, nearest
 from ensemble.study.names import natural_key
-from ensemble.study.predictions import Predictions, read_rows
+from ensemble.study.predictions import Header, read_header, read_rows
 from ensemble.study.study import Study
 
 
@@ -120,10 +120,10 @@ def _saved(study: Study, name: str) -> EnsembleSpec:
     return EnsembleSpec(name, members, weights, rule or "mean", selection or None)
 
 
-def _stored(study: Study, name: str) -> Predictions | None:
-    """Return predictions of that name, of val where there are some, else of any split."""
+def _stored(study: Study, name: str) -> Header | None:
+    """Return what the predictions of that name say of themselves, of val where there are some, else of any split."""
     splits = [split for split in study.splits() if name in study.members(split)]
-    return study.read(name, "val" if "val" in splits else splits[0]) if splits else None
+    return read_header(study.predictions_path(name, "val" if "val" in splits else splits[0])) if splits else None
 
 
 def _is_member(study: Study, name: str) -> bool:

@@ -1,10 +1,12 @@
 """Names: which may name a member, an ensemble or a split, and how the files of a study are called."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, nearest
 
 RESERVED = ("all", "best")  # words of `ens-report --ensemble`
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -23,6 +25,17 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which m-2 comes before m-10."""
     parts = re.split(r"(\d+)", name)
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part)
+
+
+def matching(patterns: Sequence[str], known: Sequence[str], where: object, what: str = "") -> list[str]:
+    """Return the names that match one of the patterns ('m3-*'), in their order; all of them without patterns.
+
+    where, what: what has these names, and of which there are, for the `BadInput` that a pattern without a match raises.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise BadInput(f"{where}: no member matches {pattern!r}{what}; {nearest(pattern, known)}.")
+    return [name for name in known if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 @dataclass(frozen=True)

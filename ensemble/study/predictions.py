@@ -4,6 +4,7 @@ FORMAT.md states the layout.
 """
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,22 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.probs)
 
+    @property
+    def made_from(self) -> dict[str, str]:
+        """The `predictions_digest` of each member that an ensemble was computed from; empty where it is not known."""
+        return _made_from(self.parents, self.attributes)
+
+
+def _made_from(parents: Sequence[str], attributes: Mapping[str, Any]) -> dict[str, str]:
+    digests = attributes.get("made_from", ())
+    members = parents or _stacked(attributes)
+    return dict(zip(members, (digests,) if isinstance(digests, str) else digests, strict=False))
+
+
+def _stacked(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the members of a regression, which has no weights and so no parents."""
+    return tuple(part for part in str(attributes.get("stacked", "")).split("+") if part)
+
 
 def check_weights(parents: Sequence[str], weights: Sequence[float], where: str) -> None:
     """Raise `BadInput` unless each parent stands once, with a finite weight of at least 0, and all sum to 1."""
@@ -211,6 +228,28 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.sample_ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a predictions file says beside its arrays; attributes: those that `Predictions` has no field for."""
+
+    member: str
+    split: str
+    kind: str
+    parents: tuple[str, ...]
+    weights: tuple[float, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """What an ensemble is made of: its parents, or the members that a regression was fitted on."""
+        return self.parents or _stacked(self.attributes)
+
+    @property
+    def made_from(self) -> dict[str, str]:
+        """As `Predictions.made_from`."""
+        return _made_from(self.parents, self.attributes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,6 +354,25 @@ def probe(path: Path) -> tuple[None, dict[str, np.ndarray]]:
     """Read all of a predictions file for nothing but to see that it can be done, in a child process."""
     read_predictions(path, extras=True)
     return None, {}
+
+
+def predictions_digest(predictions: Predictions) -> str:
+    """Return the SHA-256 (hex) of what is predicted: class ids, sample ids and probabilities, in their order."""
+    digest = hashlib.sha256()
+    for texts in (predictions.class_ids, predictions.sample_ids.tolist()):
+        digest.update("\0".join([*texts, ""]).encode())
+    digest.update(np.ascontiguousarray(predictions.probs, dtype="<f4").data)
+    return digest.hexdigest()
+
+
+def read_header(path: Path) -> Header:
+    """Read what a predictions file says beside its arrays; raises `BadInput` as `read_predictions` does."""
+    attributes, _ = _read(path, ())
+    texts = (_typed(path, attributes, name, str) for name in ("member", "split", "member_kind"))
+    parents, weights = _parents(path, attributes)
+    if len(weights) != len(parents):
+        raise BadInput(f"{path}: {len(parents)} parents, but {len(weights)} weights; {AGAIN}.")
+    return Header(*texts, parents, weights, {n: v for n, v in attributes.items() if n not in _FIELDS})
 
 
 def read_rows(path: Path) -> Rows:

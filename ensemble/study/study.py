@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import tomli_w
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import alone, write_text
 from ensemble.study.html_repr import html_table
-from ensemble.study.names import MemberFiles, check_name, natural_key
-from ensemble.study.predictions import Predictions, read_predictions, write_predictions
+from ensemble.study.names import MemberFiles, check_name, matching, natural_key
+from ensemble.study.predictions import Predictions, predictions_digest, read_predictions, write_predictions
 from ensemble.study.seals import read_toml, sealed_text
 from ensemble.study.split import Dataset
 
@@ -285,7 +284,18 @@ class Study:
         return [p for p in (self.root / "predictions").glob(f"*.{split}.h5") if p.name.count(".") == 2]
 
     def read(self, member: str, split: str) -> Predictions:
-        """Read one member's predictions for one split."""
+        """Read one member's predictions for one split; refuse a saved ensemble's that its members no longer make."""
+        found = self._load(member, split)
+        changed = self.changed(found.made_from, split) if found.kind == "ensemble" else ()
+        if changed:
+            raise BadInput(
+                f"{self.predictions_path(member, split)}: was computed from other predictions of {', '.join(changed)} "
+                f"than there are now; open_ensemble(study, {member!r}, {split!r}) computes a weighted mean anew; save "
+                "a regression again with 'ens-combine --save'."
+            )
+        return found
+
+    def _load(self, member: str, split: str) -> Predictions:
         path = self.predictions_path(member, split)
         if not path.is_file():
             known = self.members(split)
@@ -302,6 +312,16 @@ class Study:
                 f"give it back its name, or import it with 'ens-import {path.name} --member NAME'."
             )
         return found
+
+    def changed(self, made_from: Mapping[str, str], split: str) -> tuple[str, ...]:
+        """Return the members whose predictions for `split` are there and other than they were.
+
+        made_from: the `predictions_digest` of each at that time.
+        """
+        there = self.members(split)
+        return tuple(
+            m for m, digest in made_from.items() if m in there and predictions_digest(self.read(m, split)) != digest
+        )
 
     def write(self, predictions: Predictions) -> Path:
         """Keep predictions, whole or not at all; return their file."""
@@ -320,11 +340,6 @@ class Study:
                 f"{self.root}: has no predictions for split {split!r}; splits with predictions: "
                 f"{', '.join(self.splits()) or 'none yet, run ens-train or ens-import first'}."
             )
-        for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in names):
-                raise BadInput(
-                    f"{self.root}: no member matches {pattern!r} for split {split!r}; {nearest(pattern, names)}."
-                )
-        chosen = [n for n in names if not patterns or any(fnmatchcase(n, pattern) for pattern in patterns)]
-        found = [self.read(name, split) for name in chosen]
+        read = self.read if patterns else self._load
+        found = [read(name, split) for name in matching(patterns, names, self.root, f" for split {split!r}")]
         return found if patterns else [p for p in found if p.kind == "member"]

@@ -1,0 +1,143 @@
+"""Saved ensembles of a study: computed on any split from the predictions that their members have there now."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis.ensemble import STACKED, Ensemble, as_predictions, ensemble_of
+from analysis.metrics import predicted, quantise
+from analysis.selection.stacking import fit
+from analysis.stack import PredictionStack, join
+from ensemble.errors import BadInput, nearest
+from ensemble.study.definitions import EnsembleDefinition, find_definition, saved_ensembles
+from ensemble.study.names import matching, natural_key
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study
+
+
+def saved_ensemble(
+    study: Study, name: str, split: str = "val", intersect: bool = False, within: tuple[str, ...] = ()
+) -> Ensemble:
+    """Return a saved ensemble on a split, labelled or not, computed from what its members predict there now.
+
+    `Ensemble.changed` names the members that predict otherwise on the split it was chosen on than they did then. A
+    regression is fitted again to that split; on it stand the predictions that were made out of fold when it was saved.
+    Where members lack predictions for the split, and the ensemble has some of its own, it stands alone with these.
+    intersect: where members differ in samples, take the common ones, as is done for one that was chosen on such.
+    within: the saved ensembles that it takes part in, so that none takes part in itself.
+    Raises `BadInput` where the study has none of that name, members lack predictions for the split, or those that a
+    regression was fitted to have changed.
+    """
+    found = find_definition(study, name)
+    if name in within:
+        raise BadInput(f"{study.root}: {name!r} takes part in itself, by way of {' and '.join(within)}; save it again.")
+    if found is None:
+        saved = saved_ensembles(study)
+        more = f"; {nearest(name, saved)}" if saved else ""
+        raise BadInput(
+            f"{study.root}: has no saved ensemble {name!r}{more}. Save one with 'ens-combine --save {name}'."
+        )
+    missing = [member for member in found.members if not _is_there(study, member, split)]
+    if missing or not found.members:
+        if split in found.splits:
+            return _alone(study, found, split)
+        raise BadInput(
+            f"{study.root}: {name!r} is made of {', '.join(found.members)}, and {', '.join(missing)} "
+            f"{'has' if len(missing) == 1 else 'have'} no predictions for split {split!r}; splits on which all of them "
+            f"have some: {', '.join(_splits_of(study, found)) or 'none'}."
+        )
+    sources = [predictions_of(study, member, split, intersect, (*within, name)) for member in found.members]
+    stack = join(sources, intersect or found.intersect)
+    changed = study.changed(found.made_from, found.chosen_on) if found.chosen_on else ()
+    if found.weights is None:
+        return _regression(study, found, stack, split, changed, intersect)
+    return replace(ensemble_of(stack, found.weights, found.rule, name), definition=found, changed=changed)
+
+
+def _is_there(study: Study, member: str, split: str) -> bool:
+    """Say whether a member, or a saved ensemble that takes part in another, has predictions for a split."""
+    if member in study.members(split):
+        return True
+    found = find_definition(study, member) if any(member in study.members(s) for s in study.splits()) else None
+    return found is not None and all(_is_there(study, part, split) for part in found.members)
+
+
+def _splits_of(study: Study, found: EnsembleDefinition) -> list[str]:
+    return [split for split in study.splits() if all(_is_there(study, member, split) for member in found.members)]
+
+
+def _alone(study: Study, found: EnsembleDefinition, split: str) -> Ensemble:
+    """Return a saved ensemble by its stored predictions, without its members."""
+    return replace(ensemble_of(join([study.read(found.name, split)]), name=found.name), definition=found)
+
+
+def _regression(
+    study: Study, found: EnsembleDefinition, stack: PredictionStack, split: str, changed: tuple[str, ...],
+    intersect: bool,
+) -> Ensemble:  # fmt: skip
+    name, chosen_on = found.name, found.chosen_on
+    if changed:
+        raise BadInput(
+            f"{study.root}: {name!r} is a regression on predictions of {', '.join(changed)} for {chosen_on!r} that "
+            f"have changed since; save it again: ens-combine --select stack --split {chosen_on} --save NAME."
+        )
+    if split in found.splits:
+        own = join([study.read(name, split)]).aligned(stack)
+        return Ensemble(stack, name, None, STACKED, predicted(quantise(own.probs[0])), own.mean_probs(), found)
+    if chosen_on is None:
+        raise BadInput(
+            f"{study.root}: {name!r} is a regression of an older version, which does not say what it was fitted to; "
+            "save it again: ens-combine --select stack --save NAME."
+        )
+    seen = join([predictions_of(study, m, chosen_on, intersect) for m in found.members], intersect or found.intersect)
+    probs = fit(seen.probs, seen.require_labels()).probs(stack.probs)
+    return Ensemble(stack, name, None, STACKED, predicted(quantise(probs)), probs, found)
+
+
+def predictions_of(
+    study: Study, name: str, split: str = "val", intersect: bool = False, within: tuple[str, ...] = ()
+) -> Predictions:
+    """Return the predictions of a member as they are stored, or of a saved ensemble as its members predict now.
+
+    Raises `BadInput` as `Study.read` and `saved_ensemble` do.
+    """
+    found = find_definition(study, name) if any(name in study.members(s) for s in study.splits()) else None
+    if found is None:
+        return study.read(name, split)
+    ensemble = saved_ensemble(study, name, split, intersect, within)
+    if ensemble.members == (name,):
+        return study.read(name, split)
+    return ensemble_predictions(study, ensemble, intersect)
+
+
+def ensemble_predictions(study: Study, ensemble: Ensemble, intersect: bool = False) -> Predictions:
+    """Return what a study's ensemble predicts as predictions, with all that is known of how it was made."""
+    found = ensemble.definition
+    named = replace(ensemble, name={"all": "mean", "best": "best-subset"}.get(ensemble.name, ensemble.name))
+    sources = [predictions_of(study, member, ensemble.split, intersect) for member in ensemble.members]
+    more = {} if found is None else {"selection": found.selection, "chosen_on": found.chosen_on}
+    return as_predictions(named, sources, **more)
+
+
+def select_predictions(
+    study: Study, split: str = "val", patterns: Sequence[str] = (), intersect: bool = False
+) -> list[Predictions]:
+    """Return the predictions of the members that match one of the patterns, in natural order; all without patterns.
+
+    Saved ensembles take part only where a pattern matches them, and then on every split on which their members have
+    predictions. Raises `BadInput` where a pattern matches nothing, or there are no predictions for the split.
+    """
+    if not patterns:
+        return study.select(split)
+    known = names_on(study, split)
+    if not known:
+        return study.select(split)  # says what there is
+    chosen = matching(patterns, known, study.root, f" for split {split!r}")
+    return [predictions_of(study, name, split, intersect) for name in chosen]
+
+
+def names_on(study: Study, split: str) -> list[str]:
+    """Return the names of members and saved ensembles that have predictions for a split, stored or computed."""
+    stored = set(study.members(split))
+    elsewhere = {name for s in study.splits() for name in study.members(s)} - stored
+    defined = {name for name in elsewhere if find_definition(study, name) and _is_there(study, name, split)}
+    return sorted(stored | defined, key=natural_key)
