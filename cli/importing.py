@@ -88,7 +88,7 @@ def import_(
             )
         if share is None:
             output.warn(f"{one.file}: has no labels, so it cannot be scored; give them with --labels.")
-        elif share <= 1 / len(p.class_ids):
+        elif share <= 1 / len(p.class_ids) and not any("no better than chance" in w for w in admitted.warnings):
             output.warn(
                 f"{one.file}: {share:.2%} right is no better than chance; are rows, labels and classes in one order?"
             )

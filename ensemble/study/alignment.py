@@ -5,6 +5,7 @@ Axes: M members, N samples, C classes. Nothing here looks at ids: rows are taken
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -47,20 +48,19 @@ def chance_test(a: np.ndarray, b: np.ndarray, groups: np.ndarray | None = None) 
     fixed marginals. The excess over chance is what Cohen's kappa is the share of (J. Cohen, Educational and
     Psychological Measurement 20, 1960); the moments are those of N. Mantel, JASA 58 (1963).
     """
-    groups = np.zeros(len(a), dtype=np.int64) if groups is None else groups
-    classes = int(max(a.max(), b.max())) + 1
-    expected = variance = 0.0
-    most = 0
-    for group in np.unique(groups):
-        rows = groups == group
-        n = int(rows.sum())
-        left, right = (np.bincount(side[rows], minlength=classes).astype(np.float64) for side in (a, b))
-        product = left * right
-        expected += product.sum() / n
-        most += int(np.minimum(left, right).sum())
-        if n > 1:
-            crossed = product.sum() ** 2 - (product**2).sum()
-            variance += ((product * (n - left) * (n - right)).sum() + crossed) / (n * n * (n - 1))
+    _, group = np.unique(np.zeros(len(a), np.int64) if groups is None else groups, return_inverse=True)
+    count, classes = int(group.max()) + 1, int(max(a.max(), b.max())) + 1
+    left, right = (
+        np.bincount(group * classes + side, minlength=count * classes).reshape(count, classes).astype(np.float64)
+        for side in (a, b)
+    )
+    n = left.sum(axis=1)
+    product = left * right
+    total = product.sum(axis=1)
+    own = (product * (n[:, None] - left) * (n[:, None] - right)).sum(axis=1)
+    crossed = total**2 - (product**2).sum(axis=1)
+    variance = np.divide(own + crossed, n * n * (n - 1), out=np.zeros(count), where=n > 1).sum()
+    expected, most = float((total / n).sum()), int(np.minimum(left, right).sum())
     return ChanceTest(int((a == b).sum()), expected, float(max(variance, 0.0)) ** 0.5, most)
 
 
@@ -88,12 +88,12 @@ class Misalignment:
             )
         if self.kind == "members":
             return (
-                f"{self.member}: agrees with the other members on {share} of samples at most, where chance among samples "
-                f"of equal labels makes it {expected}; are its rows of the same samples, in the same order?"
+                f"{self.member}: agrees with no other member on more than {share} of samples; chance among samples "
+                f"of equal labels would make it {expected}; are its rows of the same samples, in the same order?"
             )
         return (
-            f"{self.member}: on {share} of samples it is confident of one class and the other members of another, where "
-            f"among them {expected} are so; are some of its rows in another order?"
+            f"{self.member}: on {share} of samples it is confident of one class and each other member of another; "
+            f"among the others that is {expected} at most; are some of its rows in another order?"
         )
 
 
@@ -112,8 +112,9 @@ def find_misaligned(
         if test is not None and test.telling and test.z < LOW:
             found[name] = Misalignment(name, "labels", test.observed / n, test.expected / n)
     kept = [i for i, name in enumerate(members) if name not in found]
+    pairs = {(i, j): chance_test(preds[i], preds[j], labels) for i, j in combinations(kept, 2)}
     for i in kept:
-        tests = [chance_test(preds[i], preds[j], labels) for j in kept if j != i]
+        tests = [test for pair, test in pairs.items() if i in pair]
         if tests and all(test.telling and test.z < LOW for test in tests):
             best = max(tests, key=lambda test: test.z)
             found[members[i]] = Misalignment(members[i], "members", best.observed / n, best.expected / n)

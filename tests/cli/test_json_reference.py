@@ -253,8 +253,8 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None
     """Every report at once; then reports that have more to tell or less; then members that are predictions only."""
     assert {f"ens-report {kind}" for kind in (*KINDS, "all")} == {n for n in page.schemas if n.startswith("ens-report")}
     study = small_study(tmp_path / "study")
-    page.hold("ens-report all", told(report, "all --images 2"))
     page.hold("ens-combine", told(combine, "--save pair --max-size 2"))
+    page.hold("ens-report all", told(report, "all --images 2 --ensemble pair"))
     for options in ("--rule vote", "--k 2 --select greedy", "--members m-0", "--weights m-0=.5,m-1=.5"):
         page.hold("ens-combine", told(combine, options))
     page.hold("ens-export", told(export, "m-0 --out m.csv"))
