@@ -71,6 +71,8 @@ def document(page: Page) -> dict[str, Any]:
         "choices": [_choice(choice) for choice in page.choices],
         "pictures": _pictures(page),
         "hardest": _hardest(page),
+        "order": pack(page.confusion.order),
+        "groups": [{"from": b.start, "to": b.stop, "typical": list(b.typical)} for b in page.confusion.blocks],
     }  # fmt: skip
 
 

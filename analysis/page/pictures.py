@@ -13,6 +13,7 @@ from ensemble.study.split import Split
 Encode = Callable[[np.ndarray, int | None], tuple[str, bytes]]
 MOST = 800  # images on a page, unless so many are asked for
 MOST_A_CLASS = 8
+STRIKING = 24  # errors of each kind that are shown in any case
 PIXELS = 96  # a side, on the page
 
 
@@ -39,15 +40,14 @@ def pictures(
 ) -> Pictures:
     """Choose `images` of each class, evenly spread over those that the subset `mask` has right and those it has wrong.
 
-    images: as many as 800 leave room for, at most 8 and at least 1, where it is None. split: holds the images, found
-    by sample id. encode: gives a MIME type and a file's bytes for uint8 (H, W, Ch)
-    and the most pixels a side. Raises `BadInput` where the
-    split lacks samples.
+    images: as many as 800 leave room for, at most 8 and at least 1, where it is None; then the most striking errors
+    stand beside them. split: holds the images, found by sample id. encode: gives a MIME type and a file's bytes for
+    uint8 (H, W, Ch) and the most pixels a side. Raises `BadInput` where the split lacks samples.
     """
     where = image_rows(split, stack.sample_ids[panels.rows])
     classes = len(panels.starts) - 1
-    each = images or min(MOST_A_CLASS, max(1, MOST // classes))
     place, labels = panels.place(mask), panels.labels
+    each = images or min(MOST_A_CLASS, max(1, MOST // classes))
     ids = stack.sample_ids[panels.rows]
     right, truth = panels.preds[place] == labels, panels.truth[place]
     shown, first = [], np.full(classes, -1)
@@ -57,7 +57,7 @@ def pictures(
         if len(chosen):
             first[c] = chosen[0]
         shown.append(chosen)
-    samples = np.sort(np.concatenate(shown))
+    samples = np.unique(np.concatenate([*shown, *(() if images else striking_errors(panels, mask))]))
     files, file = _once([encode(np.asarray(split.images[row]), PIXELS) for row in where[samples]])
     height, width = split.images.shape[1:3]
     return Pictures(
@@ -68,6 +68,25 @@ def pictures(
         thumbnails=np.where(first < 0, -1, np.searchsorted(samples, first)),
         size=(int(height), int(width)),
     )
+
+
+def striking_errors(panels: Panels, mask: int, most: int = STRIKING) -> list[np.ndarray]:
+    """Return up to `most` samples of each kind of errors of the subset `mask`: the page's list of errors begins so.
+
+    Wrong for it and every single member, by falling margin of what is predicted over the truth; rescued, the fewest
+    members right first; spoiled, the most first; and the most confident errors.
+    """
+    place, labels = panels.place(mask), panels.labels
+    alone = [i for i, own in enumerate(panels.masks) if own.bit_count() == 1]
+    members = (panels.preds[alone] == labels).sum(axis=0)
+    right = panels.preds[place] == labels
+    confidence, truth, many = panels.said[place], panels.truth[place], len(alone)
+    kinds = (
+        (~right & (members == 0), truth - confidence), (right & (2 * members < many), members),
+        (~right & (2 * members > many), -members), (~right, -confidence),
+    )  # fmt: skip
+    return [rows[np.argsort(key[rows], kind="stable")[:most]] for rows, key in
+            ((np.flatnonzero(chosen), key) for chosen, key in kinds)]  # fmt: skip
 
 
 def _once(files: Sequence[tuple[str, bytes]]) -> tuple[tuple[tuple[str, bytes], ...], np.ndarray]:

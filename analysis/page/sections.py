@@ -11,7 +11,8 @@ from analysis.page.markup import Markup, join, name, picture, shown, table, tag
 from analysis.page.pictures import Encode
 from analysis.page.training_plot import limits, training_plot
 from analysis.page.value import Page
-from analysis.page.words import choice_words, chosen_words, classes_words, lead, many, percent, span
+from analysis.page.words import choice_words, chosen_words, classes_words, lead
+from analysis.sentences import many, oracle, percent, span
 from analysis.subsets.table import name_set
 
 HEATS = 5
@@ -29,10 +30,10 @@ def summary(page: Page) -> Markup:
         sure = f"95\u00a0% interval {span(everyone.honest.low, everyone.honest.high)}\u00a0%"
         tiles.append(_tile(choice_words(everyone, page).capitalize(), everyone.honest.apparent, sure))
     if best is not None:
-        tiles.append(_tile("Best subset, as it looks", best.honest.apparent, chosen_words(best, page)))
+        tiles.append(_tile("Best subset, apparent accuracy", best.honest.apparent, chosen_words(best, page)))
         if best.honest.score is not None:
             sure = f"95\u00a0% interval {span(best.honest.low, best.honest.high)}\u00a0%"
-            tiles.append(_tile("Best subset, honestly", best.honest.score, sure))
+            tiles.append(_tile("Best subset, honest score", best.honest.score, sure))
     return join((
         tag("p", lead(page), class_="lead name"), tag("dl", *tiles, class_="tiles"), tag("p", classes_words(page)),
     ))  # fmt: skip
@@ -67,7 +68,7 @@ def worth(page: Page) -> Markup:
             "–" if choice.stability is None else percent(choice.stability, 0),
             name(chosen_words(choice, page)),
         ))  # fmt: skip
-    heads = ("chosen", "as it looks %", "honest %", "95 % interval", "same choice %", "members")
+    heads = ("chosen", "apparent %", "honest %", "95 % interval", "same choice %", "members")
     words = (
         "What is chosen because it scores best on some images scores better there than on others: chance helped it "
         "win. So each choice was made again on nine tenths of the images and scored on the tenth it had not seen, ten "
@@ -75,7 +76,7 @@ def worth(page: Page) -> Markup:
         "new images, the members as they are. “Same choice” tells how often those selections took the same members."
     )
     return tag("div", tag("h3", "What choosing is worth"), tag("p", words), table(
-        "Ways to choose, as they look and honestly", heads, rows, left=(0, 5)))  # fmt: skip
+        "Ways to choose, apparent and honest accuracy", heads, rows, left=(0, 5)))  # fmt: skip
 
 
 def class_rows(page: Page) -> Markup:
@@ -143,15 +144,12 @@ def diversity(page: Page) -> Markup | None:
     heads = [tag("th", str(j + 1), tag("span", f", {names[j]}", class_="hidden"), scope="col") for j in every]
     rows = [tag("tr", tag("th", f"{i + 1} ", name(names[i]), scope="row"), *(cell(i, j) for j in every)) for i in every]
     words = (
-        "In how many of a hundred images two members say different classes. Members that err alike add little to each "
-        f"other: here two of them differ on {percent(apart.mean(), 0)}\u00a0% of the images on average, from "
+        "On how many of a hundred images two members predict different classes. Members that err alike add little to "
+        f"each other: here two of them differ on {percent(apart.mean(), 0)}\u00a0% of the images on average, from "
         f"{percent(low, 0)} to {percent(high, 0)} %."
     )
     if found.oracle is not None and found.all_right is not None:
-        words += (
-            f" At least one member is right on {percent(found.oracle)}\u00a0% of the images, all of them on "
-            f"{percent(found.all_right)} %: no way of combining them can do better than the first."
-        )
+        words += f" {oracle(found.oracle, found.all_right)}".replace(" %", "\u00a0%")
     head = tag("thead", tag("tr", tag("th", "member", scope="col"), *heads))
     frame = tag("div", tag("table", head, tag("tbody", *rows), class_="matrix"), class_="scroller", tabindex=0,
                 role="region", aria_label="How often two members differ")  # fmt: skip
@@ -207,8 +205,8 @@ def how(page: Page) -> Markup:
     """Return how everything was computed, and the commands that do it again."""
     table_ = page.table
     words = (
-        "An ensemble’s probabilities are the mean of its members’; it says the class with the largest, the first of "
-        "equals. Members’ probabilities are summed as whole numbers, rounded to 2⁻²⁶, so that every count here is "
+        "An ensemble’s probabilities are the mean of its members’; it predicts the class with the largest, the first "
+        "of equals. Members’ probabilities are summed as whole numbers, rounded to 2⁻²⁶, so that every count here is "
         f"exact and the same in any order; every one of the {many(len(table_), 'subset')} was scored on all "
         f"{table_.samples:,} images. Intervals of shares are Wilson’s, at 95 %. NLL is the mean negative logarithm of "
         "the mean probability of the truth, in nats; the Brier score the summed squared error, between 0 and 2."
@@ -229,7 +227,9 @@ def how(page: Page) -> Markup:
     again = (tag("h3", "Again, by hand"), tag("pre", "\n".join(page.commands), tabindex=0)) if page.commands else ()
     terms = tag("dl", *(join((tag("dt", term), tag("dd", text))) for term, text in GLOSSARY.items()),
                 class_="facts-list")  # fmt: skip
-    return join((tag("p", words), listed, *again, tag("h3", "Glossary", id="glossary"), terms))
+    return join(
+        (tag("p", words), listed, *again, tag("details", tag("summary", "What the terms mean"), terms, id="glossary"))
+    )
 
 
 def _section(key: str, title: str, *parts: str | None) -> Markup:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.classes.confusion import Confusion, confusion
 from analysis.classes.per_class import PerClass, per_class
 from analysis.diversity import Diversity, measure_diversity
 from analysis.members.filters import FilterGrid, filter_grid
@@ -49,7 +50,8 @@ class Page:
 
     study: the folder's name; data: the dataset's; definition: what the split is; fingerprint: of the images, or None.
     commands: what makes the page and its numbers again.
-    classes: those of all members together, hardest first; class_ids and class_names stand in column order.
+    classes, confusion: those of all members together, classes hardest first; class_ids and class_names stand in column
+    order.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
     shown, why.
     """
@@ -65,6 +67,7 @@ class Page:
     points: Points
     panels: Panels
     classes: PerClass
+    confusion: Confusion
     start: int
     choices: tuple[Choice, ...]
     members: tuple[Member, ...]
@@ -184,6 +187,7 @@ def _page(
         points=points(table, shown.masks),
         panels=shown,
         classes=per_class(stack.labels, preds, stack.class_ids, stack.class_names),
+        confusion=confusion(stack.require_labels(), preds, stack.class_ids, stack.class_names),
         start=best if best_first else everyone,
         choices=found,
         members=_members(table, predictions),

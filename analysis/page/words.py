@@ -4,24 +4,10 @@ from analysis.classes.confusion import first_names
 from analysis.page.choices import Choice
 from analysis.page.markup import shown
 from analysis.page.value import Page
+from analysis.sentences import flattery, many, percent, span
 from analysis.subsets.table import name_set
 
 SMALL = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Return a fraction in percent, without the sign."""
-    return f"{100 * share:.{digits}f}"
-
-
-def span(low: float | None, high: float | None, digits: int = 1) -> str:
-    """Return an interval of fractions in percent."""
-    return "" if low is None or high is None else f"{percent(low, digits)}–{percent(high, digits)}"
-
-
-def many(count: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def facts(page: Page) -> str:
@@ -61,15 +47,11 @@ def best_words(page: Page) -> str:
     best = table.best()
     who = shown(name_set(best.members, table.members))
     text = f"The best of the {many(len(table), 'subset')}, {who}, is right on {percent(best.accuracy)}\u00a0%."
-    if choice is None or choice.honest.score is None:
+    honest = None if choice is None else choice.honest
+    if honest is None or honest.score is None:
         return text
-    honest = choice.honest
-    if abs(honest.apparent - (honest.score or 0)) < 5e-4:
-        return f"{text} It was chosen on these very images, and yet that flatters it by next to nothing."
-    return (
-        f"{text} It was chosen on these very images, which flatters it: on new ones expect about "
-        f"{percent(honest.score or 0)}\u00a0% (95\u00a0% interval {span(honest.low, honest.high)})."
-    )
+    told = flattery(best.accuracy, honest.score, "these very images").replace(" %", "\u00a0%")
+    return f"{text} {told} Its 95\u00a0% interval is {span(honest.low, honest.high)}\u00a0%."
 
 
 def classes_words(page: Page) -> str:

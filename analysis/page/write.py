@@ -20,7 +20,7 @@ from ensemble.study.atomic import write_text
 # In the order they build on one another; each is a few dozen lines, and they share one scope.
 SCRIPTS = (
     "base", "data", "study", "state", "scale", "grid", "paint", "tip", "scatter", "pointer", "keys", "filter",
-    "ranking", "chosen", "sortable", "classes", "class", "reliability", "main",
+    "ranking", "chosen", "versus", "sortable", "classes", "class", "matrix", "errors", "reliability", "take", "main",
 )  # fmt: skip
 
 
@@ -83,10 +83,15 @@ def _script() -> str:
 
 
 def _links(further: list[tuple[str, str]]) -> Markup:
-    shown_ = [("summary", "In short"), ("subsets", "Subsets"), ("classes", "Classes"), ("reliability", "Reliability"),
+    shown_ = [("summary", "In short"), ("subsets", "Subsets"), ("classes", "Classes"),
+              ("confusion", "Confusion"), ("errors", "Errors"), ("reliability", "Calibration"),
               *further, ("how", "How")]  # fmt: skip
     return join(
-        tag("li", tag("a", title, href=f"#{key}"), class_="live-only" if key == "reliability" else None)
+        tag(
+            "li",
+            tag("a", title, href=f"#{key}"),
+            class_="live-only" if key in ("confusion", "errors", "reliability") else None,
+        )
         for key, title in shown_
     )
 

@@ -17,6 +17,7 @@ from studies import copied, drawn
 
 from analysis.stack import join
 from analysis.subsets.reference import subset_preds, subset_table
+from analysis.subsets.table import name_set
 from cli.common import run
 from cli.report import report
 from ensemble.datasets import load_dataset
@@ -135,7 +136,8 @@ def test_curve_is_the_table(digits: Study, reported: Reported, documents: Report
     assert [row["mean_accuracy"] for row in found["by_size"]] == [s.mean_accuracy for s in table.by_size()]
     assert found["best"]["members"] == list(table.best().members)
     assert found["best"]["honest_accuracy"] is None
-    assert "chosen and scored on val, which is likely to flatter it" in " ".join(reported.done.out.split())
+    named = name_set(table.best().members, table.members)
+    assert f"best: {named}, {100 * table.best().accuracy:.1f} % " in reported.done.out
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -47,13 +47,16 @@ function tellMissing(study, mask) {
 function showChosen(study, state, pick, boxes) {
   const { mask } = state;
   byId("missing").hidden = true;
-  byId("chosen-title").textContent = heading(study.title(mask));
+  fill(byId("chosen-title"), ...wholeNames(heading(study.title(mask))));
   pick.value = [...pick.options].some((option) => option.value === String(mask)) ? String(mask) : "";
   boxes.forEach((box, i) => { box.checked = Boolean((mask >> i) & 1); });
   byId("scores").replaceChildren(...scoreRows(study, mask));
   showHonest(study, mask);
   showWhose(study, mask);
 }
+
+/** A title in parts that break between names, and not inside one that has room. */
+const wholeNames = (title) => title.split(/(?<= \+ )|(?<=, )/).map((part) => el("span", { class: "whole", text: part }));
 
 /** A title at the head of the card: our words begin with a capital, members' names stay as they are. */
 const heading = (title) => (title.startsWith("all ") ? capital(title) : title);
@@ -93,7 +96,7 @@ function verdict(study, mask) {
   if (mask === study.everyone) {
     return {
       title: `Honest score: ${shareText(all.score)} (${range(all.low, all.high)})`,
-      text: `Nothing was chosen by its score here: every member takes part, so the accuracy flatters nothing.${
+      text: `Nothing was chosen by its score here: every member takes part, so its accuracy is an honest one.${
         found.length ? " That it is also the best of all is a finding." : ""}`,
       how: all.how,
     };
@@ -103,20 +106,21 @@ function verdict(study, mask) {
   const whose = { best: `the most accurate of all ${whole(study.data.points.all)} subsets`, member: "the most accurate member",
     size: `the most accurate of those with ${choice.size} members` }[choice.name];
   if (choice.score === null) {
-    return { title: "No honest score", text: `This is ${whose}, chosen and scored on ${split}, which flatters it.`, how: choice.how };
+    return { title: "No honest score", text: `This is ${whose}, chosen and scored on ${split}, which is likely to flatter it.`, how: choice.how };
   }
   return {
     title: `Honest score: ${shareText(choice.score)} (${range(choice.low, choice.high)})`,
-    text: `This is ${whose}, chosen on the same images that score it, and that flatters it: ${flattery(choice)}`,
+    text: `This is ${whose}, chosen on the same images that score it: ${flattery(choice)}`,
     how: choice.how,
   };
 }
 
 function flattery(choice) {
   const lost = 100 * (choice.apparent - choice.score);
+  if (lost < 0.05) return `its honest score is no lower than the ${shareText(choice.apparent)} it has here.`;
   const redo = "the same choice made again on nine tenths of the images, and scored on the tenth";
   const found = `${shareText(choice.apparent)} here, ${shareText(choice.score)} by ${redo}`;
-  return `${found}${Math.abs(lost) < 0.05 ? ", so it flatters next to nothing." : `, ${signed(-lost)} points.`} Expect the latter on new images.`;
+  return `${found}, ${signed(-lost)} points. Expect about the latter on new images.`;
 }
 
 function unplanned(study, split) {
@@ -124,7 +128,7 @@ function unplanned(study, split) {
   const lost = best ? ` Taking the best of all, ${shareText(best.apparent)} here, is worth ${shareText(best.score)} on images it was not chosen on.` : "";
   return {
     title: "Did you choose it for its score?",
-    text: `Then its score flatters it, as it was chosen and scored on ${split}. If you named it before you saw any score, its accuracy is honest as it stands.${lost}`,
+    text: `Then its score is likely to flatter it, as it was chosen and scored on ${split}. If you named it before you saw any score, its accuracy is honest as it stands.${lost}`,
     how: null,
   };
 }

@@ -1,4 +1,4 @@
-// One class: its images with what is said of them, and what it is confused with.
+// One class: its images with what is predicted of them, and what it is confused with.
 
 function buildClass(study, state) {
   const show = () => {
@@ -23,7 +23,7 @@ function showClass(study, state) {
   byId("class-told").textContent = told(study, value, c);
   byId("class-said").replaceChildren(...answerList(study, state, study.answers(mask, c), value.samples, c));
   byId("class-taken").replaceChildren(...answerList(study, state, study.takenFor(mask, c), null, c));
-  byId("class-gallery").replaceChildren(...gallery(study, mask, c));
+  byId("class-gallery").replaceChildren(...gallery(study, mask, c, state.first));
 }
 
 function told(study, value, c) {
@@ -55,8 +55,8 @@ function answerList(study, state, answers, samples, own) {
   return rows;
 }
 
-/** The images of a class that the page carries, the surest first. */
-function gallery(study, mask, c) {
+/** The images of a class that the page carries, right ones first, but before them those predicted as `first`. */
+function gallery(study, mask, c, first) {
   const { pictures } = study.data;
   if (!pictures) return [el("p", { class: "none", text: "The page carries no images." })];
   const [from, to] = study.samplesOf(c);
@@ -66,7 +66,7 @@ function gallery(study, mask, c) {
   const width = study.data.panels.masks.length;
   const figures = shown.map((nth) => ({ nth, said: study.said(mask, pictures.samples[nth]),
     sure: pictures.said[nth * width + place] / 60000, truth: pictures.truth[nth * width + place] / 60000 }));
-  figures.sort((a, b) => (b.said === c) - (a.said === c) || b.truth - a.truth);
+  figures.sort((a, b) => (b.said === first) - (a.said === first) || (b.said === c) - (a.said === c) || b.truth - a.truth);
   return figures.length ? figures.map((figure) => picture(study, c, figure)) : [el("p", { class: "none", text: "No image." })];
 }
 
@@ -78,6 +78,6 @@ function picture(study, c, { nth, said, sure, truth }) {
   const image = el("img", { src: pictures.files[pictures.file[nth]], alt, title: pictures.ids[nth], width: pictures.width,
     height: pictures.height, class: pictures.width < 48 ? "crisp" : "" });
   return el("figure", { class: right ? "right" : "wrong" }, image, el("figcaption", {},
-    el("span", { class: "verdict", text: right ? "✓ right" : "✕ said" }), " ", el("span", { class: "name", text: words }),
+    el("span", { class: "verdict", text: right ? "✓ right" : "✕ predicted" }), " ", el("span", { class: "name", text: words }),
     right ? null : el("small", { text: `truth ${shareText(truth, 0)}` })));
 }

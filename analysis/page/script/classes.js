@@ -1,4 +1,4 @@
-// Every class: how well it is told, with how sure that is, and what is said instead.
+// Every class: its recall with its interval, and what it is confused with.
 
 class ClassTable {
   constructor(study, state) {
@@ -62,7 +62,7 @@ const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase(
 function classRow(study, state, value, reference) {
   const { c, samples, correct, accuracy, low, high, instead } = value;
   const difference = reference && samples ? 100 * (accuracy - reference.accuracy) : 0;
-  const name = el("button", { type: "button", class: "link name", text: study.className(c), click: () => openClass(study, state, c) });
+  const name = el("button", { type: "button", class: "link name", text: study.className(c), click: () => { state.first = null; openClass(study, state, c); } });
   const id = study.data.classes.ids[c];
   const label = el("span", { class: "label" }, name,
     id === study.className(c) ? null : el("small", { class: "name", text: id }));

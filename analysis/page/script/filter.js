@@ -2,8 +2,8 @@
 
 const WANTED = [
   { mark: "", word: "with or without", next: 1 },
-  { mark: "✓", word: "always with", next: 2 },
-  { mark: "✕", word: "never with", next: 0 },
+  { mark: "with", word: "always with", next: 2 },
+  { mark: "without", word: "never with", next: 0 },
 ];
 
 function buildFilter(study, state) {

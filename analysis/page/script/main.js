@@ -14,19 +14,24 @@ async function begin() {
   const table = new ClassTable(study, state);
   buildClass(study, state);
   table.markChosen();
+  const matrix = new Matrix(study, state);
+  buildErrors(study, state);
+  buildVersus(study, state);
+  buildTakes(study, state, chart);
   buildReliability(study, state);
   for (const one of document.querySelectorAll("table[data-sort]")) sortInPlace(one);
-  followLight(chart);
+  followLight(chart, matrix);
   performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
 }
 
 /** Draw the chart anew where the page turns dark or light. On paper it stays as it was drawn, on its own ground. */
-function followLight(chart) {
+function followLight(chart, matrix) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const follow = () => {
     byId("chart").classList.toggle("dark", dark.matches);
     chart.redraw();
+    matrix.redraw();
   };
   dark.addEventListener("change", follow);
   follow();

@@ -162,3 +162,26 @@ function paintMeans(context, chart) {
   context.stroke();
   context.globalAlpha = 1;
 }
+
+/** The names of single members beside their points, where no other name stands already. */
+function paintNames(context, chart) {
+  if (chart.axes.x !== "size" || chart.study.members.length < 2) return;
+  const { ratio, study, box } = chart;
+  context.font = `${11 * ratio}px ${colour("sans")}`;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  const room = chart.x.pixel(1.42) - chart.x.pixel(1) + 14;
+  const taken = [];
+  const rows = study.members.map((_, i) => study.row(2 ** i)).filter((row) => row !== undefined && inside(box, chart.xs[row], chart.ys[row]));
+  for (const row of rows.sort((a, b) => chart.ys[a] - chart.ys[b])) {
+    const [x, y] = [chart.xs[row] + 7, chart.ys[row]];
+    if (taken.some((other) => Math.abs(other - y) < 12)) continue;
+    taken.push(y);
+    const name = fittedMiddle(context, study.title(study.masks[row]), Math.max(40, room) * ratio);
+    context.strokeStyle = colour("card");
+    context.lineWidth = 3 * ratio;
+    context.strokeText(name, x * ratio, y * ratio);
+    context.fillStyle = colour("ink");
+    context.fillText(name, x * ratio, y * ratio);
+  }
+}

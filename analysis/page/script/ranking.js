@@ -1,4 +1,4 @@
-// The chart as a table: the subsets that pass the filter, best first by the chart's upright axis.
+// The chart as a table: the subsets that pass the filter, best first by the chart's y axis.
 
 const LISTED = 50;
 

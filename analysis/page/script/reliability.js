@@ -52,7 +52,7 @@ function reliabilityWords(study, bins, ece) {
   const total = study.data.samples;
   const mean = (key) => bins.reduce((sum, bin) => sum + bin[key] * bin.count, 0) / total;
   const gap = 100 * (mean("confidence") - mean("accuracy"));
-  const lean = Math.abs(gap) < 1 ? "about as sure as it is right" : gap > 0 ? "surer than it is right" : "right more often than it is sure";
+  const lean = Math.abs(gap) < 1 ? "well calibrated to within a point" : gap > 0 ? "overconfident" : "underconfident";
   return `On average it is ${lean}: mean confidence ${shareText(mean("confidence"))}, accuracy ${shareText(mean("accuracy"))}. `
     + `Expected calibration error ${percent(ece)} points, in ${study.data.panels.counts.length / study.data.panels.masks.length} bins.`;
 }

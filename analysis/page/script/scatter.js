@@ -77,11 +77,20 @@ class Scatter {
       if (this.axes.x === "size" && this.axes.y === "accuracy" && !this.filtered()) paintMeans(context, this);
       paintStar(context, this);
     });
+    this.tellLegend();
     this.grid = null;
     // Sorted while nobody waits, so that the first point is found as fast as the others.
     clearTimeout(this.sorting);
     this.sorting = setTimeout(() => this.nearest(0, 0), 60);
     this.mark();
+  }
+
+  /** The legend names what is there to see. */
+  tellLegend() {
+    const there = (row) => row !== undefined && inside(this.box, this.xs[row], this.ys[row]);
+    byId("legend-mean").hidden = !(this.axes.x === "size" && this.axes.y === "accuracy" && !this.filtered());
+    byId("legend-star").hidden = !there(this.study.row(this.study.best));
+    byId("legend-ring").hidden = !there(this.study.row(this.state.mask));
   }
 
   /** Draw within the axes only. */
@@ -119,6 +128,8 @@ class Scatter {
     if (!this.xs) return;
     const context = this.marks.getContext("2d");
     context.clearRect(0, 0, this.marks.width, this.marks.height);
+    this.tellLegend();
+    paintNames(context, this);
     paintRing(context, this, this.study.row(this.state.mask), "chosen", 6.5);
     if (this.pointed >= 0) paintRing(context, this, this.pointed, "ink", 5);
   }

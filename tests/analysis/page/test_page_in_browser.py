@@ -1,5 +1,6 @@
 """The page as a reader meets it, in a real browser."""
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.classes.confusion import confusion_counts
+from analysis.classes.confusion import confusion, confusion_counts
 from analysis.stack import join
-from analysis.subsets.reference import subset_preds
+from analysis.statistics import paired_test
+from analysis.subsets.reference import subset_preds, subset_table
 from ensemble.study.study import Study
 
 Read = Callable[..., Any]
@@ -187,7 +189,7 @@ def test_a_class_shows_its_images_and_confusions(read: Read, digits: Study) -> N
     taken = [text.split("\n") for text in reader.texts("#class-taken li:not(.none)")]
     assert all(counts[int(name), 3] == int(count) for name, count in taken)
     images = reader.page.locator("#class-gallery img")
-    assert images.count() == 8
+    assert images.count() >= 8
     assert images.evaluate_all("images => images.every(image => image.complete && image.naturalWidth > 0)")
     rows = {str(sample): row for row, sample in enumerate(stack.sample_ids)}
     probs = stack.mean_probs()
@@ -394,3 +396,115 @@ def test_the_address_keeps_the_place(read: Read, digits: Study) -> None:
     assert reader.text("#class-title") == "2"
     for nonsense in ("#subset=999", "#subset=-1&class=x", "#subset=<b>"):
         assert read(digits, nonsense).text("#chosen-title") == "All 4 members"
+
+
+def test_the_confusion_matrix_is_the_count_and_leads_to_the_images(read: Read, digits: Study) -> None:
+    reader = read(digits)
+    stack = join(digits.select("val"))
+    labels, preds = stack.require_labels(), subset_preds(stack, range(4))
+    counts = confusion_counts(labels, preds, 10)
+    order = confusion(labels, preds, stack.class_ids, stack.class_names).order
+    wrong = counts - np.diag(counts.diagonal())
+    i, j = (int(np.flatnonzero(order == c)[0]) for c in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    reader.page.evaluate("document.getElementById('matrix').scrollIntoView({block: 'center', behavior: 'instant'})")
+    box = reader.page.locator("#matrix").bounding_box()
+    side = box["height"] - 2
+    left = box["x"] + box["width"] - 2 - side
+    at = left + (j + 0.5) * side / 10, box["y"] + (i + 0.5) * side / 10
+    reader.page.mouse.move(*at)
+    true, predicted = int(order[i]), int(order[j])
+    count, of = int(counts[true, predicted]), int(counts[true].sum())
+    said = f"{stack.class_names[true]}: {count} of {of} predicted as {stack.class_names[predicted]} ("
+    assert reader.text("#matrix-told").startswith(said)
+    reader.page.mouse.click(*at)
+    assert reader.text("#class-title") == stack.class_names[true]
+    assert f"✕ predicted {stack.class_names[predicted]}" in reader.texts("#class-gallery figcaption")[0]
+    reader.page.focus("#matrix")
+    reader.page.keyboard.press("ArrowUp")
+    row = int(order[max(0, i - 1)])
+    assert reader.text("#announcer").startswith(f"{stack.class_names[row]}: {counts[row, predicted]} of ")
+
+
+def test_errors_are_those_of_the_report(read: Read, digits: Study, document: Ask) -> None:
+    reader, found = read(digits), document(digits, "ens-report", "errors")
+    for kind, key in (("wrong", "suspects"), ("rescued", "rescued")):
+        reader.page.select_option("#errors-kind", kind)
+        count = found[key]["count"]
+        assert reader.text("#errors-told").startswith(f"{count:,} image" if count else "No image"), key
+        shown = reader.page.locator("#errors-gallery img").evaluate_all("all => all.map(image => image.title)")
+        assert len(shown) > 0 or not count
+        if kind == "rescued":
+            assert set(shown) <= {image["sample_id"] for image in found[key]["images"]} or count > 50
+    reader.page.select_option("#errors-kind", "wrong")
+    by_margin = [image["sample_id"] for image in found["suspects"]["images"]]
+    first = reader.page.locator("#errors-gallery img").first.get_attribute("title")
+    margins = {image["sample_id"]: image["said_probability"] - image["true_probability"]
+               for image in found["suspects"]["images"]}  # fmt: skip
+    assert margins[first] == pytest.approx(max(margins[i] for i in by_margin), abs=1e-3)
+
+
+def test_two_subsets_are_compared(read: Read, digits: Study) -> None:
+    reader = read(digits, "#subset=3&pin=15")
+    stack = join(digits.select("val"))
+    labels = stack.require_labels()
+    one, other = (subset_preds(stack, members) for members in ([0, 1], range(4)))
+    found = paired_test(labels, one, other)
+    told = reader.text("#versus-told")
+    assert f"{found.won:,} only the chosen one has right, {found.lost:,} only the pinned one" in told
+    assert f"They predict differently on {int((one != other).sum()):,} images" in told
+    low, high = (f"{100 * end:+.2f}".replace("-", "−") for end in (found.low, found.high))
+    assert f"95 % interval {low} to {high}" in told
+    row = reader.texts("#versus-rows tr:first-child td")
+    assert row[:2] == [f"{100 * (preds == labels).mean():.1f}" for preds in (one, other)]
+    change = np.bincount(labels[one == labels], minlength=10) - np.bincount(labels[other == labels], minlength=10)
+    lost = [text.split("\n") for text in reader.texts("#versus-lost li:not(.none)")]
+    assert {name: -int(text.split()[0].removeprefix("−")) for name, text in lost}.items() <= {
+        stack.class_names[c]: int(n) for c, n in enumerate(change)
+    }.items()
+    reader.page.click("#unpin")
+    assert not reader.page.is_visible("#versus") and "pin" not in reader.page.url
+    reader.page.click("#pin")
+    reader.page.select_option("#pick", label="All members")
+    assert reader.page.is_visible("#versus") and reader.text("#versus-pinned") == "m3-0 + m3-1"
+
+
+def test_tables_and_pictures_can_be_taken_along(read: Read, digits: Study, document: Ask) -> None:
+    reader = read(digits, accept_downloads=True)
+
+    def taken(button: str) -> tuple[str, bytes]:
+        with reader.page.expect_download() as waiting:
+            reader.page.click(button)
+        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+    name, data = taken("#take-subsets")
+    rows = list(csv.DictReader(data.decode().splitlines()))
+    table = subset_table(join(digits.select("val")), range(1, 5))
+    assert name == "val-subsets.csv" and [int(row["correct"]) for row in rows] == table.correct.tolist()
+    assert [float(row["nll"]) for row in rows] == table.nll.tolist()
+    name, data = taken("#take-classes")
+    found = {c["id"]: c for c in document(digits, "ens-report", "per-class")["classes"]}
+    for row in csv.DictReader(data.decode().splitlines()):
+        own = found[row["id"]]
+        assert (int(row["correct"]), float(row["recall"])) == (own["correct"], own["accuracy"])
+    name, data = taken("#take-chart")
+    assert (name, data[:4]) == ("val-subsets.png", b"\x89PNG")
+    assert taken("#take-matrix")[1][:4] == b"\x89PNG"
+    name, data = taken("#take-reliability")
+    assert name == "val-calibration.svg" and b"<svg" in data[:200] and b"rgb(" in data
+    reader.page.click("#take-caption")
+    assert reader.text("#caption") == (
+        "Accuracy (%) against members averaged, k of all 15 subsets of 4 members on "
+        f"{table.samples:,} images of val. Star: the most accurate subset; ring: all 4 members."
+    )
+
+
+def test_the_legend_names_what_is_there(read: Read, digits: Study) -> None:
+    reader = read(digits)
+    legend = lambda: [reader.page.is_visible(f"#legend-{what}") for what in ("mean", "star", "ring")]  # noqa: E731
+    assert legend() == [True, True, True]
+    reader.page.select_option("#filter-high", "1")
+    settle(reader)
+    assert legend() == [False, False, False]
+    reader.page.click("#filter-reset")
+    settle(reader)
+    assert legend() == [True, True, True]

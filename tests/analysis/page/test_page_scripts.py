@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.classes.confusion import confusion, folded
 from analysis.figures.curve import jitter
 from analysis.page.write import SCRIPTS
-from analysis.statistics import wilson
+from analysis.statistics import tango, wilson
 from analysis.subsets.table import name_set
 
 
@@ -87,3 +88,31 @@ def test_what_is_zoomed_stays_within_the_whole(ask: Any) -> None:
     assert ask("held([9, 12], [0, 10])") == [7, 10]
     low, high = ask("held([5, 5], [0, 10])")
     assert high - low == pytest.approx(10 / 400)
+
+
+def test_paired_intervals_are_tangos(ask: Any) -> None:
+    cases = [
+        [won, lost, n] for n in (1, 20, 1597) for won in (0, 1, n // 3) for lost in (0, 1, n // 2) if won + lost <= n
+    ]
+    found = np.array(ask("given.map(([won, lost, n]) => tango(won, lost, n, 1.959963984540054))", cases))
+    np.testing.assert_allclose(found, [tango(*case) for case in cases], atol=1e-12)
+
+
+def test_the_matrix_folds_as_the_figure_does(ask: Any) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(70), 9)
+    value = confusion(truth, np.where(rng.random(630) < 0.5, truth, rng.integers(0, 70, 630)))
+    small = folded(value, 40)
+    given = {"counts": value.counts.ravel().tolist(), "order": value.order.tolist()}
+    kept, cells = ask("""(() => { const kept = new Set(mostConfused(given.counts, 70, 40));
+        const shown = given.order.filter((c) => kept.has(c));
+        return [shown, foldedCounts(given.counts, shown, 70)]; })()""",
+        given)  # fmt: skip
+    assert [value.class_ids[c] for c in kept] == list(small.class_ids[:-1])
+    assert cells == small.counts.tolist()
+
+
+def test_cells_of_a_table_are_quoted_and_run_nothing(ask: Any) -> None:
+    assert ask("csvOf(given)", [["a,b", '"q"', "=1+1", 2], ["-x", "two\nlines", "plain", -0.5]]) == (
+        '"a,b","""q""",\'=1+1,2\r\n\'-x,"two\nlines",plain,-0.5\r\n'
+    )

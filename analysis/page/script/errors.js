@@ -1,0 +1,62 @@
+// Errors image by image: those that nobody gets right, rescued and spoiled ones, the most confident.
+
+const MOST_ERRORS = 48;
+
+const ERROR_KINDS = {
+  wrong: { text: "wrong for the chosen subset and every member", passes: (e) => !e.right && e.members === 0, order: (e) => -(e.sure - e.truth) },
+  rescued: { text: "rescued: right, though most members are wrong", passes: (e, m) => e.right && 2 * e.members < m, order: (e) => e.members },
+  spoiled: { text: "spoiled: wrong, though most members are right", passes: (e, m) => !e.right && 2 * e.members > m, order: (e) => -e.members },
+  sure: { text: "the most confident errors", passes: (e) => !e.right, order: (e) => -e.sure },
+};
+
+function buildErrors(study, state) {
+  const pick = byId("errors-kind");
+  for (const [value, { text }] of Object.entries(ERROR_KINDS)) pick.append(el("option", { value, text }));
+  const show = () => showErrors(study, state, pick.value);
+  pick.addEventListener("change", show);
+  state.on("mask", show);
+  show();
+}
+
+/** Every sample as {sample, nth, right, members, sure, truth}; nth: its picture, -1 for none, which has no sure. */
+function errorsOf(study, mask) {
+  const { pictures } = study.data;
+  const nth = new Map(pictures ? Array.from(pictures.samples, (sample, i) => [sample, i]) : []);
+  const alone = study.members.map((_, i) => 2 ** i);
+  const [place, width] = [study.place.get(mask), study.data.panels.masks.length];
+  const found = [];
+  for (let c = 0; c < study.classes; c += 1) {
+    const [from, to] = study.samplesOf(c);
+    for (let sample = from; sample < to; sample += 1) {
+      const said = study.said(mask, sample);
+      const members = alone.reduce((sum, one) => sum + (study.said(one, sample) === c), 0);
+      const at = nth.has(sample) ? nth.get(sample) : -1;
+      const [sure, truth] = at < 0 ? [0, 0] : [pictures.said[at * width + place] / 60000, pictures.truth[at * width + place] / 60000];
+      found.push({ sample, c, said, right: said === c, members, nth: at, sure, truth });
+    }
+  }
+  return found;
+}
+
+function showErrors(study, state, kind) {
+  const { passes, order } = ERROR_KINDS[kind];
+  const mask = study.shown(state.mask);
+  const all = errorsOf(study, mask).filter((error) => passes(error, study.members.length));
+  const carried = all.filter((error) => error.nth >= 0).sort((a, b) => order(a) - order(b) || a.sample - b.sample);
+  const shown = carried.slice(0, MOST_ERRORS);
+  byId("errors-told").textContent = errorWords(all.length, carried.length, shown.length, Boolean(study.data.pictures));
+  fill(byId("errors-gallery"), ...shown.map((error) => {
+    const figure = picture(study, error.c, error);
+    const caption = figure.querySelector("figcaption");
+    caption.prepend(el("b", { class: "name", text: study.className(error.c) }), el("br"));
+    caption.append(el("small", { text: `${error.members} of ${study.members.length} members right` }));
+    return figure;
+  }));
+}
+
+function errorWords(all, carried, shown, pictures) {
+  if (!all) return "No image of the split is of this kind.";
+  if (!pictures) return `${many(all, "image")} of the split; the page carries no images.`;
+  const cut = shown < carried ? `, the first ${shown} of them below` : "";
+  return `${many(all, "image")} of the split, ${whole(carried)} of them on this page${cut}.`;
+}
