@@ -10,6 +10,9 @@ from .importing.save import save_predictions as save_predictions
 from .inference.predict import predict as predict
 from .inference.predictor import TrainedMember as TrainedMember
 from .inference.predictor import open_member as open_member
+from .study.check import Finding as Finding
+from .study.check import StudyCheck as StudyCheck
+from .study.check import check_study as check_study
 from .study.child import large_files as large_files
 from .study.history import Epoch as Epoch
 from .study.history import History as History

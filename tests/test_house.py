@@ -148,7 +148,7 @@ def test_importing_a_package_is_light(package: str) -> None:
 
 COMMANDS = {"ens-train": "cli.train", "ens-combine": "cli.combine", "ens-report": "cli.report",
             "ens-import": "cli.importing", "ens-data": "cli.data", "ens-predict": "cli.predict",
-            "ens-export": "cli.exporting"}  # fmt: skip
+            "ens-export": "cli.exporting", "ens-check": "cli.check"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("command", "module"), COMMANDS.items())

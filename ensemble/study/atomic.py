@@ -35,6 +35,7 @@ def replacing(path: Path) -> Generator[Path]:
     temporary = path.with_name(f".{path.name[:150]}.{os.getpid()}-{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent)
         yield temporary
         flush(temporary)
         temporary.replace(path)
@@ -131,21 +132,27 @@ def alone(path: Path, what: str, seconds: float = 0.0) -> Generator[None]:
 _HELD: set[tuple[int, Path]] = set()
 
 
-def remove_leftovers(folder: Path) -> list[Path]:
-    """Remove the files in the making that dead processes of this machine left in a folder; return them.
+def is_leftover(path: Path) -> bool:
+    """Say whether `.NAME.PID-RANDOM.part` is a file in the making that nobody makes any more.
 
-    Such a file is called `.NAME.PID-RANDOM.part`; one of a living process, or of another machine, stays for a day.
+    One whose process lives is not, and of no known process only after a day: another machine may be writing it.
     """
+    found = re.search(r"\.(\d+)-[0-9a-f]+\.part$", path.name)
+    try:
+        old = time.time() - path.lstat().st_mtime > _DAY
+    except OSError:
+        return False
+    return old or (found is not None and not _alive(int(found[1])))
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove what dead processes left in the making in a folder; return it."""
     gone = []
     for path in folder.glob(".*.part"):
-        with contextlib.suppress(OSError):
-            found = re.search(r"\.(\d+)-[0-9a-f]+\.part$", path.name)
-            if found and _alive(int(found[1])) and time.time() - path.lstat().st_mtime < _DAY:
-                continue
-            if not found and time.time() - path.lstat().st_mtime < _DAY:
-                continue
-            path.unlink()
-            gone.append(path)
+        if is_leftover(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                gone.append(path)
     return gone
 
 

@@ -72,7 +72,7 @@ def check_seal(path: Path, advice: str = AGAIN) -> bool:
         found = _SEAL.search(head)
         start = found.start(1) if found else None
         if found is None and size > _EDGE:
-            file.seek(max(_EDGE, size - _EDGE))
+            file.seek(size - _EDGE)
             begin = file.tell()
             found = _SEAL.search(file.read())
             start = found.start(1) + begin if found else None

@@ -92,6 +92,7 @@ def test_a_history_from_a_csv_whose_epochs_count_from_0(tmp_path: Path) -> None:
 def test_images_make_galleries(tmp_path: Path) -> None:
     dataset = kofn.load_dataset("digits")
     val = dataset.split("val")
+    assert val.labels is not None
     probs = np.full((40, 10), 0.05)
     probs[np.arange(40), val.labels[:40]] = 0.55
     root = tmp_path / "s"
