@@ -30,6 +30,8 @@ from .ensemble import Ensemble as Ensemble
 from .ensemble import ensemble_of as ensemble_of
 from .errors import ErrorAnalysis as ErrorAnalysis
 from .errors import find_errors as find_errors
+from .figures.drawing import Picture as Picture
+from .figures.drawing import draw as draw
 from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import accuracy as accuracy
