@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from commands import Done, Reported, call, process
 from hypothesis import settings
-from studies import digits_study
+from studies import digits_study, few_images, train_here
 
 from ensemble.study.atomic import locked
 from ensemble.study.study import Study
@@ -90,6 +90,18 @@ def documents(once: Once, digits: Study) -> Reported:
     """`ens-report all --json` of the digits."""
     words = ("all", "--json", "--study", digits.root, "--out")
     return _reported(once, "documents", lambda out: call("ens-report", *words, out))
+
+
+@pytest.fixture(scope="session")
+def few(once: Once) -> Path:
+    """A folder of 80 small images of four classes, `studies.few_images`."""
+    return once("few", few_images)
+
+
+@pytest.fixture
+def trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members are trained in this process, one after another."""
+    monkeypatch.setattr("ensemble.training.train_members.run_jobs", train_here)
 
 
 @pytest.fixture

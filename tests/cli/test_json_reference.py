@@ -22,12 +22,10 @@ from cli.report import report
 from cli.reports import KINDS
 from cli.train import train
 from ensemble.datasets import load_dataset
-from ensemble.errors import KofnError
 from ensemble.models import MODELS
 from ensemble.models.papers import paper_runs
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, config_of
-from ensemble.training.job import Outcome, TrainingJob
 
 Ask = Callable[..., dict[str, Any]]
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "json.md"
@@ -183,19 +181,6 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return ask
 
 
-def train_here(jobs: list[TrainingJob], _at_once: int, _on_event: Any) -> list[Outcome]:
-    """Train in this process: another one would load torch anew."""
-    from ensemble.training.trainer import train_member
-
-    outcomes = []
-    for job in jobs:
-        try:
-            outcomes.append(train_member(job, lambda *_: None))
-        except KofnError as error:
-            outcomes.append(Outcome(job.title, "failed", error=str(error)))
-    return outcomes
-
-
 def small_study(root: Path) -> Study:
     """Four members on the digits, all a report can ask for; learning rate, mirrors and dropout vary."""
     dataset = load_dataset("digits")
@@ -226,9 +211,10 @@ def page() -> Reference:
     return Reference({name: schema_of(rows) for name, rows in rows_of(PAGE.read_text(encoding="utf-8"))})
 
 
-def test_training_and_new_images(told: Ask, page: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_and_new_images(
+    told: Ask, page: Reference, tmp_path: Path, trained_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two members with two folds each; the second fails. Then the first is there, and the others are planned."""
-    monkeypatch.setattr("ensemble.training.train_members.run_jobs", train_here)
     (tmp_path / "wild.toml").write_text(
         "model = 'ting-m3-small'\nbatch_size = 16\nepochs = 1\naugment = ''\n"
         "[[variants]]\nl2 = 1e-3\n[[variants]]\nlearning_rate = 1e6\n"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import call, process
 
 from cli.common import run
 from cli.train import train
@@ -23,13 +24,6 @@ from ensemble.training.plan_members import members_left
 from ensemble.training.train_members import clear
 
 SCRIPTS = Path(sys.executable).parent
-
-
-def process(command: str, *args: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [SCRIPTS / command, *map(str, args)], cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        check=False,
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -62,11 +56,11 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not (member / "folds/1/held-out.h5").exists()
     # The bare command goes on with what was asked for: the member and its first fold are finished.
     done = process("ens-train", "--json", "--jobs", "1", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    (told,) = json.loads(done.stdout)["members"]
+    assert done.status == 0, done.err
+    (told,) = done.document["members"]
     assert told["status"] == "skipped"
     assert (told["folds"]["count"], told["folds"]["status"]) == (3, "trained")
-    assert "fold 0:" not in done.stderr
+    assert "fold 0:" not in done.err
     assert [path.read_bytes() for path in kept] == before
     found = Study.open(folder / "study").read("ting-m3-small-0", "train-oof")
     assert told["folds"]["accuracy"] == pytest.approx(float((found.probs.argmax(1) == found.labels).mean()))
@@ -78,9 +72,8 @@ def test_out_of_fold_predictions_are_a_split_like_any_other(folded: Path) -> Non
     assert study.config.splits["train-oof"].definition == "3 stratified folds of train, seed 0"
     found = read_predictions(study.predictions_path("ting-m3-small-0", "train-oof"), extras=True)
     assert sorted(np.bincount(found.extras["fold"]).tolist()) == [66, 67, 67]
-    done = process("ens-combine", "--split", "train-oof", "--k", "all", "--json", cwd=folded)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["samples"] == 200
+    done = call("ens-combine", "--split", "train-oof", "--k", "all", "--json", cwd=folded)
+    assert done.document["samples"] == 200
 
 
 def test_a_second_member_gets_the_same_folds_and_a_first_one_nothing(folded: Path) -> None:
@@ -111,14 +104,28 @@ def test_starting_over_takes_the_folds_along(folded: Path, tmp_path: Path) -> No
     assert not list((tmp_path / "study/members").iterdir())
 
 
-def test_snapshots_are_members_that_can_be_combined(tmp_path: Path) -> None:
-    args = ("--variants", "1", "--epochs", "4", "--snapshots", "2", "--jobs", "1", "--json")
-    done = process("ens-train", *args, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    (told,) = json.loads(done.stdout)["members"]
+@pytest.mark.usefixtures("trained_here")
+def test_snapshots_are_members_that_can_be_combined(few: Path, tmp_path: Path) -> None:
+    args = (
+        "--data",
+        few,
+        "--recipe",
+        "digits",
+        "--variants",
+        "1",
+        "--epochs",
+        "4",
+        "--snapshots",
+        "2",
+        "--threads",
+        "1",
+    )
+    done = call("ens-train", *words, "--epochs", "4", "--snapshots", "2", cwd=tmp_path)
+    assert done.status == 0, done.err
+    (told,) = done.document["members"]
     assert told["predictions"] == [f"study/predictions/ting-m3-small-0-s{i}.val.h5" for i in (1, 2)]
-    done = process("ens-combine", "--members", "ting-m3-small-0-s*", "--k", "all", "--json", cwd=tmp_path)
-    assert json.loads(done.stdout)["members"] == ["ting-m3-small-0-s1", "ting-m3-small-0-s2"]
+    done = call("ens-combine", "--members", "ting-m3-small-0-s*", "--k", "all", "--json", cwd=tmp_path)
+    assert done.document["members"] == ["ting-m3-small-0-s1", "ting-m3-small-0-s2"]
     # The study knows that they are all there, that one's predictions are missing, and to whom they belong.
     study = Study.open(tmp_path / "study")
     plan, vary = plan_of_run(study.config.runs["ting-m3-small"], "study.toml")
@@ -202,7 +209,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
 
 
 def test_unknown_settings_are_refused_by_the_command(tmp_path: Path) -> None:
-    done = process("ens-train", "--set", "learning_rat=3", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "nearest: learning_rate" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = call("ens-train", "--set", "learning_rat=3", cwd=tmp_path)
+    assert done.status == 2
+    assert "nearest: learning_rate" in done.err
+    assert "Traceback" not in done.err
