@@ -106,20 +106,7 @@ def test_starting_over_takes_the_folds_along(folded: Path, tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("trained_here")
 def test_snapshots_are_members_that_can_be_combined(few: Path, tmp_path: Path) -> None:
-    args = (
-        "--data",
-        few,
-        "--recipe",
-        "digits",
-        "--variants",
-        "1",
-        "--epochs",
-        "4",
-        "--snapshots",
-        "2",
-        "--threads",
-        "1",
-    )
+    words = ("--data", few, "--recipe", "digits", "--variants", "1", "--threads", "1", "--json")
     done = call("ens-train", *words, "--epochs", "4", "--snapshots", "2", cwd=tmp_path)
     assert done.status == 0, done.err
     (told,) = done.document["members"]
