@@ -24,9 +24,8 @@ GLOSSARY = {
         " however many classes are tested."
     ),
     "Honest score": (
-        "What a way of choosing is worth on new samples: the whole choice is made again on nine tenths of the samples"
-        " and scored on the tenth it has not seen, ten times over, with five ways of cutting. It says nothing of "
-        "training the members anew."
+        "What a way of choosing is worth on new samples: the whole choice is made again on a part of the samples and"
+        " scored on the others, which it has not seen, many times over. It says nothing of training the members anew."
     ),
     "McNemar's test": (
         "Whether two predictors differ on the same samples, from those that only one of them has right."

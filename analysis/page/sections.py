@@ -71,8 +71,8 @@ def worth(page: Page) -> Markup:
     heads = ("chosen", "apparent %", "honest %", "95 % interval", "same choice %", "members")
     words = (
         "What is chosen because it scores best on some images scores better there than on others: chance helped it "
-        "win. So each choice was made again on nine tenths of the images and scored on the tenth it had not seen, ten "
-        "times over, with five ways of cutting the tenths. The honest score is what that way of choosing is worth on "
+        "win. So each choice was made again on a part of the images and scored on the others, which it had not seen, "
+        "many times over. The honest score is what that way of choosing is worth on "
         "new images, the members as they are. “Same choice” tells how often those selections took the same members."
     )
     return tag("div", tag("h3", "What choosing is worth"), tag("p", words), table(

@@ -118,7 +118,7 @@ function verdict(study, mask) {
 function flattery(choice) {
   const lost = 100 * (choice.apparent - choice.score);
   if (lost < 0.05) return `its honest score is no lower than the ${shareText(choice.apparent)} it has here.`;
-  const redo = "the same choice made again on nine tenths of the images, and scored on the tenth";
+  const redo = "the same choice made again on a part of the images, and scored on the others";
   const found = `${shareText(choice.apparent)} here, ${shareText(choice.score)} by ${redo}`;
   return `${found}, ${signed(-lost)} points. Expect about the latter on new images.`;
 }
