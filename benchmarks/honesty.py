@@ -1,40 +1,39 @@
 """How far apparent and honest scores are from the truth, and how often their intervals hold it.
 
-    python -m benchmarks.honesty                 all tables of docs/honesty.md, about twenty minutes
+    python -m benchmarks.honesty                 the tables of docs/honesty.md
     python -m benchmarks.honesty --draws 40      the same, roughly
+    python -m benchmarks.honesty estimators      one table: estimators, intervals, fitted, forward, grouped or digits
 
-A draw is a new set of samples on which an ensemble of eight members is chosen; the truth is that very ensemble's
-accuracy on the population the samples came from:
-
-    level     no subset is truly better than another: of 40 % of the samples the label is a toss of which the members
-              know nothing; every subset's accuracy is exactly .80
-    graded    members differ, and their noise averages out, so subsets truly differ; the population is 100,000 samples
-    digits    nine scikit-learn classifiers of different kinds, fitted to 200 digits; samples are drawn from the other
-              1,597, and the truth is the accuracy on those not drawn, whose own noise is added to every interval
+A draw is a new set of samples, drawn with replacement from a population of a few thousand predictions; the truth is the
+very ensemble's score on that population, so it has no error of its own. The populations are seeded, and so are the
+draws: the figures are the same on every machine.
 """
 
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.selection.base import Chosen, Selection
+from analysis.metrics import METRICS
+from analysis.selection.base import Selection
 from analysis.selection.best import Best
-from analysis.selection.cross_validation import cross_validated, interval, paired, prequential
+from analysis.selection.cross_validation import cross_validated, interval, usual_resamples
 from analysis.selection.data import SelectionData, selection_data
+from analysis.selection.forward import paired, prequential
 from analysis.selection.greedy import Greedy
+from analysis.selection.resampling import Resamples, blocks_of, bootstraps, k_folds
 from analysis.selection.stacking import Stack
 from analysis.selection.subset_sums import ReferenceSums
 from analysis.selection.weights import Weights
 from analysis.stack import stack_arrays
 from analysis.statistics import mcnemar, wilson
 
-Draw = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
-MEMBERS = 8
-POPULATION = 100_000
+Arrays = tuple[np.ndarray, np.ndarray]
+POPULATION = 6000
+SEED = 0
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -43,7 +42,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
-def level(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+def toss(rng: np.random.Generator, n: int, members: int = 8) -> Arrays:
     """Draw without a true difference: 60 % of samples all have right, 40 % are a toss between two of four classes.
 
     Half of the members' noise is one that they have in common.
@@ -51,23 +50,31 @@ def level(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     labels = rng.integers(0, 4, n)
     other = (labels + rng.integers(1, 4, n)) % 4
     easy = rng.random(n) < 0.6
-    noise = 0.5**0.5 * (rng.normal(size=n) + rng.normal(size=(MEMBERS, n)))
-    logits = np.zeros((MEMBERS, n, 4))
+    noise = 0.5**0.5 * (rng.normal(size=n) + rng.normal(size=(members, n)))
+    logits = np.zeros((members, n, 4))
     logits[:, np.arange(n), labels] += np.where(easy, 4, 2 + noise)
     logits[:, np.arange(n), other] += np.where(easy, 0, 2 - noise)
     return softmax(logits), labels
 
 
-def graded(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw members from weak to strong, ten classes, accuracies from .35 to .54."""
-    labels = rng.integers(0, 10, n)
-    logits = rng.normal(size=(n, 10)) * 1.2 + rng.normal(size=(MEMBERS, n, 10)) * 1.2
-    strength = np.linspace(0.75, 1.25, MEMBERS)
-    logits[:, np.arange(n), labels] += (rng.normal(size=n) * 1.5 + 2.2) * strength[:, None]
-    return softmax(logits), labels
+def networks(
+    rng: np.random.Generator, n: int, *, members: int, classes: int = 10, margin: float = 6.0, spread: float = 2.5,
+    common: float = 1.0, own: float = 0.7, skill: tuple[float, float] = (1, 1), tail: float = 1.0, copies: int = 1,
+) -> Arrays:  # fmt: skip
+    """Draw what networks are like: a margin of the true class that varies by sample, common noise and own.
+
+    skill: from the weakest to the strongest member, by what the margin is multiplied. tail: how many times as often
+    the first class comes as the last. copies: how often each member stands there.
+    """
+    shares = tail ** -(np.arange(classes) / max(1, classes - 1))
+    labels = rng.choice(classes, n, p=shares / shares.sum())
+    logits = rng.normal(size=(n, classes)) * common + rng.normal(size=(members, n, classes)) * own
+    margins = rng.normal(size=n) * spread + margin
+    logits[:, np.arange(n), labels] += margins * np.linspace(*skill, members)[:, None]
+    return np.repeat(softmax(logits), copies, axis=0), labels
 
 
-def digits() -> tuple[np.ndarray, np.ndarray]:
+def digits() -> Arrays:
     """Nine classifiers' predictions for 1,597 digits, (9, 1597, 10), and the labels."""
     from sklearn.datasets import load_digits
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -93,178 +100,357 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return np.array(probs, dtype=np.float32), labels[rest]
 
 
-def selections(e: SelectionData, names: Sequence[str]) -> dict[str, Selection]:
-    """Return the selections of these names, and the best single member they are compared with."""
-    made: dict[str, Selection] = {"member": Best(e, ReferenceSums(e, [1]))}
-    for name in names:
-        made[name] = {
-            "best": lambda: Best(e, ReferenceSums(e, range(1, e.members + 1))),
-            "greedy": lambda: Greedy(e),
-            "weights": lambda: Weights(e),
-            "stack": lambda: Stack(e),
-        }[name]()
-    return made
+@dataclass(frozen=True)
+class Case:
+    """A population and how many samples are drawn from it."""
+
+    name: str
+    sizes: tuple[int, ...]
+    make: Callable[[np.random.Generator, int], Arrays]
 
 
-@dataclass
-class Row:
-    """What one draw gave. Noise is the variance of what is called true, where that was itself measured on samples."""
-
-    truth: float
-    noise: float
-    apparent: float
-    score: float
-    low: float
-    high: float
-    plain: float  # half the width of mean(z) -+ 1.96 sd / sqrt(n)
-    gain: float  # true gain over the best member, of the ensembles that the forward test chose on its way
-    gain_noise: float
-    seen: float
-    seen_low: float
-    seen_high: float
-    p: float
-    crossed: float  # p of the same test on cross-fitted predictions
+def _networks(name: str, sizes: tuple[int, ...], members: int, **how: object) -> Case:
+    return Case(name, sizes, lambda rng, n: networks(rng, n, members=members, **how))  # ty: ignore[invalid-argument-type]
 
 
-class Truth:
-    """What ensembles are truly worth: their accuracy on a population, or `exact` where every one has the same."""
-
-    def __init__(self, population: SelectionData | None = None, exact: float = 0.0, sampled: bool = False) -> None:
-        self.population, self.exact, self.sampled = population, exact, sampled
-        self.known: dict[bytes, np.ndarray] = {}
-
-    def scores(self, chosen: Chosen) -> np.ndarray:
-        """Right or wrong on each sample of the population, float64."""
-        if self.population is None:
-            return np.array([self.exact])
-        if chosen.weights is None:
-            return chosen.scores(self.population, "accuracy")
-        key = chosen.weights.tobytes()
-        if key not in self.known:
-            self.known[key] = chosen.scores(self.population, "accuracy").astype(np.float32)
-        return self.known[key]
-
-    def noise(self, scores: np.ndarray) -> float:
-        """Variance of the mean of scores, where the population is no more than a sample."""
-        return float(scores.var()) / len(scores) if self.sampled else 0.0
+CASES = (
+    Case("no true difference, 8 members", (50, 250, 1000), toss),
+    _networks("weak to strong, 8", (50, 250, 1000), 8, margin=2.2, spread=1.5, common=1.2, own=1.2, skill=(0.75, 1.25)),
+    _networks("good and alike, 9", (200, 500, 2000), 9),
+    _networks("good, weak to strong, 9", (200, 1000), 9, skill=(0.8, 1.1)),
+    _networks("nearly perfect, 9", (100, 500, 5000), 9, margin=9.0),
+    _networks("independent, 5", (50, 250), 5, common=0.1, own=2.0, margin=3.0, spread=0.5),
+    _networks("two members", (50, 1000), 2, margin=3.0),
+    _networks("three members", (50, 250), 3, margin=4.0),
+    _networks("each member twice, 8", (100, 500), 4, margin=3.0, copies=2),
+    _networks("poor, 50 classes, 7", (100, 500), 7, classes=50, margin=2.0, spread=1.0),
+    _networks("100:1 long tail, 50 classes, 7", (100, 500), 7, classes=50, margin=5.0, tail=100.0),
+    _networks("200 classes, 6", (200, 1000), 6, classes=200, margin=5.0),
+    Case("digits, 9 classifiers", (100, 250, 800), lambda _rng, _n: digits()),
+)  # fmt: skip
 
 
-def one(e: SelectionData, names: Sequence[str], truth: Truth) -> dict[str, Row]:
-    """Choose by each of the selections, and set the scores beside the truth."""
-    made = selections(e, names)
-    found = {name: cross_validated(selection) for name, selection in made.items()}
-    gone = {name: prequential(selection) for name, selection in made.items()}
-    rows = {}
-    for name in names:
-        chosen, z = made[name].choose(), found[name].z
-        real = truth.scores(chosen)
-        pairs = zip(gone[name].chosen, gone["member"].chosen, strict=True)
-        gain = np.mean([truth.scores(a) - truth.scores(b) for a, b in pairs], axis=0)
-        against = paired(gone[name], gone["member"])
-        ours, theirs = z > 0.5, found["member"].z > 0.5
-        low, high = interval(found[name])
-        rows[name] = Row(
-            truth=float(real.mean()),
-            noise=truth.noise(real),
-            apparent=float(chosen.scores(e, "accuracy").mean()),
-            score=found[name].score,
-            low=low,
-            high=high,
-            plain=1.96 * float(z.std(ddof=1)) / len(z) ** 0.5,
-            gain=float(gain.mean()),
-            gain_noise=truth.noise(gain),
-            seen=against.difference,
-            seen_low=against.low,
-            seen_high=against.high,
-            p=against.p,
-            crossed=mcnemar(int((ours & ~theirs).sum()), int((theirs & ~ours).sum())),
-        )
-    return rows
+class Population:
+    """A case's predictions, and each subset's scores of each sample, (S, P)."""
+
+    def __init__(self, case: Case) -> None:
+        self.probs, self.labels = case.make(np.random.default_rng([SEED, len(case.name)]), POPULATION)
+        self.data = selection_data(stack_arrays(self.probs.astype(np.float32), self.labels))
+        sums = ReferenceSums(self.data, range(1, self.data.members + 1))
+        everyone = np.arange(len(self.labels))
+        self.sizes = np.bitwise_count(sums.masks).astype(np.int64)
+        self.scores = {m: sums.by_block(m, everyone).T.astype(np.float32) for m in ("accuracy", "nll", "brier")}
+        self.truth = {m: values.mean(axis=1, dtype=np.float64) for m, values in self.scores.items()}
+
+    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return the positions of n samples, with replacement."""
+        return rng.integers(0, len(self.labels), n)
+
+    def chosen_on(self, rows: np.ndarray, groups: np.ndarray | None = None) -> SelectionData:
+        """Return the data of some samples."""
+        return selection_data(stack_arrays(self.probs[:, rows].astype(np.float32), self.labels[rows]), groups=groups)
 
 
-def covers(low: np.ndarray, high: np.ndarray, centre: np.ndarray, truth: np.ndarray, noise: np.ndarray) -> float:
-    """How often an interval holds the truth, each side widened by the noise of the truth."""
-    below = ((centre - low) ** 2 + 1.96**2 * noise) ** 0.5
-    above = ((high - centre) ** 2 + 1.96**2 * noise) ** 0.5
-    return float(((truth >= centre - below) & (truth <= centre + above)).mean())
+class Draw:
+    """Samples of a population, and the best of all subsets in any resampling of their blocks."""
+
+    def __init__(self, population: Population, rows: np.ndarray, metric: str) -> None:
+        self.population, self.rows, self.metric = population, rows, metric
+        self.block = blocks_of(population.labels[rows], np.array([f"{i:06d}" for i in range(len(rows))]))
+        order = np.argsort(self.block, kind="stable")
+        starts = np.searchsorted(self.block[order], np.arange(int(self.block.max()) + 1))
+        self.scores = population.scores[metric][:, rows]
+        self.sums = np.add.reduceat(self.scores[:, order], starts, axis=1)
+        self.counts = np.bincount(self.block).astype(np.float32)
+        self.top = int(self.best(np.ones((1, len(starts))))[0])
+        self.apparent = float(self.scores[self.top].mean())
+        self.truth = float(population.truth[metric][self.top])
+
+    def best(self, weights: np.ndarray) -> np.ndarray:
+        """Return the best subset in each resampling, weights (R, G); of equal ones the smallest."""
+        totals = weights.astype(np.float32) @ self.sums.T
+        sign = 1 if METRICS[self.metric].higher_is_better else -1
+        return (sign * totals - 1e-3 * self.population.sizes * (sign > 0)).argmax(axis=1)
+
+    def held_out(self, resamples: Resamples, metric: str | None = None) -> tuple[np.ndarray, float, float]:
+        """Return z, the variance between choices, and how stable the choice is."""
+        chosen = self.best(resamples.weights)
+        scores = self.scores if metric is None else self.population.scores[metric][:, self.rows]
+        out = resamples.tested[:, self.block]
+        z = (scores[chosen] * out).sum(axis=0) / out.sum(axis=0)
+        return z.astype(np.float64), float(scores.mean(axis=1)[chosen].var()), np.bincount(chosen).max() / len(chosen)
 
 
-def line(name: str, n: int, rows: list[Row]) -> str:
-    """One line of the table, in Markdown."""
-    get = {key: np.array([getattr(r, key) for r in rows]) for key in vars(rows[0])}
-    truth, score, noise, plain = get["truth"], get["score"], get["noise"], get["plain"]
-    low, high = wilson(get["apparent"] * n, np.full(len(rows), n))
-    scatter = (max(0.0, (score - truth).var() - noise.mean()) / (score * (1 - score) / n).mean()) ** 0.5
-    cells = [
-        name, f"{n:,}", f"{len(rows):,}",
-        f"{100 * (get['apparent'] - truth).mean():+.2f}", f"{100 * (score - truth).mean():+.2f}", f"{scatter:.2f}",
-        f"{100 * covers(low, high, get['apparent'], truth, noise):.0f}",
-        f"{100 * covers(score - plain, score + plain, score, truth, noise):.1f}",
-        f"{100 * covers(get['low'], get['high'], score, truth, noise):.1f}",
-        f"{100 * get['gain'].mean():+.2f}", f"{100 * get['seen'].mean():+.2f}",
-        f"{100 * covers(get['seen_low'], get['seen_high'], get['seen'], get['gain'], get['gain_noise']):.1f}",
-        f"{100 * (get['crossed'] < 0.05).mean():.1f}", f"{100 * (get['p'] < 0.05).mean():.1f}",
-    ]  # fmt: skip
-    return "| " + " | ".join(cells) + " |"
+def estimates(draw: Draw) -> dict[str, float]:
+    """Return each estimator's score of one draw."""
+    ones = np.ones((1, len(draw.counts)))
+    n = len(draw.rows)
+    found = {"apparent": draw.apparent}
+    for folds, repeats in ((10, 5), (5, 10), (3, 17), (2, 25)):
+        found[f"{folds} folds x {repeats}"] = float(draw.held_out(k_folds(draw.block, folds, repeats))[0].mean())
+    drawn = bootstraps(draw.block)
+    outside = float(draw.held_out(drawn)[0].mean())
+    chosen = draw.best(drawn.weights)
+    inside = (draw.sums[chosen] * drawn.weights).sum(axis=1) / (drawn.weights @ draw.counts)
+    found["bootstrap, out of bag (BBC)"] = outside
+    found["optimism bootstrap (Harrell)"] = draw.apparent - float((inside - draw.scores.mean(axis=1)[chosen]).mean())
+    found[".632 bootstrap"] = 0.368 * draw.apparent + 0.632 * outside
+    ten = k_folds(draw.block, 10, 5).tested
+    on_fold = (ten @ draw.sums.T) / (ten @ draw.counts)[:, None]
+    found["Tibshirani and Tibshirani"] = draw.apparent - float((on_fold.max(axis=1) - on_fold[:, draw.top]).mean())
+    found["nested CV (Bates)"] = nested(draw)[0]
+    assert len(draw.best(ones)) == 1
+    assert n == int(draw.counts.sum())
+    return found
 
 
-HEAD = (
-    "| selection | N | draws | apparent - truth | honest - truth | scatter | covers: apparent | plain | shipped |"
-    " gain | gain seen | covered | p < .05, cross-fitted | p < .05 |\n|" + "---|" * 14
-)
+def nested(draw: Draw, folds: int = 10, repeats: int = 10) -> tuple[float, float]:
+    """Return the score of nested cross-validation and its standard error.
+
+    S. Bates, T. Hastie and R. Tibshirani, Cross-validation: what does it estimate and how well does it do it?, JASA 119
+    (2024), algorithm 1: choosing without folds i and j is scored on j (inner) and, averaged over j, set against i.
+    """
+    inner_all, a, b = [], [], []
+    plain = []
+    for repeat in range(repeats):
+        order = np.random.default_rng([7, repeat]).permutation(len(draw.counts)) % folds
+        member = order == np.arange(folds)[:, None]
+        for i in range(folds):
+            others = [j for j in range(folds) if j != i]
+            weights = np.array([~(member[i] | member[j]) for j in others])
+            chosen = draw.best(weights)
+            inner = np.concatenate([draw.scores[c][member[j][draw.block]] for c, j in zip(chosen, others, strict=True)])
+            outer = draw.scores[draw.best((~member[i])[None])[0]][member[i][draw.block]]
+            inner_all.append(inner.mean())
+            plain.append(outer.mean())
+            a.append((inner.mean() - outer.mean()) ** 2)
+            b.append(outer.var(ddof=1) / len(outer) if len(outer) > 1 else 0.0)
+    n = len(draw.rows)
+    naive = draw.held_out(k_folds(draw.block, folds, 1))[0].std(ddof=1) / n**0.5
+    error = max(float(np.mean(a) - np.mean(b)), 0.0) ** 0.5 * ((folds - 1) / folds) ** 0.5
+    bias = (1 + (folds - 2) / folds) * (np.mean(inner_all) - np.mean(plain))
+    return float(np.mean(inner_all) - bias), float(np.clip(error, naive, naive * folds**0.5))
 
 
-def simulate(draw: Draw, exact: float | None, sizes: dict[int, int], names: Sequence[str], seed: int = 0) -> None:
-    """Print the table of one generator. exact: the accuracy of every subset, where it is known."""
-    population = _evidence(*draw(np.random.default_rng(2**31), POPULATION)) if exact is None else None
-    truth = Truth(population, exact or 0.0)
-    for n, draws in sizes.items():
-        rng = np.random.default_rng([seed, n])
-        _print(n, names, [one(_evidence(*draw(rng, n)), names, truth) for _ in range(draws)])
+def estimators(draws: int) -> Iterator[str]:
+    """Give the table of estimators of the best subset's accuracy."""
+    yield "| case | N | estimator | bias | bias where stable | RMSE | naive interval covers |\n|" + "---|" * 7
+    kinds = ("no true difference", "weak to strong", "good and alike", "nearly perfect", "independent", "digits")
+    totals: dict[str, list[float]] = {}
+    for case in (c for c in CASES if c.name.startswith(kinds)):
+        population = Population(case)
+        for n in case.sizes[:2] if not case.name.startswith("nearly") else case.sizes[1:2]:
+            rng = np.random.default_rng([SEED, n])
+            rows, stable = [], []
+            for _ in range(draws):
+                draw = Draw(population, population.draw(rng, n), "accuracy")
+                rows.append({k: v - draw.truth for k, v in estimates(draw).items()} | {"truth": draw.truth})
+                stable.append(draw.held_out(k_folds(draw.block, 10, 5))[2] >= 0.9)
+            often = np.array(stable)
+            truth = np.array([row["truth"] for row in rows])
+            for name in [k for k in rows[0] if k != "truth"]:
+                error = np.array([row[name] for row in rows])
+                low, high = wilson(np.clip(truth + error, 0, 1) * n, np.full(draws, n))
+                covered = ((low - 1e-9 <= truth) & (truth <= high + 1e-9)).mean()
+                rmse = (error**2).mean() ** 0.5
+                totals.setdefault(name, []).append(rmse)
+                yield (
+                    f"| {case.name} | {n:,} | {name} | {100 * error.mean():+.2f} | "
+                    f"{100 * error[often].mean() if often.sum() >= 10 else float('nan'):+.2f} | {100 * rmse:.2f} | "
+                    f"{100 * covered:.1f} |"
+                )
+    best = np.min(list(totals.values()), axis=0)
+    yield "\n| estimator | RMSE over the best one's, mean of the cases | largest |\n|---|---|---|"
+    for name, values in totals.items():
+        ratio = np.array(values) / best
+        yield f"| {name} | {ratio.mean():.3f} | {ratio.max():.3f} |"
 
 
-def resample(sizes: dict[int, int], names: Sequence[str]) -> None:
-    """Print the table of the real predictions."""
-    probs, labels = digits()
-    for n, draws in sizes.items():
-        rng = np.random.default_rng([1, n])
-        results = []
+def intervals(draws: int) -> Iterator[str]:
+    """Give the table of what ships: bias and coverage of the best subset's honest scores."""
+    yield (
+        "| case | accuracy | N | apparent - truth | honest - truth | covered | where stable | NLL, chosen by it |"
+        " covered | Brier, chosen by it | covered | Brier, chosen by accuracy | covered |\n|" + "---|" * 13
+    )
+    for case in CASES:
+        population = Population(case)
+        for n in case.sizes:
+            rng = np.random.default_rng([SEED + 1, n])
+            found: list[list[float]] = []
+            for _ in range(draws):
+                rows = population.draw(rng, n)
+                row: list[float] = []
+                for metric in ("accuracy", "nll", "brier"):
+                    draw = Draw(population, rows, metric)
+                    drawn = bootstraps(draw.block)
+                    row += shipped(draw, drawn, metric, metric)
+                    if metric == "accuracy":
+                        row += [float(draw.held_out(k_folds(draw.block, 10, 5))[2] >= 0.9), draw.apparent - draw.truth]
+                        row += shipped(draw, drawn, metric, "brier")
+                found.append(row)
+            x = np.array(found)
+            stable = x[:, 2] > 0
+            often = f"{100 * x[stable, 1].mean():.0f}" if stable.sum() >= 20 else "-"
+            yield (
+                f"| {case.name} | {population.truth['accuracy'].max():.3f} | {n:,} | {100 * x[:, 3].mean():+.2f} | "
+                f"{100 * x[:, 0].mean():+.2f} | {100 * x[:, 1].mean():.1f} | {often} | "
+                f"{x[:, 6].mean():+.4f} | {100 * x[:, 7].mean():.1f} | {x[:, 8].mean():+.4f} | "
+                f"{100 * x[:, 9].mean():.1f} | {x[:, 4].mean():+.4f} | {100 * x[:, 5].mean():.1f} |"
+            )
+
+
+def shipped(draw: Draw, drawn: Resamples, chosen_by: str, metric: str) -> list[float]:
+    """Return the error of the honest score and whether its interval holds the truth."""
+    from analysis.selection.cross_validation import WIDENING, score_interval
+
+    z, between, _ = draw.held_out(drawn, None if metric == chosen_by else metric)
+    truth = float(draw.population.truth[metric][draw.top])
+    low, high = score_interval(z, metric, between, None, WIDENING)
+    return [float(z.mean()) - truth, float(low - 1e-9 <= truth <= high + 1e-9)]
+
+
+def selections(data: SelectionData, names: Sequence[str]) -> dict[str, Selection]:
+    """Return the selections of these names."""
+    made: dict[str, Callable[[], Selection]] = {
+        "member": lambda: Best(data, ReferenceSums(data, [1]), name="member"),
+        "best": lambda: Best(data, ReferenceSums(data, range(1, data.members + 1))),
+        "greedy": lambda: Greedy(data),
+        "weights": lambda: Weights(data),
+        "stack": lambda: Stack(data),
+    }
+    return {name: made[name]() for name in names}
+
+
+def fitted(draws: int) -> Iterator[str]:
+    """Give the table of greedy selection, weights and stacking: ten folds five times against 50 bootstraps."""
+    yield (
+        "| case | N | chosen by | draws | apparent - truth | ten folds x 5 | RMSE | covered | 50 bootstraps | RMSE |"
+        " covered |\n|" + "---|" * 11
+    )
+    both = ("greedy", "weights")
+    plan = ((0, 250, both, 2), (1, 250, both, 2), (2, 200, both, 2), (5, 50, both, 2), (12, 250, both, 2),
+            (12, 100, ("stack",), 8))  # fmt: skip
+    for index, n, names, fewer in plan:
+        case = CASES[index]
+        population = Population(case)
+        rng = np.random.default_rng([SEED + 2, n])
+        rows: dict[str, list[list[float]]] = {name: [] for name in names}
+        count = max(10, draws // fewer)
+        for _ in range(count):
+            data = population.chosen_on(population.draw(rng, n))
+            for name, selection in selections(data, names).items():
+                choice = selection.choose()
+                truth = float(choice.scores(population.data, "accuracy").mean())
+                row = [float(choice.scores(data, "accuracy").mean()) - truth]
+                for resamples in (usual_resamples(selection), bootstraps(data.blocks_of_samples, 50)):
+                    held = cross_validated(selection, resamples=resamples)
+                    low, high = interval(held)
+                    row += [held.score() - truth, float(low <= truth <= high)]
+                rows[name].append(row)
+        for name, values in rows.items():
+            x = np.array(values)
+            yield (
+                f"| {case.name} | {n:,} | {name} | {count} | {100 * x[:, 0].mean():+.2f} | "
+                + " | ".join(
+                    f"{100 * x[:, i].mean():+.2f} | {100 * (x[:, i] ** 2).mean() ** 0.5:.2f} | "
+                    f"{100 * x[:, i + 1].mean():.1f}"
+                    for i in (1, 3)
+                )
+                + " |"
+            )
+
+
+def forward(draws: int) -> Iterator[str]:
+    """Give the table of the paired test and its interval."""
+    yield (
+        "| case | N | true gain | gain seen | differ | Tango's interval covers | percentile bootstrap | p < .05 |"
+        " p < .05, cross-fitted |\n|" + "---|" * 9
+    )
+    for case, n in [
+        (CASES[0], 250),
+        (CASES[0], 1000),
+        (CASES[1], 250),
+        (CASES[2], 200),
+        (CASES[2], 500),
+        (CASES[4], 500),
+    ]:
+        population = Population(case)
+        rng = np.random.default_rng([SEED + 3, n])
+        rows = []
         for _ in range(draws):
-            order = rng.permutation(len(labels))
-            here, there = np.sort(order[:n]), np.sort(order[n:])
-            truth = Truth(_evidence(probs[:, there], labels[there]), sampled=True)
-            results.append(one(_evidence(probs[:, here], labels[here]), names, truth))
-        _print(n, names, results)
+            data = population.chosen_on(population.draw(rng, n))
+            made = selections(data, ("best", "member"))
+            gone = {name: prequential(selection) for name, selection in made.items()}
+            test = paired(gone["best"], gone["member"])
+            truth = population.truth["accuracy"]
+            gain = np.mean([
+                float(truth[_row(ours.members)] - truth[_row(theirs.members)])
+                for ours, theirs in zip(gone["best"].chosen, gone["member"].chosen, strict=True)
+            ])  # fmt: skip
+            values, counts = np.array([1, -1, 0]), np.array([test.won, test.lost, test.samples - test.won - test.lost])
+            again = rng.multinomial(test.samples, counts / test.samples, size=2000) @ values / test.samples
+            old = np.quantile(again, [0.025, 0.975])
+            z = {name: cross_validated(s, resamples=k_folds(data.blocks_of_samples)).z["accuracy"] > 0.5
+                 for name, s in made.items()}  # fmt: skip
+            crossed = mcnemar(int((z["best"] & ~z["member"]).sum()), int((z["member"] & ~z["best"]).sum()))
+            rows.append([gain, test.difference, test.won + test.lost, test.low <= gain <= test.high,
+                         old[0] <= gain <= old[1], test.p < 0.05, crossed < 0.05])  # fmt: skip
+        x = 100 * np.array(rows, dtype=np.float64).mean(axis=0)
+        yield (
+            f"| {case.name} | {n:,} | {x[0]:+.2f} | {x[1]:+.2f} | {x[2] / 100:.0f} | {x[3]:.1f} | {x[4]:.1f} | "
+            f"{x[5]:.1f} | {x[6]:.1f} |"
+        )
 
 
-def _print(n: int, names: Sequence[str], results: list[dict[str, Row]]) -> None:
-    for name in names:
-        print(line(name, n, [r[name] for r in results]), flush=True)
+def _row(members: Sequence[int]) -> int:
+    """Return the row of a subset among all, in increasing masks."""
+    return sum(1 << i for i in members) - 1
 
 
-def _evidence(probs: np.ndarray, labels: np.ndarray) -> SelectionData:
-    return selection_data(stack_arrays(probs.astype(np.float32), labels))
+def grouped(draws: int) -> Iterator[str]:
+    """Give the table of samples that belong together: frames of a video, all nearly alike."""
+    yield (
+        "| frames a video | videos | plain: honest - truth | covered | grouped: honest - truth | covered |\n|"
+        + "---|" * 6
+    )
+    population = Population(CASES[1])
+    for frames, videos in ((4, 60), (10, 60), (10, 25)):
+        rng = np.random.default_rng([SEED + 4, frames])
+        rows = []
+        for _ in range(draws):
+            groups = np.repeat(np.arange(videos), frames)
+            data = population.chosen_on(population.draw(rng, videos)[groups], groups)
+            row: list[float] = []
+            for seen in (replace(data, groups=None), data):
+                selection = selections(seen, ("best",))["best"]
+                truth = float(population.truth["accuracy"][_row(selection.choose().members)])
+                held = cross_validated(selection)
+                low, high = interval(held)
+                row += [held.score() - truth, float(low <= truth <= high)]
+            rows.append(row)
+        x = 100 * np.array(rows).mean(axis=0)
+        yield f"| {frames} | {videos} | {x[0]:+.2f} | {x[1]:.0f} | {x[2]:+.2f} | {x[3]:.0f} |"
+
+
+TABLES = {
+    "estimators": (estimators, 1), "intervals": (intervals, 1), "fitted": (fitted, 4), "forward": (forward, 1),
+    "grouped": (grouped, 2),
+}  # fmt: skip
 
 
 def main() -> None:
-    """Print all tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description="Bias and coverage of apparent and honest scores.")
-    parser.add_argument("--draws", type=int, default=1000, help="of 250 samples; fewer of more samples")
-    draws = parser.parse_args().draws
-    many = {250: draws, 1000: draws, 5000: max(1, draws // 2)}
-    few = {250: max(1, draws // 4), 1000: max(1, draws // 8)}
+    parser.add_argument("tables", nargs="*", help=f"some of {', '.join(TABLES)}; all where none is named")
+    parser.add_argument("--draws", type=int, default=400, help="of each case; a few tables take a part of them")
+    asked = parser.parse_args()
     begun = time.perf_counter()
-    for title, run in (
-        ("level: no true difference", lambda: simulate(level, 0.8, many, ["best"])),
-        ("level, all selections", lambda: simulate(level, 0.8, few, ["greedy", "weights"])),
-        ("graded: real differences", lambda: simulate(graded, None, many, ["best"])),
-        ("graded, all selections", lambda: simulate(graded, None, few, ["greedy", "weights"])),
-        ("digits: real predictions", lambda: resample({250: draws, 800: draws // 2}, ["best"])),
-        ("digits, all selections", lambda: resample(few, ["greedy", "weights"])),
-        ("digits, stacking", lambda: resample({250: max(1, draws // 20)}, ["stack"])),
-    ):
-        print(f"\n{title}\n\n{HEAD}")
-        run()
+    for name in asked.tables or TABLES:
+        run, part = TABLES[name]
+        draws = max(20, asked.draws // part)
+        print(f"\n{name}, {draws} draws\n", flush=True)
+        for line in run(draws):
+            print(line, flush=True)
     print(f"\n{time.perf_counter() - begun:.0f} s")
 
 

@@ -116,11 +116,18 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
     metavar="FILE",
     help="Write a row for each subset: .csv, .parquet or .h5.",
 )
+@click.option(
+    "--groups",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Which samples belong together (one patient, one video): a CSV file with the columns id and group, or "
+    "predictions that hold them. Honest scores and tests keep them together.",
+)
 @click.option("--save", metavar="NAME", help="Keep the chosen ensemble's predictions in the study.")
 def combine(
     output: Output, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
     metric: str, select: str, max_size: int | None, weights: dict[str, float] | None, table: Path | None,
-    save: str | None,
+    groups: Path | None, save: str | None,
 ) -> None:  # fmt: skip
     """Score every subset of the members, choose an ensemble, and say what it is worth.
 
@@ -129,6 +136,7 @@ def combine(
     better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
     from analysis.selection import choose
+    from analysis.selection.groups import read_groups
     from analysis.stack import join
     from analysis.subsets.score import subset_table
     from analysis.subsets.table import check_table_path, write_subset_table
@@ -144,14 +152,15 @@ def combine(
     stack = join(predictions, intersect)
     sizes = _within(k, len(stack.members))
     choose.check_choice(select, metric, stack.members, rule, max_size, weights)
+    of = None if groups is None else read_groups(groups, stack.sample_ids)
     say_cost(output, stack, sizes, rule)
     with output.progress("Scoring subsets", "samples") as progress:
         scored = subset_table(stack, sizes, progress, rule)
     warn(output, stack, scored)
     with output.progress("Choosing again and again for honest scores", "folds") as progress:
         found = choose.select(
-            stack, select, metric=metric, sizes=sizes, max_size=max_size, weights=weights, rule=rule, table=scored,
-            progress=progress,
+            stack, select, metric=metric, sizes=sizes, max_size=max_size, weights=weights, rule=rule, groups=of,
+            table=scored, progress=progress,
         )  # fmt: skip
     show_sizes(output, scored, metric)
     show_selection(output, found, max_size)

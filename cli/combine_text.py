@@ -126,6 +126,12 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
         return
     for score in result.scores.values():
         output.note(f"  Honest {_honest_words(score)}.")
+    groups = _groups(found)
+    if groups and groups["effective_samples"] is not None:
+        output.note(
+            f"  The {table.samples:,} samples lie in {many(int(groups['count'] or 0), 'group')} that are kept together; "
+            f"for accuracy they count as {groups['effective_samples']:,.0f} separate ones."
+        )
 
 
 def show_ways(output: Output, found: "EnsembleSelection") -> None:
@@ -264,6 +270,7 @@ def document(found: "EnsembleSelection") -> dict[str, Any]:
         "samples": table.samples,
         "classes": table.classes,
         "members": table.members,
+        "groups": _groups(found),
         "subsets": len(table),
         "by_size": [asdict(s) | {"best": s.best.members} for s in table.by_size(found.metric)],
         "best": {
@@ -304,6 +311,13 @@ def _honest(score: "HonestScore") -> dict[str, float | None]:
         "optimism_low": low,
         "optimism_high": high,
     }
+
+
+def _groups(found: "EnsembleSelection") -> dict[str, float | None] | None:
+    groups = found.data.groups
+    if groups is None:
+        return None
+    return {"count": int(groups.max()) + 1, "effective_samples": found.result.honest.effective}
 
 
 def _own_weights(result: "SelectionResult") -> "np.ndarray | None":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.metrics import METRICS
 from analysis.rules import GEOMETRIC_MEMBERS, rule_of
@@ -22,6 +23,7 @@ from analysis.selection.compare import (
 )
 from analysis.selection.cross_validation import CrossValidation, cross_validated, out_of_fold
 from analysis.selection.data import SelectionData, selection_data
+from analysis.selection.groups import check_groups
 from analysis.stack import PredictionStack
 from analysis.statistics import Paired
 from analysis.subsets.score import subset_table
@@ -98,6 +100,7 @@ def select(
     max_size: int | None = None,
     weights: Mapping[str, float] | None = None,
     rule: str = "mean",
+    groups: ArrayLike | None = None,
     table: SubsetTable | None = None,
     progress: Progress | None = None,
 ) -> EnsembleSelection:
@@ -107,7 +110,10 @@ def select(
     "stack", a regression on log-probabilities. metric: what the best subset and greedy selection are best by.
     sizes: of the subsets to choose from, all where None. max_size: the most members, for best and greedy.
     weights: name -> weight, not negative, summing to 1; then nothing is chosen, and `how` has no part in it.
-    rule: how members are combined, see `analysis.rules`. table: that of these sizes and rule, where it is there.
+    rule: how members are combined, see `analysis.rules`.
+    groups: (N,), a name or number of what each sample belongs to, such as a patient or a video, in the order of the
+    stack's samples: what belongs together is never chosen on in part and scored on in part, and intervals count it so.
+    table: that of these sizes and rule, where it is there.
     progress: told (done, total) of the selections that are made again and again for honest scores.
     Raises `BadInput` where these do not go together, and for a stack without labels.
     """
@@ -115,7 +121,8 @@ def select(
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size, weights)
     table = subset_table(stack, wanted, rule=rule) if table is None else table
-    data = selection_data(stack, rule, top5=metric == "top5" or how != "best" or weights is not None)
+    top5 = metric == "top5" or how != "best" or weights is not None
+    data = selection_data(stack, rule, top5=top5, groups=None if groups is None else grouped(groups, stack.samples))
     asked = None if weights is not None else selection_of(how, data, wanted, metric, max_size)
     quick, slow = beside("given" if asked is None else how, data, wanted, metric, max_size) if members > 1 else ([], [])
     stages = iter([_stage(progress, i, len(quick) + 1) for i in range(len(quick) + 1)])
@@ -155,6 +162,7 @@ def cross_validate(
     sizes: Iterable[int] | None = None,
     max_size: int | None = None,
     rule: str = "mean",
+    groups: ArrayLike | None = None,
     progress: Progress | None = None,
 ) -> CrossValidation:
     """Choose again and again on some of the samples, and score what was chosen on the others.
@@ -165,9 +173,19 @@ def cross_validate(
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size)
-    data = selection_data(stack, rule, top5=metric == "top5" or how != "best")
+    own = None if groups is None else grouped(groups, stack.samples)
+    data = selection_data(stack, rule, top5=metric == "top5" or how != "best", groups=own)
     selection = selection_of(how, data, wanted, metric, max_size)
     return cross_validated(selection, metrics_of(data, metric), progress=progress)
+
+
+def grouped(groups: ArrayLike, samples: int) -> np.ndarray:
+    """Return groups as an array (N,); raise `BadInput` where they are not one for each sample, or one in all."""
+    found = np.asarray(groups)
+    if found.shape != (samples,):
+        raise BadInput(f"groups: expected one for each of the {samples:,} samples, found the shape {found.shape}.")
+    check_groups(found)
+    return found
 
 
 def check_choice(

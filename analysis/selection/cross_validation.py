@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from analysis.metrics import METRICS
 from analysis.selection.base import Chosen, Selection, Weighted
@@ -58,6 +59,7 @@ class HonestScore:
     apparent: the metric of what is chosen on all samples, on these same samples.
     score, low, high: the honest one and its interval at a nominal 95 %; None where there is none.
     how: in words, what `score` is an estimate of, or why there is none.
+    effective: as how many separate samples they count where groups belong together; else None.
     """
 
     apparent: float
@@ -66,6 +68,7 @@ class HonestScore:
     high: float | None
     how: str
     metric: str = "accuracy"
+    effective: float | None = None
 
     @property
     def optimism(self) -> float | None:
@@ -197,12 +200,23 @@ def score_interval(
     """Return the interval of the mean of z, float64 (n,), whose samples belong together in blocks, if any."""
     n, mean = len(z), float(z.mean())
     effect = widening * design_effect(z, block)
+    if block is not None:  # few blocks tell little of how much they vary
+        few = max(len(np.unique(block)) - 1, 1)
+        effect *= float(stdtrit(few, (1 + level) / 2) / ndtri((1 + level) / 2)) ** 2
     if metric in ("accuracy", "top5"):
         # One sample's worth of variance at least: where all are right, nothing is known of how much scores vary.
         inflation = effect + BETWEEN * between * n / max(mean * (1 - mean), 1 / n)
         low, high = wilson(mean * n / inflation, n / inflation, level)
         return (0.0 if mean <= 0 else float(low)), (1.0 if mean >= 1 else float(high))
     return mean_interval(z, effect, BETWEEN * between, level)
+
+
+def effective_samples(z: np.ndarray, block: np.ndarray | None) -> float | None:
+    """Return as how many separate samples those of z, float64 (n,), count; None without blocks that belong together."""
+    if block is None:
+        return None
+    kept = ~np.isnan(z)
+    return int(kept.sum()) / design_effect(z[kept], block[kept])
 
 
 def design_effect(z: np.ndarray, block: np.ndarray | None) -> float:
@@ -238,7 +252,11 @@ def honest(
         return {m: HonestScore(apparent[m], None, None, None, how, m) for m in metrics}, None
     found = cross_validated(selection, metrics, progress=progress)
     how = _how(data, found)
-    return {m: HonestScore(apparent[m], found.score(m), *interval(found, m), how, m) for m in metrics}, found
+    block = found.resamples.block if found.resamples.grouped else None
+    return {
+        m: HonestScore(apparent[m], found.score(m), *interval(found, m), how, m, effective_samples(found.z[m], block))
+        for m in metrics
+    }, found
 
 
 def fixed(data: SelectionData, ensemble: Chosen, metrics: tuple[str, ...] = ("accuracy",)) -> dict[str, HonestScore]:
@@ -249,7 +267,8 @@ def fixed(data: SelectionData, ensemble: Chosen, metrics: tuple[str, ...] = ("ac
     for metric in metrics:
         scores = ensemble.scores(data, metric)
         mean = float(scores.mean())
-        found[metric] = HonestScore(mean, mean, *score_interval(scores, metric, block=block), how, metric)
+        span = score_interval(scores, metric, block=block)
+        found[metric] = HonestScore(mean, mean, *span, how, metric, effective_samples(scores, block))
     return found
 
 
@@ -271,5 +290,6 @@ def _how(data: SelectionData, found: CrossValidation) -> str:
     return (
         f"{way}: an estimate of the score on new samples of what this selection chooses on {on}, the members as they "
         f"are; it covers neither another training of the members nor earlier uses of the split"
+        + (f"; {len(np.unique(data.groups)):,} groups are kept together" if data.groups is not None else "")
         + (f"; {few} of {len(counts)} classes {rare}" if few else "")
     )

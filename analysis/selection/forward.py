@@ -20,11 +20,13 @@ class Prequential:
 
     correct: bool (n,), whether the ensemble chosen on the folds before a sample's own has it right; tested: bool (n,),
     False for the samples of the first folds, which were only chosen on. chosen: what was chosen, fold after fold.
+    groups: int64 (n,), which samples belong together; None where all are separate.
     """
 
     correct: np.ndarray
     tested: np.ndarray
     chosen: tuple[Chosen, ...]
+    groups: np.ndarray | None = None
 
 
 def prequential(selection: Selection, folds: int = FOLDS, first: int = FIRST) -> Prequential:
@@ -44,7 +46,7 @@ def prequential(selection: Selection, folds: int = FOLDS, first: int = FIRST) ->
         out = steps.held_out(step)
         tested |= out
         correct[out] = choice.scores(data.only(out), "accuracy") > 0
-    return Prequential(correct, tested, chosen)
+    return Prequential(correct, tested, chosen, data.groups)
 
 
 def paired(one: Prequential, other: Prequential) -> Paired:
@@ -56,4 +58,5 @@ def paired(one: Prequential, other: Prequential) -> Paired:
     """
     if not np.array_equal(one.tested, other.tested):
         raise BadInput("paired: expected two selections that were tested on the same samples.")
-    return compare_correct(one.correct[one.tested], other.correct[other.tested])
+    groups = None if one.groups is None else one.groups[one.tested]
+    return compare_correct(one.correct[one.tested], other.correct[other.tested], groups)

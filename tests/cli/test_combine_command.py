@@ -83,12 +83,13 @@ def test_the_command_as_a_process(study: Study, tmp_path: Path) -> None:
 def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     found = document(study, capsys, "--k", "all")
     assert list(found) == [
-        "schema", "split", "rule", "metric", "samples", "classes", "members", "subsets", "by_size", "best",
+        "schema", "split", "rule", "metric", "samples", "classes", "members", "groups", "subsets", "by_size", "best",
         "paired", "ways", "shapley",
     ]  # fmt: skip
     assert [found[key] for key in list(found)[:8]] == [
-        1, "val", "mean", "accuracy", SAMPLES, 8, ["m3-0", "m3-1", "m3-2", "m3-3", "net-0"], 31,
+        1, "val", "mean", "accuracy", SAMPLES, 8, ["m3-0", "m3-1", "m3-2", "m3-3", "net-0"], None,
     ]  # fmt: skip
+    assert found["subsets"] == 31
     assert [(s["k"], s["subsets"]) for s in found["by_size"]] == [(1, 5), (2, 10), (3, 10), (4, 5), (5, 1)]
     table = subset_table(join(study.select("val")), range(1, 6))
     for ours, theirs in zip(found["by_size"], table.by_size(), strict=True):
@@ -418,3 +419,37 @@ def test_honest_scores_of_other_rules(study: Study, capsys, rule: str) -> None:
 def test_no_study(tmp_path: Path, capsys) -> None:
     assert run(combine, ["--study", str(tmp_path / "none")]) == 2
     assert "is no study" in capsys.readouterr().err
+
+
+def test_groups_of_samples(study: Study, capsys, tmp_path: Path) -> None:
+    path = tmp_path / "groups.csv"
+    path.write_text("id,group\n" + "".join(f"{name},p{i // 4}\n" for i, name in enumerate(IDS)) + "other,p0\n")
+    found = document(study, capsys, "--groups", str(path))
+    known = select(join(study.select("val")), groups=np.arange(SAMPLES) // 4)
+    assert found["groups"] == {"count": 15, "effective_samples": known.result.honest.effective}
+    assert found["best"]["honest_accuracy"] == pytest.approx(known.result.honest.score, abs=0.05)
+    assert "200 bootstraps of 15 blocks" in found["best"]["honest_how"]
+    assert "15 groups are kept together" in found["best"]["honest_how"]
+    status, out, _ = ask(study, capsys, "--groups", str(path))
+    assert status == 0
+    assert "The 60 samples lie in 15 groups that are kept together; for accuracy they count as" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,group\ns0,a\n", "has no group for 59 of the 60 samples, 's1' for one"),
+        ("sample,patient\ns0,a\n", "expected a heading with the columns id and group, found sample, patient"),
+        ("id,group\ns0,\n", "line 2: expected an id and a group, found an empty cell"),
+        ("id,group\ns0,a\ns0,b\n", "line 3: 's0' has group 'a' above"),
+        ("id,group\n" + "".join(f"s{i},a\n" for i in range(60)), "all 60 samples are of one group; two are needed"),
+        ("", "expected a heading with the columns id and group, found nothing"),
+        (None, "is not there; expected a CSV file with the columns id and group"),
+    ],
+)
+def test_groups_that_are_none(study: Study, capsys, tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / "g.csv").write_text(text)
+    status, out, err = ask(study, capsys, "--groups", str(tmp_path / "g.csv"))
+    assert (status, out) == (2, "")
+    assert message in err

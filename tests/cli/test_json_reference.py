@@ -241,7 +241,15 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None
     study = small_study(tmp_path / "study")
     page.hold("ens-combine", told(combine, "--save pair --max-size 2"))
     page.hold("ens-report all", told(report, "all --images 2 --ensemble pair"))
-    for options in ("--rule vote", "--k 2 --select greedy", "--members m-0", "--weights m-0=.5,m-1=.5"):
+    ids = study.read("m-0", "val").sample_ids
+    (tmp_path / "groups.csv").write_text("id,group\n" + "".join(f"{s},{i // 3}\n" for i, s in enumerate(ids)))
+    for options in (
+        "--groups groups.csv",
+        "--rule vote",
+        "--k 2 --select greedy",
+        "--members m-0",
+        "--weights m-0=.5,m-1=.5",
+    ):
         page.hold("ens-combine", told(combine, options))
     page.hold("ens-export", told(export, "m-0 --out m.csv"))
     page.hold("ens-export", told(export, "pair --out pair.npz"))

@@ -97,6 +97,8 @@ def test_a_regression_is_kept_out_of_fold(stack: PredictionStack) -> None:
         ({"sizes": [5]}, "a subset of 4 members has 1 to 4 of them, found size 5"),
         ({"sizes": [3, 4], "max_size": 2}, "no subset has 2 members or fewer"),
         ({"rule": "geo"}, "'geo' is no rule"),
+        ({"groups": [1, 2]}, r"groups: expected one for each of the 150 samples, found the shape \(2,\)"),
+        ({"groups": ["a"] * 150}, "groups: all 150 samples are of one group"),
     ],
 )
 def test_what_does_not_go_together(stack: PredictionStack, options: dict, message: str) -> None:

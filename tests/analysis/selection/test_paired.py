@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtr
 
 from analysis.selection.forward import Prequential, paired
-from analysis.statistics import benjamini_hochberg, holm, mcnemar, smallest_difference, tango
+from analysis.statistics import benjamini_hochberg, compare_correct, holm, mcnemar, smallest_difference, tango
 from ensemble.errors import BadInput
 
 
@@ -103,3 +104,16 @@ def test_holm_by_hand() -> None:
 def test_benjamini_hochberg_by_hand() -> None:
     assert benjamini_hochberg([0.01, 0.04, 0.03, 0.5]).tolist() == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
     assert benjamini_hochberg([]).tolist() == []
+
+
+def test_groups_of_samples_by_hand() -> None:
+    """Every sample four times over is tested as once: Obuchowski's chi-squared is McNemar's of the single ones."""
+    one, other = np.array([1] * 9 + [0] * 3 + [1] * 28, bool), np.array([0] * 9 + [1] * 3 + [1] * 28, bool)
+    four = compare_correct(np.repeat(one, 4), np.repeat(other, 4), np.repeat(np.arange(40), 4))
+    single = compare_correct(one, other)
+    assert (four.won, four.lost, four.samples, four.difference) == (36, 12, 160, single.difference)
+    assert (four.low, four.high, four.smallest) == pytest.approx((single.low, single.high, single.smallest))
+    assert four.p == pytest.approx(2 * ndtr(-6 / 12**0.5))  # chi-squared 36 / 12
+    assert compare_correct(np.repeat(one, 4), np.repeat(other, 4)).p < four.p / 10
+    same = compare_correct(one, one, np.arange(40))
+    assert (same.p, same.difference) == (1, 0)
