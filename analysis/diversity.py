@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +16,7 @@ from analysis.subsets.score import subset_table
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 from ensemble.study.html_repr import html_table, percent
+from ensemble.study.tabular import Rows
 
 # Each matrix of a `Diversity`: how it is called, whether it needs labels, and where it comes from.
 PAIRWISE = {
@@ -27,7 +29,7 @@ PAIRWISE = {
 
 
 @dataclass(frozen=True, eq=False)
-class Diversity:
+class Diversity(Rows):
     """The predictions of M members for the same N samples, compared.
 
     Matrices are float64 (M, M) and symmetric; of a pair N11, N10, N01 and N00 are the shares of samples that both, only
@@ -62,6 +64,14 @@ class Diversity:
     variance: float | None = None
     oracle: float | None = None
     all_right: float | None = None
+
+    def _columns(self) -> dict[str, Any]:
+        first, second = np.triu_indices(len(self.members), 1)
+        found: dict[str, Any] = {"member": [self.members[i] for i in first], "other": [self.members[j] for j in second]}
+        for name in PAIRWISE:
+            if (matrix := self.matrix(name)) is not None:
+                found[name] = matrix[first, second]
+        return found
 
     def _repr_html_(self) -> str:
         return html_table(
@@ -166,7 +176,7 @@ BLOCK_NUMBERS = 400_000  # members times samples times classes that are worked o
 
 
 @dataclass(frozen=True, eq=False)
-class Ambiguity:
+class Ambiguity(Rows):
     """The decomposition: ensemble = members.mean() - spread.mean(), exact for the mean of probabilities.
 
     spread: float64 (M,), each member's distance from the ensemble, the mean over samples of the sum over classes of
@@ -178,6 +188,10 @@ class Ambiguity:
     spread: np.ndarray
     members: np.ndarray | None
     ensemble: float | None
+
+    def _columns(self) -> dict[str, Any]:
+        found = {"member": self.names, "spread": self.spread, "brier": self.members}
+        return {name: column for name, column in found.items() if column is not None}
 
     @property
     def ambiguity(self) -> float:
@@ -275,7 +289,7 @@ HEADER = ("member_a", "member_b", *PAIRWISE, "accuracy", "better_alone", "gain")
 
 
 @dataclass(frozen=True, eq=False)
-class EnsembleDiversity:
+class EnsembleDiversity(Rows):
     """The diversity of a stack's members, the ambiguity of their mean, and every pair's gain.
 
     gains: None without labels, or with one member. accuracy: of the mean of all, None without labels.
@@ -285,6 +299,10 @@ class EnsembleDiversity:
     ambiguity: Ambiguity
     gains: PairGains | None
     accuracy: float | None
+
+    def _columns(self) -> dict[str, Any]:
+        gains = {} if self.gains is None else {"accuracy": self.gains.accuracy, "gain": self.gains.gain}
+        return self.diversity._columns() | gains
 
 
 def ensemble_diversity(stack: PredictionStack) -> EnsembleDiversity:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,14 @@ from ensemble.errors import BadInput
 from ensemble.study.definitions import EnsembleDefinition
 from ensemble.study.html_repr import html_table, percent
 from ensemble.study.predictions import Predictions, predictions_digest
+from ensemble.study.tabular import Rows, Tabular
 
 BLOCK_NUMBERS = 4_000_000  # members times samples times classes that are summed at once
 STACKED = "stack"  # the rule of a regression on the members' log-probabilities
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ensemble:
+class Ensemble(Rows):
     """An ensemble and what it predicts.
 
     stack: its M members joined on N samples, which may be without labels. name: "all", "best", or one of its own.
@@ -42,6 +44,16 @@ class Ensemble:
     probs: np.ndarray
     definition: EnsembleDefinition | None = None
     changed: tuple[str, ...] = ()
+
+    def _columns(self) -> dict[str, Any]:
+        ids, labels = np.array(self.stack.class_ids), self.stack.labels
+        truth = {} if labels is None else {"label": ids[labels]}
+        return {
+            "sample_id": self.stack.sample_ids,
+            **truth,
+            "predicted": ids[self.preds],
+            "confidence": self.confidence,
+        }
 
     def __len__(self) -> int:
         return len(self.preds)
@@ -115,7 +127,7 @@ class Ensemble:
 
 
 @dataclass(frozen=True, eq=False)
-class Baseline:
+class Baseline(Tabular):
     """What an ensemble is compared with: preds int64 (N,), and whether it was chosen on these very samples."""
 
     name: str

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from analysis.csv_cells import write_csv
 from analysis.ensemble import Ensemble
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Rows
 
 HEADER = (
     "sample_id", "true_id", "true_name", "predicted_id", "predicted_name", "confidence", "true_probability", "margin",
@@ -17,7 +19,7 @@ HEADER = (
 
 
 @dataclass(frozen=True, eq=False)
-class ErrorAnalysis:
+class ErrorAnalysis(Rows):
     """What an ensemble and its members predict for N samples, and where they are wrong.
 
     members: M names; best_member: the one most often right here. class_ids, class_names: C each, in column order.
@@ -45,6 +47,12 @@ class ErrorAnalysis:
     likely: np.ndarray
     drawn: np.ndarray
     seed: int
+
+    def _columns(self) -> dict[str, Any]:
+        ids = np.array(self.class_ids)
+        names = ("confidence", "true_probability", "members_right", "unanimous", "best_right", "likely")
+        truth = {"sample_id": self.sample_ids, "label": ids[self.labels], "predicted": ids[self.preds]}
+        return truth | {name: getattr(self, name) for name in names}
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ensemble.study.tabular import Tabular
+
 FLOOR = 1e-12
 TOP = 5
 
@@ -82,7 +84,7 @@ def brier(probs: np.ndarray, labels: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Tabular):
     """One metric.
 
     name: as in options, JSON and tables; title: as in figures and on a terminal.

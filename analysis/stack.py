@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ensemble.study.predictions import (
     check_rows,
     single_precision,
 )
+from ensemble.study.tabular import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +146,7 @@ def chosen_rows(rows: np.ndarray | Sequence[int] | None, samples: int) -> np.nda
 
 
 @dataclass(frozen=True, eq=False)
-class PredictionStack:
+class PredictionStack(Rows):
     """Probabilities of M members for N samples and C classes, with ONE set of labels, ids and classes.
 
     probs: float32 (M, N, C).
@@ -166,6 +167,12 @@ class PredictionStack:
     split: str
     ids_given: bool = True
     dropped: tuple[int, ...] = ()
+
+    def _columns(self) -> dict[str, Any]:
+        ids = np.array(self.class_ids)
+        truth = {} if self.labels is None else {"label": ids[self.labels]}
+        preds = {name: ids[probs.argmax(axis=1)] for name, probs in zip(self.members, self.probs, strict=True)}
+        return {"sample_id": self.sample_ids, **truth, **preds}
 
     def __post_init__(self) -> None:
         m, n, c = self.probs.shape

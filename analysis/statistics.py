@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Tabular
 
 
 def mcnemar(won: int, lost: int) -> float:
@@ -145,7 +146,7 @@ def mean_interval(
 
 
 @dataclass(frozen=True)
-class Paired:
+class Paired(Tabular):
     """How much better one classifier is than another on the same samples, in accuracy.
 
     difference, low, high: mean of the samples' differences and Tango's score interval at 95 %, fractions.

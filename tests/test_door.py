@@ -1,11 +1,19 @@
 """The door: what `kofn` gives, how its names explain themselves, and that its errors speak of Python."""
 
 import ast
+import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from studies import write_history
+
+import kofn
+from ensemble.study.tabular import Rows, Tabular
 
 ROOT = Path(__file__).parent.parent
 LIBRARY = sorted(path for package in ("ensemble", "analysis") for path in (ROOT / package).rglob("*.py"))
@@ -32,3 +40,115 @@ def test_messages_of_the_library_name_python_arguments(path: Path) -> None:
     for line, text in messages(path):
         rest = re.sub(r"'ens-[^']*'", "", text)
         assert not re.search(r"(?<![\w-])--[a-z]", rest), f"{path}:{line}: {text}"
+
+
+PUBLIC = {name: getattr(kofn, name) for name in kofn.__all__}
+VALUES = sorted(name for name, value in PUBLIC.items() if inspect.isclass(value) and not issubclass(value, Exception))
+
+# The way without a command, step by step: what a user asks for, and the names that do it.
+WAY = {
+    "begin or open a study": ("begin_study", "open_study", "Study"),
+    "load a dataset": ("load_dataset", "Dataset", "Split"),
+    "plan and train members": ("plan_members", "train_members", "Recipe", "Plan", "Outcome"),
+    "save predictions of one's own loop": ("save_predictions", "Predictions"),
+    "import": ("import_files",),
+    "open a trained member and predict": ("open_member", "predict", "TrainedMember"),
+    "join": ("join", "stack_arrays", "PredictionStack"),
+    "combine": ("combine", "subset_table", "SubsetTable"),
+    "select": ("select", "ensemble_of", "Ensemble"),
+    "cross-validate": ("cross_validate", "paired_test"),
+    "Shapley values": ("shapley",),
+    "per class": ("per_class", "compare_classes", "agreement"),
+    "confusion": ("confusion", "confused_pairs"),
+    "calibration": ("measure_calibration", "ensemble_calibration", "temperature"),
+    "diversity": ("measure_diversity", "ensemble_diversity", "ambiguity"),
+    "errors": ("find_errors",),
+    "training curves": ("read_history",),
+    "page": ("report",),
+}
+
+
+@pytest.mark.parametrize("step", WAY)
+def test_the_door_has_the_whole_way(step: str) -> None:
+    assert not [name for name in WAY[step] if not (callable(PUBLIC.get(name)))]
+
+
+def test_no_public_name_is_a_module() -> None:
+    assert not [name for name, value in PUBLIC.items() if inspect.ismodule(value)]
+
+
+@pytest.fixture(scope="module")
+def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A value of every public class."""
+    stack = kofn.join(digits.select("val", ["m3-*"]))
+    dataset = kofn.load_dataset("digits")
+    ensemble = kofn.ensemble_of(stack)
+    table = kofn.subset_table(stack, [1, 2, 3, 4])
+    classes = kofn.per_class(stack.labels, ensemble.preds, stack.class_ids, stack.class_names)
+    chosen = kofn.select(stack)
+    root = tmp_path_factory.mktemp("door")
+    begun = kofn.begin_study(root / "study", "digits")
+    plan = kofn.plan_members(begun, variants=2, epochs=1)
+    write_history(begun, "m", range(1, 4), best=2)
+    found = [
+        stack, dataset, dataset.split("val"), ensemble, table, table.best(), table.by_size()[0], classes, chosen,
+        digits, digits.config, plan, plan.members[0], plan.members[0].recipe, digits.read("m3-0", "val"), chosen.result,
+        chosen.data, chosen.result.honest, chosen.paired, kofn.shapley(table), kofn.METRICS["nll"],
+        kofn.find_errors(ensemble),
+        kofn.read_history(begun.member_dir("m") / "history.csv", "m"), kofn.cross_validate(stack, "weights"),
+        kofn.confusion(stack.labels, ensemble.preds), next(c for cs in classes.confused_with for c in cs),
+        kofn.agreement(ensemble.member_preds, stack.labels), kofn.ambiguity(stack),
+        kofn.class_wise(ensemble.probs, stack.labels),
+        kofn.compare_classes(stack.labels, ensemble.preds, ensemble.member_preds[0]),
+        kofn.ensemble_calibration(ensemble),
+        kofn.measure_calibration(ensemble.probs, stack.labels), kofn.ensemble_diversity(stack),
+        kofn.measure_diversity(ensemble.member_preds, stack.labels), kofn.temperature(ensemble.probs, stack.labels),
+        kofn.Baseline("m3-0", ensemble.member_preds[0], True),
+        kofn.Epoch(1, 0.1, 2.0, 2.5, 0.5, 2.1, 2.6, 0.4, 100.0, 3.0),
+        kofn.Outcome("m", "trained"), kofn.Plan(plan.members[0].recipe, ({}, {"seed": 3, "dropout": 0.5})),
+    ]  # fmt: skip
+    return {type(value).__name__: value for value in found} | {"TrainedMember": None}
+
+
+def test_every_public_value_is_looked_at(values: dict[str, Any]) -> None:
+    assert sorted(values) == VALUES
+
+
+@pytest.mark.parametrize("name", [name for name in VALUES if name != "TrainedMember"])
+def test_a_value_shows_itself(values: dict[str, Any], name: str) -> None:
+    value = values[name]
+    assert isinstance(value, Tabular)
+    assert len(repr(value)) < 200
+    assert repr(value).startswith(f"{name}(")
+    assert "<table>" in value._repr_html_()
+    assert len(value._repr_html_()) < 100_000
+    frame = value.to_frame()
+    assert frame.shape[0] >= 1
+    assert frame.shape[1] >= 1
+    if isinstance(value, Rows) or name in ("Study", "TrainingPlan"):
+        assert len(list(value)) == len(frame)
+
+
+def test_frames_hold_what_the_values_hold(values: dict[str, Any]) -> None:
+    table, classes, stack = values["SubsetTable"], values["PerClass"], values["PredictionStack"]
+    frame = table.to_frame()
+    assert frame["accuracy"].tolist() == table.scores("accuracy").tolist()
+    assert frame["members"][2] == "m3-0+m3-1"
+    assert [row.accuracy for row in classes] == classes.to_frame()["accuracy"].tolist() == classes.accuracy.tolist()
+    frame = stack.to_frame()
+    right = (frame["m3-0"] == frame["label"]).mean()
+    assert right == table.find(1).accuracy
+    confusion = values["Confusion"].to_frame().set_index("class_id")
+    assert confusion.to_numpy().tolist() == values["Confusion"].counts.tolist()
+    assert np.array_equal(values["Predictions"].to_frame().iloc[:, 2:].to_numpy(), values["Predictions"].probs)
+    shares = values["Shapley"]
+    assert shares.to_frame()["accuracy"].sum() == pytest.approx(shares.all - shares.empty)
+    pairs = values["Diversity"].to_frame()
+    assert len(pairs) == 6
+    assert pairs["disagreement"][5] == values["Diversity"].disagreement[2, 3]
+
+
+def test_without_pandas_one_is_told(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(kofn.BadInput, match=r"to_frame: needs pandas, which is not installed; 'pip install"):
+        values["Shapley"].to_frame()

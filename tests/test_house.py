@@ -50,6 +50,7 @@ DOORS = {
     "multiprocessing": {"ensemble/training/pool.py"},
     "pyarrow": {"ensemble/importing/parquet.py"},
     "numba": {"analysis/subsets/kernels.py"},
+    "pandas": {"ensemble/study/tabular.py"},
 }  # fmt: skip
 
 

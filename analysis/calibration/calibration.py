@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,13 +10,14 @@ from analysis.metrics import brier
 from analysis.statistics import wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.html_repr import html_table, percent
+from ensemble.study.tabular import Rows
 
 BINS = 15
 BINNINGS = ("equal", "adaptive")
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class Calibration(Rows):
     """Samples by their confidence, in B bins; bin b is (edges[b], edges[b + 1]].
 
     edges: float64 (B + 1,). counts: int64 (B,), samples in each bin. confidence, accuracy: float64 (B,), their means
@@ -32,6 +34,10 @@ class Calibration:
     high: np.ndarray
     ece: float
     binning: str
+
+    def _columns(self) -> dict[str, Any]:
+        scores = {name: getattr(self, name) for name in ("counts", "confidence", "accuracy", "low", "high")}
+        return {"from": self.edges[:-1], "to": self.edges[1:], **scores}
 
     @property
     def samples(self) -> int:
@@ -194,7 +200,7 @@ class BrierParts:
 
 
 @dataclass(frozen=True, eq=False)
-class ClassWise:
+class ClassWise(Rows):
     """Samples by the probability of each of C classes, in B bins of equal width over 0..1; bin b is (b/B, (b + 1)/B].
 
     counts: int64 (C, B), samples in each bin of each class; each row sums to N. sums: float64 (C, B), their summed
@@ -206,6 +212,13 @@ class ClassWise:
     sums: np.ndarray
     hits: np.ndarray
     parts: BrierParts
+
+    def _columns(self) -> dict[str, Any]:
+        classes, bins = self.counts.shape
+        return {
+            "class": np.repeat(np.arange(classes), bins), "bin": np.tile(np.arange(bins), classes),
+            "counts": self.counts.ravel(), "sums": self.sums.ravel(), "hits": self.hits.ravel(),
+        }  # fmt: skip
 
     @property
     def by_class(self) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from analysis.csv_cells import write_csv
 from analysis.ensemble import Ensemble
 from analysis.metrics import nll
 from ensemble.progress import Progress
+from ensemble.study.tabular import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ HEADER = (
 
 
 @dataclass(frozen=True, eq=False)
-class EnsembleCalibration:
+class EnsembleCalibration(Rows):
     """What is known of the probabilities of an ensemble and of its members.
 
     ensemble: the scores as averaged; chance: the ECE it would have if exactly calibrated; reliability: its bins.
@@ -104,6 +106,11 @@ class EnsembleCalibration:
     after: CalibrationScores | None
     reliability_after: Calibration | None
     by_size: CalibrationBySize | None
+
+    def _columns(self) -> dict[str, Any]:
+        scores = [self.ensemble, *([] if self.after is None else [self.after]), *self.members]
+        names = ("name", "samples", "accuracy", "confidence", "nll", "brier", "ece", "adaptive_ece", "class_wise_ece")
+        return {name: [getattr(score, name) for score in scores] for name in names}
 
 
 def ensemble_calibration(

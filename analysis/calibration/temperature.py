@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from analysis.calibration.calibration import checked
 from analysis.metrics import floored
 from analysis.selection.resampling import stratified_folds
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Rows
 
 LOWEST, HIGHEST = 0.05, 20.0
 FOLDS = 10
@@ -18,7 +20,7 @@ _NUMBERS = 200_000  # samples times classes that are worked on at once
 
 
 @dataclass(frozen=True, eq=False)
-class Temperature:
+class Temperature(Rows):
     """A temperature and the probabilities it makes.
 
     value: fitted to all samples: below 1 it sharpens what was not sure enough, above 1 it flattens what was too sure.
@@ -30,6 +32,9 @@ class Temperature:
     by_fold: np.ndarray
     fold: np.ndarray
     probs: np.ndarray
+
+    def _columns(self) -> dict[str, Any]:
+        return {"fold": np.arange(len(self.by_fold)), "temperature": self.by_fold}
 
     @property
     def at_end(self) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from analysis.csv_cells import write_csv
 from analysis.statistics import wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.html_repr import html_table, percent
+from ensemble.study.tabular import Rows
 
 ORDERS = ("cluster", "id")
 MOST_ORDERED = 1500  # classes: ordering the leaves takes seconds for 1,000 and minutes for 4,000
@@ -34,7 +36,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Confusion:
+class Confusion(Rows):
     """How often each class is predicted as each.
 
     counts: int64 (C, C), the true class by row, the predicted one by column; both in column order of the predictions.
@@ -52,6 +54,9 @@ class Confusion:
     by: str
     blocks: tuple[Block, ...] = ()
     folded: int = 0
+
+    def _columns(self) -> dict[str, Any]:
+        return {"class_id": self.class_ids, **dict(zip(self.class_ids, self.counts.T, strict=True))}
 
     def __len__(self) -> int:
         return len(self.counts)

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log2
+from typing import Any
 
 import numpy as np
 
 from analysis.classes.confusion import names_of
 from analysis.statistics import benjamini_hochberg, mcnemar, smallest_difference
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Rows
 
 LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class ClassComparison:
+class ClassComparison(Rows):
     """Two predictors class by class, paired by sample; arrays are in column order.
 
     against: the name of the second; chosen_here: whether it was chosen, as the best of several, on these samples.
@@ -40,6 +42,9 @@ class ClassComparison:
     q: np.ndarray
     smallest: np.ndarray
     level: float
+
+    def _columns(self) -> dict[str, Any]:
+        return self._named("class_ids", "class_names", "samples", "won", "lost", "difference", "p", "q", "smallest")
 
     @property
     def tested(self) -> int:
@@ -119,7 +124,7 @@ def _smallest(discordant: int, samples: int, level: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Agreement:
+class Agreement(Rows):
     """How M members agree on each class's samples; arrays are float64 (C,) in column order, NaN without samples.
 
     samples: int64 (C,). disagreement: the mean over samples and pairs of members of "they say different classes"; NaN
@@ -134,6 +139,9 @@ class Agreement:
     disagreement: np.ndarray
     all_right: np.ndarray
     all_wrong: np.ndarray
+
+    def _columns(self) -> dict[str, Any]:
+        return self._named("class_ids", "class_names", "samples", "disagreement", "all_right", "all_wrong")
 
     def ranked(self, most: bool) -> np.ndarray:
         """Return the columns of the classes with samples by disagreement, the least first unless `most`, int64."""

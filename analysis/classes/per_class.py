@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from analysis.classes.confusion import confusion_counts, names_of
 from analysis.statistics import wilson
 from ensemble.errors import BadInput
 from ensemble.study.html_repr import html_table, percent
+from ensemble.study.tabular import Rows, Tabular
 
 DRAWS = 4000
 # Each of a and b is held between this and a thousand times the largest class.
@@ -93,7 +95,7 @@ CONFUSED = 3  # how many of the most frequent wrong answers are kept for a class
 
 
 @dataclass(frozen=True)
-class Confused:
+class Confused(Tabular):
     """A wrong answer: the class (its column, id and name) that `count` samples are predicted as."""
 
     column: int
@@ -103,7 +105,7 @@ class Confused:
 
 
 @dataclass(frozen=True, eq=False)
-class PerClass:
+class PerClass(Rows):
     """One row for each of C classes, hardest first: every field but `worst_k` is in this order.
 
     Ordered by accuracy, then class id; classes without samples stand last.
@@ -138,6 +140,12 @@ class PerClass:
     precision_low: np.ndarray
     precision_high: np.ndarray
     f1: np.ndarray
+
+    def _columns(self) -> dict[str, Any]:
+        return self._named(
+            "class_ids", "class_names", "samples", "correct", "accuracy", "low", "high", "predicted",
+            "precision", "precision_low", "precision_high", "f1", "worst_share", "best_share",
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +31,7 @@ from analysis.subsets.score import subset_table
 from analysis.subsets.shapley import Shapley, shapley
 from analysis.subsets.table import SubsetTable, check_sizes
 from ensemble.errors import BadInput, nearest
+from ensemble.study.tabular import Rows
 
 Progress = Callable[[int, int], None]
 SHAPLEY_METRICS = ("accuracy", "nll", "brier")
@@ -37,7 +39,7 @@ ORDER = ("member", "all", "given", "best", "greedy", "weights", "stack")  # in w
 
 
 @dataclass(frozen=True, eq=False)
-class EnsembleSelection:
+class EnsembleSelection(Rows):
     """An ensemble that was chosen out of the members of a stack, beside what else could have been chosen.
 
     table: the scores of the subsets it was chosen from, or that stand beside it.
@@ -57,6 +59,11 @@ class EnsembleSelection:
     ways: tuple[SelectionResult, ...]
     slow: tuple[str, ...]
     paired: Paired | None
+
+    def _columns(self) -> dict[str, Any]:
+        ways = {name: [getattr(way.honest, name) for way in self.ways] for name in ("apparent", "score", "low", "high")}
+        members = ["+".join(self.table.members[i] for i in way.chosen.members) for way in self.ways]
+        return {"name": [way.name for way in self.ways], "members": members} | ways
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from analysis.subsets.reference import mask_of
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput, nearest
 from ensemble.progress import Progress
+from ensemble.study.tabular import Tabular
 
 SELECTIONS = ("best", "greedy", "weights", "stack")
 # A selection that was not asked for is shown beside the others where it takes no more than a moment.
@@ -35,7 +36,7 @@ SMALL = 4_000_000  # members times samples times classes
 
 
 @dataclass(frozen=True, eq=False)
-class SelectionResult:
+class SelectionResult(Tabular):
     """One way to choose, what it chose on all samples, and what that is worth.
 
     name: one of `SELECTIONS`, "member" (the best single one), "all" (nothing chosen), or "given" weights.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -13,6 +14,7 @@ from analysis.selection.data import SelectionData
 from analysis.selection.resampling import Resamples, bootstraps, k_folds
 from analysis.statistics import mean_interval, wilson
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Rows, Tabular
 
 FOLDS = 10
 REPEATS = 5
@@ -27,7 +29,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class CrossValidation:
+class CrossValidation(Rows):
     """What a selection scores on samples that it did not choose on.
 
     resamples: what was chosen on and what was scored, again and again. chosen: what was chosen each time.
@@ -41,6 +43,9 @@ class CrossValidation:
     z: dict[str, np.ndarray]
     between: dict[str, float]
 
+    def _columns(self) -> dict[str, Any]:
+        return dict(self.z)
+
     def score(self, metric: str = "accuracy") -> float:
         """Return the honest score: the mean of z."""
         return float(np.nanmean(self.z[metric]))
@@ -53,7 +58,7 @@ class CrossValidation:
 
 
 @dataclass(frozen=True)
-class HonestScore:
+class HonestScore(Tabular):
     """The honest score of a selection beside its apparent one, in the metric's own unit (accuracies as fractions).
 
     apparent: the metric of what is chosen on all samples, on these same samples.

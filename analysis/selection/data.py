@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from analysis.rules import Rule, floored_logs, rule_of
 from analysis.selection.resampling import blocks_of
 from analysis.stack import Block, BlockSource
 from ensemble.errors import BadInput, nearest
+from ensemble.study.tabular import Rows
 
 BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
 LARGE = 10**8  # members times samples times classes from which on loading compiled code pays
@@ -23,7 +25,7 @@ COMPILED_MEMBERS = 31  # whose sums fit into 32 bits
 
 
 @dataclass(frozen=True, eq=False)
-class SelectionData:
+class SelectionData(Rows):
     """The members' predictions of `rows` of a source, ready for scoring any weighted ensemble of them quickly.
 
     source: the members' probabilities, in memory or in files. rule: how they are combined.
@@ -48,6 +50,10 @@ class SelectionData:
     sample: np.ndarray
     counted: int
     groups: np.ndarray | None = None
+
+    def _columns(self) -> dict[str, Any]:
+        own = dict(zip(self.source.members, self.own, strict=True))
+        return {"sample_id": self.ids[self.rows], "label": self.labels, **own}
 
     @property
     def samples(self) -> int:

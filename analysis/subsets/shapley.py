@@ -2,18 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from analysis.metrics import METRICS
 from analysis.subsets.table import SubsetTable, sizes_of
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Rows
 
 BLOCK_BITS = 18  # subsets that are held at once, as a power of 2
 
 
 @dataclass(frozen=True)
-class Shapley:
+class Shapley(Rows):
     """How a metric's way from the empty ensemble to all members is shared out among them.
 
     empty: the metric of the uniform prediction; all: that of all members together; values: member -> its share. They
@@ -24,6 +26,9 @@ class Shapley:
     empty: float
     all: float
     values: dict[str, float]
+
+    def _columns(self) -> dict[str, Any]:
+        return {"member": list(self.values), self.metric: list(self.values.values())}
 
 
 def shapley(table: SubsetTable, metric: str = "accuracy") -> Shapley:

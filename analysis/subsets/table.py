@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ensemble.errors import BadInput, nearest
 from ensemble.importing.parquet import require_parquet, write_parquet
 from ensemble.study.atomic import replacing
 from ensemble.study.html_repr import html_table, percent
+from ensemble.study.tabular import Rows, Tabular
 
 # Floating-point scores that are closer than this count as equal, so that which subset is chosen does not hang
 # on the order in which its members were added.
@@ -21,7 +23,7 @@ TIE = 1e-12
 
 
 @dataclass(frozen=True)
-class Subset:
+class Subset(Tabular):
     """One subset's row of the table: counts are exact; accuracy and top5 are fractions, nll is in nats."""
 
     mask: int
@@ -39,7 +41,7 @@ class Subset:
 
 
 @dataclass(frozen=True)
-class SizeSummary:
+class SizeSummary(Tabular):
     """All subsets of one size k together; `best` is the best of them by the metric that was asked for."""
 
     k: int
@@ -52,9 +54,12 @@ class SizeSummary:
     mean_brier: float
     best: Subset
 
+    def _columns(self) -> dict[str, Any]:
+        return super()._columns() | {"best": ["+".join(self.best.members)]}
+
 
 @dataclass(frozen=True, eq=False)
-class SubsetTable:
+class SubsetTable(Rows):
     """Scores of S subsets of M members on N samples and C classes, in increasing order of their masks.
 
     masks: uint64 (S,); bit i stands for members[i].
@@ -78,6 +83,13 @@ class SubsetTable:
     floored: int = 0
     rule: str = "mean"
     without: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Subset]:
+        """Go through every subset, in increasing mask."""
+        return map(self.subset, range(len(self)))
+
+    def _columns(self) -> dict[str, Any]:
+        return columns(self)
 
     def __post_init__(self) -> None:
         s = len(self.masks)

@@ -18,13 +18,14 @@ from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
 from ensemble.study.recipe import Recipe, read_recipe
 from ensemble.study.study import Study
+from ensemble.study.tabular import Tabular
 from ensemble.study.weights import load_tensors
 
 _FACTS = {"recipe": dict, "epochs": int, "image_shape": list, "class_ids": list}
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedMember:
+class TrainedMember(Tabular):
     """A member whose training is over.
 
     threads: of the CPU, those it was trained with; epochs: how many it was trained for.

@@ -15,10 +15,11 @@ from ensemble.errors import BadInput, storage_error
 from ensemble.study.atomic import write_text
 from ensemble.study.html_repr import html_table
 from ensemble.study.seals import read_text
+from ensemble.study.tabular import Rows, Tabular
 
 
 @dataclass(frozen=True)
-class Epoch:
+class Epoch(Tabular):
     """One epoch, counted from 1.
 
     learning_rate: of the epoch's first update. cross_entropy: natural log, mean over images; loss: with the L2 penalty,
@@ -226,7 +227,7 @@ def write_history(path: Path, columns: Mapping[str, np.ndarray]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class History:
+class History(Rows):
     """What was measured after each of E epochs.
 
     columns: name -> float64 (E,), at least those of `REQUIRED`. Epochs count from 1; losses are in nats, `*_loss` is
@@ -235,6 +236,9 @@ class History:
 
     member: str
     columns: Mapping[str, np.ndarray]
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        return dict(self.columns)
 
     def __len__(self) -> int:
         return len(self.columns["epoch"])

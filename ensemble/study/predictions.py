@@ -17,6 +17,7 @@ from ensemble.errors import BadInput
 from ensemble.study.hdf5 import AGAIN, NewFile, OldFile, new_file, opened, refuse_taken
 from ensemble.study.names import check_name
 from ensemble.study.split import check_ids
+from ensemble.study.tabular import Rows
 
 SUM_TOLERANCE = 1e-4
 WEIGHT_TOLERANCE = 1e-6
@@ -51,7 +52,7 @@ _EXTRAS = ("logits", "group", "fold")
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(Rows):
     """Softmax predictions of one member for one split, checked when made.
 
     probs: float32 (N, C); finite, >= 0, each row summing to 1 within 1e-4.
@@ -83,6 +84,10 @@ class Predictions:
     first_layer: np.ndarray | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def _columns(self) -> dict[str, Any]:
+        truth = {} if self.labels is None else {"label": np.array(self.class_ids)[self.labels]}
+        return {"sample_id": self.sample_ids, **truth, **dict(zip(self.class_ids, self.probs.T, strict=True))}
 
     def __post_init__(self) -> None:
         check_name(self.member, "member")

@@ -14,6 +14,7 @@ from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import write_text
 from ensemble.study.image_spec import parse_augment, parse_normalise
 from ensemble.study.seals import read_toml, sealed_text
+from ensemble.study.tabular import Rows, Tabular
 
 LARGEST = 10**15  # of any number in a recipe
 OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
@@ -27,7 +28,7 @@ def _is_activation(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Tabular):
     """How one member is trained; docs/recipes.md explains each setting.
 
     The network: model, padding ("same" or "valid"), activation, head (of models with several; "" its own), dropout.
@@ -171,7 +172,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Rows):
     """A base recipe, its named variants (settings that differ), and the ranges further variants are drawn from.
 
     ranges: setting -> (low, high, "log" or "linear").
@@ -181,6 +182,10 @@ class Plan:
     variants: tuple[Mapping[str, Any], ...] = ()
     ranges: Mapping[str, tuple[float, float, str]] | None = None
     source: str = ""
+
+    def _columns(self) -> dict[str, Any]:
+        names = sorted({name for variant in self.variants for name in variant})
+        return {name: [variant.get(name, getattr(self.base, name)) for variant in self.variants] for name in names}
 
     def with_settings(self, **settings: Any) -> "Plan":
         """Return the plan with settings of its base replaced; the variants keep their own."""

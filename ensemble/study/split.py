@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Rows
 
 
 def check_ids(ids: Sequence[str] | np.ndarray, what: str) -> np.ndarray:
@@ -28,7 +30,7 @@ def check_ids(ids: Sequence[str] | np.ndarray, what: str) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Split(Rows):
     """Images with their labels and names, in one order.
 
     images: uint8 (N, H, W, Ch), Ch 1 or 3; may be a read-only memory map.
@@ -43,6 +45,10 @@ class Split:
     sample_ids: np.ndarray
     class_ids: tuple[str, ...]
     class_names: tuple[str, ...]
+
+    def _columns(self) -> dict[str, Any]:
+        truth = {} if self.labels is None else {"label": np.array(self.class_ids)[self.labels]}
+        return {"sample_id": self.sample_ids, **truth}
 
     def __post_init__(self) -> None:
         where = f"split {self.name!r}"
@@ -70,7 +76,7 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(Rows):
     """The splits of one source of images, all with the same classes and the same image shape.
 
     source: what `load_dataset` was given, made absolute where it is a path.
@@ -85,6 +91,13 @@ class Dataset:
     class_ids: tuple[str, ...]
     class_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    def _columns(self) -> dict[str, Any]:
+        splits = list(self.splits.values())
+        return {
+            "split": list(self.splits), "images": [len(split) for split in splits],
+            "labelled": [split.labels is not None for split in splits],
+        }  # fmt: skip
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

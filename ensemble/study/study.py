@@ -18,6 +18,7 @@ from ensemble.study.names import MemberFiles, check_name, matching, natural_key
 from ensemble.study.predictions import Predictions, predictions_digest, read_predictions, write_predictions
 from ensemble.study.seals import read_toml, sealed_text
 from ensemble.study.split import Dataset
+from ensemble.study.tabular import Rows, Tabular
 
 SCHEMA = 1
 LOCK_SECONDS = 30.0  # for which one waits for another who changes the study
@@ -33,7 +34,7 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
-class StudyConfig:
+class StudyConfig(Rows):
     """What is the same for every member of a study.
 
     data: the dataset's name; "imported" where the images are not known.
@@ -48,6 +49,9 @@ class StudyConfig:
     class_names: tuple[str, ...]
     splits: Mapping[str, SplitConfig] = field(default_factory=dict)
     runs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def _columns(self) -> dict[str, Any]:
+        return self._named("class_ids", "class_names")
 
 
 def ids_digest(sample_ids: np.ndarray, labels: np.ndarray | None, class_ids: Sequence[str]) -> str:
@@ -133,11 +137,15 @@ def _merged(there: StudyConfig, new: StudyConfig) -> StudyConfig:
 
 
 @dataclass(frozen=True, repr=False)
-class Study:
+class Study(Tabular):
     """A study folder and what is pinned in its `study.toml`."""
 
     root: Path
     config: StudyConfig
+
+    def _columns(self) -> dict[str, Any]:
+        have = {split: set(self.members(split)) for split in self.splits()}
+        return {"member": list(self)} | {split: [name in names for name in self] for split, names in have.items()}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", Path(self.root))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ensemble.study.history import Epoch
 from ensemble.study.recipe import Recipe
+from ensemble.study.tabular import Tabular
 from ensemble.training.findings import Finding
 
 
@@ -38,7 +39,7 @@ def fold_title(member: str, fold: int) -> str:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Tabular):
     """What became of a job; member: its title.
 
     status: trained, resumed, skipped or failed; then `error` says why, `error_code` is the exit status it asks for, and

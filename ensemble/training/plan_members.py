@@ -12,6 +12,7 @@ from ensemble.machine import cores
 from ensemble.study.names import check_name
 from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
+from ensemble.study.tabular import Tabular
 from ensemble.training.base_plan import Choices, plan_of, run_record
 from ensemble.training.findings import before_training
 from ensemble.training.folds import fold_of
@@ -20,7 +21,7 @@ from ensemble.training.out_of_fold import SPLIT, folds_left, pinned_split
 
 
 @dataclass(frozen=True)
-class MemberPlan:
+class MemberPlan(Tabular):
     """One member asked for. action: "train", "resume" (it was cut off), "predict" (a split is missing) or "skip".
 
     threads: those pinned when the member started, or those it shall start with.
@@ -35,7 +36,7 @@ class MemberPlan:
 
 
 @dataclass(frozen=True)
-class TrainingPlan:
+class TrainingPlan(Tabular):
     """The members that are asked for, one `MemberPlan` each: what `train_members` does. Nothing of it is written yet.
 
     prefix: the members are `prefix`-0, `prefix`-1, ...; others: prefixes of the study's other members.
@@ -53,6 +54,9 @@ class TrainingPlan:
     device: str
     jobs: int
     force: bool
+
+    def _columns(self) -> dict[str, Any]:
+        return {name: [getattr(plan, name) for plan in self.members] for name in ("name", "action", "threads")}
 
     def __iter__(self) -> Iterator[MemberPlan]:
         return iter(self.members)
