@@ -78,7 +78,7 @@ def _regression(
     if changed:
         raise BadInput(
             f"{study.root}: {name!r} is a regression on predictions of {', '.join(changed)} for {chosen_on!r} that "
-            f"have changed since; save it again: ens-combine --select stack --split {chosen_on} --save NAME."
+            f"have changed since; save it again: 'ens-combine --select stack --split {chosen_on} --save NAME'."
         )
     if split in found.splits:
         own = join([study.read(name, split)]).aligned(stack)

@@ -248,7 +248,7 @@ FAULTS = (
     Fault("clipped-rows", "ensemble", "rows that were clipped do not sum to 1",
           "wide[mend] /= wide[mend].sum(axis=1, keepdims=True)", "wide[mend] /= 1", "test_importing.py", "rounding"),
     Fault("column-numbers", "ensemble", "column 10 sorts before column 2",
-          'f"{i:0{width}d}"', 'f"{i}"', "test_importing.py", "column"),
+          'return tuple(f"{i:0{width}d}"', 'return tuple(f"{i}"', "test_importing.py", "column"),
     Fault("labels-by-row", "ensemble", "labels are taken row by row though they name their samples",
           "rows = [place.get(i, -1) for i in ours]", "rows = list(range(len(ours)))", "test_importing.py", "labels"),
     Fault("lost-training", "ensemble", "a training whose loss is no number goes on",

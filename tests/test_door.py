@@ -81,10 +81,11 @@ def test_no_public_name_is_a_module() -> None:
 def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A value of every public class."""
     stack = kofn.join(digits.select("val", ["m3-*"]))
+    labels = stack.require_labels()
     dataset = kofn.load_dataset("digits")
     ensemble = kofn.ensemble_of(stack)
     table = kofn.subset_table(stack, [1, 2, 3, 4])
-    classes = kofn.per_class(stack.labels, ensemble.preds, stack.class_ids, stack.class_names)
+    classes = kofn.per_class(labels, ensemble.preds, stack.class_ids, stack.class_names)
     chosen = kofn.select(stack)
     root = tmp_path_factory.mktemp("door")
     begun = kofn.begin_study(root / "study", "digits")
@@ -96,13 +97,13 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         chosen.data, chosen.result.honest, chosen.paired, kofn.shapley(table), kofn.METRICS["nll"],
         kofn.find_errors(ensemble),
         kofn.read_history(begun.member_dir("m") / "history.csv", "m"), kofn.cross_validate(stack, "weights"),
-        kofn.confusion(stack.labels, ensemble.preds), next(c for cs in classes.confused_with for c in cs),
-        kofn.agreement(ensemble.member_preds, stack.labels), kofn.ambiguity(stack),
-        kofn.class_wise(ensemble.probs, stack.labels),
-        kofn.compare_classes(stack.labels, ensemble.preds, ensemble.member_preds[0]),
+        kofn.confusion(labels, ensemble.preds), next(c for cs in classes.confused_with for c in cs),
+        kofn.agreement(ensemble.member_preds, labels), kofn.ambiguity(stack),
+        kofn.class_wise(ensemble.probs, labels),
+        kofn.compare_classes(labels, ensemble.preds, ensemble.member_preds[0]),
         kofn.ensemble_calibration(ensemble),
-        kofn.measure_calibration(ensemble.probs, stack.labels), kofn.ensemble_diversity(stack),
-        kofn.measure_diversity(ensemble.member_preds, stack.labels), kofn.temperature(ensemble.probs, stack.labels),
+        kofn.measure_calibration(ensemble.probs, labels), kofn.ensemble_diversity(stack),
+        kofn.measure_diversity(ensemble.member_preds, labels), kofn.temperature(ensemble.probs, labels),
         kofn.Baseline("m3-0", ensemble.member_preds[0], True),
         kofn.Epoch(1, 0.1, 2.0, 2.5, 0.5, 2.1, 2.6, 0.4, 100.0, 3.0),
         kofn.Outcome("m", "trained"), kofn.Plan(plan.members[0].recipe, ({}, {"seed": 3, "dropout": 0.5})),
