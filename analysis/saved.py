@@ -86,7 +86,7 @@ def _regression(
     if chosen_on is None:
         raise BadInput(
             f"{study.root}: {name!r} is a regression of an older version, which does not say what it was fitted to; "
-            "save it again: ens-combine --select stack --save NAME."
+            "save it again: 'ens-combine --select stack --save NAME'."
         )
     seen = join([predictions_of(study, m, chosen_on, intersect) for m in found.members], intersect or found.intersect)
     probs = fit(seen.probs, seen.require_labels()).probs(stack.probs)
