@@ -39,24 +39,23 @@ _FILE = click.Path(path_type=Path)
 @click.option("--logits", is_flag=True, help="The values are logits: the softmax is taken.")
 @click.option("--votes", is_flag=True, help="The values are predicted classes, (N,), or counts of votes, (N, C).")
 @click.option("--drop-unlabelled", is_flag=True, help="Leave out samples without a label: blank, NaN, -1 and the like.")
+@click.option("--images", type=_FILE, metavar="DIR", help="The images, a folder, zip or pack, for galleries.")
+@click.option("--history", type=_FILE, metavar="FILE", help="What was measured each epoch, as CSV, for curves.")
+@click.option("--filters", type=_FILE, metavar="FILE", help="The first layer's kernels, .npy or .npz, for filters.")
 @click.option("--large", is_flag=True, help="Read files that take more time or memory than predictions ought to.")
 @click.option("--force", is_flag=True, help="Replace members of the same name that were imported before.")
-def import_(
-    output: Output, files: tuple[Path, ...], member: str | None, force: bool, large: bool, **options: Any
-) -> None:
+def import_(output: Output, files: tuple[Path, ...], large: bool, **options: Any) -> None:
     """Make predictions from anywhere members of a study.
 
     Read are .npz and .h5 with probs or logits, .npy, .csv, .tsv and .parquet with an id column and a column a class,
     and predictions files of kofn. All files are checked before any is written; what is there already stays as it is.
     """
     from analysis.metrics import accuracy
-    from ensemble.importing.parse import import_files
-    from ensemble.importing.validate import admit, study_classes
+    from ensemble.importing.import_members import import_members
     from ensemble.study.child import large_files
 
-    with large_files() if large else contextlib.nullcontext():
-        imported = import_files(files, member=member, study_classes=study_classes(output.study), **options)
-    admitted = admit(output.study, imported, force=force)
+    with large_files() if large else contextlib.nullcontext(), output.progress("Reading images", "images") as progress:
+        imported, admitted = import_members(output.study, files, progress=progress, **options)
 
     members, rows = [], []
     for one, path, status in zip(imported, admitted.paths, admitted.statuses, strict=True):
@@ -131,6 +130,8 @@ def _next(root: Path, split: str, votes: bool) -> list[str]:
             f"ens-import FILE --labels FILE --force{options}",
             f"ens-export {members[0].member} --out FILE.csv{options}",
         ]
+    if len(labelled) == 1:
+        return [f"ens-report per-class --member {labelled[0].member}{options}"]
     if len(labelled) < len(members):
         options += "".join(f" --members {row.member}" for row in labelled)
     if any(len(row) != len(shared) for row in members):

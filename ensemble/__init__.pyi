@@ -5,6 +5,7 @@ from .datasets.own import make_dataset as make_dataset
 from .errors import BadInput as BadInput
 from .errors import KofnError as KofnError
 from .errors import StorageError as StorageError
+from .importing.import_members import import_members as import_members
 from .importing.parse import import_files as import_files
 from .importing.save import save_predictions as save_predictions
 from .inference.predict import predict as predict

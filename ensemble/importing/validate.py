@@ -139,11 +139,16 @@ def _same(one: Predictions, other: Predictions) -> bool:
         labels
         and (one.class_ids, one.class_names, one.ids_given) == (other.class_ids, other.class_names, other.ids_given)
         and np.array_equal(one.sample_ids, other.sample_ids)
-        and (one.labels is None or other.labels is None or np.array_equal(one.labels, other.labels))
+        and (one.labels is None or _equal(one.labels, other.labels))
         and np.array_equal(one.probs, other.probs)
+        and (one.first_layer is None or _equal(one.first_layer, other.first_layer))
         and one.extras.keys() == other.extras.keys()
         and all(np.array_equal(values, other.extras[name]) for name, values in one.extras.items())
     )
+
+
+def _equal(one: np.ndarray, other: np.ndarray | None) -> bool:
+    return other is not None and np.array_equal(one, other)
 
 
 def _check_rows(study: Study, imported: Sequence[Imported]) -> list[str]:
