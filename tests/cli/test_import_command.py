@@ -59,7 +59,7 @@ def test_json(tmp_path: Path) -> None:
         "warnings": [],
     }  # fmt: skip
     assert "1 of 4 rows were off by rounding, by at most 5e-07; 1 of them clipped and renormalised" in done.stderr
-    assert "Next: ens-combine --k all --split test --study s" in done.stderr
+    assert "Next: ens-report per-class --member vit --split test --study s" in done.stderr
 
 
 def test_unlabelled(tmp_path: Path) -> None:
