@@ -36,15 +36,19 @@ def _findings(members: Sequence[Predictions]) -> list[Misalignment]:
     common = reduce(lambda a, b: a[np.isin(a, b.sample_ids)], members[1:], members[0].sample_ids)
     if len(common) < FEWEST:
         return []
-    preds, confidence = [], []
+    preds, second, confidence = [], [], []
     labels: np.ndarray | None = None
     for p in members:
         order = np.argsort(p.sample_ids)
         rows = order[np.searchsorted(p.sample_ids, common, sorter=order)]
         column = np.argsort(np.argsort(np.asarray(p.class_ids)))  # of each class among the sorted ones
         own = p.probs[rows]
-        preds.append(column[own.argmax(axis=1)])
+        first = own.argmax(axis=1)
+        preds.append(column[first])
         confidence.append(own.max(axis=1))
+        own[np.arange(len(own)), first] = -1
+        second.append(column[own.argmax(axis=1)])
         if p.labels is not None and labels is None:
             labels = column[p.labels[rows]]
-    return find_misaligned(np.stack(preds), np.stack(confidence), labels, [p.member for p in members])
+    sides = (np.stack(values) for values in (preds, second, confidence))
+    return find_misaligned(*sides, labels, [p.member for p in members])

@@ -11,9 +11,10 @@ import numpy as np
 
 LOW = 3.0  # standard deviations above chance that agreement is expected to reach
 POWER = 6.0  # those it could reach at most: with fewer nothing can be told from so few samples
-LEAST = 4  # clashes, at least, before they are counted as too many
-TIMES = 4.0  # how many times the rate of clashes of the other members is too many
-CERTAIN = 6.0  # standard deviations by which it has to be above that of the others
+RARE = 0.01  # of confident predictions of a sound member that contradict what all others agree on, at most
+CERTAIN = 3.0  # standard deviations by which they have to be more than that
+UNDERSTOOD = 2.0  # standard deviations above chance by which contradictions are the others' second choices
+ALIKE = 0.3  # confident predictions contradict the others at least so many times as often as those that are not
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,19 @@ class Misalignment:
                 f"of equal labels would make it {expected}; are its rows of the same samples, in the same order?"
             )
         return (
-            f"{self.member}: on {share} of samples it is confident of one class and each other member of another; "
-            f"among the others that is {expected} at most; are some of its rows in another order?"
+            f"{self.member}: where all other members agree it contradicts them on {share} of the samples of which it "
+            f"is confident and on {expected} of the others; are some of its rows in another order?"
         )
 
 
 def find_misaligned(
-    preds: np.ndarray, confidence: np.ndarray, labels: np.ndarray | None, members: Sequence[str]
+    preds: np.ndarray, second: np.ndarray, confidence: np.ndarray, labels: np.ndarray | None, members: Sequence[str]
 ) -> list[Misalignment]:
     """Return what speaks against members' rows being of the same samples, at most one finding a member.
 
-    preds: int64 (M, N); confidence: floating point (M, N), the probability of what is predicted; labels: int64 (N,), or
-    None. How often this finds what is there, and what is not, is measured by `python -m benchmarks alignment`.
+    preds, second: int64 (M, N), the classes of the largest and the second largest probability; confidence: floating
+    point (M, N), the largest; labels: int64 (N,), or None. How often this finds what is there, and what is not, is
+    measured by `python -m benchmarks.alignment`.
     """
     found: dict[str, Misalignment] = {}
     n = preds.shape[1]
@@ -119,29 +121,49 @@ def find_misaligned(
             best = max(tests, key=lambda test: test.z)
             found[members[i]] = Misalignment(members[i], "members", best.observed / n, best.expected / n)
     kept = [i for i in kept if members[i] not in found]
-    if len(kept) > 2:
-        found |= {f.member: f for f in _clashes(preds[kept], confidence[kept], [members[i] for i in kept])}
+    for i in kept if len(kept) > (1 if labels is not None else 2) else ():
+        rest = [j for j in kept if j != i]
+        others = preds[rest]
+        agree = (others == others[0]).all(axis=0) & (labels is None or others[0] == labels)
+        contradiction = _contradiction(preds[i] != others[0], confidence[i], agree)
+        if contradiction is not None and not _plausible(preds[i], others[0], second[rest], confidence[i], agree):
+            found[members[i]] = Misalignment(members[i], "rows", *contradiction)
     return [found[name] for name in members if name in found]
 
 
-def _clashes(preds: np.ndarray, confidence: np.ndarray, members: Sequence[str]) -> list[Misalignment]:
-    """Return the members that clash with another far more often than the others do among themselves.
+def _contradiction(wrong: np.ndarray, confidence: np.ndarray, agree: np.ndarray) -> tuple[float, float] | None:
+    """Return how often a member contradicts the others where it is confident and where it is not, if that is too often.
 
-    Two members clash on a sample where they predict different classes and both are more confident than on half of the
-    samples. A member's rate is that of its least clashing other, so that one bad member does not make all others bad.
+    wrong: it predicts another class than the others; agree: all of them predict the same, the true class where it is
+    known; bool (N,). Confident: at least as much as on half of all samples. Confidence is worth nothing on a row of
+    another sample, so that a misaligned member is wrong as often where it is confident. A sound one hardly ever is.
     """
-    m, n = preds.shape
-    high = confidence > np.median(confidence, axis=1, keepdims=True)
-    rates = np.full((m, m), np.inf)
-    for i in range(m):
-        for j in range(m):
-            if i != j:
-                rates[i, j] = float(((preds[i] != preds[j]) & high[i] & high[j]).mean())
-    own = rates.min(axis=1)
-    found = []
-    for i in range(m):
-        others = np.delete(np.delete(rates, i, axis=0), i, axis=1).min(axis=1)
-        usual = max(float(others.max()), 1 / n)
-        if own[i] * n >= LEAST and own[i] > TIMES * usual and (own[i] - usual) * n > CERTAIN * (usual * n) ** 0.5:
-            found.append(Misalignment(members[i], "rows", float(own[i]), float(others.max())))
-    return found
+    confident = confidence >= np.median(confidence)
+    n, rest = int((agree & confident).sum()), int((agree & ~confident).sum())
+    if not n or not rest:
+        return None
+    high, low = float(wrong[agree & confident].mean()), float(wrong[agree & ~confident].mean())
+    # The lower end of Wilson's interval.
+    z2 = CERTAIN**2
+    least = (high + z2 / (2 * n) - CERTAIN * (high * (1 - high) / n + z2 / (4 * n * n)) ** 0.5) / (1 + z2 / n)
+    return (high, low) if least > RARE and high >= ALIKE * low else None
+
+
+def _plausible(
+    preds: np.ndarray, consensus: np.ndarray, second: np.ndarray, confidence: np.ndarray, agree: np.ndarray
+) -> bool:
+    """Say whether a member's confident contradictions are mistakes one can understand: what others would say next.
+
+    preds, consensus: int64 (N,); second: int64 (M - 1, N), the others'. A class drawn from all that the member
+    predicts, the others' own aside, is among their second choices by chance; mistakes on the same samples are more
+    often.
+    """
+    rows = np.flatnonzero(agree & (preds != consensus) & (confidence >= np.median(confidence)))
+    share = np.bincount(preds, minlength=int(max(preds.max(), consensus.max(), second.max())) + 1) / len(preds)
+    chosen = np.zeros((len(rows), len(share)), dtype=bool)
+    for own in second[:, rows]:
+        chosen[np.arange(len(rows)), own] = True
+    chosen[np.arange(len(rows)), consensus[rows]] = False
+    chance = (chosen * share).sum(axis=1) / (1 - share[consensus[rows]])
+    sd = float((chance * (1 - chance)).sum()) ** 0.5
+    return bool(sd > 0 and (chosen[np.arange(len(rows)), preds[rows]].sum() - chance.sum()) / sd > UNDERSTOOD)

@@ -8,15 +8,16 @@ from ensemble.study.alignment import chance_test, find_misaligned
 N, C = 600, 5
 
 
-def members(seed: int, count: int = 4, skew: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def members(seed: int, count: int = 4, skew: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Members that err on the same hard samples, and are less confident there; skew: of how unequal classes are."""
     rng = np.random.default_rng(seed)
     share = np.arange(C, 0, -1.0) ** skew
     labels = rng.choice(C, N, p=share / share.sum())
     hard = rng.normal(size=(N, C))
-    logits = 1.2 * hard + 0.8 * rng.normal(size=(count, N, C)) + 3 * np.eye(C)[labels]
+    logits = 1.2 * hard + 0.8 * rng.normal(size=(count, N, C)) + 4 * np.eye(C)[labels]
     probs = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-    return probs.argmax(axis=2), probs.max(axis=2), labels
+    order = np.argsort(-probs, axis=2)
+    return order[..., 0], order[..., 1], probs.max(axis=2), labels
 
 
 def test_chance_by_hand() -> None:
@@ -49,48 +50,50 @@ def test_moments_are_those_of_rows_paired_at_random(grouped: bool) -> None:
 @pytest.mark.parametrize("labelled", [True, False])
 def test_sound_members_are_not_blamed(skew: float, labelled: bool) -> None:
     for seed in range(10):
-        preds, confidence, labels = members(seed, skew=skew)
-        assert find_misaligned(preds, confidence, labels if labelled else None, ["a", "b", "c", "d"]) == []
+        preds, second, confidence, labels = members(seed, skew=skew)
+        assert find_misaligned(preds, second, confidence, labels if labelled else None, ["a", "b", "c", "d"]) == []
 
 
 @pytest.mark.parametrize("skew", [0.0, 3.0])
 def test_shuffled_rows_are_noticed_also_where_classes_are_unequal(skew: float) -> None:
     for seed in range(10):
-        preds, confidence, labels = members(seed, skew=skew)
+        preds, second, confidence, labels = members(seed, skew=skew)
         order = np.random.default_rng(seed).permutation(N)
-        preds[2], confidence[2] = preds[2][order], confidence[2][order]
-        (found,) = find_misaligned(preds, confidence, labels, ["a", "b", "c", "d"])
+        preds[2], second[2], confidence[2] = preds[2][order], second[2][order], confidence[2][order]
+        (found,) = find_misaligned(preds, second, confidence, labels, ["a", "b", "c", "d"])
         assert (found.member, found.kind) == ("c", "labels")
         assert found.share == (preds[2] == labels).mean() and found.share == pytest.approx(found.expected, abs=0.08)
         assert "c: " in str(found) and "no better than chance" in str(found)
-        (found,) = find_misaligned(preds, confidence, None, ["a", "b", "c", "d"])
+        (found,) = find_misaligned(preds, second, confidence, None, ["a", "b", "c", "d"])
         assert (found.member, found.kind) == ("c", "members")
 
 
 def test_rows_shuffled_among_those_of_their_class_are_noticed_by_the_other_members() -> None:
     for seed in range(10):
-        preds, confidence, labels = members(seed)
+        preds, second, confidence, labels = members(seed)
         for c in range(C):
             rows = np.flatnonzero(labels == c)
             order = np.random.default_rng(seed).permutation(rows)
-            preds[1, rows], confidence[1, rows] = preds[1, order], confidence[1, order]
-        (found,) = find_misaligned(preds, confidence, labels, ["a", "b", "c", "d"])
+            for side in (preds, second, confidence):
+                side[1, rows] = side[1, order]
+        (found,) = find_misaligned(preds, second, confidence, labels, ["a", "b", "c", "d"])
         assert (found.member, found.kind) == ("b", "members")
         assert "are its rows of the same samples" in str(found)
 
 
 def test_a_fifth_of_the_rows_in_another_order_is_noticed_by_confident_contradiction() -> None:
     for seed in range(10):
-        preds, confidence, labels = members(seed)
+        preds, second, confidence, labels = members(seed)
         rng = np.random.default_rng(seed)
         rows = rng.choice(N, N // 5, replace=False)
         order = rng.permutation(rows)
-        preds[0, rows], confidence[0, rows] = preds[0, order], confidence[0, order]
-        (found,) = find_misaligned(preds, confidence, labels, ["a", "b", "c", "d"])
+        for side in (preds, second, confidence):
+            side[0, rows] = side[0, order]
+        (found,) = find_misaligned(preds, second, confidence, labels, ["a", "b", "c", "d"])
         assert (found.member, found.kind) == ("a", "rows")
         assert "are some of its rows in another order" in str(found)
 
 
 def test_too_few_samples_tell_nothing() -> None:
     preds = np.array([[0, 1, 0, 1, 1]])
-    assert find_misaligned(preds, np.ones((1, 5)), np.array([1, 0, 1, 0, 0]), ["a"]) == []
+    assert find_misaligned(preds, 1 - preds, np.ones((1, 5)), np.array([1, 0, 1, 0, 0]), ["a"]) == []
