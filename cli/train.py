@@ -42,11 +42,14 @@ EXAMPLES = (
 @click.option("--snapshots", type=int, metavar="N", help="N cosine cycles; the end of each becomes a member.")
 @click.option("--predict-train", is_flag=True, help="Keep predictions of the training images too.")
 @click.option("--force", is_flag=True, help="Start existing members over.")
-@click.option("--dry-run", is_flag=True, help="Print the plan; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and what it will take; write nothing.")
 @click.option("--list-models", is_flag=True, help="Print every network with its parameters; train nothing.")
+@click.option("--list-recipes", is_flag=True, help="Print the recipes that ship; train nothing.")
+@click.option("--show-recipe", metavar="NAME", help="Print a recipe that ships, as a file to begin one's own with.")
 def train(
-    output: Output, data: str | None, settings: tuple[str, ...], dry_run: bool, list_models: bool, **asked: Any
-) -> int:
+    output: Output, data: str | None, settings: tuple[str, ...], dry_run: bool, list_models: bool, list_recipes: bool,
+    show_recipe: str | None, **asked: Any,
+) -> int:  # fmt: skip
     """Train variants of a network and save every member's predictions.
 
     Members that are finished are skipped, one that was cut off goes on where it was, and more variants are
@@ -62,12 +65,14 @@ def train(
 
     if list_models:
         return text.show_models(output)
+    if list_recipes or show_recipe:
+        return text.show_recipe(output, show_recipe) if show_recipe else text.show_recipes(output)
     with output.progress("Packing images", "images") as progress:
-        study, dataset = study_for(output.study, data, progress)
+        study, dataset = study_for(output.study, data, progress, pack=not dry_run)
     text.show_notes(output, dataset)
     plan = plan_members(study, settings=dict(parse_setting(text) for text in settings), **asked)
     if dry_run:
-        return text.show_plan(output, plan)
+        return text.show_plan(output, plan, dataset)
     text.show_start(output, plan, named=any(asked[key] for key in ("model", "name", "recipe")))
     with board(output) as show:
         outcomes = train_members(study, plan, on_event=show)

@@ -1,12 +1,15 @@
 """What ens-train prints: the plan, how it began, the table of what became of the members, the list of networks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
 from typing import Any
 
 import click
 
 from cli.common import Output, as_options
+from ensemble.errors import BadInput, nearest
 from ensemble.models import MODELS, Model, comparable
+from ensemble.study.recipe import builtin_plan, recipe_text, shipped_names
 from ensemble.study.split import Dataset
 from ensemble.training.job import Outcome, fold_title
 from ensemble.training.out_of_fold import SPLIT
@@ -24,17 +27,30 @@ def show_notes(output: Output, dataset: Dataset) -> None:
         output.say(f"{dataset.source}: {note}")
 
 
-def show_plan(output: Output, plan: TrainingPlan) -> int:
-    """Print the plan of `--dry-run`."""
+def show_plan(output: Output, plan: TrainingPlan, dataset: Dataset) -> int:
+    """Print the plan of `--dry-run`, and what it will take."""
+    from ensemble.training.estimate import estimate, total_seconds
+
     study, members = plan.study, plan.members
+    output.say("Trying out the networks, about a second each.")
+    costs = estimate(plan, dataset)
+    seconds = total_seconds(plan, costs)
     told = [
         {
             "name": m.name, "action": m.action, "threads": m.threads, "folds": m.folds_left,
             "comparable": comparable(m.recipe), "recipe": m.recipe.as_dict(),
+            "estimate": asdict(costs[m.name]) if m.name in costs else None,
         }
         for m in members
     ]  # fmt: skip
-    output.document(study=study.root, data=study.config.data, jobs=plan.jobs, warnings=plan.warnings(), members=told)
+    output.document(
+        study=study.root,
+        data=study.config.data,
+        jobs=plan.jobs,
+        warnings=plan.warnings(),
+        seconds=seconds,
+        members=told,
+    )
     _warn(output, plan)
     columns = ["member", "action", "rate", "l2", "drop", "epochs", "seed", "threads"]
     rows = [[m.name, _marked(m, m.action), *_settings(m), str(m.recipe.seed), str(m.threads)] for m in members]
@@ -42,6 +58,18 @@ def show_plan(output: Output, plan: TrainingPlan) -> int:
         columns.append("folds")
         rows = [[*row, str(len(m.folds_left))] for row, m in zip(rows, members, strict=True)]
     output.table(columns, rows, left=(0, 1), cut=(0,))
+    alike: dict[tuple, list[str]] = {}
+    for name, cost in costs.items():
+        alike.setdefault(astuple(cost), []).append(name)
+    for names in alike.values():
+        cost = costs[names[0]]
+        some = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        output.text(
+            f"{some}: {cost.parameters:,} parameters, {cost.gflops:.3g} GFLOP an image, about {_bytes(cost.memory)} of "
+            f"memory, {cost.images_per_second:,.0f} images/s tried out here: about {_hours(cost.seconds)} each"
+        )
+    if costs:
+        output.text(f"All of it about {_hours(seconds)}, {plan.jobs} at once, validation and augmentation not counted.")
     output.text(f"Data {study.config.data}, {plan.jobs} at once, into {study.root}. Nothing was written.")
     return 0
 
@@ -147,6 +175,49 @@ def _folds(plan: TrainingPlan, m: MemberPlan, outcomes: Mapping[str, Outcome]) -
         "accuracy": accuracy,
         "predictions": str(path) if path.exists() else None,
     }
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def show_recipes(output: Output) -> int:
+    """Print every recipe that ships, a line each."""
+    plans = {name: builtin_plan(name) for name in shipped_names()}
+    told = [
+        {
+            "name": name, "about": plan.about, "model": plan.base.model, "epochs": plan.base.epochs,
+            "variants": len(plan.variants),
+        }
+        for name, plan in plans.items()
+    ]  # fmt: skip
+    output.document(recipes=told)
+    rows = [
+        [name, plan.base.model, str(plan.base.epochs), str(len(plan.variants)), plan.about.split("\n")[0]]
+        for name, plan in plans.items()
+    ]
+    output.table(["recipe", "model", "epochs", "variants", "what it is"], rows, left=(0, 1, 4), cut=(4,))
+    output.next("ens-train --show-recipe ting", "ens-train --recipe m3-improved")
+    return 0
+
+
+def show_recipe(output: Output, name: str) -> int:
+    """Print a recipe that ships as the TOML file that it is."""
+    if name not in shipped_names():
+        raise BadInput(f"--show-recipe {name}: is no recipe that ships; {nearest(name, shipped_names())}.")
+    plan = builtin_plan(name)
+    variants = [dict(v) for v in plan.variants]
+    ends = ("low", "high", "scale")
+    ranges = {key: dict(zip(ends, value, strict=True)) for key, value in (plan.ranges or {}).items()}
+    output.document(name=name, about=plan.about, recipe=plan.base.as_dict(), variants=variants, ranges=ranges)
+    output.text(recipe_text(name).rstrip())
+    return 0
 
 
 def show_models(output: Output) -> int:

@@ -8,7 +8,7 @@ from ensemble.datasets.check import CheckReport, SplitCheck, check_dataset
 from ensemble.datasets.check import check_source as _check_files
 from ensemble.datasets.digits import load_digits
 from ensemble.datasets.own import from_function, from_npz
-from ensemble.datasets.pack import cache_folder, cached_packs, is_pack, open_pack, pack_source
+from ensemble.datasets.pack import cache_folder, cached_packs, is_pack, listed_source, open_pack, pack_source
 from ensemble.errors import BadInput, nearest
 from ensemble.own_code import is_own
 from ensemble.progress import Progress
@@ -50,11 +50,12 @@ LAYOUTS: Mapping[str, str] = {
 }
 
 
-def load_dataset(source: str | Path, *, progress: Progress | None = None) -> Dataset:
+def load_dataset(source: str | Path, *, progress: Progress | None = None, pack: bool = True) -> Dataset:
     """Return the dataset that `source` names: one of DATASETS, a pack, a folder, a zip, a CSV, an .npz, a function.
 
     The function is one's own, `package.module:function`; a CSV lists images, an .npz file holds arrays: see LAYOUTS.
     A folder or zip is packed into the cache on first use and found there later; progress: (images done, in all).
+    pack: False writes nothing; images that are not packed yet are then blank, and the fingerprint is "".
     A name of DATASETS comes before a folder of that name: write `./digits` for the folder.
     Raises `BadInput` where there is no such source or it cannot be used, `StorageError` where the cache cannot be
     written.
@@ -68,6 +69,8 @@ def load_dataset(source: str | Path, *, progress: Progress | None = None) -> Dat
         return open_pack(path)
     if path.suffix.lower() == ".npz":
         return from_npz(path)
+    if not pack:
+        return listed_source(path)
     packed = open_pack(pack_source(path, progress=progress))
     # What a study remembers is what the user named: the cache may be emptied at any time.
     return replace(packed, source=str(path.absolute()))

@@ -14,6 +14,7 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,7 @@ def pack_source(
     if out is not None:
         return _pack_at(out.absolute(), opened, listed, key, size, progress)
     folder = cache_folder()
-    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", opened.name)[:60].strip("-") or "images"
-    target = folder / f"{safe}-{key}"
+    target = _target(opened, key)
     if _has(target, key):
         return target
     try:
@@ -71,6 +71,40 @@ def pack_source(
             f"{error} Packed images are kept in {folder}; set ENS_CACHE to name another folder for them."
         ) from error
     return target
+
+
+def listed_source(path: Path) -> Dataset:
+    """Return a source as a dataset without packing it: the pack in the cache where it is there, else blank images.
+
+    Counts, labels, ids, classes and shape are the source's; without a pack the fingerprint is "". Raises `BadInput` as
+    packing does, but for images that cannot be decoded.
+    """
+    opened, digest, listed = open_listed(path)
+    target = _target(opened, f"{digest[:24]}-v{VERSION}")
+    if _has(target, f"{digest[:24]}-v{VERSION}"):
+        return replace(open_pack(target), source=str(path.absolute()))
+    listing = listed()
+    _refuse_problems(opened, listing)
+    h, w, _ = _shape(opened, listing, None)
+    splits = {}
+    for part in listing.splits:
+        blank = np.broadcast_to(np.uint8(0), (len(part.paths), h, w, 3))
+        labels = None if part.labels is None else np.asarray(part.labels, dtype=np.int64)
+        ids = np.asarray(part.ids, dtype=np.str_)
+        splits[part.name] = Split(part.name, blank, labels, ids, listing.class_ids, listing.class_names)
+    return Dataset(opened.name, str(path.absolute()), "", splits, listing.class_ids, listing.class_names, listing.notes)
+
+
+def _target(source: Source, key: str) -> Path:
+    """Return the folder of the cache in which a source's pack of a key is kept."""
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", source.name)[:60].strip("-") or "images"
+    return cache_folder() / f"{safe}-{key}"
+
+
+def _refuse_problems(source: Source, listing: Listing) -> None:
+    if listing.problems:
+        more = f" {len(listing.problems) - 1} more: see 'ens-data check {source}'." if listing.problems[1:] else ""
+        raise BadInput(listing.problems[0] + more)
 
 
 def open_pack(folder: Path) -> Dataset:
@@ -190,9 +224,7 @@ def _clean(folder: Path, name: str) -> None:
 
 def _build(target: Path, source: Source, listed: Listed, key: str, size: int | None, progress: Progress | None) -> None:
     listing = listed()
-    if listing.problems:
-        more = f" {len(listing.problems) - 1} more: see 'ens-data check {source}'." if listing.problems[1:] else ""
-        raise BadInput(listing.problems[0] + more)
+    _refuse_problems(source, listing)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         temporary.mkdir(parents=True)

@@ -175,13 +175,14 @@ class Recipe(Tabular):
 class Plan(Rows):
     """A base recipe, its named variants (settings that differ), and the ranges further variants are drawn from.
 
-    ranges: setting -> (low, high, "log" or "linear").
+    ranges: setting -> (low, high, "log" or "linear"). about: what it is, in words.
     """
 
     base: Recipe
     variants: tuple[Mapping[str, Any], ...] = ()
     ranges: Mapping[str, tuple[float, float, str]] | None = None
     source: str = ""
+    about: str = ""
 
     def _columns(self) -> dict[str, Any]:
         names = sorted({name for variant in self.variants for name in variant})
@@ -235,8 +236,12 @@ def shipped_names() -> list[str]:
 
 def builtin_plan(name: str) -> Plan:
     """Return the plan that ships under a name, `ensemble/recipes/<name>.toml`."""
-    file = files("ensemble.recipes") / f"{name}.toml"
-    return plan_from_dict(tomllib.loads(file.read_text(encoding="utf-8")), f"recipes/{name}.toml")
+    return plan_from_dict(tomllib.loads(recipe_text(name)), f"recipes/{name}.toml")
+
+
+def recipe_text(name: str) -> str:
+    """Return the TOML of the plan that ships under a name."""
+    return (files("ensemble.recipes") / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def plan_from_dict(content: Mapping[str, Any], where: str) -> Plan:
@@ -244,7 +249,7 @@ def plan_from_dict(content: Mapping[str, Any], where: str) -> Plan:
     content = dict(content)
     variants = content.pop("variants", [])
     ranges = content.pop("ranges", {})
-    content.pop("about", None)  # free text: source, expected time and accuracy
+    about = str(content.pop("about", "")).strip()  # free text: source, expected time and accuracy
     base = Recipe.from_dict(content, where)
     if not isinstance(variants, list) or not all(isinstance(v, dict) for v in variants):
         raise BadInput(f"{where}: [[variants]] must be tables of settings.")
@@ -263,7 +268,7 @@ def plan_from_dict(content: Mapping[str, Any], where: str) -> Plan:
         for end in value[:2]:
             Recipe.from_dict({**base.as_dict(), key: float(end)}, f"{where}, ranges")
         clean[key] = (float(value[0]), float(value[1]), str(value[2]))
-    return Plan(base=base, variants=tuple(variants), ranges=clean, source=where)
+    return Plan(base=base, variants=tuple(variants), ranges=clean, source=where, about=about)
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

@@ -38,22 +38,22 @@ def open_study(root: str | Path) -> Study:
 
 
 def study_for(
-    root: str | Path, data: str | Path | None = None, progress: Progress | None = None
+    root: str | Path, data: str | Path | None = None, progress: Progress | None = None, *, pack: bool = True
 ) -> tuple[Study, Dataset]:
-    """Return as `begin_study` does, with the images, and nothing of the study written yet."""
+    """Return as `begin_study` does, with the images, and nothing of the study written yet; pack: see `load_dataset`."""
     root = Path(root)
     study = Study.open(root) if Study.exists(root) else None
     if study is not None and study.config.source is None and data is None:
         raise BadInput(f"{study.root}: its predictions were imported, so name the images to train on with data=PATH.")
     source = data or (study.config.source if study else None) or "digits"
-    dataset = load_dataset(source, progress=progress)
+    dataset = load_dataset(source, progress=progress, pack=pack)
     for needed in ("train", "val"):
         if dataset.split(needed).labels is None:
             raise BadInput(f"{source}: the {needed} images have no labels, and training needs them.")
     config = config_of(dataset)
     if study is None:
         return Study(root, config), dataset
-    if study.config.fingerprint not in (None, dataset.fingerprint):
+    if dataset.fingerprint and study.config.fingerprint not in (None, dataset.fingerprint):
         raise BadInput(
             f"{study.root}/study.toml: was begun with {study.config.data} (fingerprint "
             f"{str(study.config.fingerprint)[:12]}), {source} has other images ({dataset.fingerprint[:12]}); use "
@@ -64,5 +64,10 @@ def study_for(
             f"{study.root}/study.toml: has {len(study.config.class_ids)} classes, {source} has other ones "
             f"({len(config.class_ids)}); use another study for them."
         )
-    pinned = replace(config, splits={**study.config.splits, **config.splits}, runs=study.config.runs)
+    pinned = replace(
+        config,
+        fingerprint=config.fingerprint or study.config.fingerprint,
+        splits={**study.config.splits, **config.splits},
+        runs=study.config.runs,
+    )
     return Study(study.root, pinned), dataset

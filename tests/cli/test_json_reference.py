@@ -227,6 +227,8 @@ def test_training_and_new_images(
     some = ("ting-m1", "basutkar-1", "mkrtchyan-alexnet", "de-vgg16", "ting-m3-small")
     monkeypatch.setattr("cli.train_text.MODELS", {name: MODELS[name] for name in some})
     page.hold("ens-train --list-models", told(train, "--list-models"))
+    page.hold("ens-train --list-recipes", told(train, "--list-recipes"))
+    page.hold("ens-train --show-recipe", told(train, "--show-recipe ting"))
     page.hold("ens-predict", told(predict, "--study t --part val --split again --out a.csv --tta mirror --threads 1"))
     split = load_dataset("digits").split("val")
     Image.fromarray(split.images[0, ..., 0]).save("one.png")

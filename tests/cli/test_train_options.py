@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,38 @@ def test_unknown_settings_are_refused_by_the_command(tmp_path: Path) -> None:
     assert done.status == 2
     assert "nearest: learning_rate" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_dry_run_tells_what_it_will_take_and_packs_nothing(
+    here: Path, tree: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts of the network by hand; 20 images, two sets, nine tenths of them, 5 epochs; two networks at once."""
+    monkeypatch.setenv("ENS_CACHE", str(here / "cache"))
+    tree(here / "pets", per_class=10)
+    args = ["--data", "pets", "--model", "ting-m1", "--variants", "2", "--epochs", "5", "--jobs", "2", "--set"]
+    args.append("tune=0.1")
+    assert run(train, ["--dry-run", "--json", *args, "--set", "augment=mirror + flip"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    convolutions = (5 * 5 * 3 * 16 + 16) + (3 * 3 * 16 * 16 + 16) + (3 * 3 * 16 * 32 + 32)
+    for member in found["members"]:
+        cost = member["estimate"]
+        assert cost["parameters"] == convolutions + (32 * 256 + 256) + (256 * 2 + 2)
+        assert cost["seconds"] == pytest.approx(20 * 0.9 * 2 * 5 / cost["images_per_second"])
+        assert cost["memory"] > 400 * 2**20
+    assert found["seconds"] == pytest.approx(sum(m["estimate"]["seconds"] for m in found["members"]) / 2)
+    assert [path.name for path in here.iterdir()] == ["pets"]
+    assert run(train, ["--dry-run", *args]) == 0
+    said = capsys.readouterr().out
+    assert all(words in said for words in ("GFLOP an image", "of memory", "images/s tried out here: about"))
+
+
+def test_recipes_are_listed_and_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(train, ["--list-recipes"]) == 0
+    assert "m3-improved" in capsys.readouterr().out
+    assert run(train, ["--show-recipe", "resnet18-64"]) == 0
+    (here / "own.toml").write_text(capsys.readouterr().out)
+    plain = planned(capsys, "--recipe", "resnet18-64", "--variants", "3")
+    own = planned(capsys, "--recipe", "own.toml", "--variants", "3")
+    assert [m["recipe"] for m in plain] == [m["recipe"] for m in own]
+    assert run(train, ["--show-recipe", "tinge"]) == 2
+    assert "is no recipe that ships; nearest: ting" in capsys.readouterr().err
