@@ -32,6 +32,8 @@ from .errors import ErrorAnalysis as ErrorAnalysis
 from .errors import find_errors as find_errors
 from .figures.drawing import Picture as Picture
 from .figures.drawing import draw as draw
+from .members.filters import FilterGrid as FilterGrid
+from .members.filters import filter_grid as filter_grid
 from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import accuracy as accuracy

@@ -129,8 +129,8 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     groups = _groups(found)
     if groups and groups["effective_samples"] is not None:
         output.note(
-            f"  The {table.samples:,} samples lie in {many(int(groups['count'] or 0), 'group')} that are kept together; "
-            f"for accuracy they count as {groups['effective_samples']:,.0f} separate ones."
+            f"  The {table.samples:,} samples lie in {many(int(groups['count'] or 0), 'group')} that are kept "
+            f"together; for accuracy they count as {groups['effective_samples']:,.0f} separate ones."
         )
 
 

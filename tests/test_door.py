@@ -43,7 +43,8 @@ def test_messages_of_the_library_name_python_arguments(path: Path) -> None:
 
 
 PUBLIC = {name: getattr(kofn, name) for name in kofn.__all__}
-VALUES = sorted(name for name, value in PUBLIC.items() if inspect.isclass(value) and not issubclass(value, Exception))
+CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
+VALUES = sorted(name for name, value in CLASSES.items() if not issubclass(value, (Exception, kofn.Picture)))
 
 # The way without a command, step by step: what a user asks for, and the names that do it.
 WAY = {
@@ -64,7 +65,10 @@ WAY = {
     "diversity": ("measure_diversity", "ensemble_diversity", "ambiguity"),
     "errors": ("find_errors",),
     "training curves": ("read_history",),
+    "filters": ("filter_grid",),
+    "figures in a notebook": ("draw", "Picture"),
     "page": ("report",),
+    "check a study": ("check_study",),
 }
 
 
@@ -91,6 +95,9 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
     begun = kofn.begin_study(root / "study", "digits")
     plan = kofn.plan_members(begun, variants=2, epochs=1)
     write_history(begun, "m", range(1, 4), best=2)
+    (begun.root / "predictions").mkdir(exist_ok=True)
+    (begun.root / "predictions" / "m.val.h5").write_bytes(b"no HDF5")
+    checked = kofn.check_study(begun.root)
     found = [
         stack, dataset, dataset.split("val"), ensemble, table, table.best(), table.by_size()[0], classes, chosen,
         digits, digits.config, plan, plan.members[0], plan.members[0].recipe, digits.read("m3-0", "val"), chosen.result,
@@ -106,6 +113,7 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         kofn.measure_diversity(ensemble.member_preds, labels), kofn.temperature(ensemble.probs, labels),
         kofn.Baseline("m3-0", ensemble.member_preds[0], True),
         kofn.Epoch(1, 0.1, 2.0, 2.5, 0.5, 2.1, 2.6, 0.4, 100.0, 3.0),
+        kofn.filter_grid(np.ones((4, 3, 5, 5), np.float32), member="m"), checked, checked.findings[0],
         kofn.Outcome("m", "trained"), kofn.Plan(plan.members[0].recipe, ({}, {"seed": 3, "dropout": 0.5})),
     ]  # fmt: skip
     return {type(value).__name__: value for value in found} | {"TrainedMember": None}

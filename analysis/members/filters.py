@@ -1,10 +1,12 @@
 """The kernels of one of a member's convolutions as tiles one can look at."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.study.tabular import Rows
 
 SCALES = ("filter", "shared")
 ORDERS = ("none", "colour", "frequency")
@@ -12,7 +14,7 @@ MOST_TILES = 256
 
 
 @dataclass(frozen=True, eq=False)
-class FilterGrid:
+class FilterGrid(Rows):
     """Kernels scaled to 0..1, one tile a filter, or one a filter and input channel.
 
     layer: the convolution's name, empty for the first. kernels: float32 (out, in, height, width), as trained.
@@ -40,6 +42,11 @@ class FilterGrid:
     group: int
     columns: int
     constant: int
+
+    def _columns(self) -> dict[str, Any]:
+        filters, channels = np.divmod(self.shown, 1 if self.whole else self.kernels.shape[1])
+        norms = np.linalg.norm(self.kernels.reshape(len(self.kernels), -1), axis=1)
+        return {"filter": filters, **({} if self.whole else {"channel": channels}), "norm": norms[filters]}
 
     @property
     def cut(self) -> bool:

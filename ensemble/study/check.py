@@ -21,6 +21,7 @@ from ensemble.study.recipe import Recipe, read_recipe
 from ensemble.study.seals import check_seal
 from ensemble.study.study import Study, ids_digest
 from ensemble.study.tables import read_table
+from ensemble.study.tabular import Rows, Tabular
 from ensemble.study.weights import facts_of, read_first_layer
 
 TOLERANCE = 1e-4  # between an ensemble's probabilities and those its members make now
@@ -28,7 +29,7 @@ _PARTS = ("recipe", "weights", "checkpoint", "history", "network", "first_layer"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Tabular):
     """What is wrong. kind: "damaged", "mismatch", "stale", "missing", "leftover" or "stray".
 
     what: is wrong with `path`; means: for whoever uses the study; advice: what to do.
@@ -42,7 +43,7 @@ class Finding:
 
 
 @dataclass
-class StudyCheck:
+class StudyCheck(Rows):
     """What was found in a study; `files` and `bytes` were looked at, `unsealed` of them are of an older version."""
 
     root: Path
@@ -51,6 +52,10 @@ class StudyCheck:
     files: int = 0
     bytes: int = 0
     unsealed: int = 0
+
+    def _columns(self) -> dict[str, list[str]]:
+        names = ("path", "kind", "what", "means", "advice")
+        return {name: [str(getattr(finding, name)) for finding in self.findings] for name in names}
 
     @property
     def ok(self) -> bool:
@@ -185,7 +190,7 @@ class _Checker:
         first = self.splits.setdefault(p.split, _Split(p.member, ids, labels, p.ids_given))
         if first.ids_given != p.ids_given:
             self._add(path, "mismatch", f"has {'ids' if p.ids_given else 'row numbers'}, {first.member} has not",
-                      "the two cannot be joined", "import one of them again with ens-import --ids")  # fmt: skip
+                      "the two cannot be joined", "import one of them again with 'ens-import --ids FILE'")  # fmt: skip
             return
         _, here, there = np.intersect1d(ids, first.ids, assume_unique=True, return_indices=True)
         if labels is not None and first.labels is not None:
@@ -196,7 +201,7 @@ class _Checker:
                 return
         if len(here) != len(ids) or len(here) != len(first.ids):
             self.found.notes.append(
-                f"{path}: shares {len(here):,} of {len(ids):,} samples with {first.member}; combine with --intersect"
+                f"{path}: shares {len(here):,} of {len(ids):,} samples with {first.member}; combine with 'ens-combine --intersect'"
             )
         elif not right and pinned is not None:
             self._add(path, "mismatch", f"holds other samples or labels of {p.split} than study.toml pins",
@@ -254,7 +259,7 @@ class _Checker:
         if not (off <= TOLERANCE).all():
             self._add(path, "stale", "is not what its members predict now: one was trained or imported anew since",
                       f"what is reported of {p.member} is out of date",
-                      "save it again with ens-combine --save, under this name once the file is removed")  # fmt: skip
+                      "save it again with 'ens-combine --save NAME', under this name once the file is removed")  # fmt: skip
 
     def _table(self, path: Path) -> None:
         """Look at a table of subsets: its checksum, and whether its single members score as they do now."""
