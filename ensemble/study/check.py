@@ -201,7 +201,7 @@ class _Checker:
                 return
         if len(here) != len(ids) or len(here) != len(first.ids):
             self.found.notes.append(
-                f"{path}: shares {len(here):,} of {len(ids):,} samples with {first.member}; combine with 'ens-combine --intersect'"
+                f"{path}: shares {len(here):,} of {len(ids):,} samples with {first.member}; combine with ens-combine --intersect"
             )
         elif not right and pinned is not None:
             self._add(path, "mismatch", f"holds other samples or labels of {p.split} than study.toml pins",
@@ -259,7 +259,7 @@ class _Checker:
         if not (off <= TOLERANCE).all():
             self._add(path, "stale", "is not what its members predict now: one was trained or imported anew since",
                       f"what is reported of {p.member} is out of date",
-                      "save it again with 'ens-combine --save NAME', under this name once the file is removed")  # fmt: skip
+                      "save it again with ens-combine --save, under this name once the file is removed")  # fmt: skip
 
     def _table(self, path: Path) -> None:
         """Look at a table of subsets: its checksum, and whether its single members score as they do now."""
