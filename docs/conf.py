@@ -2,23 +2,29 @@
 
 import ast
 import importlib.metadata
+import json
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import click
 from docutils import nodes
 from docutils.statemachine import StringList
+from myst_parser.parsers.sphinx_ import MystParser
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import kofn
 
+sys.path.insert(0, str(Path(__file__).parent / "notebooks"))
+as_markdown = import_module("run").as_markdown
+
 ROOT = Path(__file__).parent.parent
 project = "kofn"
 release = importlib.metadata.version("kofn")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-source_suffix = {".md": "markdown"}
+source_suffix = {".md": "markdown", ".ipynb": "notebook"}
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "kofn"
@@ -150,8 +156,19 @@ def plain(_app: Sphinx, _what: str, _name: str, _object: object, _options: objec
     lines[:] = made
 
 
+class Notebook(MystParser):
+    """Reads a notebook that was run as a page."""
+
+    supported = ("notebook",)
+
+    def parse(self, inputstring: str, document: nodes.document) -> None:
+        """Parse it as the Markdown that it reads like."""
+        super().parse(as_markdown(json.loads(inputstring)), document)
+
+
 def setup(app: Sphinx) -> None:
-    """Register the directives, and how docstrings are read."""
+    """Register the directives, and how docstrings and notebooks are read."""
+    app.add_source_parser(Notebook)
     app.add_directive("commands", Commands)
     app.add_directive("house", House)
     app.add_directive("door", Door)
