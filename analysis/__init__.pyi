@@ -32,8 +32,10 @@ from .errors import ErrorAnalysis as ErrorAnalysis
 from .errors import find_errors as find_errors
 from .figures.drawing import Picture as Picture
 from .figures.drawing import draw as draw
+from .members.compare import compare_members as compare_members
 from .members.filters import FilterGrid as FilterGrid
 from .members.filters import filter_grid as filter_grid
+from .members.filters import measure_filters as measure_filters
 from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import accuracy as accuracy
@@ -41,6 +43,10 @@ from .metrics import brier as brier
 from .metrics import nll as nll
 from .metrics import top5 as top5
 from .page.report import report as report
+from .report_data import histories as histories
+from .report_data import open_ensemble as open_ensemble
+from .saved import predictions_of as predictions_of
+from .saved import select_predictions as select_predictions
 from .selection.choose import EnsembleSelection as EnsembleSelection
 from .selection.choose import cross_validate as cross_validate
 from .selection.choose import select as select
@@ -55,6 +61,7 @@ from .statistics import Paired as Paired
 from .statistics import mcnemar as mcnemar
 from .statistics import paired_test as paired_test
 from .statistics import wilson as wilson
+from .study_reports import study_report as study_report
 from .subsets.reference import subset_preds as subset_preds
 from .subsets.score import combine as combine
 from .subsets.score import subset_table as subset_table

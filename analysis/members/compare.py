@@ -139,7 +139,7 @@ def _trained(members: Sequence[Member]) -> list[Member]:
 _CHANCE = ("seed", "weights_sha256")
 
 
-def compare(members: Sequence[Member], by: str, intersect: bool = False) -> Comparison:
+def compare_members(members: Sequence[Member], by: str, intersect: bool = False) -> Comparison:
     """Group members by a setting; raises `BadInput` for an unknown one, `NotAvailable` where they all share its value.
 
     intersect: where members differ in samples, test on the common ones.

@@ -134,7 +134,7 @@ def _shown(kernels: np.ndarray, order: str, whole: bool) -> np.ndarray:
         high, total, _ = high_energy(pieces[kept])
         key = np.divide(high, total, out=np.ones(len(kept)), where=total > 0)
         return kept[np.argsort(key, kind="stable")]
-    measured = measure(pieces[kept])
+    measured = measure_filters(pieces[kept])
     grey = ~(measured.by_filter_colour > 0.5)
     key = np.where(grey, np.nan_to_num(measured.by_filter_colour) - 1, hues(pieces[kept]))
     return kept[np.argsort(key, kind="stable")]
@@ -181,7 +181,7 @@ class FilterMeasures:
         return self.dead / len(self.norms)
 
 
-def measure(kernels: np.ndarray) -> FilterMeasures:
+def measure_filters(kernels: np.ndarray) -> FilterMeasures:
     """Measure finite kernels, floating point (out, in, height, width); none of the shares depends on their scale."""
     weights = np.asarray(kernels, dtype=np.float64)
     out, channels, height, width = weights.shape

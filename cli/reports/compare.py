@@ -27,7 +27,7 @@ MOST_SAID = 4  # confounded settings whose values are printed; the JSON has all
 
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Make a comparison for each setting that was named, or for those that differ."""
-    from analysis.members.compare import compare, differing, setting_named
+    from analysis.members.compare import compare_members, differing, setting_named
     from analysis.members.models import members_of
     from analysis.report_data import NotAvailable
 
@@ -39,7 +39,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         raise NotAvailable(f"{data.study.root}: its members' recipes differ in nothing but seeds.")
     found, files = [], []
     for i, setting in enumerate(settings):
-        value = compare(members, setting, data.intersect)
+        value = compare_members(members, setting, data.intersect)
         if i:
             output.text("")
         made = _files(output, job, value)

@@ -44,7 +44,7 @@ _WORDS = {"begin": "start", "first": "after 1 epoch", "last": "last epoch"}
 
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show kernels, a picture a member, and measure them beside those of their start."""
-    from analysis.members.filters import filter_grid, measure
+    from analysis.members.filters import filter_grid, measure_filters
 
     found, without = _kernels(job)
     scale, order = job.options["scale"], job.options["sort"]
@@ -54,7 +54,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         last = filter_grid(times["last"], member=member, layer=layer, scale=scale, order=order)
         for time, kernels in times.items():
             grids[time] = filter_grid(kernels, member=member, layer=layer, scale=scale, order=order, like=last)
-        measured = {time: measure(kernels) for time, kernels in times.items()}
+        measured = {time: measure_filters(kernels) for time, kernels in times.items()}
         picture = _draw(job, last, grids, measured)
         lasts.append(last)
         rows.append(_row(member, last, measured["last"], measured.get("begin")))

@@ -17,9 +17,9 @@ from analysis.figures.filters import members_figure as filters_of_all
 from analysis.figures.models import amount, draw_models, models_figure
 from analysis.figures.style import PAGE, new_figure, save, style
 from analysis.figures.training import members_figure, small_multiples_figure
-from analysis.members.compare import compare
+from analysis.members.compare import compare_members
 from analysis.members.curves import by_member, curves
-from analysis.members.filters import filter_grid, measure
+from analysis.members.filters import filter_grid, measure_filters
 from analysis.members.models import Member, members_of
 from ensemble.study.history import History
 
@@ -142,14 +142,14 @@ def test_of_very_many_the_first_are_shown() -> None:
 
 def test_measures_are_said_beside_those_of_the_start() -> None:
     rng = np.random.default_rng(0)
-    now, start = (measure(rng.normal(size=(8, 3, 5, 5))) for _ in range(2))
+    now, start = (measure_filters(rng.normal(size=(8, 3, 5, 5))) for _ in range(2))
     assert f"({100 * start.high:.0f})".replace("(", "(start ") in measures_said(now, start)
     assert f"(noise {100 * now.noise:.0f})" in measures_said(now, None)
     assert "no dead" in measures_said(now, None)
 
 
 def _compared(folder: Path, count: int, along: str = "epochs") -> Figure:
-    value = compare(members(folder, [f"{'m' * 30}-{i}" for i in range(count)]), "dropout")
+    value = compare_members(members(folder, [f"{'m' * 30}-{i}" for i in range(count)]), "dropout")
     lines = curves_of(value, along, 100)
     assert lines is not None
     return compare_figure(value, lines)

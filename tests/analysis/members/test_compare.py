@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from studies import add, study_at
 
-from analysis.members.compare import Comparison, compare, differing, setting_named, text_of, write_compare_csv
+from analysis.members.compare import Comparison, compare_members, differing, setting_named, text_of, write_compare_csv
 from analysis.members.models import members_of
 from analysis.report_data import NotAvailable
 from analysis.statistics import mcnemar
@@ -23,7 +23,7 @@ def rates(tmp_path: Path) -> Comparison:
     ):
         add(study, f"m-{i}", accuracy=[0.95, accuracy], right=right, learning_rate=rate, dropout=dropout, seed=i)
     add(study, "rf", right=12)
-    return compare(members_of(study, "val"), "lr")
+    return compare_members(members_of(study, "val"), "lr")
 
 
 def test_groups_have_means_and_spreads_over_their_runs(rates: Comparison) -> None:
@@ -57,7 +57,7 @@ def test_a_setting_that_goes_with_the_groups_is_named(tmp_path: Path) -> None:
     add(study, "a", accuracy=[0.5], model="ting-m1", l2=1e-3)
     add(study, "b", accuracy=[0.6], model="ting-m2", l2=1e-4)
     add(study, "c", accuracy=[0.6], model="ting-m2", l2=1e-3)
-    found = compare(members_of(study, "val"), "block")
+    found = compare_members(members_of(study, "val"), "block")
     assert found.setting == "model"
     assert [(o.setting, o.values) for o in found.confounded] == [("l2", (("0.001",), ("0.0001", "0.001")))]
     assert (found.balanced, found.tests, found.untested) == (
@@ -72,7 +72,7 @@ def test_groups_of_different_size_speak_through_as_many_members(tmp_path: Path) 
     study = study_at(tmp_path)
     for i, rate in enumerate((0.1, 0.1, 0.2)):
         add(study, f"m-{i}", accuracy=[0.5], right=10 + i, learning_rate=rate)
-    (test,) = compare(members_of(study, "val"), "learning_rate").tests
+    (test,) = compare_members(members_of(study, "val"), "learning_rate").tests
     assert (test.of_one, test.of_other) == (("m-0",), ("m-2",))
 
 
@@ -80,7 +80,7 @@ def test_many_groups_are_each_tested_against_the_first(tmp_path: Path) -> None:
     study = study_at(tmp_path)
     for i in range(8):
         add(study, f"m-{i}", accuracy=[0.5], right=10 + i, epochs=1, seed=i, dropout=i / 10)
-    tests = compare(members_of(study, "val"), "dropout").tests
+    tests = compare_members(members_of(study, "val"), "dropout").tests
     assert [(t.one, t.other) for t in tests] == [(f"0.{i}", "0") for i in range(1, 8)]
     assert all(t.adjusted >= t.p for t in tests)
 
@@ -90,7 +90,7 @@ def test_runs_cut_short_or_not_begun_are_told(tmp_path: Path) -> None:
     add(study, "a", accuracy=[0.5], epochs=5)
     add(study, "b", accuracy=[0.6], epochs=1)
     add(study, "c", epochs=9)
-    found = compare(members_of(study, "val"), "epochs")
+    found = compare_members(members_of(study, "val"), "epochs")
     assert (found.short, found.untrained, found.runs) == (("a",), ("c",), 2)
 
 
@@ -111,9 +111,9 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     add(study, "begun", l2=0.5)
     assert differing(members_of(study, "val")) == ["dropout"]
     with pytest.raises(BadInput, match=r"by=.droput.: is no setting of a recipe; nearest: dropout"):
-        compare(members, "droput")
+        compare_members(members, "droput")
     with pytest.raises(NotAvailable, match=r"all 2 members have model ting-m1, .* settings that differ: dropout"):
-        compare(members, "model")
+        compare_members(members, "model")
 
 
 def test_values_as_text() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.members.filters import GRID, colour_energy, effective_rank, high_energy, hues, measure
+from analysis.members.filters import GRID, colour_energy, effective_rank, high_energy, hues, measure_filters
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -51,15 +51,15 @@ def test_smooth_kernels_are_low_and_noise_is_what_noise_is() -> None:
     y, x = np.mgrid[-3:4, -3:4]
     smooth = np.exp(-(x**2 + y**2) / 8.0)[None, None]
     checks = ((-1.0) ** (x + y))[None, None]
-    assert measure(smooth).high < 0.02 < 0.98 < measure(checks).high
-    drawn = measure(normal(400, 3, 5, 5))
+    assert measure_filters(smooth).high < 0.02 < 0.98 < measure_filters(checks).high
+    drawn = measure_filters(normal(400, 3, 5, 5))
     assert drawn.high == pytest.approx(drawn.noise, abs=0.01)
     assert drawn.noise == pytest.approx(1 - np.pi / 16, abs=0.01)  # a disc of radius 1/4 in a square of side 1
     assert GRID == 32
 
 
 def test_a_kernel_of_one_weight_has_no_frequencies() -> None:
-    found = measure(normal(4, 2, 1, 1))
+    found = measure_filters(normal(4, 2, 1, 1))
     assert np.isnan([found.high, found.noise]).all()
 
 
@@ -75,12 +75,14 @@ def test_dead_filters_are_below_a_tenth_of_the_median_norm() -> None:
     kernels = np.zeros((5, 1, 1, 2))
     kernels[:, 0, 0, 0] = [1, 2, 3, 0.19, 0]  # the median norm is 1
     kernels[3, 0, 0, 0] = 0.09
-    found = measure(kernels)
+    found = measure_filters(kernels)
     assert (found.dead, found.dead_share, found.norms.tolist()) == (2, 0.4, [1, 2, 3, 0.09, 0])
-    assert measure(np.zeros((3, 3, 2, 2))).dead == 3
+    assert measure_filters(np.zeros((3, 3, 2, 2))).dead == 3
     kernels[:, 0, 0, 0] = [1, 1, 1, 0.2, 100]  # the mean norm is 20.6, and one large filter kills no other
-    assert measure(kernels).dead == 0
-    assert np.isnan([measure(np.zeros((3, 3, 2, 2))).high, measure(np.zeros((3, 3, 2, 2))).colour]).all()
+    assert measure_filters(kernels).dead == 0
+    assert np.isnan(
+        [measure_filters(np.zeros((3, 3, 2, 2))).high, measure_filters(np.zeros((3, 3, 2, 2))).colour]
+    ).all()
 
 
 def test_colour_by_hand() -> None:
@@ -89,10 +91,10 @@ def test_colour_by_hand() -> None:
     one[1, :, 0, 0] = [1, -1, 0]  # all colour
     one[2, :, 0, 0] = [3, 0, 0]  # grey of 1, left (2, -1, -1): 6 of 9
     assert colour_energy(one).tolist() == pytest.approx([0, 2, 6])
-    found = measure(one)
+    found = measure_filters(one)
     assert found.by_filter_colour.tolist() == pytest.approx([0, 1, 2 / 3])
     assert found.colour == pytest.approx(8 / 23)
-    assert np.isnan(measure(normal(4, 2, 3, 3)).colour)
+    assert np.isnan(measure_filters(normal(4, 2, 3, 3)).colour)
 
 
 def test_colours_opposite_to_one_another_are_one_pair() -> None:
@@ -106,7 +108,7 @@ def test_colours_opposite_to_one_another_are_one_pair() -> None:
 @given(scale=st.sampled_from([1e-6, 0.5, 3e4]), seed=st.integers(0, 20))
 def test_no_share_depends_on_the_scale(scale: float, seed: int) -> None:
     kernels = normal(6, 3, 3, 3, seed=seed)
-    one, other = measure(kernels), measure(scale * kernels)
+    one, other = measure_filters(kernels), measure_filters(scale * kernels)
     assert (one.high, one.rank, one.colour, one.dead) == pytest.approx(
         (other.high, other.rank, other.colour, other.dead)
     )
