@@ -43,6 +43,9 @@ from .metrics import brier as brier
 from .metrics import nll as nll
 from .metrics import top5 as top5
 from .page.report import report as report
+from .pairwise import MeanDifference as MeanDifference
+from .pairwise import Versus as Versus
+from .pairwise import versus as versus
 from .report_data import histories as histories
 from .report_data import open_ensemble as open_ensemble
 from .saved import predictions_of as predictions_of

@@ -26,10 +26,13 @@ EXAMPLES = (
     "ens-report filters --scale shared                     first-layer kernels, all on one scale",
     "ens-report gallery --class 'wooden spoon' --images 12 a class's images with their predictions",
     "ens-report per-class --ensemble best --json           the best subset's classes, for a script",
+    "ens-report versus m-0 best3                           who is right where, and is it chance",
     "ens-report html                                       one page to explore in a browser, and to send to others",
     "ens-report html resnet.npz vit.npz                    the page of files of predictions, without a study",
     "ens-report all                                        all of these that the study allows",
 )
+
+EVERY = (*KINDS, "versus", "all")
 
 # Option -> the kinds that have a use for it.
 _USED_BY: dict[str, list[str]] = {}
@@ -61,8 +64,8 @@ def _kind_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str:
-    if kind not in (*KINDS, "all"):
-        raise click.UsageError(f"no report is called {kind!r}; {nearest(kind, (*KINDS, 'all'))}.")
+    if kind not in EVERY:
+        raise click.UsageError(f"no report is called {kind!r}; {nearest(kind, EVERY)}.")
     return kind
 
 
@@ -78,7 +81,7 @@ def _glossary(context: click.Context, _option: click.Parameter, asked: bool) -> 
 
 
 def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> list[str]:
-    return [kind for kind in (*KINDS, "all") if kind.startswith(start)]
+    return [kind for kind in EVERY if kind.startswith(start)]
 
 
 @command("ens-report", EXAMPLES)
@@ -148,11 +151,15 @@ def report(
     errors       images wrong for all, rescued and spoiled ones
     sample       images of each class
     html         one page to explore all of it; of FILE... where there is no study
+    versus       any two compared: versus A B (members, ensembles, STUDY:NAME)
     all          each of them
 
     Pictures are one column of a paper wide and go to STUDY/report; what they show is also said here.
     """  # noqa: D301
     _check_options(kind)
+    if kind == "versus":
+        _versus(output, tuple(map(str, files)), split, out)
+        return
     if files:
         _from_files(output, kind, files, out or Path("report"), options | {"intersect": intersect})
         return
@@ -176,6 +183,18 @@ def report(
         document = _all(output, job) if kind == "all" else KINDS[kind].report(output, job)
     output.document(**document)
     output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
+
+
+def _versus(output: Output, names: tuple[str, ...], split: str, out: Path | None) -> None:
+    """Compare two predictors by name."""
+    from cli.reports import versus
+    from ensemble.study.study import Study
+
+    study = Study.open(output.study)
+    out = study.report_dir if out is None else out
+    _ready(out)
+    output.document(**versus.report(output, study, names, split, out))
+    output.next(f"ens-report errors{'' if split == 'val' else f' --split {split}'}")
 
 
 def _from_files(output: Output, kind: str, files: tuple[Path, ...], out: Path, options: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         stack, dataset, dataset.split("val"), ensemble, table, table.best(), table.by_size()[0], classes, chosen,
         digits, digits.config, plan, plan.members[0], plan.members[0].recipe, digits.read("m3-0", "val"), chosen.result,
         chosen.data, chosen.result.honest, chosen.paired, kofn.shapley(table), kofn.METRICS["nll"],
-        kofn.find_errors(ensemble),
+        kofn.find_errors(ensemble), (two := kofn.versus(ensemble, kofn.ensemble_of(stack.only([0])))), two.nll,
         kofn.read_history(begun.member_dir("m") / "history.csv", "m"), kofn.cross_validate(stack, "weights"),
         kofn.confusion(labels, ensemble.preds), next(c for cs in classes.confused_with for c in cs),
         kofn.agreement(ensemble.member_preds, labels), kofn.ambiguity(stack),

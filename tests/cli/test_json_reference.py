@@ -239,7 +239,9 @@ def test_training_and_new_images(
 
 def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None:
     """Every report at once; then reports that have more to tell or less; then members that are predictions only."""
-    assert {f"ens-report {kind}" for kind in (*KINDS, "all")} == {n for n in page.schemas if n.startswith("ens-report")}
+    assert {f"ens-report {kind}" for kind in (*KINDS, "versus", "all")} == {
+        n for n in page.schemas if n.startswith("ens-report")
+    }
     study = small_study(tmp_path / "study")
     page.hold("ens-combine", told(combine, "--save pair --max-size 2"))
     page.hold("ens-report all", told(report, "all --images 2 --ensemble pair"))
@@ -253,6 +255,7 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None
         "--weights m-0=.5,m-1=.5",
     ):
         page.hold("ens-combine", told(combine, options))
+    page.hold("ens-report versus", told(report, "versus m-0 pair"))
     page.hold("ens-export", told(export, "m-0 --out m.csv"))
     page.hold("ens-export", told(export, "pair --out pair.npz"))
     page.hold("ens-report per-class", told(report, "per-class --member m-0"))

@@ -1,0 +1,89 @@
+"""Any two predictors compared: counts worked by hand, other orders and sets of samples, and what cannot be compared."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from analysis import Ensemble, compare_classes, ensemble_of, paired_test, stack_arrays, versus
+from analysis.metrics import METRICS
+from ensemble.errors import BadInput
+
+
+def made(name: str, seed: int, samples: int = 60, skill: float = 1.5) -> Ensemble:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(samples) % 4
+    logits = rng.normal(size=(samples, 4))
+    logits[np.arange(samples), labels] += skill
+    exp = np.exp(logits)
+    return ensemble_of(stack_arrays(exp[None] / exp.sum(axis=1, keepdims=True), labels), name=name)
+
+
+def picked(ensemble: Ensemble, rows: np.ndarray) -> Ensemble:
+    """The ensemble on some of its samples, in any order."""
+    stack = ensemble.stack
+    assert stack.labels is not None
+    own = replace(stack, probs=stack.probs[:, rows], labels=stack.labels[rows], sample_ids=stack.sample_ids[rows])
+    return replace(ensemble, stack=own, preds=ensemble.preds[rows], probs=ensemble.probs[rows])
+
+
+def test_who_is_right_by_hand() -> None:
+    labels = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    ours, other = [0, 1, 2, 0, 1, 0, 1, 0], [0, 1, 0, 1, 2, 2, 1, 2]
+    one, two = (ensemble_of(stack_arrays(np.eye(3)[p][None], labels), name=n) for n, p in (("a", ours), ("b", other)))
+    found = versus(one, two)
+    # Both: 0, 1. Only a: 2, 3, 4. Only b: 5. Neither: 6, with the same class, and 7, with two.
+    assert (found.both, found.accuracy.won, found.accuracy.lost, found.neither) == (2, 3, 1, 2)
+    assert found.won.tolist() == [2, 3, 4]
+    assert found.lost.tolist() == [5]
+    assert found.both_wrong_otherwise.tolist() == [7]
+    assert found.accuracy == paired_test(labels, ours, other)
+    assert found.names == ("a", "b")
+    assert found.verdict.startswith("Nothing can be told of which is more accurate: a true difference of 62.50 points")
+    # Brier scores are 0 or 2: of a two of eight right, 5, of b 3.
+    assert (found.brier.one, found.brier.other, found.brier.difference) == (6 / 8, 10 / 8, -0.5)
+
+
+def test_scores_against_the_metrics_and_scipy() -> None:
+    one, other = made("one", 0), made("other", 1, skill=0.5)
+    found, labels = versus(one, other), one.stack.require_labels()
+    for score in (found.nll, found.brier):
+        ours, theirs = (METRICS[score.metric].per_sample(e.probs, labels) for e in (one, other))
+        assert (score.one, score.other) == (ours.mean(), theirs.mean())
+        assert score.p == pytest.approx(ttest_rel(ours, theirs).pvalue)
+        assert score.low < score.difference < score.high < 0
+    by_class = compare_classes(labels, one.preds, other.preds)
+    assert np.array_equal(found.classes.q, by_class.q)
+    turned = versus(other, one)
+    assert (turned.nll.difference, turned.accuracy.low) == pytest.approx((-found.nll.difference, -found.accuracy.high))
+    assert found.verdict.startswith("one is more accurate than other")
+    assert turned.verdict == found.verdict
+    same = versus(one, one)
+    assert (same.nll.p, same.brier.low, same.accuracy.p) == (1, 0, 1)
+
+
+def test_samples_are_matched_by_id() -> None:
+    one, other = made("one", 0), made("other", 1)
+    rows = np.random.default_rng(0).permutation(60)[:40]
+    found = versus(one, picked(other, rows))
+    known = versus(picked(one, np.sort(rows)), picked(other, np.sort(rows)))
+    assert found.samples == 40
+    assert (found.accuracy, found.nll, found.brier) == (known.accuracy, known.nll, known.brier)
+    assert np.array_equal(found.sample_ids, known.sample_ids)
+
+
+def test_what_cannot_be_compared() -> None:
+    one, other = made("one", 0), made("other", 1)
+    with pytest.raises(BadInput, match="one and other: have no samples in common"):
+        versus(picked(one, np.arange(30)), picked(other, np.arange(30, 60)))
+    stack = other.stack
+    labels = (stack.require_labels() + 1) % 4
+    with pytest.raises(BadInput, match="have other labels for 60 of 60 samples"):
+        versus(one, replace(other, stack=replace(stack, labels=labels)))
+    with pytest.raises(BadInput, match="have other classes"):
+        versus(one, replace(other, stack=replace(stack, class_ids=("a", "b", "c", "d"))))
+    with pytest.raises(BadInput, match="only one of them has sample ids"):
+        versus(one, replace(other, stack=replace(stack, ids_given=True)))
+    with pytest.raises(BadInput, match="has no labels"):
+        versus(replace(one, stack=replace(one.stack, labels=None)), other)
