@@ -57,7 +57,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     member(study, "m-0", 0)
     member(study, "m-1", 1)
     table = str(study.root / "t.h5")
-    assert run(combine, ["--study", str(study.root), "--k", "all", "--table", table, "--save", "both", "--quiet"]) == 0
+    assert run(combine, ["--study", str(study.root), "--k", "all", "--table", table, "--quiet"]) == 0
+    a, b = study.read("m-0", "val"), study.read("m-1", "val")
+    mean = (a.probs.astype(np.float64) + b.probs) / 2
+    study.write(Predictions(
+        "both", "val", mean, a.sample_ids, a.class_ids, a.class_names, labels=a.labels, kind="ensemble",
+        parents=("m-0", "m-1"), weights=(0.5, 0.5), attributes={"rule": "mean"},
+    ))  # fmt: skip
     return study.root
 
 
