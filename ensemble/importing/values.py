@@ -43,8 +43,8 @@ def probabilities(values: np.ndarray, where: str, *, logits: bool = False, sampl
     _check_shape(values, where, samples)
     if values.dtype.kind not in "fiub":
         raise BadInput(f"{where}: expected numbers, found {values.dtype}; save the softmax itself.")
-    wide = values.astype(np.float64)
     with np.errstate(all="ignore"):
+        wide = values.astype(np.float64)
         if logits:
             return _of_logits(wide, where)
         tolerance = HALF_TOLERANCE if _is_half(values) else SUM_TOLERANCE

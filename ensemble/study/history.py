@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, astuple, dataclass, fields
@@ -90,6 +91,11 @@ def _rows(path: Path, text: str, upto: int | None = None) -> tuple[list[str], li
                     "written; restore the file from a copy, or start the member over."
                 )
             rows.append(cells[:-1])
+        elif header and header[-1] not in COLUMNS and re.fullmatch("[0-9a-f]{8}", cells[-1] if cells else ""):
+            raise BadInput(
+                f"{path}: line 1: {header[-1][:40]!r} stands over checksums, so the line was changed or damaged after "
+                "it was written; restore the file from a copy, or start the member over."
+            )
         else:
             rows.append(cells)
         crc = zlib.crc32(line.encode(), crc)

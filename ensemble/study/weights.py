@@ -6,6 +6,8 @@ What only looks at kernels needs no torch.
 import io
 import json
 import re
+import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -27,6 +29,11 @@ VERSION = 2
 # What every file of weights or checkpoint of ours says of itself, and of which type.
 FACTS = {"recipe": dict, "epochs": int, "image_shape": list, "class_ids": list}
 LARGEST_KERNELS = 2**28  # bytes
+# What NumPy and zipfile raise for a damaged archive depends on the damage.
+_NPZ_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, OverflowError, MemoryError,
+    struct.error, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
+)  # fmt: skip
 TIMES = ("begin", "first", "last")
 
 
@@ -137,7 +144,10 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]"
                 f"{path}: expected weights as safetensors or as torch.save writes them, {error}; the file is damaged "
                 "or of another kind: fetch it again, or save it as safetensors."
             ) from error
-    odd = [name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
+    try:
+        odd = [name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
+    except (NotImplementedError, RuntimeError) as error:
+        raise BadInput(f"{path}: holds numbers of a type that cannot be used here, {error}; save float32.") from error
     if odd:
         raise BadInput(f"{path}: {odd[0]} holds numbers that are not finite; the file is damaged, fetch it again.")
     return tensors, facts
@@ -250,7 +260,7 @@ def read_first_layer(path: Path) -> dict[str, np.ndarray] | None:
     """
     if not path.is_file():
         return None
-    check_seal(path)
+    check_seal(path, nearly=True)
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > LARGEST_KERNELS:
@@ -259,7 +269,7 @@ def read_first_layer(path: Path) -> dict[str, np.ndarray] | None:
                 )
         with np.load(path, allow_pickle=False) as file:
             found = {name: np.asarray(file[name], dtype=np.float32) for name in TIMES if name in file.files}
-    except (OSError, ValueError, KeyError, NotImplementedError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+    except _NPZ_DAMAGE as error:
         raise BadInput(f"{path}: cannot be read as kernels, {error}; restore it from a copy or delete it.") from error
     if any(kernels.ndim != 4 for kernels in found.values()) or len({k.shape for k in found.values()}) > 1:
         shapes = {name: kernels.shape for name, kernels in found.items()}
@@ -284,10 +294,11 @@ def keep_first_layer(path: Path, when: str, kernels: np.ndarray | None) -> None:
         return
     kept: dict[str, Any] = {}
     if when != "begin" and path.exists():
+        check_seal(path, nearly=True)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as there:
                 kept = {name: there[name] for name in there.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except _NPZ_DAMAGE as error:
             raise BadInput(f"{path}: cannot be read as arrays, {error}; delete it and run again.") from error
     data = io.BytesIO()
     np.savez(data, allow_pickle=False, **(kept | {when: kernels}))

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from studies import add, study_at
 
+from cli.check import check
 from cli.combine import combine
 from cli.common import run
 from cli.data import data
@@ -286,7 +287,9 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None
     Path("named.csv").write_text("id,fold,cat,dog,label\na,0,0.25,0.75,dog\nb,1,0.5,0.5,cat\n", encoding="utf-8")
     page.hold("ens-import", told(import_, "named.csv --study named"))
     page.hold("ens-report all", told(report, "all --study i"))
-    assert page.unseen("ens-combine", "ens-report", "ens-export", "ens-import") == []
+    (study.root / "predictions" / "stray").touch()
+    page.hold("ens-check", told(check, "", 1))
+    assert page.unseen("ens-combine", "ens-report", "ens-export", "ens-import", "ens-check") == []
 
 
 def test_images(

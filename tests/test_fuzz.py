@@ -1,0 +1,85 @@
+"""The quick form of tests/fuzz.py and tests/kill.py, and the files that went wrong once."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fuzz import READERS, mutant, same
+from kill import kills, races
+
+from ensemble.errors import BadInput, KofnError
+from ensemble.importing.parse import import_files
+from ensemble.study import child
+from ensemble.study.weights import load_tensors, read_tensors
+
+CRASHERS = Path(__file__).parent / "data" / "crashers"
+OWN = [name for name, reader in READERS.items() if reader.own]
+QUICK = [*OWN, "old first_layer", "import .npz", "import .npy", "import .csv"]  # what needs no child process
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_damage_is_refused_in_a_sentence_or_touches_nothing(name: str, tmp_path: Path) -> None:
+    reader = READERS[name]
+    good = reader.make(tmp_path)
+    data, right = good.read_bytes(), reader.read(good)
+    for number in range(60):
+        good.write_bytes(mutant(name, data, f"quick-{number}"))
+        try:
+            value = reader.read(good)
+        except KofnError as error:
+            assert str(error).endswith("."), error
+            assert "\n" not in str(error)
+        else:
+            assert not reader.own or same(value, right), f"{name} quick-{number} was read as something else"
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_flipped_bit_of_a_file_of_ours_is_noticed(name: str, tmp_path: Path) -> None:
+    reader = READERS[name]
+    good = reader.make(tmp_path)
+    data = good.read_bytes()
+    places = [*range(min(len(data), 160)), *np.random.default_rng(0).integers(0, len(data), 60).tolist()]
+    for place in places:
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << (place % 8)
+        good.write_bytes(damaged)
+        with pytest.raises(BadInput):
+            reader.read(good)
+
+
+@pytest.mark.parametrize("path", sorted(CRASHERS.glob("*.[nhp]*")), ids=lambda p: p.name)
+def test_what_went_wrong_once_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "SECONDS", 1)
+    with pytest.raises(BadInput, match=path.name):
+        import_files([path])
+
+
+@pytest.mark.parametrize("path", sorted(CRASHERS.glob("*.safetensors")), ids=lambda p: p.name)
+def test_weights_that_went_wrong_once_are_refused_or_tensors(path: Path) -> None:
+    with pytest.raises(BadInput, match=path.name):
+        load_tensors(path, "kofn.weights")
+    try:
+        tensors, facts = read_tensors(path)
+    except BadInput:
+        return
+    assert isinstance(tensors, dict)
+    assert isinstance(facts, dict)
+
+
+def test_an_archive_that_unpacks_to_far_more_is_refused_unless_asked_for() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bomb.npz"
+        np.savez_compressed(path, probs=np.zeros((20_000_000, 2), dtype=np.float32))
+        with pytest.raises(BadInput, match="--large"):
+            import_files([path])
+
+
+def test_a_killed_import_goes_on_to_the_same_bits() -> None:
+    totals, bad = kills("import", 3)
+    assert totals == {"equal": 3}, bad
+
+
+def test_of_two_imports_of_one_name_one_succeeds() -> None:
+    totals, bad = races(2)
+    assert totals == {"equal": 2}, bad
