@@ -103,8 +103,8 @@ class Diversity(Rows):
         """Say of each member with which Q and the correlation are 0 / 0 why that is so."""
         if self.errors is None:
             return {}
-        told = {0.0: "right on every sample", 1.0: "wrong on every sample"}
-        return {name: told[e] for name, e in zip(self.members, self.errors.tolist(), strict=True) if e in told}
+        always = {0.0: "right on every sample", 1.0: "wrong on every sample"}
+        return {name: always[e] for name, e in zip(self.members, self.errors.tolist(), strict=True) if e in always}
 
 
 def measure_diversity(

@@ -68,7 +68,6 @@ WAY = {
     "a saved ensemble on any split": ("open_ensemble", "predictions_of", "select_predictions"),
     "any report of a study": ("study_report",),
     "training curves": ("read_history",),
-    "filters": ("filter_grid",),
     "figures in a notebook": ("draw", "Picture"),
     "page": ("report",),
     "check a study": ("check_study",),

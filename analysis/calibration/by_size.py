@@ -94,7 +94,7 @@ def calibration_by_size(
     rows = [row_of[tuple(sorted(order))] for order in orders]
     edges = np.arange(bins + 1) / bins
     s, n = len(subsets), stack.samples
-    counts, sure, right = np.zeros((s, bins)), np.zeros((s, bins)), np.zeros((s, bins))
+    counts, summed, right = np.zeros((s, bins)), np.zeros((s, bins)), np.zeros((s, bins))
     products = np.zeros((len(stack.members), len(stack.members)))
     step = max(1, BLOCK_NUMBERS // stack.classes)
     for start in range(0, n, step):
@@ -109,7 +109,7 @@ def calibration_by_size(
             confidence = np.minimum(np.take_along_axis(sums, preds[:, None], axis=1)[:, 0] / (k * SCALE), 1.0)
             place = bin_of(confidence, edges)
             counts[row] += np.bincount(place, minlength=bins)
-            sure[row] += np.bincount(place, weights=confidence, minlength=bins)
+            summed[row] += np.bincount(place, weights=confidence, minlength=bins)
             right[row] += np.bincount(place[preds == y], minlength=bins)
         if progress:
             progress(here.stop, n)
@@ -118,8 +118,8 @@ def calibration_by_size(
         subsets=tuple(subsets),
         scores={
             "accuracy": right.sum(axis=1) / n,
-            "confidence": sure.sum(axis=1) / n,
-            "ece": np.abs(right - sure).sum(axis=1) / n,
+            "confidence": summed.sum(axis=1) / n,
+            "ece": np.abs(right - summed).sum(axis=1) / n,
             "nll": np.array([-np.log(own[list(subset)].mean(axis=0)).mean() for subset in subsets]),
             "brier": np.array([products[np.ix_(subset, subset)].mean() / n for subset in subsets]),
         },

@@ -100,12 +100,12 @@ def measure_calibration(
     counts = np.bincount(place, minlength=len(edges) - 1)
     correct = np.bincount(place, weights=right, minlength=len(counts))
     with np.errstate(invalid="ignore"):
-        sure = np.bincount(place, weights=confidence, minlength=len(counts)) / counts
+        means = np.bincount(place, weights=confidence, minlength=len(counts)) / counts
         share = correct / counts
     low, high = wilson(correct, counts)
-    gaps = np.abs(share - sure)[counts > 0]
+    gaps = np.abs(share - means)[counts > 0]
     ece = float((gaps * counts[counts > 0]).sum() / len(labels))
-    return Calibration(edges, counts, sure, share, low, high, ece, binning)
+    return Calibration(edges, counts, means, share, low, high, ece, binning)
 
 
 def bin_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

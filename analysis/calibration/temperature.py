@@ -23,7 +23,7 @@ _NUMBERS = 200_000  # samples times classes that are worked on at once
 class Temperature(Rows):
     """A temperature and the probabilities it makes.
 
-    value: fitted to all samples: below 1 it sharpens what was not sure enough, above 1 it flattens what was too sure.
+    value: fitted to all samples: below 1 it sharpens what is underconfident, above 1 it flattens what is overconfident.
     by_fold: float64 (F,), fitted to all samples but a fold's; fold: int64 (N,), which fold a sample is in.
     probs: float64 (N, C), each row by the temperature that was fitted without its fold: scores of these are held out.
     """

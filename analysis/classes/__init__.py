@@ -1,1 +1,1 @@
-"""How well each class is told, and what it is taken for."""
+"""How well each class is recognised, and what it is confused with."""

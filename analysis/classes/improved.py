@@ -52,6 +52,11 @@ class ClassComparison(Rows):
         return int((self.samples > 0).sum())
 
     @property
+    def smallest_median(self) -> float:
+        """The median of `smallest` over the classes that have samples."""
+        return float(np.nanmedian(self.smallest))
+
+    @property
     def improved(self) -> np.ndarray:
         """The columns of the classes that are improved, significantly so, the lowest p first, int64."""
         return self._significant(self.won > self.lost)
@@ -62,7 +67,7 @@ class ClassComparison(Rows):
         return self._significant(self.won < self.lost)
 
     def ranked(self, better: bool) -> np.ndarray:
-        """Return the columns of all classes with a difference of that sign, the surest first, int64."""
+        """Return the columns of all classes with a difference of that sign, the lowest p first, int64."""
         return self._ranked(self.won > self.lost if better else self.won < self.lost)
 
     def _significant(self, chosen: np.ndarray) -> np.ndarray:

@@ -180,6 +180,17 @@ class PerClass(Rows):
         return np.flatnonzero((self.samples > 0) & (self.predicted == 0))
 
     @property
+    def lowest(self) -> int:
+        """How many classes share the lowest accuracy."""
+        return int((self.accuracy[: self.scored] == self.accuracy[0]).sum())
+
+    @property
+    def certain(self) -> tuple[int, int]:
+        """How many classes are among the `worst_k` hardest, and the easiest, in at least 95 % of draws."""
+        hard, easy = (int((s[: self.scored] >= 0.95).sum()) for s in (self.worst_share, self.best_share))
+        return hard, easy
+
+    @property
     def macro_accuracy(self) -> float:
         """The mean accuracy of the classes that have samples, also called balanced accuracy."""
         return float(self.accuracy[: self.scored].mean())

@@ -234,7 +234,7 @@ class PairGallery:
 
 
 def pair_gallery(ensemble: Ensemble, split: Split, pairs: Sequence[Pair], images: int = 3) -> PairGallery:
-    """Take the surest `images` of each of the four kinds for every pair; fewer where there are fewer.
+    """Take the most confident `images` of each of the four kinds for every pair; fewer where there are fewer.
 
     split: the images, in which the ensemble's samples are found by id. Raises `BadInput` where it lacks one.
     """

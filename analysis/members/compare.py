@@ -127,8 +127,8 @@ def setting_named(name: str) -> str:
 
 def differing(members: Sequence[Member]) -> list[str]:
     """Return the settings in which the recipes of trained members differ, model first, seeds and checksums left out."""
-    told = [member.settings for member in _trained(members)]
-    differ = [s for s in SETTINGS if s not in _CHANCE and len({text_of(one.get(s)) for one in told if s in one}) > 1]
+    known = [member.settings for member in _trained(members)]
+    differ = [s for s in SETTINGS if s not in _CHANCE and len({text_of(one.get(s)) for one in known if s in one}) > 1]
     return sorted(differ, key=lambda setting: setting != "model")
 
 
@@ -146,14 +146,14 @@ def compare_members(members: Sequence[Member], by: str, intersect: bool = False)
     """
     setting = setting_named(by)
     done = _trained(members)
-    told = [member for member in done if setting in member.settings]
-    values = {text_of(member.settings[setting]): member.settings[setting] for member in told}
+    known = [member for member in done if setting in member.settings]
+    values = {text_of(member.settings[setting]): member.settings[setting] for member in known}
     if len(values) < 2:
         others = differing(done)
         raise NotAvailable(
             f"by={by!r}: "
             + (
-                f"all {len(told)} members have {setting} {next(iter(values))}"
+                f"all {len(known)} members have {setting} {next(iter(values))}"
                 if values
                 else f"no member says {setting}"
             )
@@ -161,7 +161,8 @@ def compare_members(members: Sequence[Member], by: str, intersect: bool = False)
         )
     labels = sorted(values, key=lambda label: _order(values[label]))
     groups = tuple(
-        Group(values[label], label, tuple(m for m in told if text_of(m.settings[setting]) == label)) for label in labels
+        Group(values[label], label, tuple(m for m in known if text_of(m.settings[setting]) == label))
+        for label in labels
     )
     confounded, balanced = _others(groups, setting)
     tests, untested = _tests(groups, intersect)
@@ -173,7 +174,7 @@ def compare_members(members: Sequence[Member], by: str, intersect: bool = False)
         seeds=tuple(len({member.settings.get("seed") for member in group.members}) for group in groups),
         left_out=tuple(member.name for member in done if setting not in member.settings),
         untrained=tuple(member.name for member in members if member not in done),
-        short=tuple(m.name for m in told if m.epochs is not None and m.epochs < m.settings.get("epochs", 0)),
+        short=tuple(m.name for m in known if m.epochs is not None and m.epochs < m.settings.get("epochs", 0)),
         tests=tests,
         untested=untested,
     )

@@ -87,11 +87,11 @@ def members_of(study: Study, split: str, patterns: Sequence[str] = ()) -> list[M
     A member is what has predictions for `split`, or a folder with a recipe or a history. Raises `BadInput` where a
     pattern matches nothing or a file cannot be read, `NotAvailable` where only saved ensembles are left.
     """
-    said = set(study.members(split))
+    predicted = set(study.members(split))
     folders = {*study.members_with("recipe"), *study.members_with("history")}
-    known = sorted(said | folders, key=natural_key)
+    known = sorted(predicted | folders, key=natural_key)
     chosen = matching(patterns, known, study.root)
-    found = [_member(study, split if name in said else None, name) for name in chosen]
+    found = [_member(study, split if name in predicted else None, name) for name in chosen]
     members = [member for member in found if member is not None]
     if not members:
         raise NotAvailable(
@@ -108,11 +108,11 @@ def _member(study: Study, split: str | None, name: str) -> Member | None:
     predictions = study.read(name, split) if split else None
     files = study.files(name)
     network = read_network(files.network)
-    told = dict(predictions.recipe or {}) if predictions is not None else {}
+    recorded = dict(predictions.recipe or {}) if predictions is not None else {}
     random = predictions is not None and predictions.attributes.get("comparable", True) in (False, 0)
     return Member(
         name=name,
-        settings=_settings(files.recipe) or {k: v for k, v in told.items() if k != "threads"},
+        settings=_settings(files.recipe) or {k: v for k, v in recorded.items() if k != "threads"},
         network=network,
         history=read_history(files.history, name) if has_epochs(files.history) else None,
         predictions=predictions,

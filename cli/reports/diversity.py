@@ -90,14 +90,14 @@ def _say(output: Output, job: Job, value: "EnsembleDiversity") -> None:
             row += [f"{spread.members[i]:.4f}", f"{100 * (1 - found.errors[i]):.1f}"]
     output.table(heads, rows, title=f"{m} members on {split}; distance: squared, of probabilities from the mean's")
     pairs = m * (m - 1) // 2
-    told = [f"disagreement {100 * found.disagreement.sum() / (m * (m - 1)):.1f} %"]
+    means = [f"disagreement {100 * found.disagreement.sum() / (m * (m - 1)):.1f} %"]
     for name, label, by, unit in (
         ("double_fault", "double fault", 100, " %"), ("q", "Q", 1, ""), ("correlation", "correlation of errors", 1, ""),
     ):  # fmt: skip
         mean = found.mean(name)
         if mean is not None:
-            told.append(f"{label} {by * mean:.{1 if unit else 2}f}{unit}")
-    output.note(f"{'mean of ' if pairs > 1 else ''}{many(pairs, 'pair')}: {', '.join(told)}.")
+            means.append(f"{label} {by * mean:.{1 if unit else 2}f}{unit}")
+    output.note(f"{'mean of ' if pairs > 1 else ''}{many(pairs, 'pair')}: {', '.join(means)}.")
     for name, why in found.undefined.items():
         output.note(
             f"{cut_middle(name, 40)} is {why}: Q and the correlation of errors are 0 / 0 with it, and left out."

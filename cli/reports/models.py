@@ -48,9 +48,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     bare = [m.name for m in members if m.network is None and m.history is not None]
     if bare:
         output.note(f"No network.json, so no sizes are known: {', '.join(bare)}; newer versions write one.")
-    told = [m.name for m in members if m.history is None and m.predictions is not None]
-    if told:
-        output.note(f"Predictions only, so no training is known: {', '.join(told)}.")
+    bare_predictions = [m.name for m in members if m.history is None and m.predictions is not None]
+    if bare_predictions:
+        output.note(f"Predictions only, so no training is known: {', '.join(bare_predictions)}.")
     begun = [m.name for m in members if m.history is None and m.predictions is None]
     if begun:
         output.note(f"Not an epoch trained yet: {', '.join(begun)}.")

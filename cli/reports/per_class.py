@@ -80,7 +80,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         output.note(f"{never} with images never predicted, so without a precision: {few}.")
     output.note(f"hardest: {found(value, names, 0)}")
     output.note(f"easiest: {found(value, names, value.scored - 1)}")
-    _say_sure(output, value, len(hardest))
+    _say_certain(output, value, len(hardest))
     by_column = dict(zip(value.columns.tolist(), names, strict=True))
     if changed:
         _say_changed(output, changed, by_column)
@@ -96,6 +96,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         "worst_k": value.worst_k,
         "classes": [class_document(value, i, changed, agreed) for i in range(len(value))],
         "kind": "per-class",
+        "lowest": value.lowest,
+        "certain_hardest": value.certain[0] if value.worst_k else None,
+        "certain_easiest": value.certain[1] if value.worst_k else None,
         "macro_accuracy": value.macro_accuracy,
         "macro_f1": value.macro_f1,
         "against": _against_document(changed) if changed else None,
@@ -110,15 +113,15 @@ def following(job: Job) -> tuple[str, ...]:
     return (f"ens-report gallery{job.on}",)
 
 
-def _say_sure(output: Output, value: "PerClass", hardest: int) -> None:
-    """Say how many of the hardest and of the easiest classes are so for sure, and not by chance."""
-    lowest = int((value.accuracy[: value.scored] == value.accuracy[0]).sum())
-    if lowest > hardest:
-        output.note(f"{lowest} classes share the lowest accuracy; which of them are shown is the order of their ids.")
+def _say_certain(output: Output, value: "PerClass", hardest: int) -> None:
+    """Say how many of the hardest and of the easiest classes are so in almost all draws, and not by chance."""
+    if value.lowest > hardest:
+        output.note(
+            f"{value.lowest} classes share the lowest accuracy; which of them are shown is the order of their ids."
+        )
     if not value.worst_k:
         return
-    hard, easy = (int((s[: value.scored] >= 0.95).sum()) for s in (value.worst_share, value.best_share))
-    k = value.worst_k
+    k, (hard, easy) = value.worst_k, value.certain
     if hard == easy == k:
         output.note(f"All of the hardest {k} and of the easiest {k} are so in at least 95 % of draws.")
         return
@@ -134,8 +137,6 @@ def _some(names: list[str]) -> str:
 
 
 def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str]) -> None:
-    import numpy as np
-
     def points(columns: Any) -> str:
         return _some([f"{names[int(c)]} ({100 * value.difference[c]:+.0f})" for c in columns]) or "none"
 
@@ -144,14 +145,14 @@ def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str]
         f"{len(value.degraded)} degraded, of {value.tested} tested (paired, McNemar's mid-p; Benjamini-Hochberg at "
         f"{100 * value.level:.0f} %).",
     )
-    for word, sure, all_of in (
+    for word, significant, all_of in (
         ("improved", value.improved, value.ranked(True)),
         ("degraded", value.degraded, value.ranked(False)),
     ):
         if len(all_of):
-            columns, how = (sure, "") if len(sure) else (all_of, ", but it may be chance")
+            columns, how = (significant, "") if len(significant) else (all_of, ", but it may be chance")
             output.note(f"{word}{how} (points): {points(columns)}")
-    smallest = float(np.nanmedian(value.smallest))
+    smallest = value.smallest_median
     output.note(
         "A difference"
         + (f" below {100 * smallest:.0f} points" if smallest <= 1 else ", however large,")
@@ -178,5 +179,6 @@ def _say_agreement(output: Output, value: "Agreement", names: dict[int, str]) ->
 def _against_document(value: "ClassComparison") -> dict[str, Any]:
     return {
         "name": value.against, "chosen_here": value.chosen_here, "level": value.level, "tested": value.tested,
+        "smallest": value.smallest_median,
         "helped": [value.class_ids[c] for c in value.improved], "hurt": [value.class_ids[c] for c in value.degraded],
     }  # fmt: skip

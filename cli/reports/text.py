@@ -116,14 +116,14 @@ def best_document(best: "Subset") -> dict[str, Any]:
 
 def shelf_sentence(shelf: "Shelf", names: Sequence[str]) -> str:
     """Say how a class fared and name its most confident error among the images shown."""
-    told = f"{shelf.correct} of {shelf.samples} right"
+    counts = f"{shelf.correct} of {shelf.samples} right"
     wrong = [i for i in range(len(shelf.images)) if not shelf.right[i]]
     if not wrong:
-        return f"{told}, all of the {len(shelf.images)} shown." if len(shelf.images) else "no images in this split."
-    surest = max(wrong, key=lambda i: shelf.confidence[i])
+        return f"{counts}, all of the {len(shelf.images)} shown." if len(shelf.images) else "no images in this split."
+    worst = max(wrong, key=lambda i: shelf.confidence[i])
     return (
-        f"{told}; of the {len(shelf.images)} shown the most confident error is {shelf.sample_ids[surest]}, predicted "
-        f"as {first(names[int(shelf.preds[surest])])} with {100 * shelf.confidence[surest]:.0f} %."
+        f"{counts}; of the {len(shelf.images)} shown the most confident error is {shelf.sample_ids[worst]}, predicted "
+        f"as {first(names[int(shelf.preds[worst])])} with {100 * shelf.confidence[worst]:.0f} %."
     )
 
 

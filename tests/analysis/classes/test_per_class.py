@@ -206,3 +206,12 @@ def test_of_few_classes_all_are_among_both_ends() -> None:
     assert np.array_equal(hard, easy, equal_nan=True)
     assert hard[[0, 2]].tolist() == [1, 1]
     assert np.isnan(easy[[1, 3]]).all()
+
+
+def test_classes_that_are_hard_in_almost_all_draws_are_counted() -> None:
+    labels = np.repeat(np.arange(8), 100)
+    right = np.concatenate([np.arange(100) < n for n in (5, 5, 60, 60, 60, 60, 98, 98)])
+    value = per_class(labels, np.where(right, labels, (labels + 1) % 8))
+    assert (value.worst_k, value.lowest, value.certain) == (2, 2, (2, 2))
+    slow = [sum(s >= 0.95 for s in shares) for shares in (value.worst_share, value.best_share)]
+    assert list(value.certain) == slow
