@@ -1,9 +1,13 @@
 """The house: which room may import which, and which room is the door of which heavy library."""
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -191,3 +195,70 @@ def test_nothing_is_ever_unpickled() -> None:
         assert "allow_pickle=True" not in text, name_of(path)
         for call in text.split("torch.load(")[1:]:
             assert "weights_only=True)" in call.partition("\n")[0], name_of(path)
+
+
+# Packages whose `__init__` is a face, and the modules that others may open beside it: what would load torch or PIL
+# with the face, and the values of one capability. The list is here to be read, and not to grow.
+FACES = {
+    "ensemble.datasets": {"decode", "fetch", "new_images", "pack", "submission"},
+    "ensemble.models": {"hub", "measure", "network", "papers"},
+}
+
+
+def face_of(package: str) -> set[str]:
+    """Return the public names of a package's `__init__`: its `__all__`, or what is defined there."""
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    defined |= {ast.unparse(node.target) for node in tree.body if isinstance(node, ast.AnnAssign)}
+    return {name for name in defined if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("package", FACES)
+def test_nothing_outside_a_package_imports_deeper_than_its_face(package: str) -> None:
+    face, opened = face_of(package), set()
+    assert len(face) >= 5
+    for path in FILES:
+        if dotted(path).startswith(package):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+                module = str(node.module).removeprefix(f"{package}.")
+                assert module in FACES[package], f"{name_of(path)} imports {node.module}, and {package} has a face"
+                known = face & {alias.name for alias in node.names}
+                assert not known, f"{name_of(path)}: {package} has {sorted(known)} in its face"
+                opened.add(module)
+    assert opened == FACES[package], "nobody opens it any more"
+
+
+@pytest.mark.parametrize("package", ["analysis", "ensemble", "kofn"])
+def test_every_public_name_is_a_callable_or_a_value(package: str) -> None:
+    """No name is a module's, also once every module of the house is loaded and stands beside the names."""
+    for path in FILES:
+        import_module(dotted(path))
+    module = import_module(package)
+    assert len(module.__all__) >= 15
+    modules = [name for name in module.__all__ if isinstance(getattr(module, name), ModuleType)]
+    assert not modules, f"{package}: a module has the name of a public value"
+
+
+@pytest.mark.parametrize("package", ["analysis", "ensemble"])
+def test_kofn_names_a_foreign_folder_on_the_path(package: str, tmp_path: Path) -> None:
+    """A user's own folder of that name, where Python is started, comes before ours."""
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("mine = 1\n")
+    call = [sys.executable, "-c", "import kofn"]
+    done = subprocess.run(
+        call, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"ImportError: kofn needs its own package {package!r}, and {tmp_path / package} stands before it on the path; "
+        "rename that folder or run from another one."
+    )
+    # A folder that is no package hides nothing.
+    (tmp_path / package / "__init__.py").unlink()
+    shutil.rmtree(tmp_path / package / "__pycache__", ignore_errors=True)
+    subprocess.run(call, cwd=tmp_path, env=environment, check=True)
