@@ -201,7 +201,7 @@ class _Checker:
                 return
         if len(here) != len(ids) or len(here) != len(first.ids):
             self.found.notes.append(
-                f"{path}: shares {len(here):,} of {len(ids):,} samples with {first.member}; combine with ens-combine --intersect"
+                f"{path}: shares {len(here):,} of {len(ids):,} samples with {first.member}; try ens-combine --intersect"
             )
         elif not right and pinned is not None:
             self._add(path, "mismatch", f"holds other samples or labels of {p.split} than study.toml pins",
