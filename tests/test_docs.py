@@ -82,6 +82,27 @@ def test_examples_import_from_the_door_alone() -> None:
     assert seen >= 5
 
 
+WHERE = re.findall(
+    r"^\| .* \| `([^`]+)` \| `([^`]+)` \|$", (ROOT / "docs" / "where.md").read_text("utf-8"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("file", "name"), WHERE)
+def test_things_are_where_the_page_says(file: str, name: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    last = name.split(".")[-1] if file.endswith(".py") else name
+    assert re.search(rf"^ *(def |class |from .* as )?{re.escape(last)}\b", text, re.MULTILINE) or f"    {last}:" in text
+
+
+@pytest.mark.parametrize("page", ["docs/where.md", "CONTRIBUTING.md"])
+def test_paths_that_a_page_names_are_there(page: str) -> None:
+    named = re.findall(
+        r"`((?:ensemble|analysis|cli|tests|docs|benchmarks)/[\w/.-]*)`", (ROOT / page).read_text("utf-8")
+    )
+    assert len(named) > 5
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
 def test_a_block_that_fails_is_noticed(tmp_path: Path) -> None:
     for language, code in (("sh", "false\ntrue\n"), ("sh", "ens-combine --k 99 | cat\n"), ("python", "1 / 0\n")):
         block = Block(ROOT / "README.md", 1, "run", language, code)

@@ -3,7 +3,10 @@
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+
+from cli.reports import KINDS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,13 +20,23 @@ def test_it_is_short_and_its_tree_names_every_package() -> None:
     assert all((ROOT / name).exists() for name in re.findall(r"^(\w+(?:/|\.py))", tree, re.MULTILINE))
 
 
+def test_it_opens_with_a_picture_and_names_every_command() -> None:
+    assert TEXT.splitlines()[2].startswith("![")
+    commands = [c.name for c in metadata.distribution("kofn").entry_points if c.name.startswith("ens-")]
+    assert len(commands) >= 8
+    assert not [name for name in commands if f"| `{name}` |" not in TEXT]
+    (kinds,) = re.findall(r"\| `ens-report` \| (.*?) \|", TEXT)
+    assert set(re.findall(r"`([a-z-]+)`", kinds)) == {*KINDS, "all"}
+
+
 def test_links_and_pictures_are_there() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         assert (ROOT / target).is_file(), target
 
 
-def test_the_lines_of_python_run() -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+def test_the_lines_of_python_on_arrays_run() -> None:
+    """The block before it is of the whole way, and runs in test_docs."""
+    (_, code) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     assert len(code.strip().splitlines()) <= 7
     setup = (
         "import numpy as np\n"
