@@ -249,10 +249,8 @@ def test_kofn_names_a_foreign_folder_on_the_path(package: str, tmp_path: Path) -
     """A user's own folder of that name, where Python is started, comes before ours."""
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").write_text("mine = 1\n")
-    call = [sys.executable, "-c", "import kofn"]
-    done = subprocess.run(
-        call, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
+    call, environment = [sys.executable, "-c", "import kofn"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         f"ImportError: kofn needs its own package {package!r}, and {tmp_path / package} stands before it on the path; "
