@@ -1,7 +1,8 @@
 """The blocks of commands and Python in README and docs/: found, and run page by page.
 
 A fenced block of `sh` or `python` that follows the comment `<!-- run -->` is run by the suite, one that follows
-`<!-- run: long -->` by `python tests/doc_blocks.py` (`make docs-long`). The blocks of a page run in order, in one empty
+`<!-- run: long -->` by `python tests/doc_blocks.py` (`make docs-long`), one that follows `<!-- run: with torch -->` by
+the suite where that package is installed. The blocks of a page run in order, in one empty
 folder; every other block is only read, and its commands must be known ones.
 """
 
@@ -12,16 +13,22 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_FENCE = re.compile(r"(?:<!-- (run|run: long) -->\n+)?^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"(?:<!-- (run|run: long|run: with [a-z]+) -->\n+)?^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page. when: "" (never run), "run" or "run: long"; language: "sh" or "python"; line: its first."""
+    """A block of a page.
+
+    when: "" (never run), "run", "run: long" or "run: with" a package; language: "sh" or "python"; line: its first.
+    """
 
     page: Path
     line: int
@@ -45,6 +52,13 @@ def blocks_of(page: Path) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
     for found in _FENCE.finditer(text):
         yield Block(page, text[: found.start(3)].count("\n") + 1, found[1] or "", found[2], found[3])
+
+
+def is_quick(block: Block) -> bool:
+    """Say whether the suite runs a block: those of packages only where they are installed."""
+    return block.when == "run" or (
+        block.when.startswith("run: with ") and find_spec(block.when.split()[-1]) is not None
+    )
 
 
 def run_block(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import call
-from doc_blocks import PAGES, ROOT, Block, blocks_of, run_block
+from doc_blocks import PAGES, ROOT, Block, blocks_of, is_quick, run_block
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 COMMANDS = sorted({line for block in BLOCKS for line in block.commands()})
@@ -35,7 +35,7 @@ def test_every_command_is_understood(line: str) -> None:
 def run_quick(page: Path, folder: Path) -> None:
     """Run the quick blocks of a page in a folder: README's as they stand, other pages' commands in this process."""
     for block in blocks_of(page):
-        if block.when != "run":
+        if not is_quick(block):
             continue
         lines = block.code.replace("\\\n", " ").strip().splitlines()
         if page.name == "README.md" or lines != block.commands():
