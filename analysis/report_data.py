@@ -108,7 +108,7 @@ class ReportData:
     def classes(self) -> PerClass:
         """How well the ensemble that was asked for recognises each class."""
         stack = self.ensemble.stack
-        return per_class(stack.labels, self.ensemble.preds, stack.class_ids, stack.class_names)
+        return per_class(stack.require_labels(), self.ensemble.preds, stack.class_ids, stack.class_names)
 
 
 def every_subset(stack: PredictionStack, progress: Progress | None = None) -> SubsetTable:

@@ -296,6 +296,8 @@ def test_export(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {
         "schema": 1, "study": "study", "name": "m-0", "split": "val", "samples": 1597, "classes": 10,
         "labelled": True, "parents": [], "file": "m.npz",
+        "definition": {"name": "m-0", "members": ["m-0"], "rule": "mean", "weights": {"m-0": 1.0}, "selection": None,
+                       "chosen_on": None, "changed": []},
     }  # fmt: skip
     (val,) = stored("val", ("m-0",))
     np.testing.assert_array_equal(import_file(Path("m.npz")).predictions.probs, val.probs)
@@ -305,7 +307,10 @@ def test_export(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.testing.assert_allclose(mean, both, atol=1e-7)
     assert "mean.csv: 1,597 x 10 probabilities of all on val" in capsys.readouterr().out
     for arguments, message in (
-        (["m-7", "--out", "m.npz"], "has no predictions of 'm-7' for split 'val'; known: m-"),
+        (
+            ["m-7", "--out", "m.npz"],
+            "has no member or saved ensemble 'm-7' for split 'val'; besides 'all' and 'best', ",
+        ),
         (["m-0", "--out", "m.xlsx"], "m.xlsx: its name must end in .npz, .csv, .parquet"),
         (
             ["m-0", "--split", "test", "--out", "m.npz"],

@@ -85,7 +85,7 @@ def test_json_of_calibration(study: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, "calibration")
     assert list(found) == [
         "schema", "kind", "split", "of", "rule", "samples", "classes", "bins", "binning", "ensemble", "ece_by_chance",
-        "reliability", "temperature", "members", "by_size", "files",
+        "reliability", "temperature", "members", "by_size", "definition", "files",
     ]  # fmt: skip
     assert 0 < found["ece_by_chance"]["p"] <= 1 and found["ece_by_chance"]["draws"] == 999
     stack = join(study.select("val"))

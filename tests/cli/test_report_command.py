@@ -341,7 +341,7 @@ def test_too_many_subsets_are_refused_with_the_way_out(tmp_path: Path, ask: Ask)
     status, _, err = ask(study, "curve")
     assert status == 2
     assert "21 members have 2,097,151 subsets" in err
-    assert "name fewer members with --member" in err
+    assert "name fewer members, as --member NAME" in err
     status, out, _ = ask(study, "all")
     assert status == 0
     assert "skipped: 21 members have 2,097,151 subsets" in out
