@@ -13,7 +13,7 @@ from analysis.selection.base import Chosen
 from analysis.selection.data import combined
 from analysis.stack import PredictionStack
 from analysis.subsets.reference import subset_preds
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, nearest
 from ensemble.study.definitions import EnsembleDefinition
 from ensemble.study.html_repr import html_table, percent
 from ensemble.study.predictions import Predictions, predictions_digest
@@ -143,7 +143,7 @@ def ensemble_of(
 ) -> Ensemble:
     """Combine the members of a stack; of plain arrays: `ensemble_of(stack_arrays(probs, labels))`.
 
-    weights: of each member by name, or (M,) in the stack's order; not negative, summing to 1; equal ones where None.
+    weights: by name, 0 of those not named, or (M,) in the stack's order; not negative, summing to 1; equal where None.
     rule: "mean" or "geometric" of `analysis.rules`. The class predicted is the lowest-index argmax of the members'
     whole numbers, each times its whole weight (`analysis.metrics.whole`); with equal weights that is the plain sum.
     Raises `BadInput` for a rule without probabilities, as a vote is, and for weights that are none.
@@ -168,9 +168,9 @@ def ensemble_of(
 def _shares(weights: Mapping[str, float] | np.ndarray | Sequence[float], members: Sequence[str]) -> np.ndarray:
     """Return weights as float64 (M,); raise `BadInput` where they do not fit the members."""
     if isinstance(weights, Mapping):
-        if set(weights) != set(members):
-            raise BadInput(f"weights: expected one for each of {', '.join(members)}; found {', '.join(weights)}.")
-        weights = [weights[name] for name in members]
+        if unknown := [name for name in weights if name not in members]:
+            raise BadInput(f"weights: {unknown[0]!r} is no member; {nearest(unknown[0], members)}.")
+        weights = [weights.get(name, 0.0) for name in members]
     shares = np.asarray(weights, dtype=np.float64)
     if shares.shape != (len(members),) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
         raise BadInput(

@@ -9,8 +9,9 @@ from analysis.ensemble import ensemble_of
 from analysis.metrics import quantise, whole
 from analysis.rules import RULES
 from analysis.selection.data import combined
-from analysis.stack import PredictionStack
+from analysis.stack import PredictionStack, stack_arrays
 from analysis.subsets.reference import subset_preds
+from ensemble.errors import BadInput
 
 
 def stack_of(probs: np.ndarray, labels: np.ndarray | None = None) -> PredictionStack:
@@ -66,3 +67,14 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(one.probs, other.probs)
     np.testing.assert_array_equal(one.preds, other.preds)
     np.testing.assert_array_equal(one.preds, quantise(one.stack.probs).sum(axis=0).argmax(axis=1))
+
+
+def test_members_without_a_weight_take_no_part() -> None:
+    rng = np.random.default_rng(0)
+    stack = stack_arrays(rng.dirichlet(np.ones(4), (3, 50)), rng.integers(0, 4, 50))
+    own = ensemble_of(stack, {"m-2": 0.5, "m-0": 0.5})
+    assert own.weights is not None
+    assert own.weights.tolist() == [0.5, 0, 0.5]
+    np.testing.assert_allclose(own.probs, (stack.probs[0].astype(float) + stack.probs[2]) / 2)
+    with pytest.raises(BadInput, match="weights: 'm-3' is no member; "):
+        ensemble_of(stack, {"m-3": 0.5, "m-0": 0.5})
