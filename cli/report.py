@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,6 +183,7 @@ def report(
     with _styled(style_file):
         document = _all(output, job) if kind == "all" else KINDS[kind].report(output, job)
     output.document(**document)
+    _say_missing(output)
     output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
 
 
@@ -195,6 +197,17 @@ def _versus(output: Output, names: tuple[str, ...], split: str, out: Path | None
     _ready(out)
     output.document(**versus.report(output, study, names, split, out))
     output.next(f"ens-report errors{'' if split == 'val' else f' --split {split}'}")
+
+
+def _say_missing(output: Output) -> None:
+    """Say which signs of names no font here has; matplotlib is loaded already where there were any."""
+    text = sys.modules.get("analysis.figures.text")
+    if text is not None and text.missing_signs():
+        signs = text.missing_signs()
+        output.say(
+            f"Note: no font here has {signs[:12]!r}{' and more' if len(signs) > 12 else ''}, so pictures show numbers, "
+            "boxes or ids in their place; a font such as Noto Sans CJK or Noto Emoji, once installed, is used."
+        )
 
 
 def _from_files(output: Output, kind: str, files: tuple[Path, ...], out: Path, options: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from analysis.figures.text import families
 from ensemble.errors import BadInput
 from ensemble.study.atomic import replacing
 
@@ -77,6 +78,7 @@ def style() -> Generator[None]:
     """Use the house style inside the block, whatever the user's own matplotlib settings are."""
     with as_file(files("analysis.figures") / "kofn.mplstyle") as path:
         settings = matplotlib.rc_params_from_file(path, use_default_template=True)
+    settings["font.family"] = list(families())
     over = _OVER.get()
     if over is not None:
         settings.update(_read_style(over))

@@ -1,6 +1,7 @@
 """Names of classes and members as they can be drawn: cleaned, cut to a width, told apart."""
 
 import functools
+import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,25 +12,51 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 ELLIPSIS = "…"
-BOX = "□"  # stands for a sign the font does not have
+BOX = "□"  # stands for a run of signs that no font here has
+MOST_ESCAPES = 3  # signs of a name that are written as their numbers
+_MISSING: set[str] = set()
+
+
+# Families that have what DejaVu Sans lacks, where a machine has them: CJK, Arabic, Devanagari, Thai, symbols, emoji.
+_FURTHER = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Source Han Sans SC", "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei", "IPAGothic", "IPAexGothic", "TakaoGothic", "Hiragino Sans", "PingFang SC", "Heiti SC",
+    "Microsoft YaHei", "MS Gothic", "Malgun Gothic", "NanumGothic", "Noto Sans Arabic", "Noto Sans Devanagari",
+    "Noto Sans Thai", "Arial Unicode MS", "Noto Sans Symbols2", "Noto Emoji", "Symbola", "Segoe UI Symbol",
+)  # fmt: skip
+
+
+def _own_font() -> Path:
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+
+
+@functools.cache
+def families() -> tuple[str, ...]:
+    """Return the families that texts are drawn in, one for what the other lacks: DejaVu Sans, and those found here."""
+    there = {entry.name for entry in font_manager.fontManager.ttflist}
+    return ("DejaVu Sans", *(name for name in _FURTHER if name in there))
 
 
 @functools.cache
 def _glyphs() -> frozenset[int]:
-    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return frozenset(font_manager.get_font(str(font)).get_charmap())
+    paths = [_own_font(), *(Path(font_manager.findfont(name)) for name in families()[1:])]
+    return frozenset(sign for path in paths for sign in font_manager.get_font(str(path)).get_charmap())
 
 
 @functools.cache
 def _font() -> FontProperties:
-    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return FontProperties(fname=str(font), size=10)
+    more = families()[1:]
+    return FontProperties(family=["DejaVu Sans", *more], size=10) if more else FontProperties(
+        fname=str(_own_font()), size=10)  # fmt: skip
 
 
 def clean(name: str) -> str:
-    """Return `name` on one line, without control signs or direction overrides; signs the font lacks become boxes."""
+    r"""Return `name` on one line, without control signs or direction overrides.
+
+    A sign that no font here has becomes its number, \u732b, unless the name has many: then boxes.
+    """
     out: list[str] = []
-    marks = 0
+    marks = lacking = 0
     for sign in unicodedata.normalize("NFC", " ".join(name.split())):
         category = unicodedata.category(sign)
         if category == "Mn":
@@ -43,15 +70,25 @@ def clean(name: str) -> str:
             continue
         if ord(sign) in _glyphs():
             out.append(sign)
-        elif out[-1:] != [BOX]:
-            out.append(BOX)
-    return "".join(out).strip()
+        else:
+            _MISSING.add(sign)
+            lacking += 1
+            out.append(f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}")
+    if lacking <= MOST_ESCAPES:
+        return "".join(out).strip()
+    # Of many a run of boxes is enough: nobody reads so many numbers.
+    return re.sub(r"(?:\\u[0-9a-f]{4}|\\U[0-9a-f]{8})+", BOX, "".join(out)).strip()
+
+
+def missing_signs() -> str:
+    """Return the signs that were asked for in this process and that no font here has, in their order."""
+    return "".join(sorted(_MISSING))
 
 
 def drawable(name: str, class_id: str = "") -> str:
     """Return `clean(name)`, or the cleaned `class_id` where next to nothing of the name can be drawn."""
     shown = clean(name)
-    if not shown.strip(f"{BOX} "):
+    if not re.sub(r"\\u[0-9a-f]{4}|\\U[0-9a-f]{8}", "", shown).strip(f"{BOX} "):
         return clean(class_id) or shown or "?"
     return shown
 

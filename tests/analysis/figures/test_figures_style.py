@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import unicodedata
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +13,24 @@ import matplotlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import font_manager
 
+from analysis.figures import text
 from analysis.figures.layout import apart
 from analysis.figures.style import COLUMN, FORMATS, new_figure, save, style, style_over
-from analysis.figures.text import BOX, clean, cut, drawable, labels, shorten, shorten_middle, width, wrap
+from analysis.figures.text import (
+    BOX,
+    clean,
+    cut,
+    drawable,
+    families,
+    labels,
+    missing_signs,
+    shorten,
+    shorten_middle,
+    width,
+    wrap,
+)
 from analysis.subsets.table import name_set
 from ensemble.errors import BadInput, StorageError
 
@@ -101,10 +117,34 @@ def test_any_name_fits(name: str, points: float) -> None:
 
 
 def test_what_the_font_lacks_becomes_a_box_and_only_boxes_the_id() -> None:
-    assert clean("猫猫 cat") == f"{BOX} cat"
+    assert clean("猫 cat") == "\\u732b cat" and clean("🦜") == "\\U0001f99c"
+    assert clean("猫猫猫猫 cat") == f"{BOX} cat"
+    assert "猫" in missing_signs() and "c" not in missing_signs()
     assert drawable("猫", "n01") == "n01"
     assert drawable("", "n01") == "n01"
     assert clean("Egyptian cat") == "Egyptian cat"
+
+
+def test_a_sign_of_another_font_that_is_there_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = font_manager.get_font(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf")).get_charmap()
+    other = font_manager.get_font(font_manager.findfont("STIXGeneral")).get_charmap()
+    sign = chr(next(c for c in sorted(set(other) - set(own)) if unicodedata.category(chr(c))[0] in "LS"))
+    caches = (text.families, text._glyphs, text._font)
+    monkeypatch.setattr(text, "_FURTHER", ("No such font", "STIXGeneral"))
+    for cache in caches:
+        cache.cache_clear()
+    try:
+        assert families() == ("DejaVu Sans", "STIXGeneral") and clean(f"a{sign}") == f"a{sign}"
+        with style(), warnings.catch_warnings():
+            warnings.simplefilter("error")  # matplotlib warns of a glyph that it lacks
+            figure = new_figure(2, 1)
+            figure.text(0.1, 0.5, f"a{sign}")
+            figure.canvas.draw()
+    finally:
+        monkeypatch.undo()
+        for cache in caches:
+            cache.cache_clear()
+    assert clean(f"a{sign}") != f"a{sign}"
 
 
 def test_synonyms_go_before_letters() -> None:
