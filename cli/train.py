@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from cli.common import Output, command, entry
-from ensemble.study.recipe import VARY, parse_setting
+from ensemble.study.recipe import KEEP, PRECISIONS, VARY, parse_setting
 
 EXAMPLES = (
     "ens-train --variants 6                                     six variants on the embedded digits",
@@ -40,6 +40,8 @@ EXAMPLES = (
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each member.  [default: cores / jobs]")
 @click.option("--folds", type=int, metavar="K", help="Out-of-fold predictions of train too, by K more networks each.")
 @click.option("--snapshots", type=int, metavar="N", help="N cosine cycles; the end of each becomes a member.")
+@click.option("--keep", type=click.Choice(KEEP), help="Which epoch's weights; best: on tune.  [default: the recipe's]")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Of the network's arithmetic.  [default: auto]")
 @click.option("--predict-train", is_flag=True, help="Keep predictions of the training images too.")
 @click.option("--force", is_flag=True, help="Start existing members over.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and what it will take; write nothing.")

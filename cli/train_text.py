@@ -110,6 +110,7 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
                 "best": best, "seconds": o.seconds, "images_per_second": o.images_per_second,
                 "predictions": o.predictions, "comparable": comparable(m.recipe), "folds": out_of_fold,
                 "warnings": [f.text for f in o.findings],
+                "kept": None if o.kept is None else {"epoch": o.kept, "by": m.recipe.keep},
             }
         )  # fmt: skip
         scores = ["-", "-", "-"] if o.last is None or o.best is None else [
@@ -118,7 +119,12 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
         if out_of_fold:
             scores.append("-" if out_of_fold["accuracy"] is None else f"{out_of_fold['accuracy']:.1%}")
         rows.append(
-            [o.member, ", ".join([_marked(m, o.status), *(f.mark for f in o.findings)]), *_settings(m), *scores]
+            [
+                o.member,
+                ", ".join([_marked(m, o.status), *_kept(m, o), *(f.mark for f in o.findings)]),
+                *_settings(m),
+                *scores,
+            ]
         )
     failed = [o for o in outcomes if o.status == "failed"]
     what = "networks" if folds else "members"
@@ -149,6 +155,13 @@ def _error(outcome: Outcome) -> str | None:
 
 def _settings(m: MemberPlan) -> list[str]:
     return [f"{m.recipe.learning_rate:g}", f"{m.recipe.l2:g}", f"{m.recipe.dropout:g}", str(m.recipe.epochs)]
+
+
+def _kept(m: MemberPlan, o: Outcome) -> list[str]:
+    """Return which weights predict, where they are not simply the last epoch's."""
+    if o.kept is None or m.recipe.keep == "last":
+        return []
+    return [f"best on tune @ {o.kept}" if m.recipe.keep == "best" else "averaged"]
 
 
 def _marked(m: MemberPlan, status: str) -> str:

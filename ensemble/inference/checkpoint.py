@@ -18,13 +18,17 @@ from ensemble.study.weights import check_like, load_tensors, save_tensors
 
 @dataclass(frozen=True)
 class State:
-    """What is known after some epochs. average: of the weights, where the recipe has `ema`."""
+    """What is known after some epochs. average: of the weights, where the recipe has `ema`.
+
+    kept: the weights that shall predict, where they are not the last ones.
+    """
 
     network: Network
     inputs: Inputs
     average: AveragedModel | None = None
     optimiser: torch.optim.Optimizer | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def save_weights(self, path: Path) -> None:
         """Write the weights that predict."""
@@ -38,6 +42,7 @@ class State:
         tensors |= {f"state.{name}": t for name, t in state_tensors(self.optimiser, self.network).items()}
         if self.average is not None:
             tensors |= {f"ema.{name}": t for name, t in self.average.state_dict().items()}
+        tensors |= {f"kept.{name}": t for name, t in self.kept.items()}
         save_tensors(path, "kofn.checkpoint", tensors, self.facts)
 
     def _named(self, network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -59,8 +64,8 @@ def load_checkpoint(
     optimiser: torch.optim.Optimizer,
     average: AveragedModel | None,
     device: torch.device,
-) -> tuple[Inputs, int]:
-    """Fill network, optimiser and average from a checkpoint; return as `load_weights` does."""
+) -> tuple[Inputs, int, dict[str, torch.Tensor]]:
+    """Fill network, optimiser and average from a checkpoint; return as `load_weights` does, and the weights kept."""
     parts, epochs = _parts(path, "kofn.checkpoint", recipe)
     _fill(network, parts["network"], path)
     if average is not None:
@@ -69,7 +74,7 @@ def load_checkpoint(
         restore_state(optimiser, network, parts["state"])
     except KeyError as error:
         raise BadInput(f"{path}: remembers updates of {error}, which this network lacks; {_ADVICE}.") from error
-    return inputs_of(parts["input"], recipe.normalise, recipe.input_size).to(device), epochs
+    return inputs_of(parts["input"], recipe.normalise, recipe.input_size).to(device), epochs, parts["kept"]
 
 
 _ADVICE = "restore it from a copy, or start the member over with force=True"
@@ -84,7 +89,7 @@ def _parts(path: Path, kind: str, recipe: Recipe) -> tuple[dict[str, dict[str, t
     tensors, facts = load_tensors(path, kind)
     if Recipe.from_dict(facts["recipe"], str(path)) != recipe:
         raise BadInput(f"{path}: was made by another recipe than {path.parent}/recipe.toml; delete one of them.")
-    parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "input": {}, "state": {}, "ema": {}}
+    parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "input": {}, "state": {}, "ema": {}, "kept": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         if part not in parts:

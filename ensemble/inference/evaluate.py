@@ -22,12 +22,14 @@ Precision = Callable[[], torch.amp.autocast]
 ToInputs = Callable[[torch.Tensor], torch.Tensor]
 
 
-def precision_on(device: torch.device) -> Precision:
-    """Return a maker of the autocast context: bf16 where a GPU has it, float32 otherwise.
+def precision_on(device: torch.device, precision: str = "auto") -> Precision:
+    """Return a maker of the autocast context; "auto": bf16 where a GPU has it, float32 otherwise.
 
     On CPUs bf16 is left alone: without instructions of its own it is fifty times slower.
     """
-    bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    bf16 = precision == "bfloat16" or (
+        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    )
     return lambda: torch.amp.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
 

@@ -28,7 +28,7 @@ _FACTS = {"recipe": dict, "epochs": int, "image_shape": list, "class_ids": list}
 class TrainedMember(Tabular):
     """A member whose training is over.
 
-    threads: of the CPU, those it was trained with; epochs: how many it was trained for.
+    threads: of the CPU, those it was trained with; epochs: how many made the weights that predict.
     image_shape: (height, width, channels) of the images it takes; class_ids, class_names: in the order of its outputs.
     """
 
@@ -120,7 +120,7 @@ def open_member(study: Study, name: str, device: str | torch.device = "auto") ->
         class_names=study.config.class_names,
         network=network,
         inputs=inputs,
-        precision=precision_on(device),
+        precision=precision_on(device, recipe.precision),
         device=device,
     )
 
@@ -139,7 +139,7 @@ def _checked(path: Path, facts: dict[str, Any], study: Study) -> tuple[int, tupl
         )
     match facts["image_shape"]:
         case [int(height), int(width), int(channels)]:
-            return facts["epochs"], (height, width, channels)
+            return facts.get("kept_epoch", facts["epochs"]), (height, width, channels)
     raise BadInput(
         f"{path}: expected 'image_shape' of 3 whole numbers, found {facts['image_shape']!r}; restore the file."
     )

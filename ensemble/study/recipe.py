@@ -19,6 +19,8 @@ from ensemble.study.tabular import Rows, Tabular
 LARGEST = 10**15  # of any number in a recipe
 OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
 SCHEDULES = ("step", "inverse", "plateau", "cosine")
+KEEP = ("last", "best", "average")
+PRECISIONS = ("auto", "float32", "bfloat16")
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "elu", "gelu", "silu")
 
 
@@ -45,6 +47,9 @@ class Recipe(Tabular):
     The data: tune, the share of train held out, stratified, for what chooses something while training.
     The start: weights ("": random; "random": random where the model asks for weights; "hub"; or a file), weights_sha256
     (of that file), frozen_epochs (the first ones train the head alone), unfrozen_rate (learning rate from then on).
+    What is kept: keep ("last": the last epoch's weights; "best": those of the highest accuracy on tune; "average": the
+    mean of the weights after each of the last `average_last` epochs, 0: a quarter of them), stop_after (epochs without
+    a better accuracy on tune after which training ends; 0: never). precision ("auto": bfloat16 where a GPU has it).
     """
 
     model: str
@@ -81,6 +86,10 @@ class Recipe(Tabular):
     weights_sha256: str = ""
     frozen_epochs: int = 0
     unfrozen_rate: float = 0.0
+    keep: str = "last"
+    average_last: int = 0
+    stop_after: int = 0
+    precision: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -90,13 +99,15 @@ class Recipe(Tabular):
             ("activation", _is_activation(self.activation), f"one of {', '.join(ACTIVATIONS)}, or leaky_relu:SLOPE"),
             ("optimiser", self.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
             ("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+            ("keep", self.keep in KEEP, f"one of {', '.join(KEEP)}"),
+            ("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             ("learning_rate", self.learning_rate > 0, "above 0"),
             ("epsilon", self.epsilon > 0, "above 0"),
             ("decay_factor", 0 < self.decay_factor <= 1, "above 0 and at most 1"),
             *((name, 0 <= getattr(self, name) < 1, "at least 0 and below 1") for name in shares),
             *((name, getattr(self, name) >= 0, "at least 0") for name in (
                 "l2", "weight_decay", "mixup", "cutmix", "input_size", "decay", "warmup_epochs", "snapshots",
-                "frozen_epochs", "unfrozen_rate",
+                "frozen_epochs", "unfrozen_rate", "average_last", "stop_after",
             )),
             *((name, getattr(self, name) >= 1, "at least 1") for name in (
                 "decay_epochs", "patience", "batch_size", "epochs",
@@ -128,6 +139,15 @@ class Recipe(Tabular):
             (self.epochs % cycles > 0,
              f"snapshots = {cycles} are cycles of equal length, and {self.epochs} epochs cannot be parted so; set "
              f"epochs to {fewer} or {fewer + cycles}."),
+            ((self.keep == "best" or self.stop_after > 0) and self.tune == 0,
+             "keep = 'best' and stop_after look at the accuracy on tune, the part of train that is held out for such "
+             "choices, and never at val; set tune, to 0.1 say."),
+            (self.snapshots > 0 and (self.keep != "last" or self.stop_after > 0),
+             "snapshots are kept at the end of their cycles; leave keep at 'last' and stop_after at 0."),
+            (self.average_last > 0 and self.keep != "average",
+             f"average_last is of keep = 'average', found {self.keep!r}; set keep to 'average', or average_last to 0."),
+            (self.average_last > self.epochs,
+             f"average_last = {self.average_last} is more than the {self.epochs} epochs; set it lower."),
             (self.snapshots > 0 and self.frozen_epochs > 0,
              "snapshots and frozen_epochs do not go together; set one of them to 0."),
             (self.unfrozen_rate > 0 and self.frozen_epochs == 0,

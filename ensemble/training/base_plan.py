@@ -27,6 +27,8 @@ class Choices:
     seed: int | None = None
     weights: str | Path | None = None
     snapshots: int | None = None
+    keep: str | None = None
+    precision: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def for_all(self) -> dict[str, Any]:
@@ -34,6 +36,9 @@ class Choices:
         found = dict(self.settings)
         if "model" in found:
             raise BadInput(f"settings: choose the network with model={found['model']!r}.")
+        found |= {
+            key: value for key, value in (("keep", self.keep), ("precision", self.precision)) if value is not None
+        }
         if self.weights is not None:
             found |= _start(self.weights)
         elif found.get("weights"):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ensemble.inference.evaluate import network_spec, precision_on, resolve_device
+from ensemble.inference.evaluate import Precision, network_spec, precision_on, resolve_device
 from ensemble.models import build_network
 from ensemble.models.measure import describe
 from ensemble.models.network import Network
@@ -53,7 +53,8 @@ def estimate(plan: TrainingPlan, dataset: Dataset) -> dict[str, Estimate]:
             continue
         recipe = member.recipe
         like = (recipe.model, recipe.input_size, recipe.batch_size, recipe.optimiser, recipe.frozen_epochs > 0,
-                recipe.padding, recipe.activation, recipe.head, recipe.ema > 0, member.threads)  # fmt: skip
+                recipe.padding, recipe.activation, recipe.head, recipe.ema > 0, recipe.precision,
+                member.threads)  # fmt: skip
         if like not in rates:
             rates[like] = _measured(recipe, dataset, plan.device, member.threads or 1)
         parameters, gflops, memory, rate = rates[like]
@@ -108,11 +109,11 @@ def _rate(
     network: Network, recipe: Recipe, image_shape: tuple[int, int, int], classes: int, device: torch.device
 ) -> float:
     """Return images per second of updates, on batches that grow until one takes long enough to be timed."""
-    optimiser = make_optimiser(network, recipe)
+    optimiser, precision = make_optimiser(network, recipe), precision_on(device, recipe.precision)
     size, rate = min(recipe.batch_size, 2), 0.0
     begun = time.perf_counter()
     while time.perf_counter() - begun < PROBE_SECONDS:
-        seconds = _update(network, optimiser, size, image_shape, classes, device)
+        seconds = _update(network, optimiser, size, image_shape, classes, device, precision)
         rate = size / seconds if size == recipe.batch_size else max(rate, size / seconds)
         if seconds * 4 < PROBE_SECONDS:
             size = min(4 * size, recipe.batch_size)
@@ -123,13 +124,13 @@ def _rate(
 
 def _update(
     network: nn.Module, optimiser: torch.optim.Optimizer, size: int, image_shape: tuple[int, int, int], classes: int,
-    device: torch.device,
+    device: torch.device, precision: Precision,
 ) -> float:  # fmt: skip
     height, width, channels = image_shape
     images = torch.rand(size, channels, height, width, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, classes, (size,), device=device)
     begun = time.perf_counter()
-    with precision_on(device)():
+    with precision():
         logits = network(images)
     optimiser.zero_grad(set_to_none=True)
     F.cross_entropy(logits.float(), labels).backward()

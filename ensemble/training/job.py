@@ -44,7 +44,8 @@ class Outcome(Tabular):
 
     status: trained, resumed, skipped or failed; then `error` says why, `error_code` is the exit status it asks for, and
     `detail` is the traceback of a defect. images_per_second: the median over its epochs. findings: what is wrong with
-    what was trained. repeats: whether the same recipe would end the same way.
+    what was trained. repeats: whether the same recipe would end the same way. kept: the epoch whose
+    weights predict, by the recipe's `keep`; None where it failed.
     """
 
     member: str
@@ -60,3 +61,4 @@ class Outcome(Tabular):
     predictions: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     repeats: bool = False
+    kept: int | None = None

@@ -93,6 +93,7 @@ def plan_members(
     study: Study, *, model: str | None = None, recipe: str | Path | Recipe | Plan | None = None,
     variants: int | None = None, vary: str | None = None, name: str | None = None, epochs: int | None = None,
     seed: int | None = None, weights: str | Path | None = None, snapshots: int | None = None,
+    keep: str | None = None, precision: str | None = None,
     settings: Mapping[str, Any] | None = None, folds: int | None = None, predict_train: bool = False,
     device: str = "auto", jobs: int | None = None, threads: int | None = None, force: bool = False,
 ) -> TrainingPlan:  # fmt: skip
@@ -104,7 +105,9 @@ def plan_members(
     TOML file, or the name of a recipe that ships. variants: how many members (6). vary: what differs between them,
     "recipe", "seed" or "both". name: members are `name`-0, `name`-1, ... settings: of every member's recipe, by name;
     epochs and seed are two of them. weights: a file, "hub" or "random". snapshots: so many cosine cycles, each of
-    which ends in a member. folds: out-of-fold predictions of train too, by so many more networks a member.
+    which ends in a member. keep: the weights of the "last" epoch, of the "best" on tune, or the "average" of the last
+    ones; precision: "auto", "float32" or "bfloat16". folds: out-of-fold predictions of train too, by so many more
+    networks a member.
     predict_train: keep predictions of train too, beside val's and, where there is one, test's.
     device: "auto", "cpu", "cuda" or "cuda:N". jobs: members at once, a core each by default, 1 on a GPU; threads: of
     the CPU, of each member, which are part of what decides the bits. force: start members over that are there.
@@ -119,7 +122,7 @@ def plan_members(
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise BadInput(f"device={device!r}: expected 'auto', 'cpu', 'cuda' or 'cuda:N'.")
     study = _as_on_disk(study)
-    asked = Choices(model, name, recipe, vary, epochs, seed, weights, snapshots, settings or {})
+    asked = Choices(model, name, recipe, vary, epochs, seed, weights, snapshots, keep, precision, settings or {})
     prefix, plan, varying = plan_of(study, asked)
     before = study.config.runs.get(prefix, {})
     count = variants or int(before.get("members", 0)) or 6

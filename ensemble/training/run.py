@@ -25,6 +25,7 @@ from ensemble.study.split import Dataset
 from ensemble.study.weights import keep_first_layer
 from ensemble.training.data import TrainingData
 from ensemble.training.findings import Diverged
+from ensemble.training.kept import Kept, stopped
 from ensemble.training.loop import train_epoch
 from ensemble.training.optim import averaged, kernels_of, make_optimiser, penalty, rate_at
 from ensemble.training.paths import MemberPaths
@@ -42,7 +43,7 @@ class Training:
     def __init__(self, paths: MemberPaths, dataset: Dataset, device: torch.device) -> None:
         self.paths, self.dataset, self.device = paths, dataset, device
         self.recipe = recipe = paths.job.recipe
-        self.precision = precision_on(device)
+        self.precision = precision_on(device, recipe.precision)
         self.epochs: list[Epoch] = []
         self.current = ""  # the name whose weights the network has now
         self.files = paths.files
@@ -63,6 +64,7 @@ class Training:
         self.network: Network = network.to(device).to(memory_format=torch.channels_last)
         self.average = averaged(self.network, recipe.ema) if recipe.ema else None
         self.kernels = kernels_of(self.network)
+        self.kept = Kept(recipe)
 
     @property
     def predicting(self) -> Network:
@@ -74,16 +76,17 @@ class Training:
         recipe, paths = self.recipe, self.paths
         if paths.finished():
             self._load(paths.outputs[-1])
-            self._read_history(paths.home(paths.outputs[-1]).weights, recipe.epochs)
+            self._read_history(paths.home(paths.outputs[-1]).weights, self.loaded_epochs)
             return "skipped"
         data = TrainingData(recipe, self.dataset, self.device, paths.job.fold, paths.job.folds)
         optimiser = make_optimiser(self.network, recipe)
         begun = self.files.checkpoint.exists()
         if begun:
-            self.inputs, epochs = load_checkpoint(
+            self.inputs, epochs, kept = load_checkpoint(
                 self.files.checkpoint, self.network, recipe, optimiser, self.average, self.device
             )
             self._read_history(self.files.checkpoint, epochs)
+            self.kept.restore(kept, epochs)
             data.inputs = self.inputs
         else:
             data.fit()
@@ -95,19 +98,24 @@ class Training:
         saved_at = time.perf_counter()
         cycle = recipe.epochs // len(paths.outputs)
         for number in range(len(self.epochs), recipe.epochs):
+            if stopped(recipe, self.epochs):
+                break
             if 0 < number == recipe.frozen_epochs:
                 # The whole network is another thing to optimise: without a memory of the head's first steps.
                 optimiser = make_optimiser(self.network, recipe)
             epoch = self._epoch(number, data, optimiser, report)
             self.epochs.append(epoch)
             append_epoch(self.files.history, epoch)
+            self.kept.hear(self.epochs, self.predicting.state_dict())
             if number == 0:
                 self._keep_first_layer("first", self.predicting)
             report("epoch", {**vars(epoch), "epochs": recipe.epochs})
             done = number + 1
-            if done % cycle == 0:  # before the checkpoint: what it goes on from has this behind it
+            if (
+                stopped(recipe, self.epochs) or done % cycle == 0
+            ):  # before the checkpoint: what it goes on from has this behind it
                 rewrite_epochs(self.files.history, self.epochs)
-                self._finish(paths.outputs[done // cycle - 1])
+                self._finish(paths.outputs[-1 if recipe.stop_after else done // cycle - 1])
             if time.perf_counter() - saved_at > CHECKPOINT_SECONDS and done < recipe.epochs:
                 rewrite_epochs(self.files.history, self.epochs)
                 self._state(optimiser).save_checkpoint(self.files.checkpoint)
@@ -185,6 +193,8 @@ class Training:
 
     def _finish(self, output: str) -> None:
         """Keep the weights and predictions of a name; a snapshot is from then on a member of its own."""
+        if self.kept.tensors:
+            self.predicting.load_state_dict(self.kept.tensors)
         self._keep_first_layer("last", self.predicting)
         home = self.paths.home(output)
         if home != self.files:
@@ -203,11 +213,12 @@ class Training:
             "member": self.paths.job.member,
             "recipe": self.recipe.as_dict(),
             "epochs": len(self.epochs),
+            "kept_epoch": self.kept.epoch(self.epochs),
             "image_shape": list(self.dataset.image_shape),
             "class_ids": list(self.dataset.class_ids),
             "data_fingerprint": self.dataset.fingerprint,
         }
-        return State(self.network, self.inputs, self.average, optimiser, facts)
+        return State(self.network, self.inputs, self.average, optimiser, facts, self.kept.tensors)
 
     def _load(self, output: str) -> None:
         """Give the network that predicts the weights of a name."""
@@ -235,6 +246,8 @@ class Training:
         fixed = fixed_steps(self.recipe.augment_val)
         cycle = self.recipe.epochs // len(self.paths.outputs)
         epochs = cycle * (self.paths.outputs.index(output) + 1)
+        if len(self.paths.outputs) == 1:
+            epochs = self.kept.epoch(self.epochs)
         for path, split in missing.items():
             batches = Batches(split.images, None, self.device)
             to_inputs = lambda images: self.inputs(fixed(images))  # noqa: E731

@@ -13,6 +13,7 @@ from ensemble.study.study import Study
 from ensemble.study.weights import read_first_layer
 from ensemble.training.findings import after_training
 from ensemble.training.job import Outcome, TrainingJob
+from ensemble.training.kept import Kept
 from ensemble.training.plan_members import MemberPlan, TrainingPlan, plan_members
 from ensemble.training.pool import Event, run_jobs
 
@@ -75,7 +76,10 @@ def finished_outcome(study: Study, member: MemberPlan, splits: tuple[str, ...]) 
     epochs = read_epochs(study.files(member.name).history, upto=member.recipe.epochs)
     outputs = member.recipe.outputs(member.name)
     config, kernels = study.config, (read_first_layer(study.files(outputs[-1]).first_layer) or {}).get("last")
-    findings = after_training(epochs, len(config.class_ids), config.splits["val"].samples, kernels) if epochs else ()
+    kept = Kept(member.recipe).epoch(epochs)
+    findings = (
+        after_training(epochs[:kept], len(config.class_ids), config.splits["val"].samples, kernels) if epochs else ()
+    )
     return Outcome(
         member=member.name,
         status="skipped",
@@ -87,6 +91,7 @@ def finished_outcome(study: Study, member: MemberPlan, splits: tuple[str, ...]) 
         predictions=tuple(str(study.predictions_path(output, split)) for output in outputs for split in splits),
         findings=findings,
         repeats=bool(findings),
+        kept=kept or None,
     )
 
 

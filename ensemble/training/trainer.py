@@ -60,7 +60,8 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
         files = [] if merged is None else [merged]
     epochs = training.epochs
     judged = len(dataset.split("val")) if job.fold is None else len(dataset.split("train")) // job.folds
-    findings = after_training(epochs, len(dataset.class_ids), judged, first_layer(training.predicting))
+    kept = training.kept.epoch(epochs)
+    findings = after_training(epochs[:kept], len(dataset.class_ids), judged, first_layer(training.predicting))
     return Outcome(
         member=job.title,
         status=status,
@@ -71,5 +72,6 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
         images_per_second=float(np.median([e.images_per_second for e in epochs])),
         predictions=tuple(str(path) for path in files),
         findings=findings,
+        kept=kept,
         repeats=bool(findings),
     )
