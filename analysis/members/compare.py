@@ -221,8 +221,8 @@ def _tests(groups: Sequence[Group], intersect: bool) -> tuple[tuple[Tested, ...]
     if len(there) < 2:
         return (), "fewer than two groups have predictions for this split"
     size = min(len(found) for _, found in there)
-    speakers = [(label, found[:size]) for label, found in there]
-    everyone = [p for _, found in speakers for p in found]
+    tested = [(label, found[:size]) for label, found in there]
+    everyone = [p for _, found in tested for p in found]
     if any(p.labels is None for p in everyone):
         return (), "this split has no labels"
     try:
@@ -230,18 +230,18 @@ def _tests(groups: Sequence[Group], intersect: bool) -> tuple[tuple[Tested, ...]
     except BadInput as error:
         return (), str(error).rstrip(".")
     labels, at = stack.require_labels(), {name: i for i, name in enumerate(stack.members)}
-    right = [subset_preds(stack, sorted(at[p.member] for p in found)) == labels for _, found in speakers]
-    pairs = list(combinations(range(len(speakers)), 2))
-    if len(speakers) > MOST_TESTED:
-        pairs = [(i, 0) for i in range(1, len(speakers))]
+    right = [subset_preds(stack, sorted(at[p.member] for p in found)) == labels for _, found in tested]
+    pairs = list(combinations(range(len(tested)), 2))
+    if len(tested) > MOST_TESTED:
+        pairs = [(i, 0) for i in range(1, len(tested))]
     counts = [(int((right[i] & ~right[j]).sum()), int((right[j] & ~right[i]).sum())) for i, j in pairs]
     p_values = [mcnemar(won, lost) for won, lost in counts]
     return tuple(
         Tested(
-            one=speakers[i][0],
-            other=speakers[j][0],
-            of_one=tuple(p.member for p in speakers[i][1]),
-            of_other=tuple(p.member for p in speakers[j][1]),
+            one=tested[i][0],
+            other=tested[j][0],
+            of_one=tuple(p.member for p in tested[i][1]),
+            of_other=tuple(p.member for p in tested[j][1]),
             difference=(won - lost) / stack.samples,
             won=won,
             lost=lost,

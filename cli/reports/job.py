@@ -1,4 +1,4 @@
-"""What every report is given: the material, where its files go, and the options of single kinds."""
+"""What every report is given: the data, where its files go, and the options of single kinds."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ _SIGNS = {"*": "@", "[": "(", "]": ")"}
 class Job:
     """What is asked for.
 
-    material: the members and the ensemble it is about; out: the folder of files; format: of pictures, "png", "svg" or
+    data: the members and the ensemble it is about; out: the folder of files; format: of pictures, "png", "svg" or
     "pdf"; options: the values of the options that single kinds declare, by name.
     """
 
@@ -93,7 +93,7 @@ ENSEMBLE = click.option(
     show_default=True,
     metavar="all|best|NAME",
     shell_complete=completion.ensembles,
-    help="Who speaks where one ensemble is looked at: the mean of all members, the subset most accurate on this split, "
+    help="Which ensemble is looked at: the mean of all members, the subset most accurate on this split, "
     "a saved ensemble or a single member.",
 )
 CLASSES = click.option(

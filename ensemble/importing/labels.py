@@ -64,12 +64,12 @@ def meaning(
 
 def _by_id(unique: Sequence[str], classes: Classes, aliases: Sequence[Sequence[str]]) -> list[int]:
     """Return the column of each text by ids, names or aliases as they stand, then by number; -1 where there is none."""
-    spoken = [names for names in (*aliases, classes.names) if len(set(names)) == len(names)]
+    known = [names for names in (*aliases, classes.names) if len(set(names)) == len(names)]
     place: dict[str, int] = {}
-    for names in (*spoken, classes.ids):
+    for names in (*known, classes.ids):
         place |= {name: i for i, name in enumerate(names)}
     by_number: dict[float, int] = {}
-    for names in (*spoken, classes.ids):
+    for names in (*known, classes.ids):
         by_number |= numbered(names) or {}
     found = []
     for text in unique:

@@ -124,9 +124,9 @@ def _wanted(columns: Sequence[Column], wanted: Classes, logits: bool) -> dict[st
     inner = {word: {h: w[1] for h in numeric if (w := without_word(h, words))} for word, words in (
         ("values", value_words), ("any", VALUE_WORDS), ("class", CLASS_WORDS))}  # fmt: skip
     inner["prefix"] = {h: h[len(prefix) :] for h in numeric if prefix and h.startswith(prefix)}
-    spoken = [wanted.ids] + ([wanted.names] if len(set(wanted.names)) == len(wanted.names) else [])
+    known = [wanted.ids] + ([wanted.names] if len(set(wanted.names)) == len(wanted.names) else [])
     for called in ({h: h for h in numeric}, *inner.values()):
-        for names in spoken:
+        for names in known:
             place = {name: i for i, name in enumerate(names)}
             found = {h: wanted.ids[place[name]] for h, name in called.items() if name in place}
             if len(set(found.values())) == len(found) == len(names):
