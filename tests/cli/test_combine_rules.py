@@ -110,12 +110,12 @@ def test_many_members_by_sizes(make: Make, capsys) -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "h5"])
 def test_a_long_table_is_written_in_blocks(make: Make, capsys, tmp_path: Path, ending: str, monkeypatch) -> None:
-    monkeypatch.setattr(table_file, "ROWS", 1000)
-    study = make(13, 40, 5)
+    monkeypatch.setattr(table_file, "ROWS", 300)
+    study = make(11, 40, 5)
     path = tmp_path / f"t.{ending}"
     status, _, err = ask(study, capsys, "--table", str(path))
     assert status == 0, err
-    table = subset_table(join(study.select("val")), range(1, 14))
+    table = subset_table(join(study.select("val")), range(1, 12))
     if ending == "csv":
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -124,7 +124,7 @@ def test_a_long_table_is_written_in_blocks(make: Make, capsys, tmp_path: Path, e
     else:
         columns, _ = read_table(path)
         masks, members, correct = (columns[name].tolist() for name in ("mask", "members", "correct"))
-    assert masks == list(range(1, 2**13))
+    assert masks == list(range(1, 2**11))
     assert correct == table.correct.tolist()
     assert members == ["+".join(table.members_of(mask)) for mask in masks]
 

@@ -39,7 +39,13 @@ def quiet(kind: str, facts: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Study:
+def study(tmp_path: Path, few: Path) -> Study:
+    """Of a handful of images: for what holds of any."""
+    return Study.create(tmp_path / "study", config_of(load_dataset(few)))
+
+
+@pytest.fixture
+def of_digits(tmp_path: Path) -> Study:
     return Study.create(tmp_path / "study", config_of(load_dataset("digits")))
 
 
@@ -131,22 +137,22 @@ def slow_training(recipe: Recipe, epochs: int) -> dict[str, torch.Tensor]:
     return {name: p.detach() for name, p in network.named_parameters()}
 
 
-def test_training_equals_the_update_written_out(study: Study) -> None:
+def test_training_equals_the_update_written_out(of_digits: Study) -> None:
     recipe = replace(SHORT, epochs=2, decay_epochs=1, l2=0.01)
-    trainer.train_member(job(study, "m", recipe), quiet)
+    trainer.train_member(job(of_digits, "m", recipe), quiet)
     expected = slow_training(recipe, epochs=2)
-    found = weights(study, "m")
+    found = weights(of_digits, "m")
     for name, tensor in expected.items():
         assert torch.allclose(found[f"network.{name}"], tensor, rtol=1e-3, atol=1e-5), name
 
 
-def test_history_says_what_the_predictions_say(study: Study) -> None:
-    outcome = trainer.train_member(job(study, "m", splits=("val", "train")), quiet)
+def test_history_says_what_the_predictions_say(of_digits: Study) -> None:
+    outcome = trainer.train_member(job(of_digits, "m", splits=("val", "train")), quiet)
     assert outcome.status == "trained"
-    with (study.member_dir("m") / "history.csv").open() as file:
+    with (of_digits.member_dir("m") / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    val, train = study.read("m", "val"), study.read("m", "train")
+    val, train = of_digits.read("m", "val"), of_digits.read("m", "train")
     assert (len(val), len(train)) == (1597, 200)
     last = rows[-1]
     assert float(last["val_accuracy"]) == pytest.approx(float((val.probs.argmax(1) == val.labels).mean()), abs=1e-9)
@@ -154,12 +160,12 @@ def test_history_says_what_the_predictions_say(study: Study) -> None:
     truth = np.take_along_axis(val.probs.astype(np.float64), val.labels[:, None], 1)
     assert float(last["val_cross_entropy"]) == pytest.approx(float(-np.log(truth).mean()), rel=1e-4)
     # The penalty by hand: lam times the squares of the kernels alone.
-    kernels = [t.double() for name, t in weights(study, "m").items() if name.endswith("weight")]
+    kernels = [t.double() for name, t in weights(of_digits, "m").items() if name.endswith("weight")]
     penalty = SHORT.l2 * sum(float((w**2).sum()) for w in kernels)
     assert float(last["val_loss"]) - float(last["val_cross_entropy"]) == pytest.approx(penalty, rel=1e-4)
     assert float(last["train_loss"]) > float(last["train_cross_entropy"])
     assert val.first_layer is not None
-    assert np.array_equal(val.first_layer, weights(study, "m")["network.base.0.weight"].numpy())
+    assert np.array_equal(val.first_layer, weights(of_digits, "m")["network.base.0.weight"].numpy())
     assert val.recipe is not None
     assert val.recipe["threads"] == 1
     assert val.attributes["epoch"] == 3
@@ -222,13 +228,13 @@ def test_a_cut_run_ends_with_the_same_bits(
     assert trainer.train_member(job(study, "cut", recipe), quiet).status == "skipped"
 
 
-def test_a_split_that_is_missing_is_predicted_from_the_weights(study: Study) -> None:
-    trainer.train_member(job(study, "m"), quiet)
-    before = study.read("m", "val").probs
-    study.predictions_path("m", "val").unlink()
-    trainer.train_member(job(study, "m", splits=("val", "train")), quiet)
-    assert np.array_equal(study.read("m", "val").probs, before)
-    assert len(study.read("m", "train")) == 200
+def test_a_split_that_is_missing_is_predicted_from_the_weights(of_digits: Study) -> None:
+    trainer.train_member(job(of_digits, "m"), quiet)
+    before = of_digits.read("m", "val").probs
+    of_digits.predictions_path("m", "val").unlink()
+    trainer.train_member(job(of_digits, "m", splits=("val", "train")), quiet)
+    assert np.array_equal(of_digits.read("m", "val").probs, before)
+    assert len(of_digits.read("m", "train")) == 200
 
 
 def test_seeds_decide(study: Study) -> None:
