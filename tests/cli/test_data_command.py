@@ -1,27 +1,25 @@
-"""`ens-data` as a process: documents on stdout, the rest on stderr, exit statuses."""
+"""`ens-data`: documents on stdout, the rest on stderr, exit statuses."""
 
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-COMMAND = Path(sys.executable).with_name("ens-data")
+from commands import call, process
 
 
 def ens_data(*arguments, cwd=None):
-    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=120)
+    return call("ens-data", *arguments, cwd=cwd)
 
 
 @pytest.mark.parametrize("part", [[], ["list"], ["check"], ["pack"], ["fetch"]])
 def test_help_teaches_by_example(part):
     done = ens_data(*part, "--help")
-    assert done.returncode == 0
-    assert "Examples:\n    ens-data " in done.stdout
-    assert "--study" not in done.stdout
+    assert done.status == 0
+    assert "Examples:\n    ens-data " in done.out
+    assert "--study" not in done.out
     if part:
-        assert all(option in done.stdout for option in ("--json", "--quiet", "--config", "--debug"))
+        assert all(option in done.out for option in ("--json", "--quiet", "--config", "--debug"))
 
 
 def test_help_loads_nothing_heavy():
@@ -33,12 +31,12 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
-def test_list():
-    done = ens_data("list")
-    assert done.returncode == 0
-    assert "digits" in done.stdout
-    assert done.stderr == "Next: ens-train --data digits\n"
-    content = json.loads(ens_data("list", "--json").stdout)
+def test_list_as_a_process():
+    done = process("ens-data", "list")
+    assert done.status == 0
+    assert "digits" in done.out
+    assert done.err == "Next: ens-train --data digits\n"
+    content = json.loads(ens_data("list", "--json").out)
     assert content["schema"] == 1
     assert content["datasets"][0]["name"] == "digits"
     assert [layout["name"] for layout in content["layouts"]] == [
@@ -54,11 +52,11 @@ def test_list():
 def test_check(tmp_path, tree):
     root = tree(tmp_path / "my pets")
     done = ens_data("check", root)
-    assert done.returncode == 0
-    assert "layout folder, 2 classes (cat, dog)" in done.stdout
-    assert "sizes: 8x8 (12)" in done.stdout
-    assert done.stderr == f"Next: ens-train --data '{root}'\n"
-    content = json.loads(ens_data("check", root, "--json", "--quiet").stdout)
+    assert done.status == 0
+    assert "layout folder, 2 classes (cat, dog)" in done.out
+    assert "sizes: 8x8 (12)" in done.out
+    assert done.err == f"Next: ens-train --data '{root}'\n"
+    content = json.loads(ens_data("check", root, "--json", "--quiet").out)
     assert content["schema"] == 1
     assert content["ok"] is True
     assert content["splits"]["val"] == {"images": 6, "labelled": True, "fewest": 3, "most": 3}
@@ -70,41 +68,41 @@ def test_check_of_a_broken_image(tmp_path, tree):
     root = tree(tmp_path / "pets")
     (root / "val/cat/cat_0.png").write_bytes(b"")
     done = ens_data("check", root)
-    assert done.returncode == 2
-    assert f"Problem: {root}/val/cat/cat_0.png: expected an image, found 0 bytes" in done.stdout
-    assert done.stderr == f"Warning: {root} cannot be used as it is.\n"
+    assert done.status == 2
+    assert f"Problem: {root}/val/cat/cat_0.png: expected an image, found 0 bytes" in done.out
+    assert done.err == f"Warning: {root} cannot be used as it is.\n"
     done = ens_data("check", root, "--json")
-    assert done.returncode == 2
-    assert len(json.loads(done.stdout)["unreadable"]) == 1
+    assert done.status == 2
+    assert len(json.loads(done.out)["unreadable"]) == 1
 
 
 def test_bad_input_is_one_sentence(tmp_path):
     done = ens_data("check", tmp_path / "nowhere", "--json")
-    assert done.returncode == 2
-    assert json.loads(done.stdout)["error"].startswith(f"{tmp_path}/nowhere: is neither")
-    assert "Traceback" not in done.stderr
+    assert done.status == 2
+    assert json.loads(done.out)["error"].startswith(f"{tmp_path}/nowhere: is neither")
+    assert "Traceback" not in done.err
     done = ens_data("chek")
-    assert done.returncode == 2
-    assert "'check'" in done.stderr
-    assert ens_data().returncode == 2
+    assert done.status == 2
+    assert "'check'" in done.err
+    assert ens_data().status == 2
 
 
 def test_pack(tmp_path, tree, picture):
     root = tree(tmp_path / "pets")
     picture(root / "train/cat/wide.png", (30, 10))
     done = ens_data("pack", root)
-    assert done.returncode == 0, done.stderr
-    assert "1 of 13 images, of 2 sizes, was resized and cut to 8 x 8" in done.stdout
+    assert done.status == 0, done.err
+    assert "1 of 13 images, of 2 sizes, was resized and cut to 8 x 8" in done.out
     done = ens_data("pack", "pets", "--size", 16, "--out", "pets-16", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "7 train, 6 val images of 16 x 16 x 3, 2 classes" in done.stdout
-    assert "Next: ens-train --data" in done.stderr
-    assert "pets-16" in done.stderr
-    content = json.loads(ens_data("pack", root, "--size", 16, "--json").stdout)
+    assert done.status == 0, done.err
+    assert "7 train, 6 val images of 16 x 16 x 3, 2 classes" in done.out
+    assert "Next: ens-train --data" in done.err
+    assert "pets-16" in done.err
+    content = json.loads(ens_data("pack", root, "--size", 16, "--json").out)
     assert content["splits"] == {"train": 7, "val": 6}
     assert content["shape"] == [16, 16, 3]
     assert len(content["fingerprint"]) == 64
-    assert json.loads(ens_data("check", tmp_path / "pets-16", "--json").stdout)["layout"] == "pack"
+    assert json.loads(ens_data("check", tmp_path / "pets-16", "--json").out)["layout"] == "pack"
 
 
 def test_config_of_a_subcommand(tmp_path, tree):
@@ -112,27 +110,27 @@ def test_config_of_a_subcommand(tmp_path, tree):
     config = tmp_path / "kofn.toml"
     tables = "[train]\nvariants = 3\n[data]\njson = true\n[data.pack]\nsize = 24\n"
     config.write_text(f"{tables}out = {str(tmp_path / 'p')!r}\n")
-    content = json.loads(ens_data("pack", root, "--config", config).stdout)
+    content = json.loads(ens_data("pack", root, "--config", config).out)
     assert content["shape"] == [24, 24, 3]
     assert content["pack"] == str(tmp_path / "p")
     config.write_text("[data.pack]\nsizes = 24\n")
     done = ens_data("pack", root, "--config", config)
-    assert done.returncode == 2
-    assert "data.pack.sizes is no option" in done.stderr
+    assert done.status == 2
+    assert "data.pack.sizes is no option" in done.err
 
 
 def test_fetch_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     done = ens_data("fetch", "tiny-imagenet", "--out", tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: http://cs231n.stanford.edu/tiny-imagenet-200.zip: cannot be fetched")
-    assert done.stderr.count("\n") == 1
-    assert ens_data("fetch", "imagenet").returncode == 2
+    assert done.status == 1
+    assert done.err.startswith("Error: http://cs231n.stanford.edu/tiny-imagenet-200.zip: cannot be fetched")
+    assert done.err.count("\n") == 1
+    assert ens_data("fetch", "imagenet").status == 2
 
 
 @pytest.mark.sample
 def test_check_of_the_real_sample(tiny_imagenet_sample):
-    content = json.loads(ens_data("check", tiny_imagenet_sample, "--json").stdout)
+    content = json.loads(ens_data("check", tiny_imagenet_sample, "--json").out)
     assert content["ok"] is True
     assert len(content["classes"]) == 200
     assert content["splits"]["val"] == {"images": 2000, "labelled": True, "fewest": 10, "most": 10}

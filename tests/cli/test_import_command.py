@@ -1,14 +1,12 @@
-"""`ens-import` as a process: what it prints, and bad input, which is named, exits with 2 and writes nothing."""
+"""`ens-import`: what it prints, and bad input, which is named, exits with 2 and writes nothing."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from commands import Done, call, process
 
 from ensemble.study.study import Study
 
@@ -16,10 +14,8 @@ P = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0.125, 0.125, 0.75], [0.25, 0.5, 0.
 Y = [0, 1, 2, 0]
 
 
-def ens_import(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ENS_")}
-    command = [str(Path(sys.executable).with_name("ens-import")), *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+def ens_import(folder: Path, *arguments: str) -> Done:
+    return call("ens-import", *arguments, cwd=folder)
 
 
 def npz(folder: Path, name: str, **content: Any) -> str:
@@ -28,14 +24,15 @@ def npz(folder: Path, name: str, **content: Any) -> str:
     return name
 
 
-def test_table_next_command_and_files(tmp_path: Path) -> None:
-    done = ens_import(tmp_path, npz(tmp_path, "vit.npz"), npz(tmp_path, "cnn.npz", probs=P[:, ::-1]))
-    assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
+def test_a_process_prints_table_and_next_command_and_writes_files(tmp_path: Path) -> None:
+    names = npz(tmp_path, "vit.npz"), npz(tmp_path, "cnn.npz", probs=P[:, ::-1])
+    done = process("ens-import", *names, cwd=tmp_path)
+    assert done.status == 0, done.err
+    lines = [line.split() for line in done.out.splitlines()]
     assert ["vit", "val", "4", "3", "75.00%", "imported"] in lines
     assert ["cnn", "val", "4", "3", "25.00%", "imported"] in lines
-    assert "Next: ens-combine --k all" in done.stderr
-    assert "cnn.npz: 25.00% right is no better than chance" in done.stderr
+    assert "Next: ens-combine --k all" in done.err
+    assert "cnn.npz: 25.00% right is no better than chance" in done.err
     assert Study.open(tmp_path / "study").members("val") == ["cnn", "vit"]
 
 
@@ -43,8 +40,8 @@ def test_json(tmp_path: Path) -> None:
     probs = P.copy()
     probs[1] = [-5e-7, 1.0000005, 0]
     done = ens_import(tmp_path, npz(tmp_path, "vit.npz", probs=probs), "--split", "test", "--study", "s", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {
+    assert done.status == 0, done.err
+    assert json.loads(done.out) == {
         "schema": 1,
         "study": "s",
         "members": [
@@ -58,15 +55,15 @@ def test_json(tmp_path: Path) -> None:
         ],
         "warnings": [],
     }  # fmt: skip
-    assert "1 of 4 rows were off by rounding, by at most 5e-07; 1 of them clipped and renormalised" in done.stderr
-    assert "Next: ens-report per-class --member vit --split test --study s" in done.stderr
+    assert "1 of 4 rows were off by rounding, by at most 5e-07; 1 of them clipped and renormalised" in done.err
+    assert "Next: ens-report per-class --member vit --split test --study s" in done.err
 
 
 def test_unlabelled(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", P)
     done = ens_import(tmp_path, "m.npy", "--json")
-    assert json.loads(done.stdout)["members"][0]["accuracy"] is None
-    assert "has no labels, so it cannot be scored; give them with --labels" in done.stderr
+    assert json.loads(done.out)["members"][0]["accuracy"] is None
+    assert "has no labels, so it cannot be scored; give them with --labels" in done.err
 
 
 BAD: dict[str, tuple[list[str], str]] = {
@@ -109,30 +106,30 @@ def test_bad_input(case: str, begun: bool, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04.")
     (tmp_path / "p.xlsx").write_text("1,2\n")
     if begun:
-        assert ens_import(tmp_path, npz(tmp_path, "first.npz")).returncode == 0
+        assert ens_import(tmp_path, npz(tmp_path, "first.npz")).status == 0
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
 
     arguments, message = BAD[case]
     done = ens_import(tmp_path, *arguments)
 
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.status == 2
+    assert done.out == ""
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert done.err.count("\n") == 1
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
 def test_existing_member_needs_force(tmp_path: Path) -> None:
     npz(tmp_path, "m.npz")
-    assert ens_import(tmp_path, "m.npz").returncode == 0
+    assert ens_import(tmp_path, "m.npz").status == 0
     npz(tmp_path, "m.npz", probs=P[:, ::-1])
     refused = ens_import(tmp_path, "m.npz", "--json")
-    assert refused.returncode == 2
-    document = json.loads(refused.stdout)
+    assert refused.status == 2
+    document = json.loads(refused.out)
     assert document["schema"] == 1
     assert "member 'm' is there already for split 'val'" in document["error"]
-    assert ens_import(tmp_path, "m.npz", "--force").returncode == 0
+    assert ens_import(tmp_path, "m.npz", "--force").status == 0
     assert Study.open(tmp_path / "study").read("m", "val").probs.tolist() == P[:, ::-1].tolist()
 
 
@@ -140,5 +137,5 @@ def test_a_folder_that_may_not_be_made(tmp_path: Path) -> None:
     npz(tmp_path, "m.npz")
     (tmp_path / "file").write_text("x")
     done = ens_import(tmp_path, "m.npz", "--study", "file/study")
-    assert done.returncode == 2
-    assert "cannot be written, not a directory" in done.stderr
+    assert done.status == 2
+    assert "cannot be written, not a directory" in done.err
