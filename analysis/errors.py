@@ -120,7 +120,8 @@ class ErrorAnalysis(Rows):
 def find_errors(ensemble: Ensemble, samples: int = 1000, seed: int = 0) -> ErrorAnalysis:
     """Look at the errors of an ensemble; of plain arrays: `find_errors(ensemble_of(stack_arrays(probs, labels)))`.
 
-    samples: how many rows are drawn for the error analysis, all where there are fewer. Raises `BadInput` below 1.
+    samples: how many rows are drawn for the error analysis, all where there are fewer; seed: draws them. Raises
+    `BadInput` below 1.
     """
     if samples < 1:
         raise BadInput(f"errors: expected at least 1 sample to draw, found {samples}.")

@@ -64,22 +64,34 @@ def floored(values: np.ndarray) -> np.ndarray:
 
 
 def accuracy(probs: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of samples whose true class is predicted; see `correct`."""
+    """Return the share of samples whose true class is predicted; see `correct`.
+
+    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    """
     return float(correct(probs, labels).mean())
 
 
 def top5(probs: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of samples whose true class is among the five; see `among_top5`."""
+    """Return the share of samples whose true class is among the five; see `among_top5`.
+
+    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    """
     return float(among_top5(probs, labels).mean())
 
 
 def nll(probs: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean negative log-likelihood in nats; see `negative_log`."""
+    """Return the mean negative log-likelihood in nats; see `negative_log`.
+
+    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    """
     return float(negative_log(probs, labels).mean())
 
 
 def brier(probs: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean Brier score, summed over classes, 0..2; see `squared_error`."""
+    """Return the mean Brier score, summed over classes, 0..2; see `squared_error`.
+
+    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    """
     return float(squared_error(probs, labels).mean())
 
 

@@ -137,7 +137,7 @@ def open_ensemble(
 
 
 def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
-    """Return the training histories of the members that match one of the patterns, all where there are none.
+    """Return the training histories of a study's members that match one of the patterns, all where there are none.
 
     Members that a pattern with a wildcard matches are left out where they have none. Raises `NotAvailable` where no
     history is found or a member named in full has none, `BadInput` where one cannot be read or a pattern matches no

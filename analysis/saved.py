@@ -98,7 +98,8 @@ def predictions_of(
 ) -> Predictions:
     """Return the predictions of a member as they are stored, or of a saved ensemble as its members predict now.
 
-    Raises `BadInput` as `Study.read` and `saved_ensemble` do.
+    study, name, split: whose, and of what; intersect: where members differ in samples, take the common ones; within: as
+    `saved_ensemble` has it. Raises `BadInput` as `Study.read` and `saved_ensemble` do.
     """
     found = find_definition(study, name) if any(name in study.members(s) for s in study.splits()) else None
     if found is None:
@@ -121,10 +122,11 @@ def ensemble_predictions(study: Study, ensemble: Ensemble, intersect: bool = Fal
 def select_predictions(
     study: Study, split: str = "val", patterns: Sequence[str] = (), intersect: bool = False
 ) -> list[Predictions]:
-    """Return the predictions of the members that match one of the patterns, in natural order; all without patterns.
+    """Return the predictions of a study's members that match a pattern, in natural order; all without patterns.
 
     Saved ensembles take part only where a pattern matches them, and then on every split on which their members have
-    predictions. Raises `BadInput` where a pattern matches nothing, or there are no predictions for the split.
+    predictions. intersect: where these differ in samples, take the common ones.
+    Raises `BadInput` where a pattern matches nothing, or there are no predictions for the split.
     """
     if not patterns:
         return study.select(split)

@@ -341,10 +341,11 @@ class Joint:
 def join(predictions: Sequence[Predictions], intersect: bool = False) -> PredictionStack:
     """Join members by sample id and class id, whatever the order of their rows and columns.
 
-    Members come out in natural order of their names, rows in the order of the first of them, columns in sorted
-    order of the class ids. Sample ids must be the same set in every member; with `intersect` the common ones
-    are taken and `PredictionStack.dropped` says how many each member lost. Members whose ids were not given
-    join only with others of that kind, row by row, and only where their labels agree.
+    predictions: one `Predictions` a member, probs (N, C) each. Members come out in natural order of their names, rows
+    in the order of the first of them, columns in sorted order of the class ids. Sample ids must be the same set in
+    every member; with `intersect` the common ones are taken and `PredictionStack.dropped` says how many each member
+    lost. Members whose ids were not given join only with others of that kind, row by row, and only where their labels
+    agree.
     Raises `BadInput` naming the two members that do not fit.
     """
     joint = fit(predictions, intersect)
@@ -507,6 +508,8 @@ def stack_arrays(
 ) -> PredictionStack:
     """Return arrays as a stack: what selections, honest scores and reports work on; see `combine`.
 
+    probs: (M, N, C) in floating point, or M arrays (N, C); labels: whole numbers (N,), columns; members: M names,
+    m-0, m-1 ... where there are none. Raises `BadInput` naming the member and the row that do not hold.
     Row i of every member is the same sample, column c the same class: nothing here can tell where they are not.
     """
     arrays = [np.asarray(p) for p in probs]

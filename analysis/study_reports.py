@@ -64,15 +64,15 @@ def study_report(
     progress: Progress | None = None,
     **options: Any,
 ) -> Any:
-    """Return the value that a report of a study shows.
+    """Return the value that a report of a study shows for one split.
 
-    kind: "per-class" (`PerClass`), "curve" (`SubsetTable`), "training" (a list of `History`), "models" (of members),
-    "compare" (of a setting, `by`), "filters" (of grids; `scale`, `order`), "confusion" (`Confusion`; `order`),
-    "calibration" (`EnsembleCalibration`; `bins`, `binning`), "diversity" (`EnsembleDiversity`) or "errors"
-    (`ErrorAnalysis`; `samples`, `seed`). ensemble: "all", "best", or a member's or a saved ensemble's name; members:
-    names, or patterns such as 'm3-*', of those that take part; intersect: where members differ in samples, take the
-    common ones; progress: told (done, total). Raises `BadInput` for what is unknown, and `NotAvailable`, a `BadInput`
-    too, where the study does not hold what the report shows.
+    options: those of a kind, below in brackets. kind: "per-class" (`PerClass`), "curve" (`SubsetTable`), "training" (a
+    list of `History`), "models" (of members), "compare" (of a setting, `by`), "filters" (of grids; `scale`, `order`),
+    "confusion" (`Confusion`; `order`), "calibration" (`EnsembleCalibration`; `bins`, `binning`), "diversity"
+    (`EnsembleDiversity`) or "errors" (`ErrorAnalysis`; `samples`, `seed`). ensemble: "all", "best", or a member's or a
+    saved ensemble's name; members: names, or patterns such as 'm3-*', of those that take part; intersect: where members
+    differ in samples, take the common ones; progress: told (done, total). Raises `BadInput` for what is unknown, and
+    `NotAvailable`, a `BadInput` too, where the study does not hold what the report shows.
     """
     if kind not in KINDS:
         raise BadInput(f"{kind!r} is no kind of report; {nearest(kind, KINDS)}.")

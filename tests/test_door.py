@@ -163,3 +163,30 @@ def test_without_pandas_one_is_told(values: dict[str, Any], monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(kofn.BadInput, match=r"to_frame: needs pandas, which is not installed; 'pip install"):
         values["Shapley"].to_frame()
+
+
+FUNCTIONS = sorted(name for name, value in PUBLIC.items() if inspect.isfunction(value))
+ARRAYS = re.compile(r"ndarray|ArrayLike|_SupportsArray")
+SHAPE = re.compile(r"\((?:[A-Zn]|out)(?:,[^)]*| \+ 1,|)\)")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_functions_docstring_names_its_parameters_and_the_shapes_of_arrays(name: str) -> None:
+    function, text = PUBLIC[name], inspect.getdoc(PUBLIC[name]) or ""
+    signature = inspect.signature(function)
+    assert text.partition("\n")[0].endswith((".", ";"))
+    assert not [p for p in signature.parameters if not re.search(rf"\b{p}\b", text)]
+    if any(ARRAYS.search(str(p.annotation)) for p in signature.parameters.values()):
+        assert SHAPE.search(text) or "shape" in text
+    if "raise BadInput" in inspect.getsource(function):
+        assert re.search(r"[Rr]aises?\s`(?:BadInput|NotAvailable)`", text)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_a_values_docstring_names_its_arrays_and_their_shapes(name: str) -> None:
+    text = inspect.getdoc(CLASSES[name]) or ""
+    fields = getattr(CLASSES[name], "__dataclass_fields__", {})
+    arrays = [field.name for field in fields.values() if "ndarray" in str(field.type)]
+    assert text
+    assert not [array for array in arrays if not re.search(rf"\b{array}\b", text)]
+    assert not arrays or SHAPE.search(text)

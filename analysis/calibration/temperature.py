@@ -51,6 +51,7 @@ def temperature(
 ) -> Temperature:
     """Fit a temperature to all samples, and for each of the stratified folds to the samples outside it.
 
+    labels: whole numbers (N,). seed: deals the folds.
     probs: floating point (N, C), the members' mean: a temperature of each member before averaging is another thing.
     ids: str (N,), on which the folds then hang; see `analysis.selection.cross_validation`. The classes predicted do not
     change, for a temperature keeps the order of the probabilities. Raises `BadInput` for fewer than 20 samples.
@@ -65,7 +66,7 @@ def temperature(
 
 
 def tempered(probs: np.ndarray, at: float | np.ndarray) -> np.ndarray:
-    """Return softmax(ln(p) / T), float64 (N, C), of probabilities (N, C); `at`: one T, or one for each row.
+    """Return softmax(ln(p) / T), float64 (N, C), of `probs` (N, C); `at`: one T, or one for each row.
 
     p is raised to at least 1e-12 first, so that its logarithm is finite. C. Guo and others, On calibration of modern
     neural networks, ICML 2017, who divide logits: ln(p) is a logit up to a constant of the row, which softmax drops.

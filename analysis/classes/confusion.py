@@ -288,9 +288,9 @@ class Pair:
 def confused_pairs(value: Confusion, top: int | None = None) -> list[Pair]:
     """Return the pairs with at least one confusion, the most frequent first; at most `top` of them.
 
-    By how many samples of either class are predicted as the other, then by their rate, then by the columns. The
-    intervals are for a pair that was named beforehand: of the C (C - 1) / 2 pairs the first ones stand first partly
-    by chance, so their rates on new samples will on average be lower.
+    value: of `confusion`. By how many samples of either class are predicted as the other, then by their rate, then by
+    the columns. The intervals are for a pair that was named beforehand: of the C (C - 1) / 2 pairs the first ones stand
+    first partly by chance, so their rates on new samples will on average be lower.
     """
     counts, samples = value.counts, value.samples
     either = np.triu(counts + counts.T, 1)

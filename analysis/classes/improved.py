@@ -92,6 +92,9 @@ def compare_classes(
     """Compare two predictors class by class.
 
     y_true, y_pred, y_other: whole numbers (N,), columns; what is true, what the one and what the other predicts.
+    class_ids, class_names: C each; the columns' numbers where there are none. against: what the other is called;
+    chosen_here: whether it was chosen on these samples; level: of false discoveries. Raises `BadInput` for shapes that
+    do not fit.
 
     Each class is a test of its own, so many are made, and chance alone would give some: hence Benjamini and Hochberg.
     Where the second was chosen as the best of several on these samples, its accuracy is flattered: classes found to
@@ -163,7 +166,8 @@ def agreement(
 ) -> Agreement:
     """Compare members class by class.
 
-    member_preds: whole numbers (M, N), what each member predicts; y_true: (N,).
+    member_preds: whole numbers (M, N), what each member predicts; y_true: (N,). class_ids, class_names: C
+    each; the columns' numbers where there are none. Raises `BadInput` for shapes that do not fit.
     """
     votes, truth = np.asarray(member_preds), np.asarray(y_true)
     if votes.ndim != 2 or truth.shape != votes.shape[1:] or not votes.size:

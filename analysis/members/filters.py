@@ -66,10 +66,11 @@ def filter_grid(
 ) -> FilterGrid:  # fmt: skip
     """Scale kernels (out, in, height, width) to tiles.
 
-    order: "none": as they stand; "frequency": smooth filters first; "colour": grey ones first, then by hue. like: a
-    grid of the same filters at another time, whose choice and order are taken. Of more than `MOST_TILES` those of
-    largest norm are shown. Raises `BadInput` where they are no such array, hold NaN or infinity, or have no colours to
-    order by.
+    member, layer: whose they are, in words. scale: "filter", each from its own least to its own largest weight, or
+    "shared". order: "none": as they stand; "frequency": smooth filters first; "colour": grey ones first, then by hue.
+    like: a grid of the same filters at another time, whose choice and order are taken. Of more than `MOST_TILES` those
+    of largest norm are shown. Raises `BadInput` where they are no such array, hold NaN or infinity, or have no colours
+    to order by.
     """
     for value, known, what in ((scale, SCALES, "scale"), (order, ORDERS, "order")):
         if value not in known:

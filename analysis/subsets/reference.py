@@ -73,7 +73,11 @@ def _probability_scores(
 
 
 def subset_preds(stack: PredictionStack, indices: Sequence[int], rule: str = "mean") -> np.ndarray:
-    """Return what the members at `indices` predict together, int64 (N,): the lowest-index argmax of the integer sum."""
+    """Return what the members of a stack at `indices` predict together, int64 (N,).
+
+    The lowest-index argmax of the integer sum, by the rule "mean", "geometric" or "vote". Raises `BadInput` for another
+    rule, and indices outside 0..M-1.
+    """
     quantise = rule_of(rule).quantise
     chosen = list(check_indices(indices, len(stack.members)))
     preds = np.empty(stack.samples, dtype=np.int64)

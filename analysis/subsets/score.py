@@ -34,7 +34,8 @@ def subset_table(
 
     source: a `PredictionStack`, an `analysis.stack.ArraySource`, or files that are read block by block.
     The table is the same to the bit in its counts whichever way it is made, and within 1e-12 in NLL and Brier;
-    `analysis.subsets.reference` defines them. progress is told samples done, and all. threads: as many as there are
+    `analysis.subsets.reference` defines them. metrics: accuracy is always there. progress hears (samples, all of
+    them). threads: as many as there are
     cores unless told. Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
     """
     if isinstance(source, PredictionStack) and reference_is_faster(

@@ -308,9 +308,10 @@ ROWS = 2**16  # that are turned into text and written at a time
 
 
 def write_subset_table(path: Path, table: SubsetTable) -> None:
-    """Write one row a subset, in increasing mask, whole or not at all; the columns are those of `table.columns`.
+    """Write one row a subset, in increasing mask, whole or not at all; the columns are those of `table.to_frame`.
 
-    Raises `BadInput` as `check_table_path` does, `StorageError` where the file cannot be written.
+    path: ends in .csv, .parquet or .h5. Raises `BadInput` as `check_table_path` does, `StorageError` where the file
+    cannot be written.
     """
     check_table_path(path)
     attributes = {

@@ -21,7 +21,8 @@ def make_dataset(
     train, val, test: each a pair of uint8 images (N, H, W) or (N, H, W, 1 or 3) and labels (N,), whole numbers from 0
     or names of classes (test may be images alone); or anything with a length whose items are pairs of an image and a
     label, as every torch Dataset is. An image is uint8 (H, W) or (H, W, Ch), a PIL image, or a float tensor (Ch, H, W)
-    in 0..1. class_names: of label 0, 1, ...; by default the numbers. Samples are called by their row numbers.
+    in 0..1. class_names: of label 0, 1, ...; by default the numbers. name, source: what the
+    dataset is called, and where it is from, in words. Samples are called by their row numbers.
 
     Raises `BadInput` where images differ in shape, or a label is none.
     """

@@ -38,6 +38,7 @@ def import_members(
     folder without its ending, and so are the samples' from then on.
     history: a CSV file with a row an epoch, for curves. filters: a .npy or .npz file of first-layer kernels, (out, in,
     height, width) or as Keras has them (height, width, in, out). Both belong to one member.
+    force: replace members of the same name; progress: hears (files, all of them).
     options: what `import_file` takes (member, split, labels, ids, classes, logits, votes, drop_unlabelled).
 
     Returns what was read, and what became of it. Raises `BadInput`, and `StorageError`.

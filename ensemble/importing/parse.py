@@ -63,6 +63,7 @@ def import_files(
 ) -> list[Imported]:
     """Read several files of predictions with the same options; nothing is written.
 
+    paths: of the files. member: what a single one is called; study_classes: those of the study it shall join.
     Members are called by the files' names, or by their folders' where several files share a name. Into a new study the
     first file's classes count for the others. Takes what `import_file` takes, and raises `BadInput` as it does.
     """

@@ -97,7 +97,7 @@ def open_members(study: Study, names: Sequence[str], device: str, threads: int) 
 
 
 def open_member(study: Study, name: str, device: str | torch.device = "auto") -> TrainedMember:
-    """Open a member of a study on a device: "auto", "cpu", "cuda" or "cuda:N".
+    """Open the member `name` of a study on a device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises `BadInput` where there is no such member, it has predictions but no network, its training is not over, its
     weights are damaged or do not fit its recipe, or its classes are not the study's.

@@ -74,7 +74,7 @@ class _Split:
 
 
 def check_study(root: str | Path, progress: Progress | None = None) -> StudyCheck:
-    """Look at every file of a study; raise `BadInput` where the folder is none.
+    """Look at every file of the study in the folder `root`; raise `BadInput` where it is none.
 
     progress: hears (files done, files in all).
     """

@@ -299,7 +299,10 @@ def has_epochs(path: Path) -> bool:
 
 
 def read_history(path: Path, member: str) -> History:
-    """Read `members/<name>/history.csv`; raise `BadInput` naming the file and line where it is not one."""
+    """Read `members/<name>/history.csv` at `path`; raise `BadInput` naming the file and line where it is not one.
+
+    member: whose it is.
+    """
     try:
         if not path.exists():
             raise BadInput(

@@ -16,9 +16,9 @@ def begin_study(
 ) -> Study:
     """Begin a study in a folder, or open the one that is there, for members to be trained on its images.
 
-    data: what `load_dataset` takes: "digits" (the default of a new study), a folder, a zip, a CSV, ...; or a dataset in
-    memory, as `make_dataset` gives it, which is then kept in the study's folder `data`. progress: hears (images, all of
-    them) while a folder or zip is packed. Raises `BadInput` where the study is of other images or
+    root: the folder. data: what `load_dataset` takes: "digits" (the default of a new study), a folder, a zip, a CSV,
+    ...; or a dataset in memory, as `make_dataset` gives it, which is then kept in the study's folder `data`. progress:
+    hears (images, all of them) while a folder or zip is packed. Raises `BadInput` where the study is of other images or
     classes, or the images cannot be trained on, `StorageError` where the folder cannot be written.
     """
     if isinstance(data, Dataset):
@@ -33,7 +33,7 @@ def begin_study(
 
 
 def open_study(root: str | Path) -> Study:
-    """Open a study, whether it was begun here or by a command; raise `BadInput` where there is none."""
+    """Open the study in the folder `root`, begun here or by a command; raise `BadInput` where there is none."""
     return Study.open(Path(root))
 
 

@@ -22,7 +22,7 @@ def train_members(
     study: Study, plan: TrainingPlan | None = None, *, progress: Progress | None = None,
     on_event: Event | None = None, **choices: Any,
 ) -> list[Outcome]:  # fmt: skip
-    """Train what a plan asks for, and return what became of each network: the members in order, then their folds.
+    """Train what a plan asks of a study, and return what became of each network: members in order, then folds.
 
     Members that are finished are skipped, one that was cut off goes on where it was. A network that cannot be trained
     has an outcome of status "failed", with its `error`; the others are safe.

@@ -1,4 +1,4 @@
-"""Which weights are kept: the last, the best on tune, the mean of the last ones; early stopping; going on to the same."""
+"""Which weights are kept: the last, the best on tune, the mean of the last ones; early stopping; going on alike."""
 
 from dataclasses import replace
 from pathlib import Path
