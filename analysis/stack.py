@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.metrics import quantise
 from ensemble.errors import BadInput, nearest
+from ensemble.study.alignment import Misalignment, find_misaligned
 from ensemble.study.names import check_name, natural_key
 from ensemble.study.predictions import (
     HALF_TOLERANCE,
@@ -19,6 +20,8 @@ from ensemble.study.predictions import (
     single_precision,
 )
 from ensemble.study.tabular import Rows
+
+LOOKED_AT = 20_000  # samples by which misaligned rows are looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +267,23 @@ class PredictionStack(Rows):
             labels=labels if to.labels is None else to.labels,
             sample_ids=to.sample_ids,
         )
+
+    def misaligned(self) -> list[Misalignment]:
+        """Return what speaks against members' rows being of the same samples, at most one finding a member.
+
+        Of many samples some 20,000 are looked at, at even distances. See `ensemble.study.alignment` for what is found.
+        """
+        rows = slice(None, None, max(1, self.samples // LOOKED_AT))
+        preds, second, confidence = ([], [], [])
+        for member in self.probs:
+            own = member[rows].copy()
+            every = np.arange(len(own))
+            preds.append(own.argmax(axis=1))
+            confidence.append(own[every, preds[-1]].copy())
+            own[every, preds[-1]] = -1
+            second.append(own.argmax(axis=1))
+        labels = None if self.labels is None else self.labels[rows]
+        return find_misaligned(np.stack(preds), np.stack(second), np.stack(confidence), labels, self.members)
 
     def mean_probs(self, indices: Sequence[int] | None = None) -> np.ndarray:
         """Return the members' mean, float64 (N, C); of all members, or of those at `indices`.

@@ -156,6 +156,8 @@ def combine(
     say_cost(output, stack, sizes, rule)
     with output.progress("Scoring subsets", "samples") as progress:
         scored = subset_table(stack, sizes, progress, rule)
+    for finding in stack.misaligned():
+        output.warn(str(finding))
     warn(output, stack, scored)
     with output.progress("Choosing again and again for honest scores", "folds") as progress:
         found = choose.select(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.stack import PredictionStack, join
+from analysis.stack import PredictionStack, join, stack_arrays
 from analysis.subsets.reference import subset_table
 from ensemble.errors import BadInput
 from ensemble.study.predictions import Predictions
@@ -180,3 +180,16 @@ def test_a_stack_checks_itself() -> None:
         PredictionStack(good.probs, ("b", "a"), None, good.sample_ids, CLASSES, CLASSES, "val")
     with pytest.raises(BadInput, match=r"float32 \(M, N, C\), found float64"):
         PredictionStack(good.probs.astype(float), ("a", "b"), None, good.sample_ids, CLASSES, CLASSES, "val")
+
+
+def test_rows_of_other_samples_are_noticed() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 4, 400)
+    logits = rng.normal(size=(400, 4)) + rng.normal(size=(3, 400, 4)) + 3 * np.eye(4)[truth]
+    probs = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    assert stack_arrays(probs, truth).misaligned() == []
+    probs[1] = np.roll(probs[1], 1, axis=0)
+    (found,) = stack_arrays(probs, truth).misaligned()
+    assert (found.member, found.kind) == ("m-1", "labels")
+    (found,) = stack_arrays(probs).misaligned()
+    assert (found.member, found.kind) == ("m-1", "members")
