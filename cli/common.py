@@ -10,7 +10,6 @@ import shlex
 import shutil
 import sys
 import textwrap
-import tomllib
 import traceback
 import unicodedata
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -191,12 +190,9 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
     """Lay the options of a TOML file below those of the command line and the environment."""
     if path is None:
         return None
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot be read as a configuration file, {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{path}: expected TOML, {error}.") from error
+    from ensemble.study.seals import read_toml
+
+    content = read_toml(path, "a configuration file")
     # `ens-data check` has the table [data.check], and takes what [data] says too.
     own = context.command_path.removeprefix("ens-").replace(" ", ".")
     named: dict[str, Any] = {}

@@ -33,6 +33,8 @@ def fetch_tiny_imagenet(
     target = folder / url.rsplit("/", 1)[1]
     part = target.with_name(f".{target.name}.part")
     with locked(target.with_name(f".{target.name}.lock")):
+        if part.is_symlink() or target.is_symlink():
+            raise BadInput(f"{target}: it, or {part.name}, is a link, which is not written through; remove the link.")
         try:
             if target.exists():
                 wrong = _difference(target, size, md5)

@@ -137,12 +137,14 @@ def is_leftover(path: Path) -> bool:
 
     One whose process lives is not, and of no known process only after a day: another machine may be writing it.
     """
-    found = re.search(r"\.(\d+)-[0-9a-f]+\.part$", path.name)
+    found = re.search(r"\.(?:(\d+)-[0-9a-f]+|[0-9a-f]{8})\.part$", path.name)
+    if found is None:  # another's, such as a download that is gone on with
+        return False
     try:
         old = time.time() - path.lstat().st_mtime > _DAY
     except OSError:
         return False
-    return old or (found is not None and not _alive(int(found[1])))
+    return old or (found[1] is not None and not _alive(int(found[1])))
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
