@@ -14,7 +14,7 @@ from analysis.selection.subset_sums import SubsetSums
 from analysis.subsets.table import TIE, sizes_of
 from ensemble.errors import BadInput
 
-COLUMNS = 2**16  # subsets whose sums in all resamplings are formed at a time
+COLUMNS = 2**14  # subsets whose sums in all resamplings are formed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +85,12 @@ class Best:
             np.float32 if not counts or int(self.data.samples) * int(resamples.weights.max()) < 2**24 else np.float64
         )
         weights = resamples.weights.astype(exact)
-        sign = -1 if METRICS[self.metric].higher_is_better else 1
+        weights = -weights if METRICS[self.metric].higher_is_better else weights
         least = np.full(len(resamples), np.inf)
         tied: list[list[np.ndarray]] = [[] for _ in range(len(resamples))]
         starts = range(0, table.shape[1], COLUMNS)
         for step, start in enumerate(starts):
-            sums = sign * (weights @ table[:, start : start + COLUMNS].astype(exact))
+            sums = weights @ table[:, start : start + COLUMNS].astype(exact)
             for r, lowest in enumerate(sums.min(axis=1)):
                 if lowest <= least[r]:
                     if lowest < least[r]:

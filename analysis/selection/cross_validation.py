@@ -11,7 +11,7 @@ from analysis.metrics import METRICS
 from analysis.selection.base import Chosen, Selection, Weighted
 from analysis.selection.best import Best
 from analysis.selection.data import SelectionData
-from analysis.selection.resampling import Resamples, bootstraps, k_folds
+from analysis.selection.resampling import BOOTSTRAPS, Resamples, bootstraps, k_folds
 from analysis.statistics import mean_interval, wilson
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows, Tabular
@@ -24,6 +24,8 @@ PATIENCE = 120  # seconds, which five repeats may take by estimate
 # on all of them is another choice than those that were scored. Both factors were set by simulation (docs/honesty.md).
 WIDENING = 1.1
 BETWEEN = 2.0
+AT_ONCE = 32  # ensembles that are scored together
+MANY = 2**17  # subsets, from which on half as many bootstraps do
 
 Progress = Callable[[int, int], None]
 
@@ -133,7 +135,8 @@ def usual_resamples(selection: Selection) -> Resamples:
     block = selection.data.blocks_of_samples
     grouped = selection.data.groups is not None
     if isinstance(selection, Best):
-        return replace(bootstraps(block), grouped=grouped)
+        repeats = BOOTSTRAPS if selection.choices <= MANY else BOOTSTRAPS // 2
+        return replace(bootstraps(block, repeats), grouped=grouped)
     repeats = REPEATS if selection.seconds * FOLDS * REPEATS <= PATIENCE else 1
     return replace(k_folds(block, min(FOLDS, int(block.max()) + 1), repeats), grouped=grouped)
 
@@ -142,21 +145,24 @@ def _held_out(
     data: SelectionData, chosen: tuple[Chosen, ...], resamples: Resamples, metric: str
 ) -> tuple[np.ndarray, float]:
     """Return z and the variance between choices."""
-    total, times = np.zeros((2, data.samples))
-    everywhere = np.empty(len(chosen))
-    known: dict[bytes, np.ndarray] = {}
+    block = resamples.block
+    times = resamples.tested.sum(axis=0)[block]
+    total = np.zeros(data.samples)
+    everywhere = np.zeros(len(chosen))
+    alike: dict[bytes, list[int]] = {}
     for r, choice in enumerate(chosen):
-        out = resamples.held_out(r)
-        times[out] += 1
-        if not isinstance(choice, Weighted):  # a regression is dear to ask, and one is much like another
+        if isinstance(choice, Weighted):
+            alike.setdefault(choice.weights.tobytes(), []).append(r)
+        else:  # a regression is dear to ask, and one is much like another
+            out = resamples.held_out(r)
             total[out] += choice.scores(data.only(out), metric)
-            everywhere[r] = 0
-            continue
-        key = choice.weights.tobytes()
-        if key not in known:  # what is chosen again and again is scored once
-            known[key] = choice.scores(data, metric)
-        everywhere[r] = known[key].mean()
-        total[out] += known[key][out]
+    distinct = list(alike.values())  # what is chosen again and again is scored once
+    for start in range(0, len(distinct), AT_ONCE):
+        part = distinct[start : start + AT_ONCE]
+        weights = np.array([np.asarray(chosen[same[0]].weights) for same in part])
+        for same, scores in zip(part, data.scores_of(weights, metric), strict=True):
+            everywhere[same] = scores.mean()
+            total += resamples.tested[same].sum(axis=0)[block] * scores
     with np.errstate(invalid="ignore"):
         return total / times, float(everywhere.var())
 

@@ -137,12 +137,24 @@ class SelectionData(Rows):
             return (self.ahead(weights) < (1 if metric == "accuracy" else TOP)).astype(np.float64)
         if metric == "nll" and self.rule.name == "mean":
             return -np.log(weights @ self.own)
-        if metric == "brier" and self.rule.name == "mean" and self.samples * self.members**2 <= MOST_PRODUCTS:
-            return np.einsum("nij,i,j->n", self.pair_products, weights, weights, optimize=True)
+        if metric == "brier" and self._has_products:
+            return self.scores_of(weights[None], metric)[0]
         result = np.empty(self.samples)
         for part, probs in self.blocks():
             result[part] = METRICS[metric].per_sample(combined(probs, weights, self.rule), self.labels[part])
         return result
+
+    def scores_of(self, weights: np.ndarray, metric: str) -> np.ndarray:
+        """Return the scores of several ensembles, float64 (K, n), as `scores` does of one; weights: float64 (K, M)."""
+        if metric != "brier" or not self._has_products:
+            return np.array([self.scores(own, metric) for own in weights])
+        pairs = (weights[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
+        return pairs @ self.pair_products.reshape(self.samples, -1).T
+
+    @property
+    def _has_products(self) -> bool:
+        """Whether the errors' inner products of every sample may be kept."""
+        return self.rule.name == "mean" and self.samples * self.members**2 <= MOST_PRODUCTS
 
     def require(self, metric: str) -> None:
         """Raise `BadInput` for an unknown metric, or for top-5 where its rivals were not gathered."""
