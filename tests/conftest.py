@@ -11,6 +11,7 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A shared machine pauses at will: time is no property of the code.
 settings.register_profile("kofn", deadline=None)
 settings.load_profile("kofn")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `-n`, a worker keeps its half of the suite in order, and who is done first takes over from the other.
+
+    So what a module prepares is prepared by one of them, where turns would have both prepare it.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """README's own commands come first: nothing takes as long, and nobody should wait for them alone."""
+    items.sort(key=lambda item: item.path.name != "test_docs.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
