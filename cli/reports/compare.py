@@ -7,7 +7,7 @@ import click
 from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import ALONG, Job
-from cli.reports.text import fitting_table
+from cli.reports.text import fitting_table, percent
 
 if TYPE_CHECKING:
     from analysis.members.compare import Comparison, Other, Spread, Tested
@@ -83,9 +83,9 @@ def _say(output: Output, value: "Comparison") -> None:
     for group, seeds in zip(value.groups, value.seeds, strict=True):
         last, best = group.spread("last"), group.spread("best")
         rows.append([
-            group.label, str(len(group.members)), str(seeds), *(_percent(v) for v in (last.mean, last.sd)),
-            *(_percent(v) if last.n > 1 else "-" for v in (last.low, last.high)), _percent(best.mean),
-            _percent(group.spread("train_accuracy").mean), _number(group.spread("val_cross_entropy")),
+            group.label, str(len(group.members)), str(seeds), *(percent(v) for v in (last.mean, last.sd)),
+            *(percent(v) if last.n > 1 else "-" for v in (last.low, last.high)), percent(best.mean),
+            percent(group.spread("train_accuracy").mean), _number(group.spread("val_cross_entropy")),
         ])  # fmt: skip
     title = f"By {value.setting}, at the last epoch; {many(value.runs, 'training run')}"
     fitting_table(output, heads, rows, (0, 1, 3, 4, 7, 8, 9, 5, 6, 2), title=title)
@@ -139,10 +139,6 @@ def _values(value: "Comparison", other: "Other") -> str:
         for group, values in zip(value.groups[:4], other.values, strict=False)
     ]
     return "; ".join(told) + ("; ..." if len(value.groups) > 4 else "")
-
-
-def _percent(share: float) -> str:
-    return "-" if share != share else f"{100 * share:.1f}"
 
 
 def _number(spread: "Spread") -> str:

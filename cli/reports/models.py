@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import fitting_table
+from cli.reports.text import fitting_table, percent
 
 if TYPE_CHECKING:
     from analysis.members.models import Member
@@ -36,7 +36,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     heads, rows, first = list(_HEADS), [_cells(member) for member in members], list(_FIRST)
     if data.split != "val":
         heads.append(f"{data.split} %")
-        rows = [[*row, _percent(member.accuracy)] for row, member in zip(rows, members, strict=True)]
+        rows = [[*row, percent(member.accuracy)] for row, member in zip(rows, members, strict=True)]
         first.insert(1, len(heads) - 1)
     title = f"{many(len(members), 'member')}; time: all epochs together; losses: cross-entropies in nats"
     left_out = fitting_table(output, heads, rows, first, title=title, left=(0, 1))
@@ -73,14 +73,10 @@ def _cells(member: "Member") -> list[str]:
     return [
         member.name + ("" if member.comparable else " *"), member.model or "-", *sizes,
         "-" if member.epochs is None else str(member.epochs), _time(member.seconds),
-        "-" if rate is None else f"{rate:,.0f}", _percent(member.at_end("train_accuracy")), _percent(member.last),
+        "-" if rate is None else f"{rate:,.0f}", percent(member.at_end("train_accuracy")), percent(member.last),
         f"{100 * best[1]:.1f} @ {best[0]}" if best else "-",
         *(_number(member.at_end(f"{split}_cross_entropy")) for split in ("train", "val")),
     ]  # fmt: skip
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def _number(value: float | None) -> str:
