@@ -153,7 +153,7 @@ function matrixGroups(study) {
   if (study.classes <= BY_THEMSELVES) return [{ value: "all", text: "all classes" }];
   const groups = study.data.groups.map(({ from, to, typical }, nth) => ({
     value: nth, text: `${to - from} classes round ${typical.map((c) => study.className(c)).join(", ")}` }));
-  return [{ value: "most", text: `the ${MOST_CONFUSED} most confused` }, { value: "all", text: `all ${study.classes} classes` }, ...groups];
+  return [{ value: "most", text: `the ${MOST_CONFUSED} most confused` }, { value: "all", text: `all ${whole(study.classes)} classes` }, ...groups];
 }
 
 /** The classes of a choice, in the order in which those that are confused stand together. */
