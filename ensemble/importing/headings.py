@@ -5,6 +5,7 @@ A name alone is never believed: `ensemble.importing.layout` asks the values too.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 ID, LABEL, INDEX = "id", "label", "index"
 PREDICTION, SCORE, FLAG, GROUP, DATE, OTHER = "prediction", "score", "flag", "group", "date", "other"
@@ -80,6 +81,7 @@ def plain(heading: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
 
 
+@lru_cache(2**16)
 def role_of(heading: str) -> str | None:
     """Return what a column of this heading usually is, a key of `NAMES`, or None."""
     name = plain(heading)
@@ -107,22 +109,25 @@ def first_of(names: Sequence[str], usual: Sequence[str]) -> list[str]:
 
 def without_word(heading: str, words: Sequence[str]) -> tuple[str, str] | None:
     """Return which word stands before or behind a class's name, and the name: of 'prob_cat', 'P(cat)', 'cat_prob'."""
-    text = heading.strip()
-    low = re.sub(r"[-. ]", "_", text.lower())
-    for word in words:
-        rest = text[len(word) :]
-        if low.startswith(word) and len(rest) > 1 and rest[0] in _JOINTS:
-            inner = rest[1:].lstrip(" ")
-            inner = _ENDS.sub("", inner) if rest[0] in "[(" else inner
-        elif low.startswith(word) and rest.isdigit():
-            inner = rest
-        elif low.endswith(word) and len(text) > len(word) + 1 and text[-len(word) - 1] in _JOINTS[:5]:
-            inner = text[: -len(word) - 1]
-        else:
-            continue
-        if inner:
-            return word, inner
-    return None
+    found = _pattern(tuple(words)).fullmatch(heading.strip())
+    if found is None:
+        return None
+    inner = found["inner"] or found["digits"] or found["before"]
+    if found["inner"]:
+        inner = inner.lstrip(" ")
+        inner = _ENDS.sub("", inner) if found["joint"] in "[(" else inner
+    word = re.sub(r"[-. ]", "_", (found["word"] or found["behind"]).lower())
+    return (word, inner) if inner else None
+
+
+@lru_cache
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    either = "|".join(word.replace("_", "[-_. ]") for word in words)
+    return re.compile(
+        rf"(?P<word>{either})(?:(?P<joint>[-_. :/|\[(])(?P<inner>.+)|(?P<digits>\d+))"
+        rf"|(?P<before>.+)[-_. :](?P<behind>{either})",
+        re.IGNORECASE | re.DOTALL,
+    )
 
 
 def shared_prefix(headings: Sequence[str]) -> str:
