@@ -16,6 +16,7 @@ from ensemble.inference.members import check_networks
 from ensemble.inference.tta import PLAIN, Views, views_named
 from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
+from ensemble.study.atomic import file_sha256
 from ensemble.study.recipe import Recipe, read_recipe
 from ensemble.study.study import Study
 from ensemble.study.tabular import Tabular
@@ -30,6 +31,7 @@ class TrainedMember(Tabular):
 
     threads: of the CPU, those it was trained with; epochs: how many made the weights that predict.
     image_shape: (height, width, channels) of the images it takes; class_ids, class_names: in the order of its outputs.
+    weights_sha256: of the file its network was read from.
     """
 
     member: str
@@ -43,12 +45,14 @@ class TrainedMember(Tabular):
     inputs: Inputs
     precision: Precision
     device: torch.device
+    weights_sha256: str = ""
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What predictions of it say of themselves, beside the recipe, as those made in training do."""
         random = self.recipe.weights == "random" and model_named(self.recipe.model).pretrained
-        return {"seed": self.recipe.seed, "epoch": self.epochs} | ({"comparable": False} if random else {})
+        weights = {"weights_sha256": self.weights_sha256} if self.weights_sha256 else {}
+        return {"seed": self.recipe.seed, "epoch": self.epochs, **weights} | ({"comparable": False} if random else {})
 
     def predict(self, images: np.ndarray, views: Views | str = PLAIN) -> np.ndarray:
         """Return softmax probabilities of uint8 images (N, H, W, Ch), float32 (N, C): the mean over the views.
@@ -122,6 +126,7 @@ def open_member(study: Study, name: str, device: str | torch.device = "auto") ->
         inputs=inputs,
         precision=precision_on(device, recipe.precision),
         device=device,
+        weights_sha256=file_sha256(path),
     )
 
 
