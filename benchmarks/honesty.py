@@ -20,7 +20,7 @@ import numpy as np
 from analysis.metrics import METRICS
 from analysis.selection.base import Selection
 from analysis.selection.best import Best
-from analysis.selection.cross_validation import cross_validated, interval, usual_resamples
+from analysis.selection.cross_validation import cross_validated, interval
 from analysis.selection.data import SelectionData, selection_data
 from analysis.selection.forward import paired, prequential
 from analysis.selection.greedy import Greedy
@@ -342,7 +342,7 @@ def fitted(draws: int) -> Iterator[str]:
                 choice = selection.choose()
                 truth = float(choice.scores(population.data, "accuracy").mean())
                 row = [float(choice.scores(data, "accuracy").mean()) - truth]
-                for resamples in (usual_resamples(selection), bootstraps(data.blocks_of_samples, 50)):
+                for resamples in (k_folds(data.blocks_of_samples), bootstraps(data.blocks_of_samples, 50)):
                     held = cross_validated(selection, resamples=resamples)
                     low, high = interval(held)
                     row += [held.score() - truth, float(low <= truth <= high)]

@@ -174,8 +174,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Choose again and again on some of the samples, and score what was chosen on the others.
 
-    A subset is chosen on 200 bootstraps, weights and regressions on nine of ten folds, five times. stack, how,
-    metric, sizes, max_size, rule, groups (N,) and progress are as `select` has them. Raises `BadInput` as it does, and
+    A subset is chosen on 200 bootstraps, greedily on 50, weights and regressions on nine of ten folds, five
+    times. stack, how, metric, sizes, max_size, rule, groups (N,) and progress are as `select` has them. Raises `BadInput` as it does, and
     for fewer than 20 samples.
     """
     members = len(stack.members)

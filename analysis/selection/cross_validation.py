@@ -127,10 +127,10 @@ def choose_again(selection: Selection, resamples: Resamples, progress: Progress 
 
 
 def usual_resamples(selection: Selection) -> Resamples:
-    """Return the resampling that was best by simulation: 200 bootstraps for subsets, else ten folds five times.
+    """Return the resampling that was best by simulation: bootstraps for subsets and greedy selection, else ten folds.
 
     Weights and regressions are fitted, and to fewer separate samples they are worse; a subset is only picked. Where
-    five repeats of the folds would take minutes there is one.
+    five repeats of the folds, or as many bootstraps, would take minutes there is a fifth of them.
     """
     block = selection.data.blocks_of_samples
     grouped = selection.data.groups is not None
@@ -138,6 +138,8 @@ def usual_resamples(selection: Selection) -> Resamples:
         repeats = BOOTSTRAPS if selection.choices <= MANY else BOOTSTRAPS // 2
         return replace(bootstraps(block, repeats), grouped=grouped)
     repeats = REPEATS if selection.seconds * FOLDS * REPEATS <= PATIENCE else 1
+    if selection.name == "greedy":
+        return replace(bootstraps(block, FOLDS * repeats), grouped=grouped)
     return replace(k_folds(block, min(FOLDS, int(block.max()) + 1), repeats), grouped=grouped)
 
 

@@ -390,6 +390,7 @@ def test_what_it_is_an_estimate_of() -> None:
     e = skilled()
     for name, start, on in (
         ("best", "200 bootstraps of 100 blocks, scored on the samples not drawn", "as many samples as these 150"),
+        ("greedy", "50 bootstraps of 100 blocks, scored on the samples not drawn", "as many samples as these 150"),
         ("weights", "10 folds x 5, cross-fitted", "9/10 of these 150 samples"),
     ):
         selection = SELECTIONS[name](e)
@@ -415,7 +416,7 @@ def test_rare_classes_are_told() -> None:
     labels = np.array([0] * 30 + [1] * 9 + [2] * 1)
     e = selection_data(stack_arrays(rng.dirichlet(np.ones(4), (3, 40)), labels))
     for name, told in (
-        ("greedy", "2 of 3 classes have fewer than 10 samples, so not every fold holds them"),
+        ("weights", "2 of 3 classes have fewer than 10 samples, so not every fold holds them"),
         ("best", "1 of 3 classes have one sample alone, so not every bootstrap holds them"),
     ):
         selection = SELECTIONS[name](e)
