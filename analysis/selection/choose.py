@@ -175,8 +175,8 @@ def cross_validate(
     """Choose again and again on some of the samples, and score what was chosen on the others.
 
     A subset is chosen on 200 bootstraps, greedily on 50, weights and regressions on nine of ten folds, five
-    times. stack, how, metric, sizes, max_size, rule, groups (N,) and progress are as `select` has them. Raises `BadInput` as it does, and
-    for fewer than 20 samples.
+    times. stack, how, metric, sizes, max_size, rule, groups (N,) and progress are as `select` has them.
+    Raises `BadInput` as it does, and for fewer than 20 samples.
     """
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
