@@ -17,6 +17,7 @@ from ensemble.inference.evaluate import BATCH
 from ensemble.inference.members import ensemble_spec, networks
 from ensemble.inference.predictor import TrainedMember, averaged, open_member, open_members
 from ensemble.inference.tta import VIEWS
+from ensemble.study.atomic import file_sha256
 from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import builtin_plan
 from ensemble.study.study import Study, config_of
@@ -77,7 +78,9 @@ def test_snapshots_are_members(study: Study) -> None:
     for epoch, name in enumerate(("c-0-s1", "c-0-s2"), start=1):
         trained, stored = open_member(study, name, CPU), study.read(name, "val")
         np.testing.assert_array_equal(trained.predict(DIGITS.split("val").images), stored.probs)
-        assert trained.attributes == stored.attributes == {"seed": RECIPE.seed, "epoch": epoch}
+        digest = file_sha256(study.files(name).weights)
+        expected = {"seed": RECIPE.seed, "epoch": epoch, "weights_sha256": digest}
+        assert trained.attributes == stored.attributes == expected
     assert ensemble_spec(study, ["c-*"]).members == ("c-0-s1", "c-0-s2")
     with pytest.raises(BadInput, match=r"'c-0' is kept as its snapshots alone, c-0-s1, c-0-s2; name them"):
         ensemble_spec(study, ["c-0"])
