@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from studies import drawn
 
 from analysis import select
 from analysis.metrics import METRICS
@@ -29,9 +30,7 @@ IDS = np.array([f"s{i}" for i in range(SAMPLES)])
 
 
 def softmax(seed: int) -> np.ndarray:
-    logits = np.random.default_rng(seed).normal(size=(SAMPLES, len(CLASSES)))
-    logits[np.arange(SAMPLES), LABELS] += 1.2
-    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return drawn(LABELS, len(CLASSES), seed, 1.2)
 
 
 def predictions(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from studies import drawn
 
 from analysis.calibration.calibration import measure_calibration
 from analysis.calibration.temperature import temperature
@@ -28,11 +29,6 @@ def write(study: Study, name: str, split: str, labels: np.ndarray | None, probs:
     ids = np.array([f"s{i}" for i in range(len(probs))])
     classes = study.config.class_ids
     study.write(Predictions(name, split, probs.astype(np.float32), ids, classes, classes, labels, **more))
-
-
-def drawn(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    logits = np.random.default_rng(seed).normal(size=(len(labels), classes)) + 2 * np.eye(classes)[labels]
-    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
 
 @pytest.fixture(scope="module")
