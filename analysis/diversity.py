@@ -15,8 +15,7 @@ from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
-from ensemble.study.html_repr import html_table, percent
-from ensemble.study.tabular import Rows
+from ensemble.study.tabular import Rows, html_table, percent
 
 # Each matrix of a `Diversity`: how it is called, whether it needs labels, and where it comes from.
 PAIRWISE = {

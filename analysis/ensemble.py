@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.metrics import predicted, quantise, whole
-from analysis.rules import combined_probs, rule_of
-from analysis.selection.base import Chosen
-from analysis.selection.data import combined
+from analysis.metrics import combined_probs, predicted, quantise, rule_of, whole
+from analysis.selection.data import Chosen, combined
 from analysis.stack import PredictionStack
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
 from ensemble.study.definitions import EnsembleDefinition
-from ensemble.study.html_repr import html_table, percent
 from ensemble.study.predictions import Predictions, predictions_digest
-from ensemble.study.tabular import Rows, Tabular
+from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
 BLOCK_NUMBERS = 4_000_000  # members times samples times classes that are summed at once
 STACKED = "stack"  # the rule of a regression on the members' log-probabilities
@@ -144,7 +141,7 @@ def ensemble_of(
     """Combine the members of a stack; of plain arrays: `ensemble_of(stack_arrays(probs, labels))`.
 
     weights: by name, 0 of those not named, or (M,) in the stack's order; not negative, summing to 1; equal where None.
-    rule: "mean" or "geometric" of `analysis.rules`. The class predicted is the lowest-index argmax of the members'
+    rule: "mean" or "geometric" of `analysis.metrics`. The class predicted is the lowest-index argmax of the members'
     whole numbers, each times its whole weight (`analysis.metrics.whole`); with equal weights that is the plain sum.
     Raises `BadInput` for a rule without probabilities, as a vote is, and for weights that are none.
     """

@@ -15,7 +15,7 @@ from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
 from analysis.subsets.table import SubsetTable, count_subsets
 from ensemble.errors import BadInput, nearest
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.definitions import find_definition
 from ensemble.study.history import History, has_epochs, read_history
 from ensemble.study.names import matching, natural_key

@@ -14,7 +14,7 @@ from analysis.members.filters import filter_grid
 from analysis.members.models import members_of
 from analysis.report_data import NotAvailable, ReportData, histories
 from ensemble.errors import BadInput, nearest
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.study import Study
 
 

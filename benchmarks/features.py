@@ -33,11 +33,10 @@ def main() -> None:
     from torch.nn import functional as F
 
     from ensemble.datasets import load_dataset
-    from ensemble.inference.evaluate import precision_on
-    from ensemble.inference.inputs import Batches, fit_inputs
+    from ensemble.inference.inputs import Batches, fit_inputs, precision_on
     from ensemble.models import NetworkSpec, build_network
     from ensemble.training.augment import mirror
-    from ensemble.training.features import base_features
+    from ensemble.training.data import base_features
     from ensemble.training.transfer import freeze
 
     device = torch.device("cpu")

@@ -18,15 +18,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.metrics import METRICS
-from analysis.selection.base import Selection
-from analysis.selection.best import Best
-from analysis.selection.cross_validation import cross_validated, interval
-from analysis.selection.data import SelectionData, selection_data
-from analysis.selection.forward import paired, prequential
+from analysis.selection.best import Best, ReferenceSums
+from analysis.selection.cross_validation import cross_validated, interval, paired, prequential
+from analysis.selection.data import Selection, SelectionData, selection_data
 from analysis.selection.greedy import Greedy
 from analysis.selection.resampling import Resamples, blocks_of, bootstraps, k_folds
 from analysis.selection.stacking import Stack
-from analysis.selection.subset_sums import ReferenceSums
 from analysis.selection.weights import Weights
 from analysis.stack import stack_arrays
 from analysis.statistics import mcnemar, wilson

@@ -44,7 +44,7 @@ def ours(model: str, data: Path, threads: int) -> list[float]:
     from ensemble.study.recipe import builtin_plan
     from ensemble.study.study import Study, config_of
     from ensemble.training.job import TrainingJob
-    from ensemble.training.trainer import train_member
+    from ensemble.training.run import train_member
 
     with tempfile.TemporaryDirectory() as folder:
         study = Study.create(Path(folder), config_of(load_dataset(data)))

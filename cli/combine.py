@@ -136,7 +136,7 @@ def combine(
     better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
     from analysis.selection import choose
-    from analysis.selection.groups import read_groups
+    from analysis.selection.resampling import read_groups
     from analysis.stack import join
     from analysis.subsets.score import subset_table
     from analysis.subsets.table import check_table_path, write_subset_table

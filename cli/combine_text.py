@@ -11,6 +11,7 @@ from cli.common import Output
 if TYPE_CHECKING:
     import numpy as np
 
+    from analysis.ensemble import Ensemble
     from analysis.selection.choose import EnsembleSelection
     from analysis.selection.compare import SelectionResult
     from analysis.selection.cross_validation import HonestScore
@@ -340,3 +341,24 @@ def _paired(found: "Paired") -> dict[str, Any]:
         "p": found.p,
         "power_80": found.smallest,
     }
+
+
+def ensemble_document(ensemble: "Ensemble") -> dict[str, Any]:
+    """Return what an ensemble is for the JSON document."""
+    found, weights = ensemble.definition, ensemble.weights
+    return {
+        "name": ensemble.name, "members": ensemble.members, "rule": ensemble.rule,
+        "weights": None if weights is None else dict(zip(ensemble.members, weights, strict=True)),
+        "selection": found.selection if found else None, "chosen_on": found.chosen_on if found else None,
+        "changed": ensemble.changed,
+    }  # fmt: skip
+
+
+def warn_changed(output: Output, ensemble: "Ensemble") -> None:
+    """Warn where members of a saved ensemble predict otherwise than they did when it was chosen."""
+    if ensemble.changed and ensemble.definition is not None:
+        names, split = ", ".join(ensemble.changed), ensemble.definition.chosen_on
+        output.warn(
+            f"{ensemble.name} is computed from what its members predict now; predictions of {names} for {split} have "
+            "changed since it was chosen."
+        )

@@ -20,8 +20,7 @@ from typing import Any
 import click
 
 from ensemble.errors import BadInput, KofnError, nearest
-from ensemble.machine import is_out_of_memory
-from ensemble.progress import Progress
+from ensemble.machine import Progress, is_out_of_memory
 
 SCHEMA = 1
 

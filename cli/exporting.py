@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from cli import completion
+from cli.combine_text import ensemble_document, warn_changed
 from cli.common import Output, command, entry
-from cli.ensemble_text import ensemble_document, warn_changed
 
 
 @command(

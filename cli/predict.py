@@ -84,9 +84,8 @@ def predict(
     from analysis.ensemble import ensemble_of
     from analysis.stack import join
     from cli import predict_text as text
-    from cli.predict_files import Asked
-    from ensemble.inference.members import ensemble_spec
-    from ensemble.inference.predictor import open_members
+    from cli.predict_text import Asked
+    from ensemble.inference.members import ensemble_spec, open_members
     from ensemble.inference.tta import views_named
     from ensemble.machine import cores
     from ensemble.study.study import Study

@@ -73,7 +73,7 @@ def _kind(_context: click.Context, _argument: click.Parameter, kind: str) -> str
 def _glossary(context: click.Context, _option: click.Parameter, asked: bool) -> None:
     """Print what the terms mean, and nothing else."""
     if asked:
-        from analysis.glossary import GLOSSARY
+        from analysis.sentences import GLOSSARY
         from cli.common import width, wrapped
 
         for term, meaning in GLOSSARY.items():

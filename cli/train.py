@@ -61,9 +61,9 @@ def train(
     # What works is loaded with the work, so that --help is there at once.
     from cli import train_text as text
     from cli.board import board
-    from ensemble.training.begin import study_for
+    from ensemble.training.base_plan import study_for
     from ensemble.training.plan_members import plan_members
-    from ensemble.training.train_members import train_members
+    from ensemble.training.pool import train_members
 
     if list_models:
         return text.show_models(output)

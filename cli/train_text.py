@@ -11,8 +11,8 @@ from ensemble.errors import BadInput, nearest
 from ensemble.models import MODELS, Model, comparable
 from ensemble.study.recipe import builtin_plan, recipe_text, shipped_names
 from ensemble.study.split import Dataset
+from ensemble.training.folds import SPLIT
 from ensemble.training.job import Outcome, fold_title
-from ensemble.training.out_of_fold import SPLIT
 from ensemble.training.plan_members import MemberPlan, TrainingPlan
 
 AGAIN = (

@@ -8,9 +8,9 @@ from .errors import StorageError as StorageError
 from .importing.import_members import import_members as import_members
 from .importing.parse import import_files as import_files
 from .importing.save import save_predictions as save_predictions
+from .inference.members import TrainedMember as TrainedMember
+from .inference.members import open_member as open_member
 from .inference.predict import predict as predict
-from .inference.predictor import TrainedMember as TrainedMember
-from .inference.predictor import open_member as open_member
 from .study.check import Finding as Finding
 from .study.check import StudyCheck as StudyCheck
 from .study.check import check_study as check_study
@@ -25,12 +25,12 @@ from .study.split import Dataset as Dataset
 from .study.split import Split as Split
 from .study.study import Study as Study
 from .study.study import StudyConfig as StudyConfig
-from .training.begin import begin_study as begin_study
-from .training.begin import open_study as open_study
+from .training.base_plan import begin_study as begin_study
+from .training.base_plan import open_study as open_study
 from .training.job import Outcome as Outcome
 from .training.plan_members import MemberPlan as MemberPlan
 from .training.plan_members import TrainingPlan as TrainingPlan
 from .training.plan_members import plan_members as plan_members
-from .training.train_members import train_members as train_members
+from .training.pool import train_members as train_members
 
 __all__: list[str]

@@ -118,7 +118,7 @@ def few(once: Once) -> Path:
 @pytest.fixture
 def trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Members are trained in this process, one after another."""
-    monkeypatch.setattr("ensemble.training.train_members.run_jobs", train_here)
+    monkeypatch.setattr("ensemble.training.pool.run_jobs", train_here)
 
 
 @pytest.fixture

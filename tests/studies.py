@@ -94,7 +94,7 @@ def few_images(root: Path) -> None:
 
 def train_here(jobs: list[TrainingJob], _at_once: int, _on_event: object) -> list[Outcome]:
     """Train in this process, as `run_jobs` does in others, which would load torch anew."""
-    from ensemble.training.trainer import train_member
+    from ensemble.training.run import train_member
 
     outcomes = []
     for job in jobs:

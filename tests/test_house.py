@@ -19,7 +19,6 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 FROM_ENSEMBLE = (
     "ensemble.errors",
     "ensemble.machine",
-    "ensemble.progress",
     "ensemble.study",
     "ensemble.importing.parquet",
     "ensemble.importing.writers",
@@ -30,7 +29,6 @@ ORDER = {
     "ensemble": (
         "errors",
         "machine",
-        "progress",
         "own_code",
         "study",
         "models",

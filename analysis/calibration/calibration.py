@@ -9,8 +9,7 @@ import numpy as np
 from analysis.metrics import brier
 from analysis.statistics import wilson
 from ensemble.errors import BadInput, nearest
-from ensemble.study.html_repr import html_table, percent
-from ensemble.study.tabular import Rows
+from ensemble.study.tabular import Rows, html_table, percent
 
 BINS = 15
 BINNINGS = ("equal", "adaptive")

@@ -11,8 +11,7 @@ import numpy as np
 from analysis.csv_cells import write_csv
 from analysis.statistics import wilson
 from ensemble.errors import BadInput, nearest
-from ensemble.study.html_repr import html_table, percent
-from ensemble.study.tabular import Rows
+from ensemble.study.tabular import Rows, html_table, percent
 
 ORDERS = ("cluster", "id")
 MOST_ORDERED = 1500  # classes: ordering the leaves takes seconds for 1,000 and minutes for 4,000

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from analysis.calibration.by_size import CalibrationBySize
 from analysis.calibration.calibration import Calibration
+from analysis.calibration.of_ensemble import CalibrationBySize
 from analysis.figures.style import BLUE, COLUMN, GREY, VERMILLION, new_figure
 from analysis.figures.text import width, wrap
 

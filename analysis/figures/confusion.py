@@ -12,8 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from analysis.classes.confusion import Block, Confusion, first_names, folded
-from analysis.figures.layout import apart, at
-from analysis.figures.style import COLUMN, GREY, INK, PAGE, new_figure
+from analysis.figures.style import COLUMN, GREY, INK, PAGE, apart, at, new_figure
 from analysis.figures.text import drawable, labels, shorten, width
 
 NUMBERS = 20  # up to so many classes the counts stand in the cells

@@ -6,8 +6,22 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.figures.layout import EDGE, TITLE, apart, axes_at, label_y, put_title, size_of, title_lines
-from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
+    EDGE,
+    GREY,
+    INK,
+    TITLE,
+    VERMILLION,
+    apart,
+    axes_at,
+    label_y,
+    new_figure,
+    put_title,
+    size_of,
+    title_lines,
+)
 from analysis.figures.text import clean, shorten_middle, width
 from analysis.selection.cross_validation import HonestScore
 from analysis.subsets.table import SubsetTable, name_set

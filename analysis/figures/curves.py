@@ -10,8 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.figures.layout import EDGE, axes_at, label_y, note_lines, put_note, put_title, title_lines
-from analysis.figures.style import COLUMN, GREY, INK, new_figure
+from analysis.figures.style import (
+    COLUMN,
+    EDGE,
+    GREY,
+    INK,
+    axes_at,
+    label_y,
+    new_figure,
+    note_lines,
+    put_note,
+    put_title,
+    title_lines,
+)
 from analysis.figures.text import clean, shorten, shorten_middle, width
 from analysis.members.curves import Curves, Series
 from ensemble.study.history import History

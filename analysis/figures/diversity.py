@@ -9,17 +9,23 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
 from analysis.diversity import CAVEATS, PAIRWISE, Diversity, PairGains
-from analysis.figures.layout import (
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
+    GREY,
+    INK,
     NOTE,
+    PAGE,
+    VERMILLION,
     at,
     axes_at,
     label_y,
+    new_figure,
     note_lines,
     put_note,
     put_title,
     title_lines,
 )
-from analysis.figures.style import BLUE, COLUMN, GREY, INK, PAGE, VERMILLION, new_figure
 from analysis.figures.text import clean, shorten_middle, width
 
 NUMBERS = 14  # up to so many members the numbers stand in the cells

@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.calibration.by_size import CalibrationBySize
 from analysis.calibration.calibration import Calibration
+from analysis.calibration.of_ensemble import CalibrationBySize
 from analysis.classes.confusion import Confusion, first_names
 from analysis.classes.improved import ClassComparison
 from analysis.classes.per_class import PerClass

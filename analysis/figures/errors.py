@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 
 from analysis.classes.confusion import apart
 from analysis.errors import ErrorAnalysis
-from analysis.figures.layout import EDGE, TITLE, axes_at, put_title, sheet
-from analysis.figures.style import BLUE, COLUMN, INK, VERMILLION, new_figure
+from analysis.figures.gallery import draw_tiles, foot_note, mark, named, side_of, tiles_high, wrapped_note
+from analysis.figures.style import BLUE, COLUMN, EDGE, INK, TITLE, VERMILLION, axes_at, new_figure, put_title, sheet
 from analysis.figures.text import clean, shorten
-from analysis.figures.tiles import draw_tiles, foot_note, mark, named, side_of, tiles_high, wrapped_note
 from analysis.images.gallery import ErrorGallery
 
 _ACROSS = 4

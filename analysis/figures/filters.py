@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import at, axes_at
-from analysis.figures.style import COLUMN, PAGE, new_figure
+from analysis.figures.style import COLUMN, PAGE, at, axes_at, new_figure
 from analysis.figures.text import clean, shorten, shorten_middle, wrap
 from analysis.members.filters import FilterGrid, FilterMeasures
 

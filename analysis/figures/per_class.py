@@ -8,19 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.classes.class_table import extremes
 from analysis.classes.improved import ClassComparison
-from analysis.classes.per_class import PerClass
-from analysis.figures.layout import (
+from analysis.classes.per_class import PerClass, extremes
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
     EDGE,
+    GREY,
+    INK,
+    VERMILLION,
     axes_at,
     bold_heading,
+    new_figure,
     note_lines,
     put_note,
     put_title,
     title_lines,
 )
-from analysis.figures.style import BLUE, COLUMN, GREY, INK, VERMILLION, new_figure
 from analysis.figures.text import clean, labels, shorten, width
 
 _SIZE = 6.5  # points: names and counts

@@ -11,8 +11,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.curves import along, dot, give_room
-from analysis.figures.layout import axes_at, label_y, put_title
-from analysis.figures.style import BLUE, COLUMN, GREY, INK, PAGE, PALE, VERMILLION, new_figure
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
+    GREY,
+    INK,
+    PAGE,
+    PALE,
+    VERMILLION,
+    axes_at,
+    label_y,
+    new_figure,
+    put_title,
+)
 from analysis.figures.text import clean, shorten, shorten_middle, width
 from analysis.members.curves import Curves, Series
 from ensemble.study.history import History

@@ -160,3 +160,12 @@ def row_of(member: Member, split: str) -> dict[str, Any]:
 def write_models_csv(path: Path, members: Sequence[Member], split: str) -> None:
     """Write one row a member with the columns of `HEADER`, whole or not at all."""
     write_csv(path, HEADER, [list(row_of(member, split).values()) for member in members])
+
+
+LAYERS_HEADER = ("layer", "kind", "output", "parameters", "statistics")
+
+
+def write_layers_csv(path: Path, network: NetworkSummary) -> None:
+    """Write one row a layer and a last one, `total`, whole or not at all."""
+    rows: list[tuple[object, ...]] = [(s.name, s.kind, s.shape, s.parameters, s.statistics) for s in network.layers]
+    write_csv(path, LAYERS_HEADER, [*rows, ("total", "", "", network.parameters, network.statistics)])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.images.gallery import image_rows, spread
-from analysis.page.panels import Panels
+from analysis.page.choices import Panels
 from analysis.stack import PredictionStack
 from ensemble.study.split import Split
 

@@ -10,7 +10,7 @@ from analysis.page.value import page_of_predictions
 from analysis.page.write import write_page
 from analysis.stack import stack_arrays
 from ensemble.errors import BadInput
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.predictions import Predictions
 
 

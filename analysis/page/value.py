@@ -11,8 +11,7 @@ from analysis.classes.confusion import Confusion, confusion
 from analysis.classes.per_class import PerClass, per_class
 from analysis.diversity import Diversity, measure_diversity
 from analysis.members.filters import FilterGrid, filter_grid
-from analysis.page.choices import Choice, choices
-from analysis.page.panels import Panels, panel_masks, panels
+from analysis.page.choices import Choice, Panels, choices, panel_masks, panels
 from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
 from analysis.report_data import NotAvailable, ReportData, every_subset, histories
@@ -21,7 +20,7 @@ from analysis.stack import PredictionStack, join
 from analysis.subsets.shapley import shapley
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.history import History
 from ensemble.study.predictions import Predictions
 from ensemble.study.split import Split

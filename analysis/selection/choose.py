@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.metrics import METRICS
-from analysis.rules import GEOMETRIC_MEMBERS, rule_of
-from analysis.selection.base import Weighted
+from analysis.metrics import GEOMETRIC_MEMBERS, METRICS, rule_of
 from analysis.selection.compare import (
     SelectionResult,
     against_the_best_member,
@@ -23,8 +21,8 @@ from analysis.selection.compare import (
     unchosen,
 )
 from analysis.selection.cross_validation import CrossValidation, cross_validated, out_of_fold
-from analysis.selection.data import SelectionData, selection_data
-from analysis.selection.groups import check_groups
+from analysis.selection.data import SelectionData, Weighted, selection_data
+from analysis.selection.resampling import check_groups
 from analysis.stack import PredictionStack
 from analysis.statistics import Paired
 from analysis.subsets.score import subset_table
@@ -117,7 +115,7 @@ def select(
     "stack", a regression on log-probabilities. metric: what the best subset and greedy selection are best by.
     sizes: of the subsets to choose from, all where None. max_size: the most members, for best and greedy.
     weights: name -> weight, not negative, summing to 1; then nothing is chosen, and `how` has no part in it.
-    rule: how members are combined, see `analysis.rules`.
+    rule: how members are combined, see `analysis.metrics`.
     groups: (N,), a name or number of what each sample belongs to, such as a patient or a video, in the order of the
     stack's samples: what belongs together is never chosen on in part and scored on in part, and intervals count it so.
     table: that of these sizes and rule, where it is there.

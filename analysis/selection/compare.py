@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.metrics import METRICS
-from analysis.selection.base import Chosen, Selection, Weighted, of_members
-from analysis.selection.best import Best
+from analysis.selection.best import Best, ReferenceSums, sums_of
 from analysis.selection.cross_validation import (
     FEWEST,
     FOLDS,
@@ -15,18 +14,18 @@ from analysis.selection.cross_validation import (
     HonestScore,
     fixed,
     honest,
+    paired,
+    prequential,
 )
-from analysis.selection.data import SelectionData
-from analysis.selection.forward import paired, prequential
+from analysis.selection.data import Chosen, Selection, SelectionData, Weighted, of_members
 from analysis.selection.greedy import Greedy
 from analysis.selection.stacking import Stack
-from analysis.selection.subset_sums import ReferenceSums, sums_of
 from analysis.selection.weights import Weights
 from analysis.statistics import Paired
 from analysis.subsets.reference import mask_of
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput, nearest
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.tabular import Tabular
 
 SELECTIONS = ("best", "greedy", "weights", "stack")

@@ -4,15 +4,14 @@ Axes: M members, N samples, C classes, R pairs of a sample and a rival.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from analysis.metrics import METRICS, TOP, floored, true_probs, whole
-from analysis.rules import Rule, floored_logs, rule_of
+from analysis.metrics import METRICS, RULES, TOP, Rule, floored, floored_logs, rule_of, true_probs, whole
 from analysis.selection.resampling import blocks_of
 from analysis.stack import Block, BlockSource
 from ensemble.errors import BadInput, nearest
@@ -271,3 +270,87 @@ def combined(probs: np.ndarray, weights: np.ndarray, rule: Rule) -> np.ndarray:
 def rows_at_once(source: BlockSource) -> int:
     """Return how many samples of a source are held at once."""
     return max(1, BLOCK_NUMBERS // (len(source.members) * source.classes))
+
+
+class Chosen(Protocol):
+    """An ensemble of the M members of a stack."""
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Positions of the members that take part, increasing."""
+        ...
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """float64 (M,), not negative, summing to 1; None where the ensemble is no weighted mean."""
+        ...
+
+    def scores(self, data: SelectionData, metric: str) -> np.ndarray:
+        """Return the numbers whose mean is the metric, float64 (n,)."""
+        ...
+
+    def probs(self, probs: np.ndarray) -> np.ndarray:
+        """Return the ensemble's probabilities, float64 (n, C), of its members', (M, n, C)."""
+        ...
+
+
+class Selection(Protocol):
+    """A way to choose an ensemble, bound to the samples it may choose on."""
+
+    @property
+    def name(self) -> str:
+        """One of `SELECTIONS`, or "member"."""
+        ...
+
+    @property
+    def data(self) -> SelectionData:
+        """All samples that there are."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """What choosing once takes, roughly, on one core: by a model, so that it is the same every time."""
+        ...
+
+    def choose(self, times: np.ndarray | None = None) -> Chosen:
+        """Return what is chosen where each sample counts so many times, int64 (n,); once if None."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """A weighted mean of members.
+
+    weights: float64 (M,), not negative, summing to 1. Equal weights are a subset. It predicts by whole-number sums, see
+    `metrics.whole`, of what the rule makes of probabilities.
+    """
+
+    weights: np.ndarray
+    rule: Rule = RULES["mean"]
+
+    @property
+    def members(self) -> tuple[int, ...]:
+        """Positions of the members with a weight above 0."""
+        return tuple(int(i) for i in np.flatnonzero(self.weights))
+
+    @property
+    def equal(self) -> bool:
+        """Whether all members that take part weigh the same."""
+        own = self.weights[self.weights > 0]
+        return bool((own == own[0]).all())
+
+    def scores(self, data: SelectionData, metric: str) -> np.ndarray:
+        """Return the numbers whose mean is the metric, float64 (n,)."""
+        return data.scores(self.weights, metric)
+
+    def probs(self, probs: np.ndarray) -> np.ndarray:
+        """Return the ensemble's probabilities, float64 (n, C), of (M, n, C); raise `BadInput` for a vote."""
+        return combined(probs, self.weights, self.rule)
+
+
+def of_members(indices: Iterable[int], members: int, rule: Rule = RULES["mean"]) -> Weighted:
+    """Return the equally weighted mean of the members at `indices`, out of `members`."""
+    chosen = list(indices)
+    weights = np.zeros(members)
+    weights[chosen] = 1 / len(chosen)
+    return Weighted(weights, rule)

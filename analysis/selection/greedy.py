@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.metrics import METRICS, TOP
-from analysis.selection.base import Weighted
-from analysis.selection.data import SelectionData
+from analysis.selection.data import SelectionData, Weighted
 from analysis.subsets.table import TIE
 from ensemble.errors import BadInput, nearest
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.selection.base import Weighted
-from analysis.selection.data import SelectionData
+from analysis.selection.data import SelectionData, Weighted
 from ensemble.errors import KofnError
 
 GAP = 1e-9  # nats

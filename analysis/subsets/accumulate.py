@@ -7,15 +7,13 @@ from threading import Lock
 
 import numpy as np
 
-from analysis.rules import floored_logs
+from analysis.metrics import floored_logs
 from analysis.stack import BlockSource
-from analysis.subsets.brier import add_up, unpacked
 from analysis.subsets.enumeration import Enumeration
 from analysis.subsets.kernels import decide
-from analysis.subsets.nll import CHUNK, add_sums
+from analysis.subsets.nll_brier import CHUNK, add_sums, add_up, unpacked
 from analysis.subsets.prepare import Prepared, Question
-from analysis.subsets.threads import run_all
-from ensemble.progress import Progress
+from ensemble.machine import Progress, run_all
 
 Tick = Callable[[float], None]
 RIVALS = 2**16  # of a task: with a part's subsets a tenth of a second or so

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from analysis.subsets.kernels import compiled
-from analysis.subsets.nll import renormalise
+from analysis.subsets.nll_brier import renormalise
 
 _LN2 = math.log(2)
 

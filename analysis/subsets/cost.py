@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.rules import rule_of
+from analysis.metrics import rule_of
 from analysis.stack import ArraySource, BlockSource
 from analysis.subsets import accumulate
 from analysis.subsets.engine import ALL, check_metrics, has_geometric, rows_of_block

@@ -5,19 +5,16 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from analysis.metrics import METRICS
-from analysis.rules import GEOMETRIC_MEMBERS, rule_of
+from analysis.metrics import GEOMETRIC_MEMBERS, METRICS, rule_of
 from analysis.stack import Block, BlockSource, chosen_rows
 from analysis.subsets import accumulate
-from analysis.subsets.brier import unpacked
 from analysis.subsets.enumeration import Enumeration, enumerate_subsets
 from analysis.subsets.memory import check_memory
-from analysis.subsets.nll import CHUNK
+from analysis.subsets.nll_brier import CHUNK, unpacked
 from analysis.subsets.prepare import Prepared, joined, prepare, question
 from analysis.subsets.table import SubsetTable, check_sizes, sizes_of
 from ensemble.errors import BadInput, nearest
-from ensemble.machine import cores
-from ensemble.progress import Progress
+from ensemble.machine import Progress, cores
 
 BLOCK_BYTES = 2**27  # of probabilities of one block that is read from disk
 PENDING = 2**25  # numbers of pruned rivals, 128 MiB: so many are kept before they are counted

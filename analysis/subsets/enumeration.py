@@ -11,7 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from analysis.subsets.brier import quadratic_forms
 from analysis.subsets.combinations import (
     count_wrong_after,
     firsts_of,
@@ -21,7 +20,7 @@ from analysis.subsets.combinations import (
     quadratic_forms_after,
 )
 from analysis.subsets.kernels import LOW, count_wrong, split_bits
-from analysis.subsets.nll import log_sums
+from analysis.subsets.nll_brier import log_sums, quadratic_forms
 from analysis.subsets.prepare import Question
 from analysis.subsets.table import count_subsets, sizes_of
 

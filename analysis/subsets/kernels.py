@@ -1,6 +1,6 @@
 """The only door to numba, and the kernels that count over every subset of the members.
 
-All of them read rivals as `analysis.subsets.prune` leaves them: int32 (R, M + 1), a row a rival c of one sample's
+All of them read rivals as `analysis.subsets.prepare` leaves them: int32 (R, M + 1), a row a rival c of one sample's
 true class y, holding d_m(c) = q_m(y) - q_m(c) for each member and last the rival's handicap, 0 where y < c and -1
 where c < y. A rival is ahead of y in a subset exactly where the sum of its members' d and of the handicap is
 negative, so one sign bit says it. Sums of 31 members and the handicap fit into 32 bits.

@@ -5,12 +5,21 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.metrics import TOP, floored, predicted, squared_error, true_probs
-from analysis.rules import GEOMETRIC_MEMBERS, Rule, combined_probs, rule_of
+from analysis.metrics import (
+    GEOMETRIC_MEMBERS,
+    TOP,
+    Rule,
+    combined_probs,
+    floored,
+    predicted,
+    rule_of,
+    squared_error,
+    true_probs,
+)
 from analysis.stack import PredictionStack, check_indices
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
 from ensemble.errors import BadInput
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 
 MAX_SUBSETS = 100_000
 SECONDS_PER_NUMBER = 1e-9  # seen on one core, a subset: about 2 ms for 10,000 samples of 200 classes
@@ -24,7 +33,7 @@ def subset_table(
     block: int | None = None,
     rule: str = "mean",
 ) -> SubsetTable:
-    """Score every subset whose number of members is in `sizes` under one of `analysis.rules`.
+    """Score every subset whose number of members is in `sizes` under one of `analysis.metrics`.
 
     Counts follow `analysis.metrics` and are exact. Under the arithmetic mean the NLL is the mean over samples of
     -ln of the members' mean p(y), each floored at 1e-12 before averaging, and the Brier score that of the members'

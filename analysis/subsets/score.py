@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.metrics import METRICS
-from analysis.rules import rule_of
+from analysis.metrics import METRICS, rule_of
 from analysis.stack import BlockSource, PredictionStack, stack_arrays
 from analysis.subsets.reference import MAX_SUBSETS
 from analysis.subsets.reference import subset_table as reference_table
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 
 # Seen on one core: what the plain way takes for a subset, and for each of its probabilities.
 SECONDS_PER_SUBSET = 5e-5
@@ -30,7 +29,7 @@ def subset_table(
     metrics: Sequence[str] = tuple(METRICS),
     threads: int | None = None,
 ) -> SubsetTable:
-    """Score every subset whose number of members is in `sizes`, under one of `analysis.rules`.
+    """Score every subset whose number of members is in `sizes`, under one of `analysis.metrics`.
 
     source: a `PredictionStack`, an `analysis.stack.ArraySource`, or files that are read block by block.
     The table is the same to the bit in its counts whichever way it is made, and within 1e-12 in NLL and Brier;
@@ -74,7 +73,7 @@ def combine(
     2e-2, and renormalised). They are rounded to float32, as files hold them.
     labels: whole numbers (N,), the column of each sample's true class.
     members: M names; m-0, m-1 ... where there are none. Bit i of a mask is the i-th name in natural order.
-    rule: "mean", "geometric" or "vote", see `analysis.rules`.
+    rule: "mean", "geometric" or "vote", see `analysis.metrics`.
     Raises `BadInput` naming the member and the row that do not hold.
     """
     stack = stack_arrays(probs, labels, members)

@@ -14,8 +14,7 @@ from analysis.metrics import METRICS
 from ensemble.errors import BadInput, nearest
 from ensemble.importing.parquet import require_parquet, write_parquet
 from ensemble.study.atomic import replacing
-from ensemble.study.html_repr import html_table, percent
-from ensemble.study.tabular import Rows, Tabular
+from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
 # Floating-point scores that are closer than this count as equal, so that which subset is chosen does not hang
 # on the order in which its members were added.
@@ -67,7 +66,7 @@ class SubsetTable(Rows):
     nll, brier: float64 (S,), means over the samples.
     members: M names in natural order; samples, classes: N and C; split: what was scored.
     floored: how many of the M * N member probabilities of the true class were raised to 1e-12 for the NLL.
-    rule: how members are combined, see `analysis.rules`; "mean" is soft voting.
+    rule: how members are combined, see `analysis.metrics`; "mean" is soft voting.
     without: metrics that were not computed, whose scores are NaN; nll and brier are NaN where the rule has none.
     """
 

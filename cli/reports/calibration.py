@@ -4,15 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, Job, say_chosen_here
 from cli.reports.text import cut_middle
 
 if TYPE_CHECKING:
-    from analysis.calibration.by_size import CalibrationBySize
     from analysis.calibration.calibration import Calibration
-    from analysis.calibration.of_ensemble import CalibrationScores, EnsembleCalibration
+    from analysis.calibration.of_ensemble import CalibrationBySize, CalibrationScores, EnsembleCalibration
 
 OPTIONS = (
     ENSEMBLE,

@@ -56,7 +56,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 
 def _files(output: Output, job: Job, value: "Comparison") -> list[Any]:
     """Write the table, and the curves where there are any."""
-    from analysis.figures.compare import MOST_LINES, compare_figure, curves_of
+    from analysis.figures.models import MOST_LINES, compare_figure, curves_of
     from analysis.figures.style import save, style
     from analysis.members.compare import write_compare_csv
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.sentences import many
+from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, Job, images_or_why, say_chosen_here
 from cli.reports.text import cut
 

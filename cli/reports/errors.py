@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.sentences import many, oracle, wrong_for_all
+from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, IMAGES, SEED, Job, called, images_or_why, say_chosen_here
 from cli.reports.text import cut, found
 
@@ -100,7 +100,7 @@ def following(job: Job) -> tuple[str, ...]:
 
 
 def _worst(drawn: "PerClass") -> str:
-    from analysis.classes.class_table import short_names
+    from analysis.classes.per_class import short_names
 
     names = short_names(drawn)
     return "; ".join(found(drawn, names, i) for i in range(min(3, drawn.scored)))

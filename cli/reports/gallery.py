@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.ensemble_text import ensemble_document
 from cli.reports.job import CLASSES, ENSEMBLE, IMAGES, Job, predicted_images
 from cli.reports.text import file_name, first, shelf_document, shelf_sentence, written
 

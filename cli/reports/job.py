@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import click
 
 from cli import completion
+from cli.combine_text import warn_changed
 from cli.common import Output
-from cli.ensemble_text import warn_changed
 
 if TYPE_CHECKING:
     from analysis.report_data import ReportData

@@ -13,8 +13,7 @@ MOST_ROWS = 60  # of a network that nobody named; a longer one is in its file
 
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show each network once, with the members that have it; a CSV file each."""
-    from analysis.members.models import members_of
-    from analysis.members.network import write_layers_csv
+    from analysis.members.models import members_of, write_layers_csv
     from analysis.report_data import NotAvailable
 
     data = job.data

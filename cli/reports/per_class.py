@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.sentences import many
+from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.ensemble_text import ensemble_document
 from cli.reports.job import ENSEMBLE, Job, called, say_chosen_here
 from cli.reports.text import class_document, class_table, found
 
@@ -28,8 +28,8 @@ _SAID = 5  # classes named in a sentence
 
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the hardest and the easiest classes, and what the ensemble changed: tables, a CSV file, figures."""
-    from analysis.classes.class_table import extremes, short_names, write_class_csv
     from analysis.classes.improved import agreement, compare_classes
+    from analysis.classes.per_class import extremes, short_names, write_class_csv
     from analysis.report_data import baseline_of
 
     value, split = job.data.classes, job.data.split

@@ -10,8 +10,8 @@ from ensemble.datasets.digits import load_digits
 from ensemble.datasets.own import from_function, from_npz
 from ensemble.datasets.pack import cache_folder, cached_packs, is_pack, listed_source, open_pack, pack_source
 from ensemble.errors import BadInput, nearest
+from ensemble.machine import Progress
 from ensemble.own_code import is_own
-from ensemble.progress import Progress
 from ensemble.study.split import Dataset
 
 __all__ = [

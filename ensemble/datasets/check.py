@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ensemble.datasets.pack import open_listed
 from ensemble.datasets.workers import DecodeJob, Tally, decode_all
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.split import Dataset
 
 

@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 from ensemble.errors import BadInput, KofnError, StorageError, storage_error
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.atomic import flush, locked
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"

@@ -13,8 +13,7 @@ from ensemble.datasets.decode import decode, fitted, to_grey
 from ensemble.datasets.pack import conversions, is_pack
 from ensemble.datasets.source import IMAGE_SUFFIXES, Reader, Source, is_image, open_source
 from ensemble.errors import BadInput
-from ensemble.machine import cores
-from ensemble.progress import Progress
+from ensemble.machine import Progress, cores
 from ensemble.study.split import Split, check_ids
 
 NAMED = 10  # unreadable images that a message names

@@ -20,15 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.datasets.csv_list import csv_digest, list_csv
 from ensemble.datasets.decode import decode
-from ensemble.datasets.folder import list_folder
+from ensemble.datasets.layouts import csv_digest, list_csv, list_folder, list_tiny_imagenet, looks_like_tiny_imagenet
 from ensemble.datasets.listing import Listing
 from ensemble.datasets.source import Source, open_source
-from ensemble.datasets.tiny_imagenet import list_tiny_imagenet, looks_like_tiny_imagenet
 from ensemble.datasets.workers import DecodeJob, Tally, decode_all
 from ensemble.errors import BadInput, StorageError, storage_error
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.atomic import flush, locked
 from ensemble.study.split import Dataset, Split
 

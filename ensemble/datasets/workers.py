@@ -25,8 +25,7 @@ import numpy as np
 from ensemble.datasets.decode import decode
 from ensemble.datasets.source import Kind, Reader
 from ensemble.errors import BadInput, KofnError
-from ensemble.machine import cores
-from ensemble.progress import Progress
+from ensemble.machine import Progress, cores
 
 BLOCK = 64  # images a message; their pixels are written at once
 MIN_PER_PROCESS = 1000  # a process takes 0.2 s to start, as long as this many small images

@@ -13,7 +13,7 @@ from ensemble.importing.arrays import read_npy, read_npz
 from ensemble.importing.labels import match
 from ensemble.importing.parse import Imported, import_files, sorted_classes
 from ensemble.importing.validate import Admission, admit, study_classes
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.history import history_columns, write_history
 from ensemble.study.split import Dataset
 from ensemble.study.study import Study, config_of

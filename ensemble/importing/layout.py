@@ -26,7 +26,7 @@ from ensemble.importing.headings import (
     role_of,
     shared_prefix,
     without_word,
-)  # fmt: skip
+)
 from ensemble.importing.tables import Column, Table, is_blank, is_number
 
 _WHY = {

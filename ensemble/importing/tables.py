@@ -18,7 +18,7 @@ from ensemble.errors import BadInput
 from ensemble.importing.arrays import check_file
 from ensemble.importing.headings import ID, LABEL, role_of
 from ensemble.importing.parquet import read_parquet
-from ensemble.study.csv_text import unescaped
+from ensemble.study.tabular import unescaped
 
 TEXTS = (".csv", ".tsv", ".txt")
 TABLES = (*TEXTS, ".parquet")

@@ -12,8 +12,8 @@ from ensemble.importing.layout import lay_out
 from ensemble.importing.parquet import require_parquet, write_parquet
 from ensemble.importing.tables import Column, Table, column_of, is_row
 from ensemble.study.atomic import replacing
-from ensemble.study.csv_text import escaped, unescaped
 from ensemble.study.predictions import Predictions
+from ensemble.study.tabular import escaped, unescaped
 
 # Stands before the classes' headings where one of them could be taken for something else.
 PREFIX = "prob:"

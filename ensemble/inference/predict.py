@@ -8,14 +8,12 @@ import numpy as np
 
 from ensemble.datasets.new_images import NewImages, Seen, array_images, new_images
 from ensemble.errors import BadInput
-from ensemble.inference.evaluate import BATCH
 from ensemble.inference.extra_split import Fingerprint
-from ensemble.inference.members import ensemble_spec
-from ensemble.inference.predictor import TrainedMember, averaged, open_members
+from ensemble.inference.inputs import BATCH
+from ensemble.inference.members import TrainedMember, averaged, ensemble_spec, open_members
 from ensemble.inference.tta import PLAIN, Views, views_named
-from ensemble.machine import cores
+from ensemble.machine import Progress, cores
 from ensemble.models.network import first_layer
-from ensemble.progress import Progress
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study
 

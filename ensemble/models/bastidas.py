@@ -14,9 +14,8 @@ import torch
 from torch import nn
 
 from ensemble.models import Model, NetworkSpec
-from ensemble.models.checks import check, features_of
 from ensemble.models.keras import SameConv2d, SameMaxPool2d, activation, batch_norm, glorot, l2
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check, features_of
 
 Act = Callable[[], nn.Module]
 Size = tuple[int, int]

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from torch import nn
 
 from ensemble.models import Model, NetworkSpec, from_torchvision
-from ensemble.models.checks import check, features_of
 from ensemble.models.keras import SameMaxPool2d, activation, batch_norm, batch_norm_1d, glorot, l2
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check, features_of
 
 Act = Callable[[], nn.Module]
 

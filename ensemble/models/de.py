@@ -12,9 +12,8 @@ from collections.abc import Callable
 from torch import nn
 
 from ensemble.models import Model, NetworkSpec, from_timm, from_torchvision
-from ensemble.models.checks import check, features_of
 from ensemble.models.keras import glorot
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check, features_of
 
 SECOND_RATE = 0.25
 

@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import torch
 from torch import nn
 
-from ensemble.models.checks import MadeFor, unfit
+from ensemble.models.network import MadeFor, unfit
 
 Shape = tuple[int, int, int]
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ensemble.models.checks import MadeFor, unfit
+from ensemble.models.network import MadeFor, unfit
 
 Shape = tuple[int, int, int]
 

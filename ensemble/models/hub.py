@@ -12,8 +12,7 @@ from torch import nn
 
 from ensemble.errors import BadInput, KofnError, nearest
 from ensemble.models import Model, NetworkSpec, from_timm, from_torchvision
-from ensemble.models.checks import check, features_of
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check, features_of
 from ensemble.study.image_spec import FIXED
 
 _HUBS: Mapping[str, ModuleType] = {"torchvision": from_torchvision, "timm": from_timm}

@@ -12,9 +12,8 @@ import torch
 from torch import nn
 
 from ensemble.models import Model, NetworkSpec, from_torchvision, ting
-from ensemble.models.checks import check, features_of
 from ensemble.models.keras import activation
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check, features_of
 
 
 def build(model: Model, spec: NetworkSpec) -> Network:

@@ -3,8 +3,7 @@
 from torch import nn
 
 from ensemble.models import Model, NetworkSpec, from_torchvision
-from ensemble.models.checks import check, features_of
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check, features_of
 
 
 def build(model: Model, spec: NetworkSpec) -> Network:

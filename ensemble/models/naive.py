@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from ensemble.models import Model, NetworkSpec
-from ensemble.models.checks import check, features_of
 from ensemble.models.keras import activation, glorot
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check, features_of
 
 
 def build(model: Model, spec: NetworkSpec) -> Network:

@@ -9,9 +9,8 @@ from torch import nn
 
 from ensemble.errors import BadInput
 from ensemble.models import Model, NetworkSpec
-from ensemble.models.checks import check
 from ensemble.models.keras import activation, glorot
-from ensemble.models.network import Network
+from ensemble.models.network import Network, check
 
 
 def build(model: Model, spec: NetworkSpec) -> Network:

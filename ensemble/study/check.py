@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.progress import Progress
+from ensemble.machine import Progress
 from ensemble.study.atomic import file_sha256, is_leftover
 from ensemble.study.history import has_epochs, read_history
 from ensemble.study.names import MemberFiles

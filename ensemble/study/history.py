@@ -14,9 +14,8 @@ import numpy as np
 
 from ensemble.errors import BadInput, storage_error
 from ensemble.study.atomic import write_text
-from ensemble.study.html_repr import html_table
 from ensemble.study.seals import read_text
-from ensemble.study.tabular import Rows, Tabular
+from ensemble.study.tabular import Rows, Tabular, html_table
 
 
 @dataclass(frozen=True)

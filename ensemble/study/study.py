@@ -13,12 +13,11 @@ import tomli_w
 
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import alone, write_text
-from ensemble.study.html_repr import html_table
 from ensemble.study.names import MemberFiles, check_name, matching, natural_key
 from ensemble.study.predictions import Predictions, predictions_digest, read_predictions, write_predictions
 from ensemble.study.seals import read_toml, sealed_text
 from ensemble.study.split import Dataset
-from ensemble.study.tabular import Rows, Tabular
+from ensemble.study.tabular import Rows, Tabular, html_table
 
 SCHEMA = 1
 LOCK_SECONDS = 30.0  # for which one waits for another who changes the study

@@ -3,14 +3,14 @@
 Arrays are known by their `dtype`: recipes are tables too, and a command's --help, which reads them, loads no numpy.
 """
 
+import html
 from collections import namedtuple
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ensemble.errors import BadInput
-from ensemble.study.html_repr import MOST_ROWS, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,3 +121,57 @@ def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"<{len(value):,} entries>"
     return f"<{type(value).__name__}>"
+
+
+# What a spreadsheet takes for the beginning of a formula; the last four are the wide forms of East Asian keyboards.
+STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def escaped(text: str) -> str:
+    """Return text with an apostrophe in front where a spreadsheet would run it, or where one stands there already.
+
+    `unescaped` takes it away again, so that no text is altered by going out and coming back.
+    """
+    return f"'{text}" if text.startswith((*STARTS, "'")) else text
+
+
+def unescaped(cell: str) -> str:
+    """Return the text of a cell that `escaped` may have written."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith((*STARTS, "'")) else cell
+
+
+MOST_ROWS = 40
+
+
+def html_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = "") -> str:
+    """Return a table as HTML; every text in it is escaped, and of more than 40 rows the first and last 20 are shown.
+
+    A cell that is a string stands left, any other right; None is a dash.
+    """
+    shown = list(rows) if len(rows) <= MOST_ROWS else [*rows[: MOST_ROWS // 2], None, *rows[-MOST_ROWS // 2 :]]
+    left_out = f"{len(rows) - MOST_ROWS:,} rows are not shown"
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+    body = "".join(
+        f'<tr><td colspan="{len(columns)}">{left_out}</td></tr>'
+        if row is None
+        else f"<tr>{''.join(_html_cell(cell) for cell in row)}</tr>"
+        for row in shown
+    )
+    foot = f"<p>{html.escape(note)}</p>" if note else ""
+    return (
+        f"<div><p><b>{html.escape(title)}</b></p><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>{foot}</div>"
+    )
+
+
+def _html_cell(value: object) -> str:
+    if value is None:
+        return "<td>-</td>"
+    side = "left" if isinstance(value, str) else "right"
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return f'<td style="text-align:{side}">{html.escape(text)}</td>'
+
+
+def percent(share: float | None) -> str | None:
+    """Return a fraction as percent with one digit; None where it is None or NaN."""
+    return None if share is None or share != share else f"{100 * share:.1f}"

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ensemble.inference.evaluate import Precision, network_spec, precision_on, resolve_device
+from ensemble.inference.inputs import Precision, network_spec, precision_on, resolve_device
 from ensemble.models import build_network
 from ensemble.models.measure import describe
 from ensemble.models.network import Network
 from ensemble.study.image_spec import parse_augment
 from ensemble.study.recipe import Recipe
 from ensemble.study.split import Dataset
-from ensemble.training.optim import make_optimiser
+from ensemble.training.loop import make_optimiser
 from ensemble.training.plan_members import MemberPlan, TrainingPlan
 
 PROBE_SECONDS = 1.0

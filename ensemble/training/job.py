@@ -1,12 +1,75 @@
 """A job: one network to train, as a worker process is told of it, and what became of it."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble.study.history import Epoch
+import numpy as np
+
+from ensemble.errors import KofnError
+from ensemble.study.history import Epoch, best_epoch
+from ensemble.study.image_spec import parse_augment
 from ensemble.study.recipe import Recipe
 from ensemble.study.tabular import Tabular
-from ensemble.training.findings import Finding
+
+DEAD = 0.1  # of the layer's median norm, as `analysis.members.filters` counts dead filters
+MANY_DEAD = 0.25
+ABOVE = 3.0  # standard deviations of a guess's accuracy
+
+
+class Diverged(KofnError):
+    """The loss is no longer a number: what happens again when the same recipe is trained again."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a trained network. mark: in a word or two; text: a clause that says how."""
+
+    mark: str
+    text: str
+
+
+def before_training(recipe: Recipe) -> list[str]:
+    """Return what is odd of a recipe, a sentence each: a fixed step of all training images that validation's lack."""
+    sets = [{op.values[0] for op in ops if op.name == "centre-crop"} for ops in parse_augment(recipe.augment)]
+    # Where one set sees whole images, validation's are like some that were trained on.
+    crops = set().union(*sets) if all(sets) else set()
+    same = {op.values[0] for ops in parse_augment(recipe.augment_val) for op in ops if op.name == "centre-crop"}
+    return [
+        f"training sees the middle {side:g} x {side:g} pixels of an image, enlarged (centre-crop:{side:g}), validation "
+        f"and predictions see all of it, at another scale; the setting augment_val=centre-crop:{side:g} makes them the "
+        "same."
+        for side in sorted(crops - same)
+    ]
+
+
+def after_training(
+    epochs: Sequence[Epoch], classes: int, images: int, first_layer: np.ndarray | None
+) -> tuple[Finding, ...]:
+    """Return what is wrong with a trained network.
+
+    classes, images: of validation. first_layer: kernels float32 (out, in, height, width) of its first convolution.
+    At chance: accuracies no more than three standard deviations above that of a guess among equal classes. Diverged:
+    the last epoch's there, or below half of the best epoch's. Dead: a quarter of the filters have a norm below a tenth
+    of the median's, or of 0.
+    """
+    last, best = epochs[-1], best_epoch(list(epochs))
+    chance = 1 / classes
+    least = chance + ABOVE * math.sqrt(chance * (1 - chance) / images)
+    found = []
+    if best.val_accuracy <= least:
+        found.append(Finding("at chance", f"ended at {last.val_accuracy:.1%}, as a guess among {classes} classes does"))
+    elif last.val_accuracy < best.val_accuracy / 2 or last.val_accuracy <= least:
+        found.append(
+            Finding("diverged", f"fell from {best.val_accuracy:.1%} in epoch {best.epoch} to {last.val_accuracy:.1%}")
+        )
+    if first_layer is not None:
+        norms = np.sqrt(np.square(first_layer, dtype=np.float64).sum(axis=(1, 2, 3)))
+        dead = int(((norms < DEAD * np.median(norms)) | (norms == 0)).sum())
+        if dead >= MANY_DEAD * len(norms):
+            found.append(Finding("dead filters", f"has {dead} dead filters of {len(norms)} in its first layer"))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,122 @@
 """One epoch of updates: what the network is told of every batch, and what is measured on the way."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ensemble.inference.evaluate import Precision
+from ensemble.inference.inputs import Precision
+from ensemble.machine import Progress
 from ensemble.models.network import Network
-from ensemble.progress import Progress
+from ensemble.study.recipe import Recipe
 from ensemble.training.data import TrainingData
-from ensemble.training.optim import Kernels, penalty
+
+ADAMS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "radam": torch.optim.RAdam,
+    "nadam": torch.optim.NAdam,
+}
+# Of all of these; the first beta is the recipe's momentum.
+SECOND_BETA = 0.999
+
+Kernels = list[tuple[torch.Tensor, float]]
+
+
+def make_optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return torch's own optimiser over all parameters of `network`, those of one weight decay in a group.
+
+    Keras adds lam * sum(W^2) over kernels to the loss; its gradient is 2 lam W, and coupled weight decay adds wd W. So
+    a kernel's decay is weight_decay + 2 l2 `l2_scale`, that of everything else weight_decay. AdamW's is no gradient,
+    and its recipes have no l2.
+    """
+    scales = dict(kernels_of(network))
+    groups: dict[float, list[torch.Tensor]] = {}
+    # Kernels first: the order of groups is no matter to the result.
+    for parameter in (*scales, *(p for p in network.parameters() if p not in scales)):
+        decay = recipe.weight_decay + 2 * recipe.l2 * scales.get(parameter, 0.0)
+        groups.setdefault(decay, []).append(parameter)
+    given = [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
+    rate, momentum, epsilon = recipe.learning_rate, recipe.momentum, recipe.epsilon
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(given, rate, momentum, nesterov=recipe.nesterov and momentum > 0)
+    if recipe.optimiser == "rmsprop":
+        return torch.optim.RMSprop(given, rate, eps=epsilon, momentum=momentum)
+    return ADAMS[recipe.optimiser](given, lr=rate, betas=(momentum, SECOND_BETA), eps=epsilon)
+
+
+def kernels_of(network: nn.Module) -> Kernels:
+    """Return the kernels of convolutions and dense layers, each once, with their layer's `l2_scale`."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    return list({layer.weight: float(getattr(layer, "l2_scale", 1.0)) for layer in layers}.items())
+
+
+@torch.no_grad()
+def penalty(kernels: Kernels, l2: float) -> torch.Tensor:
+    """Return lam * the sum of squares of all kernels, each times its scale: a float32 scalar."""
+    scaled = [(kernel, scale) for kernel, scale in kernels if l2 * scale > 0]
+    if not scaled:
+        return torch.zeros((), device=kernels[0][0].device if kernels else None)
+    return l2 * sum((w * w).sum() * scale for w, scale in scaled)  # ty: ignore[invalid-explicit-return]
+
+
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """Return the exponential moving average of a network's parameters and buffers, to be told of every update."""
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+
+# A loss is better where it is below the best by this share, as in torch's ReduceLROnPlateau.
+BETTER = 1e-4
+
+
+def rate_at(recipe: Recipe, epoch: int, update: int, updates: int, tune_losses: Sequence[float]) -> float:
+    """Return the learning rate of one update.
+
+    epoch: counted from 0; update: in this epoch, from 0 to `updates` - 1; tune_losses: those of the epochs before,
+    which only "plateau" looks at. With a frozen stage each stage has a schedule of its own, which begins at nought.
+    """
+    first, length, rate = _stage(recipe, epoch)
+    epoch -= first
+    if recipe.schedule == "step":
+        return rate * recipe.decay_factor ** (epoch // recipe.decay_epochs)
+    if recipe.schedule == "inverse":
+        return rate / (1 + recipe.decay * (epoch * updates + update))
+    if recipe.schedule == "plateau":
+        return rate * recipe.decay_factor ** plateaus(tune_losses[first : first + epoch], recipe.patience)
+    cycle = length // (recipe.snapshots or 1)
+    done, total = epoch % cycle * updates + update, cycle * updates
+    warm = recipe.warmup_epochs * updates if epoch < cycle else 0
+    if done < warm:
+        return rate * (done + 1) / warm
+    # Huang et al. 2017, "Snapshot Ensembles", eq. 2, for each cycle; with one cycle Loshchilov and Hutter 2017, eq. 5.
+    return rate / 2 * (1 + math.cos(math.pi * (done - warm) / (total - warm)))
+
+
+def plateaus(losses: Sequence[float], patience: int) -> int:
+    """Return how often the loss stood still: more than `patience` epochs in a row without a better one.
+
+    It is counted as torch's ReduceLROnPlateau does; after each time the counting of epochs begins again.
+    """
+    best, worse, times = math.inf, 0, 0
+    for loss in losses:
+        best, worse = (loss, 0) if loss < best * (1 - BETTER) else (best, worse + 1)
+        if worse > patience:
+            times, worse = times + 1, 0
+    return times
+
+
+def _stage(recipe: Recipe, epoch: int) -> tuple[int, int, float]:
+    """Return first epoch, number of epochs and highest rate of the stage, frozen or not, that `epoch` lies in."""
+    frozen = min(recipe.frozen_epochs, recipe.epochs)
+    if epoch < frozen:
+        return 0, frozen, recipe.learning_rate
+    return frozen, recipe.epochs - frozen, recipe.unfrozen_rate or recipe.learning_rate
+
 
 PROGRESS_SECONDS = 0.25
 

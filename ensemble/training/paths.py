@@ -11,9 +11,8 @@ from ensemble.study.names import MemberFiles
 from ensemble.study.predictions import Predictions, write_predictions
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study
-from ensemble.training.folds import chosen_images, parts_of
+from ensemble.training.folds import SPLIT, chosen_images, fold_dir, held_out_path, parts_of
 from ensemble.training.job import TrainingJob
-from ensemble.training.out_of_fold import SPLIT, fold_dir, held_out_path
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,8 @@ from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
 from ensemble.study.tabular import Tabular
 from ensemble.training.base_plan import Choices, plan_of, run_record
-from ensemble.training.findings import before_training
-from ensemble.training.folds import fold_of
-from ensemble.training.job import TrainingJob
-from ensemble.training.out_of_fold import SPLIT, folds_left, pinned_split
+from ensemble.training.folds import SPLIT, fold_of, folds_left, pinned_split
+from ensemble.training.job import TrainingJob, before_training
 
 
 @dataclass(frozen=True)

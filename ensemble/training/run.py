@@ -10,24 +10,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from ensemble.errors import BadInput
+from ensemble.datasets import load_dataset
+from ensemble.errors import BadInput, KofnError
 from ensemble.inference.checkpoint import State, load_checkpoint, load_weights
-from ensemble.inference.evaluate import network_spec, precision_on, predict_probs
-from ensemble.inference.inputs import Batches, Inputs, fixed_steps
+from ensemble.inference.inputs import (
+    Batches,
+    Inputs,
+    fixed_steps,
+    network_spec,
+    precision_on,
+    predict_probs,
+    resolve_device,
+)
 from ensemble.models import build_network
 from ensemble.models.measure import describe
 from ensemble.models.network import Network, first_layer
-from ensemble.study.atomic import replacing
-from ensemble.study.history import Epoch, append_epoch, read_epochs, rewrite_epochs
+from ensemble.study.atomic import holder, locked, replacing
+from ensemble.study.history import Epoch, append_epoch, best_epoch, read_epochs, rewrite_epochs
+from ensemble.study.names import MemberFiles
 from ensemble.study.network_file import write_network
-from ensemble.study.recipe import write_recipe
+from ensemble.study.recipe import read_recipe, write_recipe
 from ensemble.study.split import Dataset
+from ensemble.study.study import Study
 from ensemble.study.weights import keep_first_layer
 from ensemble.training.data import TrainingData
-from ensemble.training.findings import Diverged
+from ensemble.training.folds import merge
+from ensemble.training.job import Diverged, Outcome, TrainingJob, after_training
 from ensemble.training.kept import Kept, stopped
-from ensemble.training.loop import train_epoch
-from ensemble.training.optim import averaged, kernels_of, make_optimiser, penalty, rate_at
+from ensemble.training.loop import averaged, kernels_of, make_optimiser, penalty, rate_at, train_epoch
 from ensemble.training.paths import MemberPaths
 from ensemble.training.transfer import TransferReport, freeze, start_from, unfreeze
 
@@ -256,3 +266,59 @@ class Training:
                 path, output, split, probs, self.dataset.fingerprint, epochs, first_layer(self.predicting)
             )
         return list(files)
+
+
+def train_member(job: TrainingJob, report: Report) -> Outcome:
+    """Train the network of `job`, or go on where it was cut off, and write its weights and predictions.
+
+    `report(kind, facts)` hears "note" (a text: how it was started), "batch" (done and total images of the epoch, at
+    most some times a second), "features" (done and total images, where a frozen base looks at them once) and "epoch"
+    (an `Epoch` as a dict, and the number of epochs). Raises `KofnError` where it cannot be done.
+    """
+    started = time.perf_counter()
+    study = Study.open(job.study)
+    paths = MemberPaths(job, study)
+    with locked(paths.files.lock, wait=False) as held:
+        if not held:
+            raise KofnError(
+                f"{paths.folder}: another process is training {job.title}, {holder(paths.files.lock)}; wait for it, or "
+                "stop it."
+            )
+        pinned = study.files(job.member).recipe
+        if pinned.exists() and read_recipe(pinned)[0] != job.recipe:
+            raise BadInput(f"{pinned}: {job.member} was begun anew with another recipe by another process; plan again.")
+        torch.set_num_threads(job.threads)
+        device = resolve_device(job.device)
+        dataset = load_dataset(study.config.source or "")
+        if dataset.fingerprint != study.config.fingerprint:
+            raise BadInput(
+                f"{study.config.source}: the images changed since the study was begun (fingerprint "
+                f"{dataset.fingerprint[:12]}, "
+                f"{study.root}/study.toml has {str(study.config.fingerprint)[:12]}); restore them or begin another "
+                f"study."
+            )
+        training = Training(paths, dataset, device)
+        status = training.train(report)
+        files = training.predict()
+    if job.fold is not None:
+        # Whoever comes last puts the folds together; of two that come at once one waits.
+        with locked(MemberFiles(paths.folder.parent).lock):
+            merged = merge(study, job.member, dataset.split("train"), job.folds)
+        files = [] if merged is None else [merged]
+    epochs = training.epochs
+    judged = len(dataset.split("val")) if job.fold is None else len(dataset.split("train")) // job.folds
+    kept = training.kept.epoch(epochs)
+    findings = after_training(epochs[:kept], len(dataset.class_ids), judged, first_layer(training.predicting))
+    return Outcome(
+        member=job.title,
+        status=status,
+        epochs=len(epochs),
+        last=epochs[-1],
+        best=best_epoch(epochs),
+        seconds=time.perf_counter() - started,
+        images_per_second=float(np.median([e.images_per_second for e in epochs])),
+        predictions=tuple(str(path) for path in files),
+        findings=findings,
+        kept=kept,
+        repeats=bool(findings),
+    )

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.ensemble import ensemble_of
-from analysis.metrics import quantise, whole
-from analysis.rules import RULES
+from analysis.metrics import RULES, quantise, whole
 from analysis.selection.data import combined
 from analysis.stack import PredictionStack, stack_arrays
 from analysis.subsets.reference import subset_preds

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.csv_cells import ANSWERS, write_answers
 from analysis.ensemble import ensemble_of
-from analysis.prediction_files import ANSWERS, write_answers
 from analysis.stack import join
 from ensemble.errors import BadInput
 from ensemble.importing.parse import import_file

@@ -9,8 +9,18 @@ from click.testing import CliRunner
 
 from analysis.ensemble import ensemble_of
 from analysis.errors import find_errors
-from analysis.glossary import GLOSSARY
-from analysis.sentences import chance, compared, flattery, many, oracle, span, two_gains, unequal, wrong_for_all
+from analysis.sentences import (
+    GLOSSARY,
+    chance,
+    compared,
+    flattery,
+    many,
+    oracle,
+    span,
+    two_gains,
+    unequal,
+    wrong_for_all,
+)
 from analysis.stack import stack_arrays
 from analysis.subsets.reference import subset_preds
 from cli.report import report

@@ -27,7 +27,7 @@ from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import builtin_plan
 from ensemble.study.study import Study, config_of
 from ensemble.training.job import TrainingJob
-from ensemble.training.trainer import train_member
+from ensemble.training.run import train_member
 
 BIN = Path(sys.executable).parent
 VAL = load_dataset("digits").split("val")

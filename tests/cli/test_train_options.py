@@ -22,7 +22,7 @@ from ensemble.study.predictions import read_predictions
 from ensemble.study.study import Study
 from ensemble.training.base_plan import plan_of_run
 from ensemble.training.plan_members import members_left
-from ensemble.training.train_members import clear
+from ensemble.training.pool import clear
 
 SCRIPTS = Path(sys.executable).parent
 

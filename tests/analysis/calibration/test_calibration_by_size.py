@@ -6,9 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from analysis.calibration.by_size import calibration_by_size, choose_subsets
 from analysis.calibration.calibration import measure_calibration
-from analysis.calibration.of_ensemble import calibration_scores
+from analysis.calibration.of_ensemble import calibration_by_size, calibration_scores, choose_subsets
 from analysis.stack import PredictionStack
 from analysis.subsets.reference import mask_of, subset_preds, subset_table
 from ensemble.errors import BadInput
@@ -127,7 +126,7 @@ def test_each_members_zero_is_floored_before_averaging() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stack, told = stack_of(3, 4, 101), []
     whole = calibration_by_size(stack)
-    monkeypatch.setattr("analysis.calibration.by_size.BLOCK_NUMBERS", 40)
+    monkeypatch.setattr("analysis.calibration.of_ensemble.BLOCK_NUMBERS", 40)
     parts = calibration_by_size(stack, progress=lambda done, total: told.append((done, total)))
     for name in whole.scores:
         assert parts.scores[name] == pytest.approx(whole.scores[name], abs=1e-12)

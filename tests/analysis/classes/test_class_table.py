@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.classes.class_table import HEADER, extremes, short_names, write_class_csv
 from analysis.classes.improved import agreement, compare_classes
-from analysis.classes.per_class import PerClass, per_class
+from analysis.classes.per_class import HEADER, PerClass, extremes, per_class, short_names, write_class_csv
 
 
 def classes(count: int, unseen: int = 0, names: tuple[str, ...] | None = None) -> PerClass:

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from analysis.calibration.by_size import calibration_by_size
 from analysis.calibration.calibration import measure_calibration
-from analysis.calibration.of_ensemble import ensemble_calibration
+from analysis.calibration.of_ensemble import calibration_by_size, ensemble_calibration
 from analysis.diversity import ensemble_diversity, measure_diversity
 from analysis.ensemble import ensemble_of
 from analysis.figures.calibration import by_size_figure, draw_counts, draw_reliability, reliability_figure

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from studies import add, history, study_at
 
-from analysis.figures.compare import compare_figure, curves_of
 from analysis.figures.curves import draw_series, overlay_figure, range_figure
 from analysis.figures.filters import epochs_figure, filters_figure, measures_said, sheet
 from analysis.figures.filters import members_figure as filters_of_all
-from analysis.figures.models import amount, draw_models, models_figure
+from analysis.figures.models import amount, compare_figure, curves_of, draw_models, models_figure
 from analysis.figures.style import PAGE, new_figure, save, style
 from analysis.figures.training import members_figure, small_multiples_figure
 from analysis.members.compare import compare_members

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from matplotlib import font_manager
 
 from analysis.figures import text
-from analysis.figures.layout import apart
-from analysis.figures.style import COLUMN, FORMATS, new_figure, save, style, style_over
+from analysis.figures.style import COLUMN, FORMATS, apart, new_figure, save, style, style_over
 from analysis.figures.text import (
     BOX,
     clean,

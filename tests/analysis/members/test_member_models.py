@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from studies import LAYERS, add, study_at
 
-from analysis.members.models import HEADER, members_of, row_of, write_models_csv
-from analysis.members.network import write_layers_csv
+from analysis.members.models import HEADER, members_of, row_of, write_layers_csv, write_models_csv
 from analysis.report_data import NotAvailable
 from ensemble.errors import BadInput
 from ensemble.study.network_file import read_network

@@ -17,14 +17,12 @@ from hypothesis import strategies as st
 
 from analysis.calibration.calibration import measure_calibration
 from analysis.page import points as points_room
-from analysis.page.choices import choices
+from analysis.page.choices import choices, panel_masks, panels
 from analysis.page.markup import Markup, shown, tag
 from analysis.page.packed import document, harmless, pack
-from analysis.page.panels import panel_masks, panels
 from analysis.page.pictures import pictures
 from analysis.page.points import points
-from analysis.page.sections import montage
-from analysis.page.training_plot import limits, training_plot
+from analysis.page.sections import limits, montage, training_plot
 from analysis.page.value import Page, page_of
 from analysis.page.write import page_html, write_page
 from analysis.report_data import ReportData

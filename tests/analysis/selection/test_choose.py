@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from analysis import EnsembleSelection, cross_validate, paired_test, select, shapley, stack_arrays
-from analysis.selection.best import Best
-from analysis.selection.cross_validation import cross_validated
+from analysis.selection.best import Best, ReferenceSums
+from analysis.selection.cross_validation import cross_validated, paired, prequential
 from analysis.selection.data import selection_data
-from analysis.selection.forward import paired, prequential
-from analysis.selection.subset_sums import ReferenceSums
 from analysis.stack import PredictionStack
 from analysis.statistics import mcnemar
 from ensemble.errors import BadInput

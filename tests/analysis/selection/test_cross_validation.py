@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.selection.base import Selection, of_members
-from analysis.selection.best import Best
+from analysis.selection.best import Best, LatticeSums, ReferenceSums
 from analysis.selection.cross_validation import (
     CrossValidation,
     cross_validated,
@@ -15,10 +14,11 @@ from analysis.selection.cross_validation import (
     honest,
     interval,
     out_of_fold,
+    paired,
+    prequential,
     score_interval,
 )
-from analysis.selection.data import SelectionData, selection_data
-from analysis.selection.forward import paired, prequential
+from analysis.selection.data import Selection, SelectionData, of_members, selection_data
 from analysis.selection.greedy import Greedy
 from analysis.selection.resampling import (
     Resamples,
@@ -30,7 +30,6 @@ from analysis.selection.resampling import (
     stratified_folds,
 )
 from analysis.selection.stacking import Stack
-from analysis.selection.subset_sums import LatticeSums, ReferenceSums
 from analysis.selection.weights import Weights
 from analysis.stack import PredictionStack, stack_arrays
 from analysis.statistics import mean_interval, wilson

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
-from analysis.selection.forward import Prequential, paired
+from analysis.selection.cross_validation import Prequential, paired
 from analysis.statistics import benjamini_hochberg, compare_correct, holm, mcnemar, smallest_difference, tango
 from ensemble.errors import BadInput
 

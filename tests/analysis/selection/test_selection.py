@@ -8,14 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.metrics import METRICS, predicted, quantise, whole
-from analysis.rules import combined_probs
-from analysis.selection.base import Weighted, of_members
-from analysis.selection.best import Best
-from analysis.selection.data import SelectionData, selection_data
+from analysis.metrics import METRICS, combined_probs, predicted, quantise, whole
+from analysis.selection.best import Best, LatticeSums, ReferenceSums
+from analysis.selection.data import SelectionData, Weighted, of_members, selection_data
 from analysis.selection.greedy import Greedy, greedy_order
 from analysis.selection.stacking import Stack, fit
-from analysis.selection.subset_sums import LatticeSums, ReferenceSums
 from analysis.selection.weights import Weights, best_weights
 from analysis.stack import PredictionStack, stack_arrays
 from analysis.streamed import stream

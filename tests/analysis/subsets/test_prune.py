@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.subsets.prune import NEVER, prune_rows
+from analysis.subsets.prepare import NEVER, prune_rows
 
 
 def pruned(d: list[list[int]], y: int, limit: int = 1) -> tuple[list[tuple[int, ...]], np.ndarray]:

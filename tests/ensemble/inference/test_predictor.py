@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.inference.evaluate import BATCH
-from ensemble.inference.members import ensemble_spec, networks
-from ensemble.inference.predictor import TrainedMember, averaged, open_member, open_members
+from ensemble.inference.inputs import BATCH
+from ensemble.inference.members import TrainedMember, averaged, ensemble_spec, networks, open_member, open_members
 from ensemble.inference.tta import VIEWS
 from ensemble.study.atomic import file_sha256
 from ensemble.study.predictions import Predictions
@@ -23,7 +22,7 @@ from ensemble.study.recipe import builtin_plan
 from ensemble.study.study import Study, config_of
 from ensemble.study.weights import load_tensors, save_tensors
 from ensemble.training.job import TrainingJob
-from ensemble.training.trainer import train_member
+from ensemble.training.run import train_member
 
 CPU = torch.device("cpu")
 RECIPE = replace(builtin_plan("digits").base, epochs=1)

@@ -9,12 +9,12 @@ import torch
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.inference.predictor import open_member
+from ensemble.inference.members import open_member
 from ensemble.models import NetworkSpec, build_network, member_prefix, model_named
 from ensemble.study.recipe import builtin_plan
 from ensemble.study.study import Study, config_of
 from ensemble.training.job import TrainingJob
-from ensemble.training.trainer import train_member
+from ensemble.training.run import train_member
 
 CODE = """
 import torch

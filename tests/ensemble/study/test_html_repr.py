@@ -7,7 +7,7 @@ import pytest
 
 from analysis import combine, confusion, measure_diversity, per_class
 from ensemble.study.history import History
-from ensemble.study.html_repr import MOST_ROWS, html_table, percent
+from ensemble.study.tabular import MOST_ROWS, html_table, percent
 
 HOSTILE = "</td><script>alert(1)</script>"
 

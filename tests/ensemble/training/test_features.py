@@ -6,12 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ensemble.inference import evaluate as infer
-from ensemble.inference.evaluate import evaluate, precision_on, predict_probs
-from ensemble.inference.inputs import Batches, fit_inputs
+from ensemble.inference import inputs as infer
+from ensemble.inference.inputs import Batches, evaluate, fit_inputs, precision_on, predict_probs
 from ensemble.models.network import Network
 from ensemble.training.augment import mirror
-from ensemble.training.features import LIMIT, Features, base_features
+from ensemble.training.data import LIMIT, Features, base_features
 from ensemble.training.transfer import freeze
 
 CPU = torch.device("cpu")

@@ -9,18 +9,16 @@ import torch
 
 from ensemble.datasets import load_dataset
 from ensemble.inference.inputs import fixed_steps
-from ensemble.inference.predictor import open_member
+from ensemble.inference.members import open_member
 from ensemble.machine import is_out_of_memory
 from ensemble.study.history import Epoch
 from ensemble.study.recipe import builtin_plan
 from ensemble.study.study import Study, config_of
 from ensemble.training.augment import Augmenter
-from ensemble.training.findings import after_training, before_training
-from ensemble.training.job import TrainingJob
+from ensemble.training.job import TrainingJob, after_training, before_training
 from ensemble.training.plan_members import MemberPlan
-from ensemble.training.pool import run_jobs
-from ensemble.training.train_members import finished_outcome
-from ensemble.training.trainer import train_member
+from ensemble.training.pool import finished_outcome, run_jobs
+from ensemble.training.run import train_member
 
 RECIPE = replace(builtin_plan("digits").base, epochs=2)
 

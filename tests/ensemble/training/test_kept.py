@@ -10,7 +10,7 @@ import torch
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.inference.predictor import open_member
+from ensemble.inference.members import open_member
 from ensemble.study.history import Epoch, read_epochs
 from ensemble.study.recipe import Recipe, builtin_plan
 from ensemble.study.study import Study, config_of
@@ -19,8 +19,8 @@ from ensemble.training import run as training
 from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.kept import best_on_tune, stopped
 from ensemble.training.plan_members import MemberPlan
-from ensemble.training.train_members import finished_outcome
-from ensemble.training.trainer import train_member
+from ensemble.training.pool import finished_outcome
+from ensemble.training.run import train_member
 
 RECIPE = replace(builtin_plan("digits").base, epochs=6, tune=0.2)
 

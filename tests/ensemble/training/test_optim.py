@@ -13,7 +13,7 @@ from ensemble.errors import BadInput
 from ensemble.inference.checkpoint import restore_state, state_tensors
 from ensemble.models.keras import l2
 from ensemble.study.recipe import OPTIMISERS, Recipe
-from ensemble.training.optim import averaged, kernels_of, make_optimiser, penalty
+from ensemble.training.loop import averaged, kernels_of, make_optimiser, penalty
 
 STEPS = 9  # RAdam rectifies from the sixth on
 RECIPE = Recipe(

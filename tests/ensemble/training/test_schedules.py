@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler
 
 from ensemble.errors import BadInput
 from ensemble.study.recipe import Recipe, builtin_plan
-from ensemble.training.optim import plateaus, rate_at
+from ensemble.training.loop import plateaus, rate_at
 
 UPDATES = 7
 

@@ -16,16 +16,15 @@ from torch.nn import functional as F
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput, KofnError
-from ensemble.inference.evaluate import evaluate, precision_on, predict_probs
-from ensemble.inference.inputs import Batches, fit_inputs
+from ensemble.inference.inputs import Batches, evaluate, fit_inputs, precision_on, predict_probs
 from ensemble.models import NetworkSpec, build_network
 from ensemble.study.atomic import locked
 from ensemble.study.history import COLUMNS, Epoch, best_epoch, read_epochs
 from ensemble.study.recipe import Recipe, builtin_plan
 from ensemble.study.study import Study, config_of
 from ensemble.study.weights import load_tensors, save_tensors
+from ensemble.training import run as trainer
 from ensemble.training import run as training
-from ensemble.training import trainer
 from ensemble.training.augment import mirror
 from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.pool import run_jobs

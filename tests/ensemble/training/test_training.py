@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput, KofnError
-from ensemble.inference.evaluate import precision_on
-from ensemble.inference.predictor import open_member
+from ensemble.inference.inputs import precision_on
+from ensemble.inference.members import open_member
 from ensemble.models import NetworkSpec, build_network
 from ensemble.study.atomic import file_sha256
 from ensemble.study.history import Epoch, read_epochs
@@ -23,13 +23,12 @@ from ensemble.study.recipe import Recipe, builtin_plan
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study, config_of
 from ensemble.study.weights import keep_first_layer, load_tensors
+from ensemble.training import run as trainer
 from ensemble.training import run as training
-from ensemble.training import trainer
 from ensemble.training.augment import mix
 from ensemble.training.data import TrainingData
-from ensemble.training.folds import fold_of, parts_of
+from ensemble.training.folds import fold_of, folds_left, held_out_path, parts_of
 from ensemble.training.job import TrainingJob
-from ensemble.training.out_of_fold import folds_left, held_out_path
 from ensemble.training.transfer import freeze
 
 CPU = torch.device("cpu")
