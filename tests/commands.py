@@ -74,3 +74,8 @@ def process(name: str, *words: str | Path, cwd: Path | None = None, env: Mapping
         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def flowing(text: str) -> str:
+    """Return what a terminal shows without its line breaks, for sentences that wrap where a line ends."""
+    return " ".join(text.split())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import flowing
 from studies import drawn
 
 from analysis import select
@@ -399,7 +400,7 @@ def test_too_few_samples_for_an_honest_score(tmp_path: Path, capsys) -> None:
     assert best["honest_how"] == "none: 12 samples are too few to hold out a tenth of, at least 20 are needed"
     status, out, _ = ask(made, capsys)
     assert status == 0
-    assert "Honest score: none: 12 samples are too few to hold out a tenth of, at least 20 are needed." in out
+    assert "Honest score: none: 12 samples are too few to hold out a tenth of, at least 20 are needed." in flowing(out)
 
 
 @pytest.mark.parametrize("rule", ["geometric", "vote"])

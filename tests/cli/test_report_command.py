@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import Reported, process
+from commands import Reported, flowing, process
 from studies import copied, drawn
 
 from analysis.stack import join
@@ -372,4 +372,4 @@ def test_ties_for_the_hardest_are_told(ask: Ask, tmp_path: Path) -> None:
     study.write(Predictions("m", "val", probs, np.arange(96).astype(str), ids, ids, truth))
     status, out, _ = ask(study, "per-class")
     assert status == 0
-    assert "31 classes share the lowest accuracy; which of them are shown is the order of their ids." in out
+    assert "31 classes share the lowest accuracy; which of them are shown is the order of their ids." in flowing(out)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import flowing
 from studies import add, study_at
 
 from cli.common import run
@@ -121,7 +122,7 @@ def test_compare_names_what_is_confounded(mixed: Study, ask: Ask) -> None:
     ]
     _, out, _ = ask(mixed, "compare", "--by", "lr")
     assert "Confounded: the groups differ in augment too" in out
-    assert "by the mean of 2 members, the first by name" in out
+    assert "by the mean of 2 members, the first by name" in flowing(out)
     assert "5 training runs" in out
 
 
