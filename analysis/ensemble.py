@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.metrics import combined_probs, predicted, quantise, rule_of, whole
+from analysis.metrics import predicted, quantise, rule_of, whole
 from analysis.selection.data import Chosen, combined
-from analysis.stack import PredictionStack
+from analysis.stack import PredictionStack, combined_probs
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
 from ensemble.study.definitions import EnsembleDefinition

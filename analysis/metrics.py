@@ -5,17 +5,13 @@ Every metric is the mean of one number per sample, so each is defined by those n
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Tabular
-
-if TYPE_CHECKING:
-    from analysis.stack import PredictionStack
 
 FLOOR = 1e-12
 TOP = 5
@@ -235,20 +231,3 @@ def rule_of(name: str) -> Rule:
     if name not in RULES:
         raise BadInput(f"{name!r} is no rule for combining members; {nearest(name, RULES)}.")
     return RULES[name]
-
-
-def combined_probs(stack: "PredictionStack", indices: Sequence[int], rule: str = "mean") -> np.ndarray:
-    """Return the probabilities of the members at `indices` together, float64 (N, C).
-
-    mean: the arithmetic mean. geometric: exp of the mean of ln max(p, 2^-26), divided by its sum over the classes.
-    Raises `BadInput` for a vote, which has none.
-    """
-    if rule_of(rule).floor is None:
-        raise BadInput("a vote gives no probabilities; combine by the rule mean or geometric.")
-    if rule == "mean":
-        return stack.mean_probs(indices)
-    total = np.zeros(stack.probs.shape[1:])
-    for i in sorted(indices):
-        total += floored_logs(stack.probs[i])
-    powers = np.exp(total / len(indices))
-    return powers / powers.sum(axis=1, keepdims=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from analysis.metrics import quantise
+from analysis.metrics import floored_logs, quantise, rule_of
 from ensemble.errors import BadInput, nearest
 from ensemble.study.alignment import Misalignment, find_misaligned
 from ensemble.study.names import check_name, natural_key
@@ -566,3 +566,20 @@ def stack_arrays(
         split="arrays",
         ids_given=False,
     )
+
+
+def combined_probs(stack: PredictionStack, indices: Sequence[int], rule: str = "mean") -> np.ndarray:
+    """Return the probabilities of the members at `indices` together, float64 (N, C).
+
+    mean: the arithmetic mean. geometric: exp of the mean of ln max(p, 2^-26), divided by its sum over the classes.
+    Raises `BadInput` for a vote, which has none.
+    """
+    if rule_of(rule).floor is None:
+        raise BadInput("a vote gives no probabilities; combine by the rule mean or geometric.")
+    if rule == "mean":
+        return stack.mean_probs(indices)
+    total = np.zeros(stack.probs.shape[1:])
+    for i in sorted(indices):
+        total += floored_logs(stack.probs[i])
+    powers = np.exp(total / len(indices))
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -9,14 +9,13 @@ from analysis.metrics import (
     GEOMETRIC_MEMBERS,
     TOP,
     Rule,
-    combined_probs,
     floored,
     predicted,
     rule_of,
     squared_error,
     true_probs,
 )
-from analysis.stack import PredictionStack, check_indices
+from analysis.stack import PredictionStack, check_indices, combined_probs
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
 from ensemble.errors import BadInput
 from ensemble.machine import Progress

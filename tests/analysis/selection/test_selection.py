@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.metrics import METRICS, combined_probs, predicted, quantise, whole
+from analysis.metrics import METRICS, predicted, quantise, whole
 from analysis.selection.best import Best, LatticeSums, ReferenceSums
 from analysis.selection.data import SelectionData, Weighted, of_members, selection_data
 from analysis.selection.greedy import Greedy, greedy_order
 from analysis.selection.stacking import Stack, fit
 from analysis.selection.weights import Weights, best_weights
-from analysis.stack import PredictionStack, stack_arrays
+from analysis.stack import PredictionStack, combined_probs, stack_arrays
 from analysis.streamed import stream
 from analysis.subsets.reference import subset_table
 from ensemble.errors import BadInput
