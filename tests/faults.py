@@ -218,7 +218,7 @@ FAULTS = (
           "test_prediction_files_damage.py test_importing.py", "refused"),
     Fault("half-precision", "ensemble", "rows of float16 are not renormalised",
           "(wide / wide.sum(axis=1, keepdims=True)).astype(np.float32)", "wide.astype(np.float32)",
-          "test_prediction_files.py test_importing.py", "half_precision or floating"),
+          "test_stack.py test_prediction_files.py", "half_precision or floating"),
     Fault("label-range", "ensemble", "labels below 0 pass",
           "array.min() >= 0 and array.max() < c", "array.max() < c", "test_prediction_files_damage.py", "refused"),
     Fault("cut-off-files", "ensemble", "a file whose writing was cut off is read",
