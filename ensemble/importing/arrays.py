@@ -146,7 +146,10 @@ def _check_header(stream: IO[bytes], where: str, most: int) -> int:
         raise BadInput(f"{where}: expected a .npy header of version 1 or 2, found {version}; save a plain array.")
     shape, _, dtype = read(stream)
     if dtype.hasobject:
-        raise BadInput(f"{where}: expected numbers or text, found Python objects, which are pickles; {NO_PICKLE}.")
+        raise BadInput(
+            f"{where}: expected numbers or text, found Python objects, which are pickles; {NO_PICKLE}; "
+            "text of scikit-learn or pandas becomes one by np.array(x).astype(str)."
+        )
     claimed = math.prod(int(length) for length in shape) * dtype.itemsize
     if claimed > min(most, LARGEST_ARRAY):
         raise BadInput(

@@ -22,7 +22,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "label", "labels", "true_label", "true_labels", "target", "targets", "y_true", "true_class", "ground_truth",
         "groundtruth", "gt", "gt_label", "gt_labels", "truth", "true", "actual", "actual_label", "actual_class", "gold",
         "gold_label", "expected", "y", "y_val", "y_test", "y_valid", "true_y", "true_id", "true_name", "true_idx",
-        "true_labels_idx", "label_id", "label_idx", "label_index", "label_name", "target_name", "target_id", "class",
+        "true_labels_idx", "obs",
+        "observed", "label_id", "label_idx", "label_index", "label_name", "target_name", "target_id", "class",
         "class_label", "category",
     ),
     INDEX: ("", "unnamed", "index", "idx", "index_level", "row", "rows", "row_number", "row_num", "rowname", "rownames",
@@ -136,3 +137,16 @@ def shared_prefix(headings: Sequence[str]) -> str:
     same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
     end = max((low[:same].rfind(joint) for joint in _JOINTS), default=-1)
     return low[: end + 1]
+
+
+def affixes(headings: Sequence[str]) -> tuple[str, str]:
+    """Return what all headings begin and end with: joined words ('run_', '_p' of 'run_cat_p'), or letters of 'V1'."""
+    if len(headings) < 2:
+        return "", ""
+    before = shared_prefix(headings)
+    after = shared_prefix([heading[len(before) :][::-1] for heading in headings])[::-1]
+    cut = [heading[len(before) : len(heading) - len(after)] for heading in headings]
+    letters = {re.sub(r"\d+$", "", name) for name in cut}
+    if len(letters) == 1 and all(name[-1:].isdigit() for name in cut):
+        before += letters.pop()
+    return before, after

@@ -81,7 +81,8 @@ def _of_list(
         texts = texts[1:]
     found = len(texts) if texts is not None else 0 if columns is None else len(columns)
     if found != n:
-        raise BadInput(f"{file}: expected {n} labels, one for each row of {path}, found {found}.")
+        side = f"; if its array lies on its side, ({n}, {found}), save its .T" if n < found else ""
+        raise BadInput(f"{file}: expected {n} labels, one for each row of {path}, found {found}{side}.")
     return Given(texts, columns, "row by row, since neither file has ids")
 
 

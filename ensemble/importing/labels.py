@@ -9,8 +9,10 @@ import numpy as np
 from ensemble.errors import BadInput
 from ensemble.importing.layout import Classes, number_of, numbered, whole_of
 
-# Texts that stand for "no label", where no class is called so; so does every negative number.
+# Texts that stand for "no label", where no class is called so; so does every negative number, and
+# 255, the mark of none in files of bytes.
 NO_LABEL = ("", "nan", "na", "n/a", "none", "null", "<na>", "nat", "?", "-", "unlabelled", "unlabeled")
+_NO_BYTE = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ def meaning(
 
     if ids_can:
         differ = columns_can and any(by_id[i] != by_column[i] for i in asked)
-        return Meaning(spread(by_id), "class ids", spread(by_column) if differ else None)
+        return Meaning(spread(by_id), "class ids" if named else "column numbers", spread(by_column) if differ else None)
     if columns_can:
         how = "column numbers"
         if named and any(by_id[i] >= 0 for i in asked):
@@ -81,7 +83,7 @@ def _by_id(unique: Sequence[str], classes: Classes, aliases: Sequence[Sequence[s
 
 def _is_no_label(text: str) -> bool:
     number = number_of(text)
-    return text.strip().lower() in NO_LABEL or (number is not None and number < 0)
+    return text.strip().lower() in NO_LABEL or (number is not None and (number < 0 or number == _NO_BYTE))
 
 
 def _unknown(

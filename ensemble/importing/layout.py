@@ -21,6 +21,7 @@ from ensemble.importing.headings import (
     PREDICTION,
     SCORE,
     VALUE_WORDS,
+    affixes,
     plain,
     rank,
     role_of,
@@ -97,12 +98,15 @@ def lay_out(table: Table, *, logits: bool, votes: bool, wanted: Classes | None) 
     groups = None if known is not None or votes else _grouped(rest, logits)
     if groups is not None:
         found.classes, names = groups
-        found.namings = [names, tuple(column.heading for column in found.classes)]
+        found.namings = _with_bare([names, tuple(column.heading for column in found.classes)])
         rest = _without(rest, found.classes)
     rest = _one_hot(found, rest)
     rest = _named(found, rest)
     if votes:
         _find_votes(found, rest)
+        if found.predictions is None and found.labels is not None and not _without(rest, [found.labels]):
+            # A submission of ids and 'label', which are what was predicted.
+            found.predictions, found.labels = found.labels, None
     if known is None and groups is None and not (votes and found.predictions):
         rest = _class_columns(found, rest, logits)
         found.namings = _namings([column.heading for column in found.classes])
@@ -124,6 +128,9 @@ def _wanted(columns: Sequence[Column], wanted: Classes, logits: bool) -> dict[st
     inner = {word: {h: w[1] for h in numeric if (w := without_word(h, words))} for word, words in (
         ("values", value_words), ("any", VALUE_WORDS), ("class", CLASS_WORDS))}  # fmt: skip
     inner["prefix"] = {h: h[len(prefix) :] for h in numeric if prefix and h.startswith(prefix)}
+    before, after = affixes(fractional)
+    within = [h for h in numeric if h.startswith(before) and h.endswith(after) and len(h) > len(before + after)]
+    inner["both"] = {h: h[len(before) : len(h) - len(after)] for h in within if before or after}
     known = [wanted.ids] + ([wanted.names] if len(set(wanted.names)) == len(wanted.names) else [])
     for called in ({h: h for h in numeric}, *inner.values()):
         for names in known:
@@ -284,7 +291,17 @@ def _namings(headings: Sequence[str]) -> list[tuple[str, ...]]:
         found.insert(1 if words & {"c", "p"} and inner[0].isdigit() else 0, inner)
     elif prefix := shared_prefix(raw):
         found.append(tuple(h[len(prefix) :] for h in raw))
-    return [names for names in found if len(set(names)) == len(names) and all(names)]
+    return _with_bare(found)
+
+
+def _with_bare(namings: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return namings that name each class, and these without what all of their names begin and end with."""
+    found = list(namings)
+    for names in namings:
+        before, after = affixes(names)
+        found.append(tuple(name[len(before) : len(name) - len(after)] for name in names))
+    good = [names for names in found if len(set(names)) == len(names) and all(names)]
+    return list(dict.fromkeys(good))
 
 
 # -- what is no class ----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Predictions made elsewhere, read from files as members' predictions: read, laid out, named, labelled, put right."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -307,6 +308,12 @@ def _classes(
 ) -> tuple[Classes, list[tuple[str, ...]], bool]:
     """Return the columns' classes, what else they are called, and whether anybody named them."""
     if listed is not None and parts.votes is None:
+        if len(set(listed.ids)) < len(listed.ids):
+            twice = next(i for i, count in Counter(listed.ids).items() if count > 1)
+            raise BadInput(
+                f"{file}: {twice!r} names several classes, so they cannot be told apart; give each an id of its own, "
+                "id<TAB>name a line."
+            )
         check_ids(list(listed.ids), f"{file}, classes")
         in_order = parts.namings[0] if parts.namings and set(parts.namings[0]) == set(listed.ids) else None
         if in_order is None:
@@ -424,14 +431,28 @@ def _truth(
     else:
         found = meaning(parts.labels or (), classes, aliases, where, named=named)
     if len(found.columns) != n:
-        raise BadInput(f"{where}: expected {n} labels, one for each row, found {len(found.columns)}.")
+        side = f"; its shape is ({n}, {c}), so it lies on its side: save its .T" if len(found.columns) == c else ""
+        raise BadInput(f"{where}: expected {n} labels, one for each row, found {len(found.columns)}{side}.")
     if found.how.startswith("column numbers counted"):
         notes.append(f"labels were read as {found.how}")
-    _check_reading(found, values.probs, classes, where, parts.columns is not None, notes)
+    check_reading(found, values.probs, classes, where, parts.columns is not None, notes)
+    notes += _never_true(found.columns, values.probs.argmax(axis=1), parts.headings if named else (), c)
     return found.columns
 
 
-def _check_reading(
+def _never_true(truth: np.ndarray, best: np.ndarray, headings: Sequence[str], c: int) -> list[str]:
+    """Say of a table's columns which are often the largest and never the label: they may be no classes."""
+    if len(headings) != c or len(truth) < 5 * c:
+        return []
+    said, true = np.bincount(best, minlength=c), np.bincount(truth[truth >= 0], minlength=c)
+    odd = np.flatnonzero((true == 0) & (said >= max(3, len(truth) / 20))).tolist()
+    if not odd or len(odd) > c / 4:
+        return []
+    end = "and the label of none; if it is no class, leave it out"
+    return [f"column {headings[i]!r} is the largest in {said[i]:,} rows {end}" for i in odd]
+
+
+def check_reading(
     found: Meaning, probs: np.ndarray, classes: Classes, where: str, certain: bool, notes: list[str]
 ) -> None:
     """Refuse labels that fit the predictions far better when they are read in another way."""
@@ -440,10 +461,14 @@ def _check_reading(
         return
     best = probs.argmax(axis=1)
     right = best == found.columns
-    others = [("as numbers of columns, counted from 0", found.other)]
-    if found.how.startswith("column") and found.columns[have].min() >= 1:
-        others.append(("as counted from 1", found.columns - 1))
-    for how, other in others:
+    text = "save them as text, np.array(class_ids)[columns], beside the class ids"
+    others = [("as numbers of columns, counted from 0", found.other, text)]
+    plain = numbered(classes.ids) == {float(i): i for i in range(len(classes.ids))}
+    if (plain or found.how.startswith("column")) and found.columns[have].min() >= 1:
+        others.append(
+            ("as counted from 1", found.columns - 1, "if they count from 1, save labels - 1" if plain else text)
+        )
+    for how, other, advice in others:
         if other is None:
             continue
         ours, theirs = int((right & have & (best != other)).sum()), int(((best == other) & have & ~right).sum())
@@ -451,8 +476,7 @@ def _check_reading(
             share, share_other = right[have].mean(), (best == other)[have].mean()
             raise BadInput(
                 f"{where}: labels read as {found.how} are right in {share:.2%} of the samples, and in "
-                f"{share_other:.2%} when read {how}, so it cannot be told what they mean; save them as text, "
-                "np.array(class_ids)[columns], beside the class ids."
+                f"{share_other:.2%} when read {how}, so it cannot be told what they mean; {advice}."
             )
     if found.other is not None:
         notes.append(

@@ -11,7 +11,7 @@ from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
 from ensemble.importing.labels import meaning
 from ensemble.importing.layout import Classes
-from ensemble.importing.parse import Imported
+from ensemble.importing.parse import Imported, check_reading
 from ensemble.importing.validate import admit
 from ensemble.importing.values import probabilities
 from ensemble.study.history import Table, history_columns, write_history
@@ -68,7 +68,9 @@ def save_predictions(
         raise BadInput(f"labels: expected {n}, one for each row of values, found {len(texts)}.")
     columns = None
     if texts is not None:
-        columns = meaning(texts, classes, [], "labels", named=class_ids is not None or known is not None).columns
+        meant = meaning(texts, classes, [], "labels", named=class_ids is not None or known is not None)
+        check_reading(meant, found.probs, classes, "labels", False, [])
+        columns = meant.columns
         if (columns < 0).any():
             raise BadInput(f"labels: row {int(np.argmin(columns))} has none; leave out samples without a label.")
     kernels = None if first_layer is None else np.asarray(_array(first_layer), dtype=np.float32)

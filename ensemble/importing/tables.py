@@ -164,6 +164,11 @@ def _read_text(path: Path, stream: TextIO, as_text: set[int]) -> tuple[Table | N
     while block := list(itertools.islice(body, size)):
         for row in block:
             if len(row) != len(heading):
+                if _are_torn_numbers(row, heading):
+                    raise BadInput(
+                        f"{path}: row {number}: expected {len(heading)} cells, found {len(row)}: numbers have decimal "
+                        "commas, and commas separate the cells; save it with semicolons, or with decimal points."
+                    )
                 raise BadInput(f"{path}: row {number}: expected {len(heading)} cells, found {len(row)}; mend the row.")
             number += 1
         for builder, cells in zip(builders, zip(*block, strict=True), strict=True):
@@ -180,6 +185,12 @@ def _read_text(path: Path, stream: TextIO, as_text: set[int]) -> tuple[Table | N
     # What a separator at the end of every line makes.
     columns = [c for c in columns if c.heading or c.blanks() < count]
     return Table(path, tuple(columns), count, headless, tuple(notes)), set()
+
+
+def _are_torn_numbers(row: Sequence[str], heading: Sequence[str]) -> bool:
+    """Say whether a row is longer since its numbers were cut at decimal commas: 0,25 into '0' and '25'."""
+    digits = sum(cell.strip().lstrip("-").isdigit() for cell in row)
+    return len(row) > len(heading) > 1 and digits >= 2 * (len(row) - len(heading))
 
 
 def _fits(sample: Sequence[str]) -> bool:

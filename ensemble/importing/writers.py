@@ -79,7 +79,7 @@ def _write_npz(path: Path, p: Predictions) -> None:
 
 def _write_csv(path: Path, p: Predictions) -> None:
     for text in (*p.class_ids, *(p.sample_ids.tolist() if p.ids_given else ())):
-        if unescaped(escaped(text).strip()) != text or "\0" in text:
+        if unescaped(escaped(text).strip()) != text or "\0" in text or "\r" in text:
             raise BadInput(f"{path}: CSV cannot hold {text!r} and give it back the same; export to .npz.")
     lead = _lead(p)
     headings = _headings(path, p, [column_of(name, cells) for name, cells in lead.items()], whole=True)

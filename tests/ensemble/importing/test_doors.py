@@ -14,7 +14,8 @@ import pytest
 
 from ensemble.errors import BadInput
 from ensemble.importing.headings import NAMES
-from ensemble.importing.parse import Imported, import_file, import_files
+from ensemble.importing.parse import Imported, import_file, import_files, sorted_classes
+from ensemble.importing.save import save_predictions
 from ensemble.importing.validate import admit, study_classes
 
 N = 60
@@ -468,3 +469,103 @@ def test_the_usual_names_are_documented() -> None:
     for role in ("id", "label", "prediction"):
         for name in NAMES[role]:
             assert f"`{name}`" in page, (role, name)
+
+
+# -- found by trying ----------------------------------------------------------------------------------------
+
+AFFIXES = [
+    "class_{}_prob", "{}_resnet50", "model.prob.{}.fold0", "P({}|x)", "run2_{}_p", "{}-softmax-v2", "V{}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", AFFIXES)
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_all_class_columns_begin_and_end_with_is_understood(shape: str, apart: bool, tmp_path: Path) -> None:
+    names = ["1", "2", "3"] if shape == "V{}" else CLASSES
+    heads, labels = [shape.format(name) for name in names], np.array(names)[Y]
+    rows = [[i, *p, *([] if apart else [y])] for i, p, y in zip(IDS, P, labels, strict=True)]
+    path = table(tmp_path / "m.csv", [["id", *heads, *([] if apart else ["label"])], *rows])
+    truth = table(tmp_path / "t.csv", [["id", "label"], *zip(IDS, labels, strict=True)])
+    one = import_file(path, labels=truth if apart else None)
+    assert accuracy(one) == ACCURACY
+    other = table(
+        tmp_path / "o.csv",
+        [["id", *names[::-1], "label"], *([r[0], *r[3:0:-1], y] for r, y in zip(rows, labels, strict=True))],
+    )
+    study_classes_ = sorted_classes(names, names)
+    assert accuracy(import_file(path, labels=truth if apart else None, study_classes=study_classes_)) == ACCURACY
+    assert accuracy(import_file(other, study_classes=study_classes_)) == ACCURACY
+
+
+def test_labels_from_1_of_which_the_last_never_comes_are_not_shifted(tmp_path: Path) -> None:
+    probs = np.hstack([P, np.zeros((N, 1))])
+    heads = ["id", *range(4), "label"]
+    files = [
+        npz(tmp_path / "a.npz", probs=probs, labels=Y + 1),
+        table(tmp_path / "b.csv", [heads, *([i, *p, y + 1] for i, p, y in zip(IDS, probs, Y, strict=True))]),
+    ]
+    for path in files:
+        with pytest.raises(BadInput, match="if they count from 1, save labels - 1"):
+            import_file(path)
+    with pytest.raises(BadInput, match="if they count from 1, save labels - 1"):
+        save_predictions(tmp_path / "study", "a", probs, Y + 1)
+    with pytest.raises(BadInput, match="so it cannot be told what they mean"):
+        save_predictions(tmp_path / "study", "a", P, Y, class_ids=[2, 1, 0])
+    background = np.hstack([np.zeros((N, 1)), P])
+    assert accuracy(import_file(npz(tmp_path / "c.npz", probs=background, labels=Y + 1))) == ACCURACY
+
+
+NO_ARRAYS = [
+    ({"logits": LOGITS.T, "labels": Y}, r"its shape is \(3, 60\), so it lies on its side: save its .T"),
+    ({"probs": P, "labels": Y, "classes_": np.array(CLASSES, object)}, r"np.array\(x\).astype\(str\)"),
+]
+
+
+@pytest.mark.parametrize(("arrays", "sentence"), NO_ARRAYS, ids=["transposed", "objects"])
+def test_arrays_that_are_refused_say_what_to_do(arrays: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        import_file(npz(tmp_path / "m.npz", **arrays))
+
+
+def test_an_array_on_its_side_beside_a_list_of_labels(tmp_path: Path) -> None:
+    np.save(tmp_path / "p.npy", P.T)
+    np.save(tmp_path / "y.npy", Y)
+    with pytest.raises(BadInput, match="if its array lies on its side"):
+        import_file(tmp_path / "p.npy", labels=tmp_path / "y.npy")
+
+
+def test_a_submission_of_ids_and_labels_votes(tmp_path: Path) -> None:
+    votes = np.array(CLASSES)[P.argmax(axis=1)]
+    path = table(tmp_path / "m.csv", [["id", "label"], *zip(IDS, votes, strict=True)])
+    truth = table(tmp_path / "t.csv", [["id", "label"], *([IDS[i], LABELS[i]] for i in ORDER)])
+    assert accuracy(import_file(path, votes=True, labels=truth)) == ACCURACY
+
+
+def test_255_is_no_label_where_no_class_is_called_so(tmp_path: Path) -> None:
+    labels = Y.astype(np.uint8)
+    labels[:7] = 255
+    one = import_file(npz(tmp_path / "m.npz", probs=P, labels=labels), drop_unlabelled=True)
+    assert one.dropped_rows == 7 and accuracy(one) == float((P.argmax(axis=1) == Y)[7:].mean())
+
+
+def test_decimal_commas_between_commas_are_named(tmp_path: Path) -> None:
+    lines = [
+        "id,cat,dog,owl",
+        *(",".join([i, *(f"{x:.4f}".replace(".", ",") for x in p)]) for i, p in zip(IDS, P, strict=True)),
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(BadInput, match="numbers have decimal commas, and commas separate the cells"):
+        import_file(tmp_path / "m.csv")
+
+
+def test_a_class_named_twice_in_a_list_of_classes(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("cat\ndog\ncat\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="'cat' names several classes, so they cannot be told apart"):
+        import_file(npz(tmp_path / "m.npz", probs=P, labels=Y), classes=tmp_path / "c.txt")
+
+
+def test_a_column_that_wins_and_is_never_true_is_named(tmp_path: Path) -> None:
+    noise = LOGITS.mean(axis=1) + RNG.normal(3, 5, N)
+    rows = [[i, *v, x, y] for i, v, x, y in zip(IDS, LOGITS, noise, LABELS, strict=True)]
+    path = table(tmp_path / "m.csv", [["id", *CLASSES, "noise", "label"], *rows])
+    assert any("column 'noise' is the largest in" in note for note in import_file(path, logits=True).notes)
