@@ -126,7 +126,7 @@ def _say_tests(output: Output, tests: "tuple[Tested, ...]") -> None:
         ],
     )  # fmt: skip
     size = len(tests[0].of_one)
-    who = "its one member" if size == 1 else f"the mean of {size} members"
+    who = "one member" if size == 1 else f"the mean of {size} members"
     output.note(
         f"McNemar's test on {tests[0].samples:,} images; each group is represented by {who}, the first by name, chosen "
         "by no score. It says whether these trained networks differ, not whether the setting would in new runs.",

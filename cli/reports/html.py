@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import IMAGES, Job, images_or_why
 from ensemble.errors import BadInput
@@ -64,7 +65,8 @@ def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     shown = 0 if page.pictures is None else len(page.pictures.samples)
     output.note(
-        f"{len(page.table):,} subsets, {len(page.panels.masks):,} of them with their classes; {shown:,} images."
+        f"{many(len(page.table), 'subset')}, {len(page.panels.masks):,} of them with their classes; "
+        f"{many(shown, 'image')}."
     )
     for what, reason in page.lacking.items():
         output.note(f"without {what}: {reason}")

@@ -173,7 +173,7 @@ def _say_agreement(output: Output, value: "Agreement", names: dict[int, str]) ->
             for c in value.ranked(most)[: min(3, len(names) // 2)]
         )
 
-    output.note(f"members agree most on {named(False)}; least on {named(True)} (pairs of members that differ).")
+    output.note(f"members differ least on {named(False)}; most on {named(True)} (%: how often two members differ).")
 
 
 def _against_document(value: "ClassComparison") -> dict[str, Any]:

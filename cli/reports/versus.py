@@ -24,6 +24,8 @@ def report(output: Output, study: "Study", names: tuple[str, ...], split: str, o
             f"ens-report versus: expected two predictors to compare, found {len(names)}; each is a member, a saved "
             "ensemble, 'all', 'best', or STUDY:NAME of another study."
         )
+    if names[0] == names[1]:
+        raise BadInput(f"ens-report versus: expected two different predictors, found {names[0]!r} twice.")
     found = versus(*(_opened(study, name, split) for name in names))
     one, other = found.names
     test = found.accuracy

@@ -427,7 +427,10 @@ def _truth(
     if parts.columns is not None:
         found = Meaning(parts.columns, "column numbers")
         if parts.columns.size and parts.columns.max() >= c:
-            raise BadInput(f"{where}: expected labels of {c} columns, found {int(parts.columns.max())}.")
+            raise BadInput(
+                f"{where}: expected labels that are numbers of the {c} columns, 0 to {c - 1}, found "
+                f"{int(parts.columns.max())}; check whether they count from 0, and are of these classes."
+            )
     else:
         found = meaning(parts.labels or (), classes, aliases, where, named=named)
     if len(found.columns) != n:

@@ -138,7 +138,8 @@ class _Checker:
             facts = self._try(path, lambda path=path, kind=kind: facts_of(path, kind), lost)
             if facts is None:
                 continue
-            epochs = facts["epochs"]
+            if path == files.weights:  # a checkpoint that a killed run left beside them is of an earlier epoch
+                epochs = facts["epochs"]
             if pinned is not None and _recipe_of(facts, path) != pinned[0]:
                 self._add(path, "mismatch", "was made by another recipe than recipe.toml states", lost,
                           "restore both from one copy, or start the member over with ens-train --force")  # fmt: skip
@@ -149,8 +150,8 @@ class _Checker:
             self._seen(files.history)
             if has_epochs(files.history):
                 history = self._try(files.history, lambda: read_history(files.history, title), "its curves are lost")
-                if history is not None and epochs is not None and files.weights.exists() and len(history) != epochs:
-                    self._add(files.history, "mismatch", f"has {len(history)} epochs, and the weights are of {epochs}",
+                if history is not None and epochs is not None and len(history) != epochs:
+                    self._add(files.history, "mismatch", f"ends with epoch {len(history)}, the weights with {epochs}",
                               "its curves do not show the whole training", "restore it from a copy")  # fmt: skip
         if files.network.exists():
             self._seen(files.network)
@@ -227,7 +228,9 @@ class _Checker:
             return
         if p.member not in self.digests:
             self.digests[p.member] = file_sha256(files.weights)
-        if digest != self.digests[p.member]:
+        # Predictions of weights that were damaged since are as good as ever, and all that is left of them.
+        damaged = any(f.path == files.weights and f.kind == "damaged" for f in self.found.findings)
+        if digest != self.digests[p.member] and not damaged:
             self._add(path, "mismatch", f"was predicted by other weights than {files.weights}",
                       "what is reported of it is not what its weights predict", again)  # fmt: skip
 

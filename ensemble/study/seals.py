@@ -25,7 +25,7 @@ _BLOCK = 2**20
 # Bytes of a text file with settings; a study of 100,000 classes takes 5 MB.
 LARGEST_TEXT = 2**26
 CHANGED = "does not match its checksum, so it was changed or damaged after it was written"
-AGAIN = "restore it from a copy, or make it again"
+AGAIN = "restore it from a copy, or delete it and run again the command that made it"
 
 
 def open_regular(path: Path) -> BufferedReader:

@@ -87,6 +87,7 @@ class Training:
         if paths.finished():
             self._load(paths.outputs[-1])
             self._read_history(paths.home(paths.outputs[-1]).weights, self.loaded_epochs)
+            self.files.checkpoint.unlink(missing_ok=True)  # a run that was killed before its predictions left it
             return "skipped"
         data = TrainingData(recipe, self.dataset, self.device, paths.job.fold, paths.job.folds)
         optimiser = make_optimiser(self.network, recipe)

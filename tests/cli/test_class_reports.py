@@ -95,7 +95,7 @@ def test_who_is_compared_with_is_said(digits: Study, ask: Ask, tmp_path: Path) -
     out = flat(out)
     assert "was chosen as the best on these very images, which is likely to flatter it" in " ".join(out.split())
     assert "McNemar's mid-p; Benjamini-Hochberg at 5 %" in out
-    assert "members agree most on " in out
+    assert "members differ least on " in out
     named = document(ask, digits, "per-class", "--against", "m3-2")
     assert (named["against"]["name"], named["against"]["chosen_here"]) == ("m3-2", False)
     assert (tmp_path / "out" / "per-class-helped-against-m3-2.png").is_file()

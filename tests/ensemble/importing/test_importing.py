@@ -345,7 +345,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
             "labels run from 1 to 3, .* numbers, 0 to 2; if they count from 1, .* classes=FILE",
         ),
         "labels not whole": (npz(folder, "half.npz", labels=Y + 0.5), "found '0.5' and 2 other labels"),
-        "one-hot labels": (npz(folder, "hot.npz", labels=np.eye(4)[Y + 1]), "expected labels of 3 columns, found 3"),
+        "one-hot labels": (npz(folder, "hot.npz", labels=np.eye(4)[Y + 1]), "3 columns, 0 to 2, found 3; check"),
         "unknown label": (npz(folder, "unk.npz", labels=["000", "001", "eel", "x"]), "the 3 columns have no names"),
         "unknown label of known classes": (
             npz(folder, "unk2.npz", labels=["k", "l", "eel", "x"], class_ids=list("klm")),

@@ -23,7 +23,7 @@ from ensemble.study.names import MemberFiles
 from ensemble.study.predictions import Predictions, read_predictions, write_predictions
 from ensemble.study.recipe import Recipe, write_recipe
 from ensemble.study.study import Study, config_of
-from ensemble.study.weights import keep_first_layer, save_tensors
+from ensemble.study.weights import keep_first_layer, load_tensors, save_tensors
 
 
 def epoch(number: int) -> Epoch:
@@ -114,7 +114,7 @@ CASES: dict[str, tuple[Callable[[Study], object], set[str], str]] = {
     "a bit of the table": (lambda s: flip(s.root / "t.h5"), {"damaged"}, "does not match its checksum"),
     "a line of a history": (
         lambda s: rewrite_epochs(s.files("m-0").history, [epoch(1)]),
-        {"mismatch"}, "has 1 epochs, and the weights are of 2",
+        {"mismatch"}, "ends with epoch 1, the weights with 2",
     ),
     "weights of another": (other_weights, {"mismatch"}, "was made by another recipe than recipe.toml states"),
     "no weights": (lambda s: s.files("m-0").weights.unlink(), {"missing"}, "is not there, and m-0.val.h5"),
@@ -155,6 +155,19 @@ def test_each_kind_of_damage_is_found(case: str, study: Study, capsys: pytest.Ca
     assert any(re.search(words, f["what"]) for f in document["findings"]), document["findings"]
     assert all(f["path"] and f["what"] and f["means"] and f["advice"] for f in document["findings"])
     assert before == {p: p.read_bytes() for p in study.root.rglob("*") if p.is_file()}
+
+
+def test_damaged_weights_are_one_finding_and_their_predictions_stay(study: Study) -> None:
+    flip(study.files("m-0").weights)
+    found = kofn.check_study(str(study.root))
+    assert [f.path for f in found.findings] == [study.files("m-0").weights]
+
+
+def test_a_checkpoint_left_beside_finished_weights_says_nothing_of_the_history(study: Study) -> None:
+    files = study.files("m-0")
+    tensors, facts = load_tensors(files.weights, "kofn.weights")
+    save_tensors(files.checkpoint, "kofn.checkpoint", tensors, {**facts, "epochs": 1})
+    assert kofn.check_study(str(study.root)).ok
 
 
 def test_what_is_damaged_is_told_when_it_is_used(study: Study) -> None:
