@@ -50,24 +50,24 @@ def draw_counts(value: Calibration, axes: Axes, after: Calibration | None = None
     axes.set_yscale("log")
     most = int(tops.max())
     decades = np.log10(4 * most)
-    upright = _upright(value, axes, wide)
-    room, tall = 0.0 if upright is None else 0.32 if upright else 0.16, _inches(axes)[1]
+    vertical = _vertical(value, axes, wide)
+    room, tall = 0.0 if vertical is None else 0.32 if vertical else 0.16, _inches(axes)[1]
     axes.set_ylim(0.5, most * 10 ** (0.3 + decades * room / (tall - room)))
     steps = range(0, 9, 1 if decades < 4.2 else 2)
     ticks = [10**p for p in steps if 10**p <= 1.5 * most]
     axes.set_yticks(ticks, [f"{tick:,}" if tick < 1000 else f"{tick // 1000:,}k" for tick in ticks])
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlim(0, 100)
-    if upright is not None:
+    if vertical is not None:
         for text, left, w, top in zip(value.counts.tolist(), 100 * value.edges[:-1], wide, tops, strict=True):
             if text:
                 axes.annotate(f"{text:,}", (left + w / 2, top), (0, 2), textcoords="offset points", ha="center",
-                              va="bottom", size=_SIZE, color=BLUE, rotation=90 if upright else 0)  # fmt: skip
+                              va="bottom", size=_SIZE, color=BLUE, rotation=90 if vertical else 0)  # fmt: skip
     return axes
 
 
-def _upright(value: Calibration, axes: Axes, wide: np.ndarray) -> bool | None:
-    """Say whether the counts stand upright above their bars, as they do where not all fit across; None: neither."""
+def _vertical(value: Calibration, axes: Axes, wide: np.ndarray) -> bool | None:
+    """Say whether the counts stand vertical above their bars, as they do where not all fit across; None: neither."""
     point = _inches(axes)[0] * 72 / 100
     filled = value.counts > 0
     across = [width(f"{count:,}", _SIZE) + 2 for count in value.counts[filled]]

@@ -117,13 +117,13 @@ def _scale(figure: Figure, value: Confusion, left: float, bottom: float, across:
     wide, high = figure.get_size_inches()
     words: dict[str, Any] = {"size": 6.5, "color": INK, "va": "center_baseline"}
     grey = "right" if len(value) <= NUMBERS else "right, the darker the higher the recall"
-    said = f"Errors, % of a true class; grey: {grey}; white: none"
+    key = f"Errors, % of a true class; grey: {grey}; white: none"
     y = (bottom + 0.05) / high
     if norm is None:
         figure.text(left / wide, y, "No errors; grey: right answers", **words)
         return
-    figure.text(left / wide, y, said, **words)
-    start = left + width(said, 6.5) / 72 + 0.12
+    figure.text(left / wide, y, key, **words)
+    start = left + width(key, 6.5) / 72 + 0.12
     room = min(1.2, across - (start - left) - 0.1)
     axes = figure.add_axes((start / wide, bottom / high, room / wide, 0.1 / high))
     # Steps of the logarithm are equally wide.

@@ -33,7 +33,7 @@ _FEW = 6  # up to so many one column is wide enough
 _SHARES = ("disagreement", "one_right", "double_fault")  # in %
 _UNLIKE = ("disagreement", "one_right")  # the larger, the less alike
 _SHOWN = ("disagreement", "double_fault", "q", "correlation")
-_NOTHING = 0.86  # the grey of cells of which nothing can be said
+_NOTHING = 0.86  # the grey of cells that have no value
 
 
 def _colours(name: str) -> Colormap:

@@ -87,7 +87,7 @@ def _lines(gallery: ErrorGallery, row: int, names: Sequence[str], points: float)
     """Return the words below an image: the confidence, the truth, and the prediction; names: all classes'."""
     value, kind = gallery.errors, gallery.kind
     right = bool(value.right[row])
-    true, said = int(value.labels[row]), int(value.preds[row])
+    true, pred = int(value.labels[row]), int(value.preds[row])
     first = mark(right, float(value.confidence[row]))
     if kind == "suspects":
         first += f", {100 * value.true_probability[row]:.0f} %"
@@ -97,7 +97,7 @@ def _lines(gallery: ErrorGallery, row: int, names: Sequence[str], points: float)
     if right:
         return [first, truth]
     word = "all predict" if kind == "suspects" and value.unanimous[row] and len(value.members) > 1 else "predicted"
-    return [first, truth, named(word, names[said], value.class_ids[said], points)]
+    return [first, truth, named(word, names[pred], value.class_ids[pred], points)]
 
 
 def error_gallery_figure(gallery: ErrorGallery, columns_wide: float = COLUMN) -> Figure:

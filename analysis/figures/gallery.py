@@ -18,11 +18,11 @@ _HEAD, _AFTER = 13 / 72, 4 / 72
 
 def words(gallery: Gallery, shelf: Shelf, i: int, points: float) -> list[str]:
     """Return what stands below image `i` of a shelf: "✗ wrong, 36 %" and "predicted European fire salamander"."""
-    right, said = bool(shelf.right[i]), int(shelf.preds[i])
+    right, pred = bool(shelf.right[i]), int(shelf.preds[i])
     first = mark(right, float(shelf.confidence[i]), word=True)
     if right:
         return [first]
-    return [first, named("predicted", apart(gallery.class_names, gallery.class_ids)[said], gallery.class_ids[said],
+    return [first, named("predicted", apart(gallery.class_names, gallery.class_ids)[pred], gallery.class_ids[pred],
                          points)]  # fmt: skip
 
 

@@ -137,15 +137,15 @@ class Panels:
 
     masks: P of them, increasing. rows: int64 (N,), where each sample stands in the stack: sorted by label.
     starts: int64 (C + 1,), the samples of class c are starts[c] to starts[c + 1].
-    preds: int64 (P, N), by the one rule of arithmetic. said, truth: float64 (P, N), the mean probability of what is
-    predicted and of the true class. calibrations: P of them, of the largest mean probability.
+    preds: int64 (P, N), by the one rule of arithmetic. confidence, truth: float64 (P, N), the mean probability of
+    what is predicted and of the true class. calibrations: P of them, of the largest mean probability.
     """
 
     masks: tuple[int, ...]
     rows: np.ndarray
     starts: np.ndarray
     preds: np.ndarray
-    said: np.ndarray
+    confidence: np.ndarray
     truth: np.ndarray
     calibrations: tuple[Calibration, ...]
 
@@ -180,7 +180,7 @@ def panels(stack: PredictionStack, masks: Sequence[int]) -> Panels:
     rows = np.argsort(labels, kind="stable")
     p, n = len(masks), stack.samples
     preds = np.empty((p, n), np.int64)
-    largest, said, truth = (np.empty((p, n)) for _ in range(3))
+    largest, confidence, truth = (np.empty((p, n)) for _ in range(3))
     step = max(1, _NUMBERS // stack.classes)
     for start in range(0, n, step):
         here = slice(start, min(start + step, n))
@@ -194,7 +194,7 @@ def panels(stack: PredictionStack, masks: Sequence[int]) -> Panels:
             whole, means = _sums(mask, counts, probs, known)
             size = mask.bit_count()
             preds[place, here] = column = predicted(whole)
-            said[place, here] = means[at, column] / size
+            confidence[place, here] = means[at, column] / size
             truth[place, here] = means[at, y] / size
             largest[place, here] = means.max(axis=1) / size
     own = labels[rows]
@@ -204,7 +204,7 @@ def panels(stack: PredictionStack, masks: Sequence[int]) -> Panels:
         measure_calibration(largest[i][:, None], np.zeros(n, np.int64), (preds[i] != own).astype(np.int64))
         for i in range(p)
     )
-    return Panels(tuple(masks), rows, starts, preds, said, truth, reliabilities)
+    return Panels(tuple(masks), rows, starts, preds, confidence, truth, reliabilities)
 
 
 def _sums(

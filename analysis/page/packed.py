@@ -131,7 +131,7 @@ def _pictures(page: Page) -> dict[str, Any] | None:
         return None
     panels = page.panels
     # A two-hundredth is finer than the whole percent that is shown; 255 steps would round 0.5 % the wrong way.
-    said, truth = (np.rint(60_000 * values[:, found.samples].T) for values in (panels.said, panels.truth))
+    confidence, truth = (np.rint(60_000 * values[:, found.samples].T) for values in (panels.confidence, panels.truth))
     return {
         "samples": pack(found.samples),
         "ids": [shown(sample) for sample in found.ids],
@@ -140,7 +140,7 @@ def _pictures(page: Page) -> dict[str, Any] | None:
         "thumbnails": found.thumbnails.tolist(),
         "width": found.size[1],
         "height": found.size[0],
-        "said": pack(said.astype(np.int64)),
+        "said": pack(confidence.astype(np.int64)),
         "truth": pack(truth.astype(np.int64)),
     }
 

@@ -80,7 +80,7 @@ def striking_errors(panels: Panels, mask: int, most: int = STRIKING) -> list[np.
     alone = [i for i, own in enumerate(panels.masks) if own.bit_count() == 1]
     members = (panels.preds[alone] == labels).sum(axis=0)
     right = panels.preds[place] == labels
-    confidence, truth, many = panels.said[place], panels.truth[place], len(alone)
+    confidence, truth, many = panels.confidence[place], panels.truth[place], len(alone)
     kinds = (
         (~right & (members == 0), truth - confidence), (right & (2 * members < many), members),
         (~right & (2 * members > many), -members), (~right, -confidence),

@@ -101,7 +101,7 @@ def test_panels_are_what_every_subset_says(members: int) -> None:
         assert (found.preds[place] == preds[found.rows]).all()
         probs = stack.mean_probs(chosen)
         rows = np.arange(stack.samples)
-        assert (found.said[place] == probs[rows, preds][found.rows]).all()
+        assert (found.confidence[place] == probs[rows, preds][found.rows]).all()
         assert (found.truth[place] == probs[rows, labels][found.rows]).all()
         slow = measure_calibration(probs, labels, preds)
         assert (found.calibrations[place].counts == slow.counts).all()
