@@ -183,6 +183,10 @@ def _label_texts(columns: Sequence[Column], file: Path, ids: set[int]) -> list[s
         return texts
     free = [c for c in rest if role_of(c.heading) in (None, ID)]
     binary = [c for c in free if c.numbers is not None and set(np.unique(c.numbers).tolist()) <= {0.0, 1.0}]
+    # A column of ones alone, a weight say, is no class beside others: every sample would be of it.
+    varied = [c for c in binary if c.numbers is not None and not (c.numbers == 1).all()]
+    if len(varied) > 1:
+        free, binary = [c for c in free if c in varied or c not in binary], varied
     if len(binary) > 1:
         values = np.stack([c.numbers for c in binary if c.numbers is not None], axis=1)
         if (values.sum(axis=1) <= 1).all() or len(binary) == len(free):

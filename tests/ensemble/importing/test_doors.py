@@ -315,6 +315,10 @@ JOINED: dict[str, tuple[list[str] | None, Row]] = {
     "floating point": (["image", "label"], lambda i: [IDS[i], float(Y[i])]),
     "predictions beside": (["image", "prediction", "label"], lambda i: [IDS[i], "owl", LABELS[i]]),
     "one-hot": (["image", *CLASSES], lambda i: [IDS[i], *np.eye(3)[Y[i]]]),
+    "one-hot beside weights": (
+        ["image", *CLASSES, "score_weight", "validation_weight"],
+        lambda i: [IDS[i], *np.eye(3)[Y[i]], 1.0, 0.0],
+    ),
     "one-hot in another order": (
         ["image", "owl", "cat", "dog"],
         lambda i: [IDS[i], *np.eye(3, dtype=int)[Y[i]][[2, 0, 1]]],
