@@ -324,6 +324,8 @@ class _Checker:
         except BadInput as error:
             text = str(error).removeprefix(f"{path}: ").rstrip(".")
             what, _, advice = text.partition("; ")
+            if what.startswith(f"{self.root}/"):
+                advice = "see to that file: this one needs nothing else"
             self._add(path, "damaged", what, means, advice or "restore it from a copy")
             return None
 

@@ -62,7 +62,7 @@ def load_tensors(path: Path, kind: str) -> "tuple[dict[str, torch.Tensor], dict[
         raise BadInput(f"{path}: cannot be read as {kind}, {error}; {_ADVICE}.") from error
 
 
-_ADVICE = "delete the member's folder to train it anew, or restore the file from a copy"
+_ADVICE = "restore it from a copy, or delete the member's folder and its files in predictions/ to train it anew"
 
 
 def _own_facts(path: Path, metadata: Mapping[str, str], kind: str, *, sealed: bool) -> dict[str, Any]:
@@ -115,7 +115,8 @@ def check_like(state: "Mapping[str, torch.Tensor]", expected: "Mapping[str, torc
         odd = sorted(set(theirs.items()) ^ set(ours.items()))
         raise BadInput(
             f"{path}: does not fit this member's recipe; {odd[0][0]} differs for one (shape {odd[0][1]}). "
-            "Its recipe.toml or its weights were changed: delete the member's folder to train it anew."
+            "Its recipe.toml or its weights were changed: delete the member's folder and its files in predictions/ to "
+            "train it anew."
         )
 
 

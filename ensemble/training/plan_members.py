@@ -208,8 +208,8 @@ def members_left(
             taken = [path for path in files if path.exists()]
             if taken and not force:
                 raise BadInput(
-                    f"{taken[0]}: predictions of that name were imported; "
-                    "choose another name=..., or force=True to replace them."
+                    f"{taken[0]}: is there, and no training of {name}: it was imported, or the folder was deleted; "
+                    "remove the file, choose another name=..., or force=True to replace them."
                 )
             members.append(MemberPlan(name, recipe, "train", folds_left=tuple(range(folds))))
             continue

@@ -163,6 +163,13 @@ def test_damaged_weights_are_one_finding_and_their_predictions_stay(study: Study
     assert [f.path for f in found.findings] == [study.files("m-0").weights]
 
 
+def test_an_ensemble_of_a_damaged_member_is_not_to_be_deleted(study: Study) -> None:
+    flip(study.predictions_path("m-0", "val"))
+    advice = {f.path.name: f.advice for f in kofn.check_study(str(study.root)).findings}
+    assert "delete it" in advice["m-0.val.h5"]
+    assert advice.keys() == {"m-0.val.h5"} or advice["both.val.h5"].startswith("see to that file")
+
+
 def test_a_checkpoint_left_beside_finished_weights_says_nothing_of_the_history(study: Study) -> None:
     files = study.files("m-0")
     tensors, facts = load_tensors(files.weights, "kofn.weights")
