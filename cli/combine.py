@@ -173,7 +173,8 @@ def combine(
         _save(output, study, save, stack, predictions, found)
     output.document(**document(found))
     on = "" if split == "val" else f" --split {split}"
-    output.next(f"ens-report per-class{on}", f"ens-report curve{on}")
+    saved = f" --ensemble {save}" if save else ""
+    output.next(f"ens-report per-class{saved}{on}", f"ens-report curve{on}")
 
 
 def _check_options() -> None:

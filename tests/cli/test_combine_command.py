@@ -71,7 +71,7 @@ def test_the_command_as_a_process(study: Study, tmp_path: Path) -> None:
     assert "chosen from 31 subsets on val, the split that scores it, so this score is likely to flatter it" in " ".join(
         done.stdout.split()
     )
-    assert f"Next: ens-report per-class --study {study.root}" in done.stderr
+    assert f"Next: ens-report per-class --ensemble top --study {study.root}" in done.stderr
     assert f"      ens-report curve --study {study.root}" in done.stderr
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 32
     # The same again: the name is taken, and nothing else is on standard output than the error as JSON.
