@@ -45,6 +45,11 @@ def labels_for(file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_
         lines = [line.strip() for line in read_lines(file)]
         if not lines:
             raise BadInput(f"{file}: expected labels, one a line, found none; check the file.")
+        pairs = [line.split(None, 1) for line in lines]
+        if ids is not None and all(len(pair) == 2 for pair in pairs):
+            found = match(ids, [pair[0] for pair in pairs], some=some)
+            if found is not None:
+                return _placed([pair[1] for pair in pairs], None, found[0], _said("by its first words", found[1]))
         if (
             ids is None
             or len(table := read_table(file).columns) < 2

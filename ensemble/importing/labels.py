@@ -42,6 +42,11 @@ def meaning(
     by_id = _by_id(unique, classes, aliases)
     none = [by_id[i] < 0 and _is_no_label(text) for i, text in enumerate(unique)]
     numbers = [whole_of(text) for text in unique]
+    if c == 2 and set(numbers) == {-1, 1} and any(none):
+        raise BadInput(
+            f"{where}: expected labels of 2 classes, found -1 and 1, of which -1 may be a class or mean no label; "
+            "name the columns -1 and 1 with classes=FILE, or save (labels + 1) // 2."
+        )
     by_column = [
         n if n is not None and 0 <= n < c and text.lower() not in ("true", "false") else -1
         for n, text in zip(numbers, unique, strict=True)

@@ -9,7 +9,18 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.importing.arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz, texts_of
-from ensemble.importing.headings import CLASS_IDS, CLASS_NAMES, ID, LABEL, LOGITS, NAMES, PREDICTION, PROBS, first_of
+from ensemble.importing.headings import (
+    CLASS_IDS,
+    CLASS_NAMES,
+    ID,
+    LABEL,
+    LOGITS,
+    NAMES,
+    PREDICTION,
+    PROBS,
+    first_of,
+    role_of,
+)
 from ensemble.importing.labels import one_hot_texts
 from ensemble.importing.layout import Classes, Layout, agree, lay_out
 from ensemble.importing.tables import TABLES, read_table
@@ -202,6 +213,8 @@ def _of_table(path: Path, found: Layout, logits: bool, votes: bool) -> Parts:
         parts.labels_from = f"columns {found.one_hot[0].heading!r} to {found.one_hot[-1].heading!r}"
     if votes and found.predictions is not None:
         parts.votes = found.predictions.texts
+        if role_of(found.predictions.heading) == LABEL:
+            parts.notes.append(f"votes were taken from column {found.predictions.heading!r}, the only one that can be")
         parts.ignored.pop(found.predictions.heading, None)
         parts.namings, parts.headings = [], ()
     elif not found.classes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.importing.labels import meaning
+from ensemble.importing.labels import meaning, one_hot_texts
 from ensemble.importing.layout import Classes
 from ensemble.importing.parse import Imported, check_reading
 from ensemble.importing.validate import admit
@@ -56,29 +56,29 @@ def save_predictions(
     """
     root = study.root if isinstance(study, Study) else Path(study)
     check_name(member, "member")
-    array = _array(values)
+    array = _array(values, "values")
     found = probabilities(array, "values", logits=logits)
     n, c = found.probs.shape
     there = Study.open(root).config if Study.exists(root) else None
     dataset = None if images is None else load_dataset(images)
     known = there or (None if dataset is None else config_of(dataset))
     classes = _classes(c, class_ids, class_names, known)
-    texts = None if labels is None else [str(label) for label in _array(labels).ravel().tolist()]
+    texts = None if labels is None else _labels(_array(labels, "labels"), classes)
     if texts is not None and len(texts) != n:
         raise BadInput(f"labels: expected {n}, one for each row of values, found {len(texts)}.")
     columns = None
     if texts is not None:
-        meant = meaning(texts, classes, [], "labels", named=class_ids is not None or known is not None)
-        check_reading(meant, found.probs, classes, "labels", False, [])
-        columns = meant.columns
+        columns = _columns(texts, classes, found.probs, class_ids is not None or known is not None)
         if (columns < 0).any():
             raise BadInput(f"labels: row {int(np.argmin(columns))} has none; leave out samples without a label.")
-    kernels = None if first_layer is None else np.asarray(_array(first_layer), dtype=np.float32)
+    kernels = None if first_layer is None else np.asarray(_array(first_layer, "first_layer"), dtype=np.float32)
     if kernels is not None and kernels.ndim != 4:
         raise BadInput(f"first_layer: expected kernels (out, in, height, width), found the shape {kernels.shape}.")
     measured = None if history is None else history_columns(history)
     ids = (
-        np.arange(n).astype(np.str_) if sample_ids is None else np.asarray([str(i) for i in sample_ids], dtype=np.str_)
+        np.arange(n).astype(np.str_)
+        if sample_ids is None
+        else np.asarray([_text(i) for i in sample_ids], dtype=np.str_)
     )
     predictions = Predictions(
         member=member,
@@ -122,21 +122,54 @@ def _classes(c: int, ids: Sequence[Any] | None, names: Sequence[str] | None, kno
         width = max(3, len(str(c - 1)))
         given = default = tuple(f"{i:0{width}d}" for i in range(c))
     else:
-        given = default = tuple(str(i) for i in ids)
+        given = default = tuple(_text(i) for i in ids)
         if known is not None and set(given) == set(known.class_ids):
             by_id = dict(zip(known.class_ids, known.class_names, strict=True))
             default = tuple(by_id[i] for i in given)
-    chosen = default if names is None else tuple(str(name) for name in names)
+    chosen = default if names is None else tuple(_text(name) for name in names)
     for what, listed in (("class_ids", given), ("class_names", chosen)):
         if len(listed) != c:
             raise BadInput(f"{what}: expected {c}, one for each column of values, found {len(listed)}.")
+    if len(set(given)) < c:
+        twice = next(i for i in given if given.count(i) > 1)
+        raise BadInput(f"class_ids: {twice!r} names several columns; give each an id of its own.")
     return Classes(given, chosen)
 
 
-def _array(values: Any) -> np.ndarray:
+def _labels(array: np.ndarray, classes: Classes) -> list[str]:
+    """Return labels as text; a 1 among zeros in each row (N, C) names its column's class."""
+    if array.ndim == 2 and array.shape[1] == len(classes.ids) > 1 and array.dtype.kind in "biuf":
+        return one_hot_texts(array.astype(np.float64), classes.ids, "labels")
+    return [_text(label) for label in array.ravel().tolist()]
+
+
+def _columns(texts: Sequence[str], classes: Classes, probs: np.ndarray, named: bool) -> np.ndarray:
+    """Return what labels mean, int64 (N,); a refusal says what to do in the words of `save_predictions`."""
+    try:
+        meant = meaning(texts, classes, [], "labels", named=named)
+        check_reading(meant, probs, classes, "labels", False, [])
+    except BadInput as error:
+        raise BadInput(str(error).replace("classes=FILE", "class_ids=[...]")) from error
+    return meant.columns
+
+
+def _text(value: Any) -> str:
+    """Return an id or label as text; bytes, as HDF5 and NumPy have them, are UTF-8."""
+    if not isinstance(value, bytes):
+        return str(value.item() if hasattr(value, "item") else value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise BadInput(f"expected text in UTF-8, found {value[:40]!r}; decode ids and labels first.") from error
+
+
+def _array(values: Any, what: str) -> np.ndarray:
     """Return an array or a tensor as an array; one on a device comes from there."""
     for step in ("detach", "cpu"):
         values = getattr(values, step)() if hasattr(values, step) else values
     if str(getattr(values, "dtype", "")) == "torch.bfloat16":
         values = values.float()
-    return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise BadInput(f"{what}: expected an array, found rows that make none: {str(error)[:100]}.") from error

@@ -17,6 +17,7 @@ from ensemble.importing.headings import NAMES
 from ensemble.importing.parse import Imported, import_file, import_files, sorted_classes
 from ensemble.importing.save import save_predictions
 from ensemble.importing.validate import admit, study_classes
+from ensemble.study.predictions import read_predictions
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -573,3 +574,43 @@ def test_a_column_that_wins_and_is_never_true_is_named(tmp_path: Path) -> None:
     rows = [[i, *v, x, y] for i, v, x, y in zip(IDS, LOGITS, noise, LABELS, strict=True)]
     path = table(tmp_path / "m.csv", [["id", *CLASSES, "noise", "label"], *rows])
     assert any("column 'noise' is the largest in" in note for note in import_file(path, logits=True).notes)
+
+
+PYTHON = [
+    ("one-hot", {"labels": np.eye(3)[Y]}, None),
+    ("bytes", {"labels": LABELS.astype("S"), "class_ids": [c.encode() for c in CLASSES],
+               "sample_ids": np.array(IDS, "S")}, None),
+    ("from 1", {"labels": Y + 1}, r"name the columns 1 to 3 with class_ids="),
+    ("words", {"labels": LABELS}, r"name them with class_ids="),
+    ("a class twice", {"labels": Y, "class_ids": ["a", "b", "a"]}, "class_ids: 'a' names several columns"),
+    ("ragged", {"values": [[0.5, 0.5], [1.0]]}, "values: expected an array, found rows that make none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "refused"), [row[1:] for row in PYTHON], ids=[row[0] for row in PYTHON])
+def test_arrays_in_memory(given: dict[str, Any], refused: str | None, tmp_path: Path) -> None:
+    given = {"values": P, **given}
+    if refused is not None:
+        with pytest.raises(BadInput, match=refused):
+            save_predictions(tmp_path, "m", **given)
+        return
+    p = read_predictions(save_predictions(tmp_path, "m", **given))
+    assert p.labels is not None and float((p.probs.argmax(axis=1) == p.labels).mean()) == ACCURACY
+    assert p.sample_ids.tolist() == (IDS if "sample_ids" in given else list(map(str, range(N))))
+
+
+def test_minus_one_and_one_are_two_classes_or_refused_and_never_dropped(tmp_path: Path) -> None:
+    probs, y, right = member(2)
+    path = npz(tmp_path / "m.npz", probs=probs, labels=2 * y - 1)
+    for drop in (False, True):
+        with pytest.raises(BadInput, match="name the columns -1 and 1 with classes=FILE"):
+            import_file(path, drop_unlabelled=drop)
+    (tmp_path / "c.txt").write_text("-1\n1\n", encoding="utf-8")
+    assert accuracy(import_file(path, classes=tmp_path / "c.txt")) == right
+
+
+def test_lines_of_an_id_and_a_word_are_matched_by_id(tmp_path: Path) -> None:
+    path = npz(tmp_path / "m.npz", probs=P, sample_ids=IDS, class_names=CLASSES)
+    lines = [f"{IDS[i]}.jpg {LABELS[i]}" for i in ORDER]
+    (tmp_path / "val.txt").write_text("\n".join(lines), encoding="utf-8")
+    assert accuracy(import_file(path, labels=tmp_path / "val.txt")) == ACCURACY
