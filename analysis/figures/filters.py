@@ -122,8 +122,8 @@ def epochs_figure(grids: Mapping[str, FilterGrid], notes: Mapping[str, str]) -> 
         limit = f", ±{grid.limit:.2g}" if grid.scale == "shared" else ""
         top = (_MARGIN + drawn + words - 0.02) / total
         figure.text(left, top, shorten(f"{word}{limit}", across * 72, 6.5), size=6.5, va="top", parse_math=False)
-        said = "\n".join(shorten(line, across * 72, 6.0) for line in notes[word].split("\n"))
-        figure.text(left, top - 9.5 / 72 / total, said, size=6.0, va="top", color="#505050", linespacing=1.15,
+        lines = "\n".join(shorten(line, across * 72, 6.0) for line in notes[word].split("\n"))
+        figure.text(left, top - 9.5 / 72 / total, lines, size=6.0, va="top", color="#505050", linespacing=1.15,
                     parse_math=False)  # fmt: skip
         draw_filters(grid, figure.add_axes((left, _MARGIN / total, shown / columns_wide, drawn / total)))
     return figure
