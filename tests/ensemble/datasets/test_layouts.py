@@ -11,6 +11,12 @@ from ensemble.datasets.source import open_source
 from ensemble.errors import BadInput
 
 
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    """A cache a test: a zip whose directory is whole would else be found packed, by the test that packed it whole."""
+    monkeypatch.setenv("ENS_CACHE", str(tmp_path / "cache"))
+
+
 def zipped(folder, path, top=""):
     with zipfile.ZipFile(path, "w") as file:
         for item in sorted(folder.rglob("*")):
