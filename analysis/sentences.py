@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
+from ensemble.study.tabular import percent
+
 GLOSSARY_PAGE = "docs/glossary.md"
 WAYS = {"best": "the best subset", "greedy": "greedy selection", "weights": "the weights", "stack": "stacking"}
 UNEQUAL = {"greedy": "greedy", "weights": "weights", "stack": "stacking", "given": "given weights"}
 SAME = 5e-4  # accuracies nearer than this read alike: a twentieth of a point
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Return a fraction in percent, without the sign."""
-    return f"{100 * share:.{digits}f}"
 
 
 def span(low: float | None, high: float | None, digits: int = 1) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.metrics import floored_logs, quantise, rule_of
 from ensemble.errors import BadInput, nearest
 from ensemble.study.alignment import Misalignment, find_misaligned
-from ensemble.study.names import check_name, natural_key
+from ensemble.study.names import check_name, natural_key, number_ids
 from ensemble.study.predictions import (
     HALF_TOLERANCE,
     SUM_TOLERANCE,
@@ -554,8 +554,7 @@ def stack_arrays(
             raise BadInput(f"{where}: expected at least 1 sample and 2 classes, found {shape[0]} and {shape[1]}.")
         checked.append(single_precision(array, where))
     order = sorted(range(len(names)), key=lambda i: natural_key(names[i]))
-    digits = len(str(shape[1] - 1))
-    ids = tuple(f"{c:0{digits}d}" for c in range(shape[1]))
+    ids = number_ids(shape[1])
     return PredictionStack(
         probs=np.stack([checked[i] for i in order]),
         members=tuple(names[i] for i in order),

@@ -11,6 +11,7 @@ import numpy as np
 from analysis.csv_cells import write_csv
 from analysis.statistics import wilson
 from ensemble.errors import BadInput, nearest
+from ensemble.study.names import number_ids
 from ensemble.study.tabular import Rows, html_table, percent
 
 ORDERS = ("cluster", "id")
@@ -20,7 +21,7 @@ _MANY, _SMALLEST = 20, 3
 
 
 @dataclass(frozen=True)
-class Block:
+class ClassBlock:
     """Classes that stand together because they are confused with one another: a subtree of the clustering.
 
     start, stop: their places in `Confusion.order`. inside: errors that stay among them; errors: all errors made on
@@ -51,7 +52,7 @@ class Confusion(Rows):
     class_names: tuple[str, ...]
     order: np.ndarray
     by: str
-    blocks: tuple[Block, ...] = ()
+    blocks: tuple[ClassBlock, ...] = ()
     folded: int = 0
 
     def _columns(self) -> dict[str, Any]:
@@ -126,12 +127,8 @@ def confusion(
 def names_of(
     least: int, class_ids: Sequence[str] | None, class_names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return ids and names of the classes: `least` numbers where none are given; raise `BadInput` where they are few.
-
-    The numbers are filled with zeros to one length, so that their order as text is their order.
-    """
-    digits = len(str(least - 1))
-    ids = tuple(f"{i:0{digits}d}" for i in range(least)) if class_ids is None else tuple(str(i) for i in class_ids)
+    """Return ids and names of the classes: `least` numbers where none are given; `BadInput` if few."""
+    ids = number_ids(least) if class_ids is None else tuple(str(i) for i in class_ids)
     names = ids if class_names is None else tuple(str(name) for name in class_names)
     if len(ids) < least or len(names) != len(ids):
         raise BadInput(f"classes: columns up to {least - 1} are in use, but {len(ids)} ids and {len(names)} names.")
@@ -158,7 +155,7 @@ def arranged(counts: np.ndarray, class_ids: Sequence[str], class_names: Sequence
     return Confusion(counts, tuple(class_ids), tuple(class_names), places, order, blocks)
 
 
-def clustered(counts: np.ndarray) -> tuple[np.ndarray, tuple[Block, ...]]:
+def clustered(counts: np.ndarray) -> tuple[np.ndarray, tuple[ClassBlock, ...]]:
     """Return the classes in an order in which those that are confused stand together, int64 (C,), and its blocks.
 
     Two classes are 1 - (r_ab + r_ba) / 2 apart, r_ab the share of a's samples that are predicted as b (0 for a class
@@ -182,7 +179,7 @@ def clustered(counts: np.ndarray) -> tuple[np.ndarray, tuple[Block, ...]]:
     return order, _blocks(tree, order, counts) if c > _MANY else ()
 
 
-def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray) -> tuple[Block, ...]:
+def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray) -> tuple[ClassBlock, ...]:
     """Return the largest subtrees with at most a tenth of the classes; tree: SciPy's linkage (C - 1, 4)."""
     c = len(order)
     most = max(_SMALLEST, c // 10)
@@ -205,7 +202,7 @@ def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray) -> tuple[Bl
         parts = inside.sum(axis=0) + inside.sum(axis=1)
         typical = columns[np.lexsort((columns, -parts))][:3]
         if inside.sum():
-            blocks.append(Block(int(places[0]), int(places[-1]) + 1, int(inside.sum()), int(errors[columns].sum()),
+            blocks.append(ClassBlock(int(places[0]), int(places[-1]) + 1, int(inside.sum()), int(errors[columns].sum()),
                                 tuple(int(i) for i in typical)))  # fmt: skip
     return tuple(blocks)
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
-from analysis.classes.confusion import Block, Confusion, first_names, folded
+from analysis.classes.confusion import ClassBlock, Confusion, first_names, folded
 from analysis.figures.style import COLUMN, GREY, INK, PAGE, apart, at, new_figure
 from analysis.figures.text import drawable, labels, shorten, width
 
@@ -213,7 +213,7 @@ def _name_blocks(value: Confusion, axes: Axes, side: float, points: float) -> No
     axes.set_ylim(c - 0.5, -0.5)
 
 
-def block_words(value: Confusion, block: Block, points: float) -> tuple[str, str]:
+def block_words(value: Confusion, block: ClassBlock, points: float) -> tuple[str, str]:
     """Return a block's two lines: its typical classes, and how many of their errors stay among them."""
     told = first_names(value.class_names, value.class_ids)
     shown = [drawable(told[i], value.class_ids[i]) for i in block.typical]

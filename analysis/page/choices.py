@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.calibration.calibration import Calibration, measure_calibration
-from analysis.metrics import predicted
+from analysis.metrics import SCALE, predicted
 from analysis.selection.best import Best, SubsetSums, sums_of
 from analysis.selection.compare import (
     MOMENT,
@@ -188,7 +188,7 @@ def panels(stack: PredictionStack, masks: Sequence[int]) -> Panels:
         at = np.arange(len(y))
         probs = stack.probs[:, rows[here]].astype(np.float64)
         # Sums of q are what decides, sums of p what is shown: both of a subset are made from one with a member fewer.
-        counts = np.rint(probs * 2**26).astype(np.int64 if len(probs) > 31 else np.int32)
+        counts = np.rint(probs * SCALE).astype(np.int64 if len(probs) > 31 else np.int32)
         known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for place, mask in enumerate(masks):
             whole, means = _sums(mask, counts, probs, known)

@@ -11,9 +11,10 @@ from analysis.page.markup import Markup, join, name, picture, shown, table, tag
 from analysis.page.pictures import Encode
 from analysis.page.value import Page
 from analysis.page.words import choice_words, chosen_words, classes_words, lead
-from analysis.sentences import GLOSSARY, many, oracle, percent, span
+from analysis.sentences import GLOSSARY, many, oracle, span
 from analysis.subsets.table import name_set
 from ensemble.study.history import History
+from ensemble.study.tabular import percent
 
 HEATS = 5
 LARGER, GAP = 4, 3  # pixels of a filter's weight, and between filters

@@ -4,8 +4,9 @@ from analysis.classes.confusion import first_names
 from analysis.page.choices import Choice
 from analysis.page.markup import shown
 from analysis.page.value import Page
-from analysis.sentences import flattery, many, percent, span
+from analysis.sentences import flattery, many, span
 from analysis.subsets.table import name_set
+from ensemble.study.tabular import percent
 
 SMALL = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 

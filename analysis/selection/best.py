@@ -1,6 +1,6 @@
 """The best subset of all, exactly."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -15,6 +15,7 @@ from analysis.subsets.reference import mask_of
 from analysis.subsets.score import reference_is_faster
 from analysis.subsets.table import TIE, sizes_of
 from ensemble.errors import BadInput
+from ensemble.machine import Progress
 
 MOST_BYTES = 2**29  # of a table of subsets by blocks, where blocks could be fewer
 
@@ -180,9 +181,7 @@ class Best:
         means = -means if METRICS[self.metric].higher_is_better else means
         return self._of(np.flatnonzero(means <= means.min() + TIE), counts)
 
-    def choose_again(
-        self, resamples: Resamples, progress: Callable[[int, int], None] | None = None
-    ) -> tuple[Weighted, ...]:
+    def choose_again(self, resamples: Resamples, progress: Progress | None = None) -> tuple[Weighted, ...]:
         """Return the best subset in each resampling of the data's own blocks; sums are taken block by block, once."""
         table = self._by_block
         counts = table.dtype.kind in "iu"

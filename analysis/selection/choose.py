@@ -1,6 +1,6 @@
 """Choosing an ensemble, and what the choice is worth: its honest score, the other ways to choose, the paired test."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,9 @@ from analysis.subsets.score import subset_table
 from analysis.subsets.shapley import Shapley, shapley
 from analysis.subsets.table import SubsetTable, check_sizes
 from ensemble.errors import BadInput, nearest
+from ensemble.machine import Progress
 from ensemble.study.tabular import Rows
 
-Progress = Callable[[int, int], None]
 SHAPLEY_METRICS = ("accuracy", "nll", "brier")
 ORDER = ("member", "all", "given", "best", "greedy", "weights", "stack")  # in which ways to choose are shown
 

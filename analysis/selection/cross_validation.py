@@ -1,6 +1,5 @@
 """Scores of a chosen ensemble that do not flatter it: chosen again and again, scored on samples that did not choose."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from analysis.selection.data import Chosen, Selection, SelectionData, Weighted
 from analysis.selection.resampling import BOOTSTRAPS, Resamples, bootstraps, forward, k_folds
 from analysis.statistics import Paired, compare_correct, mean_interval, wilson
 from ensemble.errors import BadInput
+from ensemble.machine import Progress
 from ensemble.study.tabular import Rows, Tabular
 
 FOLDS = 10
@@ -25,8 +25,6 @@ WIDENING = 1.1
 BETWEEN = 2.0
 AT_ONCE = 32  # ensembles that are scored together
 MANY = 2**17  # subsets, from which on half as many bootstraps do
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

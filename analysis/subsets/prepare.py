@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.metrics import TOP, Rule, floored, true_probs
+from analysis.metrics import SCALE, TOP, Rule, floored, true_probs
 from analysis.stack import Block
 from analysis.subsets.kernels import compiled
 from analysis.subsets.nll_brier import error_products
@@ -105,7 +105,7 @@ def _prune(
 ) -> list[np.ndarray]:
     """Return the rivals of the samples whose rows in probs (M, rows, C) start at `first`, in a few arrays."""
     members, _, classes = probs.shape
-    scale = probs.dtype.type(2**26)
+    scale = probs.dtype.type(SCALE)
     if rule.name != "mean":
         # Whole numbers of another kind; the scale leaves them as they are.
         probs = rule.quantise(np.ascontiguousarray(probs[:, first : first + len(labels)])).astype(np.int32)

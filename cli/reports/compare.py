@@ -7,7 +7,8 @@ import click
 from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import ALONG, Job
-from cli.reports.text import fitting_table, percent
+from cli.reports.text import fitting_table
+from ensemble.study.tabular import percent
 
 if TYPE_CHECKING:
     from analysis.members.compare import Comparison, Other, Spread, Tested

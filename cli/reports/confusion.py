@@ -11,7 +11,7 @@ from cli.reports.job import ENSEMBLE, Job, images_or_why, say_chosen_here
 from cli.reports.text import cut
 
 if TYPE_CHECKING:
-    from analysis.classes.confusion import Block, Confusion, Direction, Pair
+    from analysis.classes.confusion import ClassBlock, Confusion, Direction, Pair
 
 OPTIONS = (
     ENSEMBLE,
@@ -145,7 +145,7 @@ def _pair_document(value: "Confusion", pair: "Pair") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _block_document(value: "Confusion", block: "Block") -> dict[str, Any]:
+def _block_document(value: "Confusion", block: "ClassBlock") -> dict[str, Any]:
     return {
         "classes": [value.class_ids[i] for i in value.order[block.start : block.stop]],
         "typical": [_class(value, i) for i in block.typical], "errors": block.errors, "errors_inside": block.inside,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import Job
-from cli.reports.text import fitting_table, percent
+from cli.reports.text import fitting_table
+from ensemble.study.tabular import percent
 
 if TYPE_CHECKING:
     from analysis.members.models import Member

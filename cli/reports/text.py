@@ -31,11 +31,6 @@ def written(output: Output, picture: Path, table: Path | None = None) -> None:
     output.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
 
 
-def percent(share: float | None) -> str:
-    """Return a fraction in percent, a dash where there is none."""
-    return "-" if share is None or share != share else f"{100 * share:.1f}"
-
-
 def interval(value: "PerClass", i: int) -> str:
     """Return a class's 95 % interval in percent, as 0-11."""
     return f"{100 * value.low[i]:.0f}-{100 * value.high[i]:.0f}"

@@ -9,6 +9,7 @@ import numpy as np
 from ensemble.datasets.pack import fingerprint_of
 from ensemble.errors import BadInput, nearest
 from ensemble.own_code import called, own_function
+from ensemble.study.names import number_ids
 from ensemble.study.split import Dataset, Split
 
 
@@ -106,9 +107,7 @@ def _classes(
             if len(y) and not (y.min() >= 0 and y.max() < count):
                 bad = int(np.flatnonzero((y < 0) | (y >= count))[0])
                 raise BadInput(f"{key}: label {y[bad]} of image {bad} is outside of 0..{count - 1}, the classes.")
-        width = len(str(count - 1))
-        ids = tuple(f"{i:0{width}d}" for i in range(count))
-        return ids, {key: y.astype(np.int64) for key, y in labels.items()}
+        return number_ids(count), {key: y.astype(np.int64) for key, y in labels.items()}
     ids = tuple(sorted({str(value) for value in labels["train"]}))
     at = {value: i for i, value in enumerate(ids)}
     for key, y in labels.items():

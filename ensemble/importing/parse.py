@@ -16,6 +16,7 @@ from ensemble.importing.layout import Classes, number_of, numbered, whole_of
 from ensemble.importing.readers import HDF5, READS, Parts, read_classes, read_ids, read_parts
 from ensemble.importing.values import Values, probabilities
 from ensemble.study.hdf5 import kind_of
+from ensemble.study.names import COLUMN_DIGITS, number_ids
 from ensemble.study.predictions import PREDICTIONS, Predictions, read_predictions
 from ensemble.study.split import check_ids
 
@@ -284,14 +285,14 @@ def _values(
 def _voted(where: str, parts: Parts, listed: Classes | None, study: Classes | None) -> tuple[Classes, bool]:
     """Return the classes that votes are for: those one knows, or those that votes and labels name."""
     if (known := listed or study) is not None:
-        return known, listed is not None or study is None or study.ids != _numbered(len(study.ids))
+        return known, listed is not None or study is None or study.ids != number_ids(len(study.ids), COLUMN_DIGITS)
     if parts.class_ids or parts.class_names:
         ids = parts.class_ids or parts.class_names or ()
         return Classes(ids, parts.class_names or ids), True
     texts = {t.strip() for t in [*(parts.votes or ()), *(parts.labels or ())]} - {""}
     numbers = [n for t in texts if (n := whole_of(t)) is not None]
     if len(numbers) == len(texts) and min(numbers, default=1) == 0 and max(numbers) < 100_000:
-        ids = _numbered(max(2, max(numbers) + 1))
+        ids = number_ids(max(2, max(numbers) + 1), COLUMN_DIGITS)
         return Classes(ids, ids), False
     words = [{whole_of(t) is None for t in listed if t.strip()} for listed in (parts.votes or (), parts.labels or ())]
     if len(words[0] | words[1]) > 1:
@@ -346,13 +347,13 @@ def _classes(
         chosen = next((names for names in parts.namings if words and words <= set(names)), parts.namings[0])
         return _as_in_study(path, Classes(chosen, parts.class_names or chosen), study), parts.namings, True
     if study is None:
-        ids = _numbered(c)
+        ids = number_ids(c, COLUMN_DIGITS)
         return Classes(ids, ids), [], False
     if len(study.ids) != c:
         raise BadInput(
             f"{path}: expected {len(study.ids)} columns, the study's classes, found {c}; name another study."
         )
-    if study.ids == _numbered(c):
+    if study.ids == number_ids(c, COLUMN_DIGITS):
         return study, [], False
     numbers = numbered(study.ids)
     if numbers is not None and list(numbers) != sorted(numbers):
@@ -408,12 +409,6 @@ def _as_in_study(path: Path, found: Classes, study: Classes | None) -> Classes:
         f"{path}: expected the study's {len(study.ids)} classes, found {len(found.ids)} of which {len(here)} are "
         f"others: {differ}; name the columns as the study does with classes=FILE, or name another study."
     )
-
-
-def _numbered(c: int) -> tuple[str, ...]:
-    """Return column numbers as ids, padded with zeros so that sorted order is the order of columns."""
-    width = max(3, len(str(c - 1)))
-    return tuple(f"{i:0{width}d}" for i in range(c))
 
 
 def _truth(

@@ -15,7 +15,7 @@ from ensemble.importing.parse import Imported, check_reading
 from ensemble.importing.validate import admit
 from ensemble.importing.values import probabilities
 from ensemble.study.history import Table, history_columns, write_history
-from ensemble.study.names import check_name
+from ensemble.study.names import COLUMN_DIGITS, check_name, number_ids
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, config_of
 
@@ -119,8 +119,7 @@ def _classes(c: int, ids: Sequence[Any] | None, names: Sequence[str] | None, kno
             raise BadInput(f"values: expected {len(known.class_ids)} columns, the study's classes, found {c}.")
         given, default = tuple(known.class_ids), tuple(known.class_names)
     elif ids is None:
-        width = max(3, len(str(c - 1)))
-        given = default = tuple(f"{i:0{width}d}" for i in range(c))
+        given = default = number_ids(c, COLUMN_DIGITS)
     else:
         given = default = tuple(_text(i) for i in ids)
         if known is not None and set(given) == set(known.class_ids):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from ensemble.inference.tta import PLAIN, Views, views_named
 from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
 from ensemble.study.atomic import file_sha256
-from ensemble.study.names import natural_key
+from ensemble.study.names import matches, matching, natural_key
 from ensemble.study.predictions import Header, read_header, read_rows
 from ensemble.study.recipe import Recipe, read_recipe
 from ensemble.study.study import Study
@@ -70,13 +69,10 @@ def ensemble_spec(study: Study, patterns: Sequence[str] = (), ensemble: str = "a
     if not there:
         why = "its predictions were imported, and come without networks" if said else "none was trained to the end"
         raise BadInput(f"{study.root}: no member can look at new images, {why}; train some with ens-train.")
-    chosen: set[str] = set()
     for pattern in patterns:
-        matches = [name for name in there if fnmatchcase(name, pattern)]
-        if not matches:
-            check_networks(study, [name for name in sorted(said) if fnmatchcase(name, pattern)] or [pattern])
-        chosen.update(matches)
-    members = tuple(name for name in there if name in chosen or not patterns)
+        if not matches(pattern, there):
+            check_networks(study, matches(pattern, sorted(said)) or [pattern])
+    members = tuple(matching(patterns, there, study.root))
     without = () if patterns else tuple(sorted((n for n in said - set(there) if _is_member(study, n)), key=natural_key))
     return EnsembleSpec(None, members, dict.fromkeys(members, 1 / len(members)), without=without)
 

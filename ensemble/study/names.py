@@ -1,7 +1,7 @@
 """Names: which may name a member, an ensemble or a split, and how the files of a study are called."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,10 +21,24 @@ def check_name(name: str, what: str) -> str:
     return name
 
 
+COLUMN_DIGITS = 3  # an imported file's columns are called 000, 001, ...
+
+
+def number_ids(count: int, least: int = 1) -> tuple[str, ...]:
+    """Return "0", "1", ..., filled with zeros to one length, `least` or more: their order as text is their order."""
+    width = max(least, len(str(count - 1)))
+    return tuple(f"{i:0{width}d}" for i in range(count))
+
+
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key under which m-2 comes before m-10."""
     parts = re.split(r"(\d+)", name)
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part)
+
+
+def matches(pattern: str, known: Iterable[str]) -> list[str]:
+    """Return the names that a pattern such as 'm3-*' matches, in their order."""
+    return [name for name in known if fnmatchcase(name, pattern)]
 
 
 def matching(patterns: Sequence[str], known: Sequence[str], where: object, what: str = "") -> list[str]:
@@ -33,7 +47,7 @@ def matching(patterns: Sequence[str], known: Sequence[str], where: object, what:
     where, what: what has these names, and of which there are, for the `BadInput` that a pattern without a match raises.
     """
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in known):
+        if not matches(pattern, known):
             raise BadInput(f"{where}: no member matches {pattern!r}{what}; {nearest(pattern, known)}.")
     return [name for name in known if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
 

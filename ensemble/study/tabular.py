@@ -172,6 +172,6 @@ def _html_cell(value: object) -> str:
     return f'<td style="text-align:{side}">{html.escape(text)}</td>'
 
 
-def percent(share: float | None) -> str | None:
-    """Return a fraction as percent with one digit; None where it is None or NaN."""
-    return None if share is None or share != share else f"{100 * share:.1f}"
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a fraction in percent, without the sign; a dash where there is none (None, NaN)."""
+    return "-" if share is None or share != share else f"{100 * share:.{digits}f}"

@@ -58,7 +58,7 @@ def test_a_subset_table_says_what_each_size_reaches() -> None:
 
 
 def test_percent() -> None:
-    assert (percent(0.1234), percent(None), percent(float("nan"))) == ("12.3", None, None)
+    assert (percent(0.1234), percent(0.1236, 2), percent(None), percent(float("nan"))) == ("12.3", "12.36", "-", "-")
 
 
 def test_values_show_their_figures_and_escape_their_names() -> None:
