@@ -17,6 +17,7 @@ EXAMPLES = (
     "ens-train --folds 5                                        out-of-fold predictions of the training images too",
     "ens-train --variants 1 --snapshots 5                       five members for the price of one",
     "ens-train --model de-xception --weights xception.pth       from weights learnt elsewhere",
+    "ens-train --variants 12 --only 2/4                         the second of four machines that share a folder",
     "ens-train --dry-run                                        what would be done, and nothing else",
     "ens-train --list-models                                    every network by name",
 )
@@ -43,6 +44,7 @@ EXAMPLES = (
 @click.option("--keep", type=click.Choice(KEEP), help="Which epoch's weights; best: on tune.  [default: the recipe's]")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Of the network's arithmetic.  [default: auto]")
 @click.option("--predict-train", is_flag=True, help="Keep predictions of the training images too.")
+@click.option("--only", metavar="I/N", help="Part I of N of the networks: for one machine of several on one folder.")
 @click.option("--force", is_flag=True, help="Start existing members over.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and what it will take; write nothing.")
 @click.option("--list-models", is_flag=True, help="Print every network with its parameters; train nothing.")

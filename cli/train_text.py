@@ -13,7 +13,7 @@ from ensemble.study.recipe import builtin_plan, recipe_text, shipped_names
 from ensemble.study.split import Dataset
 from ensemble.training.folds import SPLIT
 from ensemble.training.job import Outcome, fold_title
-from ensemble.training.plan_members import MemberPlan, TrainingPlan
+from ensemble.training.plan_members import MemberPlan, TrainingPlan, networks_left
 
 AGAIN = (
     "Trained again unchanged it would end the same: lower learning_rate, or change the recipe, the seed or the model, "
@@ -49,6 +49,7 @@ def show_plan(output: Output, plan: TrainingPlan, dataset: Dataset) -> int:
         jobs=plan.jobs,
         warnings=plan.warnings(),
         seconds=seconds,
+        only=None if plan.only is None else str(plan.only),
         members=told,
     )
     _warn(output, plan)
@@ -70,16 +71,18 @@ def show_plan(output: Output, plan: TrainingPlan, dataset: Dataset) -> int:
         )
     if costs:
         output.text(f"All of it about {_hours(seconds)}, {plan.jobs} at once, validation and augmentation not counted.")
-    output.text(f"Data {study.config.data}, {plan.jobs} at once, into {study.root}. Nothing was written.")
+    part = "" if plan.only is None else f", part {plan.only}"
+    output.text(f"Data {study.config.data}{part}, {plan.jobs} at once, into {study.root}. Nothing was written.")
     return 0
 
 
 def show_start(output: Output, plan: TrainingPlan, *, named: bool) -> None:
     """Say what is about to be trained; named: whether the members were named by an option."""
     finished, networks = sum(m.action == "skip" for m in plan), len(plan.training_jobs())
+    part = "" if plan.only is None else f", of {len(plan.everyone)} in all (part {plan.only})"
     output.say(
         f"{plan.study.root}: {len(plan)} {'member' if len(plan) == 1 else 'members'} {plan.prefix}-* "
-        f"on {plan.study.config.data}"
+        f"on {plan.study.config.data}{part}"
         + (f", {finished} finished before" if finished else "")
         + (f", {plan.folds} folds each" if plan.folds else "")
         + (f", {plan.jobs} at once" if plan.jobs > 1 and networks > 1 else "")
@@ -127,9 +130,16 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
             ]
         )
     failed = [o for o in outcomes if o.status == "failed"]
+    left = networks_left(plan) if plan.only else []
     what = "networks" if folds else "members"
     error = {"error": f"{len(failed)} of {len(outcomes)} {what} failed: {_error(failed[0])}"} if failed else {}
-    output.document(study=plan.study.root, members=members, **error)
+    output.document(
+        study=plan.study.root,
+        only=None if plan.only is None else str(plan.only),
+        missing=[{"name": title, "only": str(part)} for title, part in left],
+        members=members,
+        **error,
+    )
     columns = ["member", "status", "rate", "l2", "drop", "epochs", "last", "best val", "img/s"]
     output.table(columns + ["oof"] * bool(folds), rows, left=(0, 1), cut=(0,))
     for o in outcomes:
@@ -142,6 +152,17 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
         again = AGAIN if all(o.repeats for o in failed) else "Run the same command to try them again."
         output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. {again}")
         return 3 if len(failed) < len(outcomes) else max(o.error_code for o in failed)
+    if left:
+        shown = ", ".join(f"{title} (part {part})" for title, part in left[:6])
+        more = f" and {len(left) - 6} more" if len(left) > 6 else ""
+        is_are = "is" if len(left) == 1 else "are"
+        output.say(
+            f"Part {plan.only} is done. Of the whole {len(left)} {is_are} not finished yet: {shown}{more}; where no "
+            "task is at work on them, run their part again."
+        )
+        return 0
+    if plan.only:
+        output.say(f"All {len(plan.everyone)} members are finished, those of the other parts too.")
     output.next(*([f"ens-combine --split {SPLIT} --k all"] if folds else []), "ens-combine --k all", "ens-report all")
     return 0
 

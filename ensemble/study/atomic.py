@@ -1,7 +1,9 @@
 """Files that are whole or absent: written beside their place, flushed to disk, renamed into it."""
 
 import contextlib
+import errno
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -13,7 +15,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from ensemble.errors import BadInput, storage_error
+from ensemble.errors import BadInput, StorageError, storage_error
 
 
 def flush(path: Path) -> None:
@@ -32,7 +34,7 @@ def replacing(path: Path) -> Generator[Path]:
     When the block fails, the temporary file is removed and `path` stays as it was. A reader sees the old file
     or the new one, never a part. Raises `StorageError` where the disk is full or may not be written.
     """
-    temporary = path.with_name(f".{path.name[:150]}.{os.getpid()}-{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{path.name[:150]}.{_here()}-{os.getpid()}-{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
@@ -59,6 +61,9 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Generator[bool]:
     """Hold the lock file `path`; the operating system lets go of it when the process dies.
@@ -77,6 +82,14 @@ def locked(path: Path, *, wait: bool = True) -> Generator[bool]:
         except BlockingIOError:
             yield False
             return
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise StorageError(
+                f"{path}: this file system keeps no locks ({os.strerror(error.errno or 0).lower()}), and two commands "
+                "could change one study at once; mount it with locks (Lustre: the option flock; NFS: version 4, or "
+                "lockd beside version 3), or use a folder on another one."
+            ) from error
         with contextlib.suppress(OSError):  # a full disk keeps nobody from what the lock is for
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, _this_process().encode(), 0)
@@ -133,18 +146,19 @@ _HELD: set[tuple[int, Path]] = set()
 
 
 def is_leftover(path: Path) -> bool:
-    """Say whether `.NAME.PID-RANDOM.part` is a file in the making that nobody makes any more.
+    """Say whether `.NAME.HERE-PID-RANDOM.part` is a file in the making that nobody makes any more.
 
-    One whose process lives is not, and of no known process only after a day: another machine may be writing it.
+    One whose process lives is not; one that was made elsewhere, or before this machine started, or does not say where,
+    is only after a day: another machine that shares the folder may be writing it.
     """
-    found = re.search(r"\.(?:(\d+)-[0-9a-f]+|[0-9a-f]{8})\.part$", path.name)
+    found = re.search(r"\.(?:(?:([0-9a-f]{8})-)?(\d+)-[0-9a-f]+|[0-9a-f]{8})\.part$", path.name)
     if found is None:  # another's, such as a download that is gone on with
         return False
     try:
         old = time.time() - path.lstat().st_mtime > _DAY
     except OSError:
         return False
-    return old or (found[1] is not None and not _alive(int(found[1])))
+    return old or (found[1] == _here() and not _alive(int(found[2])))
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
@@ -159,6 +173,16 @@ def remove_leftovers(folder: Path) -> list[Path]:
 
 
 _DAY = 86400.0
+
+
+@functools.cache
+def _here() -> str:
+    """Return eight letters for where process numbers mean what they mean here: this machine since it started."""
+    known = [socket.gethostname()]
+    with contextlib.suppress(OSError):  # of Linux; two containers of one machine number their processes apart
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+        known.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("".join(known).encode()).hexdigest()[:8]
 
 
 def _alive(pid: int) -> bool:

@@ -105,10 +105,10 @@ def fold_title(member: str, fold: int) -> str:
 class Outcome(Tabular):
     """What became of a job; member: its title.
 
-    status: trained, resumed, skipped or failed; then `error` says why, `error_code` is the exit status it asks for, and
-    `detail` is the traceback of a defect. images_per_second: the median over its epochs. findings: what is wrong with
-    what was trained. repeats: whether the same recipe would end the same way. kept: the epoch whose
-    weights predict, by the recipe's `keep`; None where it failed.
+    status: trained, resumed, skipped, elsewhere (another part of the plan trains it) or failed; then `error` says why,
+    `error_code` is the exit status it asks for, and `detail` is the traceback of a defect. images_per_second: the
+    median over its epochs. findings: what is wrong with what was trained. repeats: whether the same recipe would end
+    the same way. kept: the epoch whose weights predict, by the recipe's `keep`; None where it failed.
     """
 
     member: str

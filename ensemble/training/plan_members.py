@@ -10,18 +10,22 @@ from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
 from ensemble.machine import cores
 from ensemble.study.names import check_name
+from ensemble.study.part import Part, parse_part, place_of
 from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
 from ensemble.study.tabular import Tabular
 from ensemble.training.base_plan import Choices, plan_of, run_record
 from ensemble.training.folds import SPLIT, fold_of, folds_left, pinned_split
-from ensemble.training.job import TrainingJob, before_training
+from ensemble.training.job import TrainingJob, before_training, fold_title
+
+DONE = ("skip", "elsewhere")  # actions of members whose own network is not trained here
 
 
 @dataclass(frozen=True)
 class MemberPlan(Tabular):
     """One member asked for. action: "train", "resume" (it was cut off), "predict" (a split is missing) or "skip".
 
+    Or "elsewhere": another part of the plan trains it, and some of its folds are of this one.
     threads: those pinned when the member started, or those it shall start with.
     folds_left: of its out-of-fold predictions, those that are still to be trained.
     """
@@ -40,6 +44,8 @@ class TrainingPlan(Tabular):
     prefix: the members are `prefix`-0, `prefix`-1, ...; others: prefixes of the study's other members.
     record: what study.toml keeps of it. splits: those to keep predictions of. folds: of out-of-fold predictions, or 0.
     jobs: members at once. force: members that are there are started over.
+    only: the part of the networks that is trained here, all where it is None; `members` are those it has something of,
+    `everyone` those of the whole plan.
     """
 
     study: Study
@@ -52,6 +58,8 @@ class TrainingPlan(Tabular):
     device: str
     jobs: int
     force: bool
+    only: Part | None = None
+    everyone: tuple[MemberPlan, ...] = ()
 
     def _columns(self) -> dict[str, Any]:
         return {name: [getattr(plan, name) for plan in self.members] for name in ("name", "action", "threads")}
@@ -69,14 +77,14 @@ class TrainingPlan(Tabular):
         """Return what is odd of what is about to be trained, a sentence each."""
         found: dict[str, list[str]] = {}
         for member in self.members:
-            for text in before_training(member.recipe) if member.action != "skip" else ():
+            for text in before_training(member.recipe) if member.action not in DONE else ():
                 found.setdefault(text, []).append(member.name)
         return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
     def training_jobs(self) -> list[TrainingJob]:
         """Return the networks to train: those of members, then those of their folds."""
         root, device = self.study.root, self.device
-        own = [m for m in self.members if m.action != "skip"]
+        own = [m for m in self.members if m.action not in DONE]
         return [
             *(TrainingJob(root, m.name, m.recipe, m.threads or 1, device, self.splits) for m in own),
             *(
@@ -94,6 +102,7 @@ def plan_members(
     keep: str | None = None, precision: str | None = None,
     settings: Mapping[str, Any] | None = None, folds: int | None = None, predict_train: bool = False,
     device: str = "auto", jobs: int | None = None, threads: int | None = None, force: bool = False,
+    only: str | Part | None = None,
 ) -> TrainingPlan:  # fmt: skip
     """Return the members that a study shall have, and what is left to do for each; nothing is written.
 
@@ -109,6 +118,7 @@ def plan_members(
     predict_train: keep predictions of train too, beside val's and, where there is one, test's.
     device: "auto", "cpu", "cuda" or "cuda:N". jobs: members at once, a core each by default, 1 on a GPU; threads: of
     the CPU, of each member, which are part of what decides the bits. force: start members over that are there.
+    only: "I/N", part I of N of the networks, for one machine of N that share the study's folder.
 
     Raises `BadInput` where a member is there with another recipe, naming what differs, or something asked for cannot
     be.
@@ -119,6 +129,12 @@ def plan_members(
         raise BadInput(f"folds={folds}: expected 2 or more; each network is trained without one of them.")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise BadInput(f"device={device!r}: expected 'auto', 'cpu', 'cuda' or 'cuda:N'.")
+    part = parse_part(only)
+    if part and force:
+        raise BadInput(
+            f"only='{part}': with force=True a task that is run again would start over what it had trained; start the "
+            "members over without only=..., or remove their folders."
+        )
     study = _as_on_disk(study)
     asked = Choices(model, name, recipe, vary, epochs, seed, weights, snapshots, keep, precision, settings or {})
     prefix, plan, varying = plan_of(study, asked)
@@ -129,7 +145,10 @@ def plan_members(
         study = _with_folds(study, folds)
     splits = ("val", *(("test",) if "test" in study.config.splits else ()), *(("train",) if predict_train else ()))
     members = members_left(study, prefix, plan, count, varying, splits, folds=folds, force=force)
-    jobs = jobs or _default_jobs(device, sum((m.action != "skip") + len(m.folds_left) for m in members))
+    everyone = members
+    if part:
+        members = _of_part(members, part, folds)
+    jobs = jobs or _default_jobs(device, sum((m.action not in DONE) + len(m.folds_left) for m in members))
     default = max(1, cores() // jobs)
     return TrainingPlan(
         study=study,
@@ -142,7 +161,36 @@ def plan_members(
         device=device,
         jobs=jobs,
         force=force,
+        only=part,
+        everyone=tuple(everyone),
     )
+
+
+def _of_part(members: Sequence[MemberPlan], part: Part, folds: int) -> list[MemberPlan]:
+    """Return the members of whose networks some are of a part, with what is left to do of that part."""
+    chosen = []
+    for i, member in enumerate(members):
+        left = tuple(f for f in member.folds_left if part.has(len(members) + i * folds + f))
+        if part.has(i):
+            chosen.append(replace(member, folds_left=left))
+        elif left:
+            chosen.append(replace(member, action="elsewhere", folds_left=left))
+    return chosen
+
+
+def networks_left(plan: TrainingPlan) -> list[tuple[str, Part | None]]:
+    """Return the networks of the whole plan that are not finished by now, with the part of the plan that has each.
+
+    Each by its title, such as "m3-2" or "m3-2 fold 1", members before folds; the part is None in a plan without parts.
+    """
+    study, folds, found = plan.study, plan.folds, []
+    for i, member in enumerate(plan.everyone):
+        if _what_is_left(study, member.name, member.recipe, plan.splits) != "skip":
+            found.append((i, member.name))
+    for i, member in enumerate(plan.everyone if folds else ()):
+        first = len(plan.everyone) + i * folds
+        found += [(first + fold, fold_title(member.name, fold)) for fold in folds_left(study, member.name, folds)]
+    return [(title, None if plan.only is None else place_of(position, plan.only.count)) for position, title in found]
 
 
 def _as_on_disk(study: Study) -> Study:
@@ -172,7 +220,7 @@ def _default_jobs(device: str, networks: int) -> int:
 
 def _threads(study: Study, member: MemberPlan, asked: int | None, default: int) -> int:
     there = member.threads
-    if there is not None and asked not in (None, there) and (member.action != "skip" or member.folds_left):
+    if there is not None and asked not in (None, there) and (member.action not in DONE or member.folds_left):
         raise BadInput(
             f"{study.files(member.name).recipe}: {member.name} was begun with {there} threads, {asked} were asked "
             "for, and the result would differ in its last bits; leave threads=... out, or force=True to start it over."

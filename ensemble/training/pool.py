@@ -197,7 +197,8 @@ def train_members(
     """Train what a plan asks of a study, and return what became of each network: members in order, then folds.
 
     Members that are finished are skipped, one that was cut off goes on where it was. A network that cannot be trained
-    has an outcome of status "failed", with its `error`; the others are safe.
+    has an outcome of status "failed", with its `error`; the others are safe. Of a plan's part it has the outcomes of
+    that part; a member of which only folds are in it has status "elsewhere".
 
     plan: of `plan_members`; without one the `choices` are what that takes (model, recipe, variants, epochs, ...).
     progress: hears (epochs trained, epochs in all), over all networks. on_event: hears of each network by its title,
@@ -217,6 +218,7 @@ def train_members(
             clear(study, member.name)
     jobs = plan.training_jobs()
     skipped = {m.name: finished_outcome(study, m, plan.splits) for m in plan if m.action == "skip"}
+    skipped |= {m.name: Outcome(m.name, "elsewhere") for m in plan if m.action == "elsewhere"}
     heard = _heard(jobs, progress, on_event)
     trained = {outcome.member: outcome for outcome in run_jobs(jobs, plan.jobs, heard)}
     return [(skipped | trained)[m.name] for m in plan] + [trained[job.title] for job in jobs if job.fold is not None]

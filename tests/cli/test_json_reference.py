@@ -223,7 +223,8 @@ def test_training_and_new_images(
     words = "--study t --recipe wild.toml --jobs 1 --threads 1"
     page.hold("ens-train", told(train, f"{words} --variants 2 --folds 2", 3))
     page.hold("ens-train", told(train, f"{words} --variants 1"))
-    page.hold("ens-train --dry-run", told(train, f"{words} --variants 2 --dry-run"))
+    page.hold("ens-train", told(train, f"{words} --variants 2 --only 1/8"))
+    page.hold("ens-train --dry-run", told(train, f"{words} --variants 2 --only 2/2 --dry-run"))
     # Networks that differ in what is known of them, and are small enough to be measured at once.
     some = ("ting-m1", "basutkar-1", "mkrtchyan-alexnet", "de-vgg16", "ting-m3-small")
     monkeypatch.setattr("cli.train_text.MODELS", {name: MODELS[name] for name in some})

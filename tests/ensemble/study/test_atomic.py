@@ -1,5 +1,7 @@
 """Files are whole or absent, whatever happens while they are written."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import StorageError, nearest
-from ensemble.study.atomic import locked, replacing, write_text
+from ensemble.study.atomic import locked, remove_leftovers, replacing, write_text
 
 
 def test_a_file_is_replaced_only_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -86,3 +88,30 @@ def test_nearest_names() -> None:
     many = [f"class-{i}" for i in range(100)]
     assert nearest("clas-77", many).startswith("nearest: class-77")
     assert nearest("x", []) == "none are known"
+
+
+def test_what_another_machine_is_writing_stays(tmp_path: Path) -> None:
+    with replacing(tmp_path / "file.txt") as temporary:
+        temporary.write_text("mine")
+        here, rest = temporary.name.removeprefix(".file.txt.").split("-", 1)
+        assert rest.split("-")[0] == str(os.getpid())
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    elsewhere = "0" * 8 if here != "0" * 8 else "1" * 8
+    names = [f".a.{where}-{gone.pid}-0123456789abcdef.part" for where in (here, elsewhere)]
+    for name in names:
+        (tmp_path / name).write_text("half")
+    assert [path.name for path in remove_leftovers(tmp_path)] == names[:1]
+    # After a day nobody writes it any more, wherever that was.
+    os.utime(tmp_path / names[1], (0, 0))
+    assert [path.name for path in remove_leftovers(tmp_path)] == names[1:]
+
+
+def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    message = r"lock: this file system keeps no locks \(function not implemented\)"
+    with pytest.raises(StorageError, match=message), locked(tmp_path / "lock"):
+        pass

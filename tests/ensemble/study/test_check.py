@@ -17,7 +17,7 @@ from cli.combine import combine
 from cli.common import run
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.study.atomic import file_sha256
+from ensemble.study.atomic import _here, file_sha256
 from ensemble.study.history import Epoch, rewrite_epochs
 from ensemble.study.names import MemberFiles
 from ensemble.study.predictions import Predictions, read_predictions, write_predictions
@@ -97,7 +97,7 @@ def other_labels(study: Study) -> None:
 
 
 def dead_part(study: Study) -> None:
-    (study.root / "predictions" / ".m-0.val.h5.999999999-00ff.part").write_bytes(b"x")
+    (study.root / "predictions" / f".m-0.val.h5.{_here()}-999999999-00ff.part").write_bytes(b"x")
 
 
 def other_weights(study: Study) -> None:
