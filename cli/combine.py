@@ -15,6 +15,8 @@ from cli.common import Output, command, entry
 if TYPE_CHECKING:
     from analysis.selection.choose import EnsembleSelection
     from analysis.stack import PredictionStack
+    from analysis.subsets.shards import Shards
+    from ensemble.study.part import Part
     from ensemble.study.predictions import Predictions
     from ensemble.study.study import Study
 
@@ -25,6 +27,7 @@ EXAMPLES = (
     "ens-combine --max-size 3 --save best3                the best of at most three, kept as an ensemble",
     "ens-combine --select greedy                          weights by greedy selection, with an honest score",
     "ens-combine --weights m3-0=.7,m3-1=.3 --save pair    weights of one's own",
+    "ens-combine --only 2/4                               a quarter of the subsets; --merge puts the parts together",
     "ens-combine --table subsets.csv --json > best.json   a row a subset, and the summary for a script",
 )
 
@@ -124,10 +127,12 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
     "predictions that hold them. Honest scores and tests keep them together.",
 )
 @click.option("--save", metavar="NAME", help="Keep the chosen ensemble's predictions in the study.")
+@click.option("--only", metavar="I/N", help="Score part I of N of the subsets and keep it: for one machine of several.")
+@click.option("--merge", is_flag=True, help="Take the subsets' scores that --only kept, all N parts of them.")
 def combine(
     output: Output, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
     metric: str, select: str, max_size: int | None, weights: dict[str, float] | None, table: Path | None,
-    groups: Path | None, save: str | None,
+    groups: Path | None, save: str | None, only: str | None, merge: bool,
 ) -> None:  # fmt: skip
     """Score every subset of the members, choose an ensemble, and say what it is worth.
 
@@ -139,10 +144,13 @@ def combine(
     from analysis.selection.resampling import read_groups
     from analysis.stack import join
     from analysis.subsets.score import subset_table
+    from analysis.subsets.shards import shards_of
     from analysis.subsets.table import check_table_path, write_subset_table
+    from ensemble.study.part import parse_part
     from ensemble.study.study import Study
 
     _check_options()
+    part = parse_part(only)
     study = Study.open(output.study)
     if table:
         check_table_path(table)
@@ -153,9 +161,16 @@ def combine(
     sizes = _within(k, len(stack.members))
     choose.check_choice(select, metric, stack.members, rule, max_size, weights)
     of = None if groups is None else read_groups(groups, stack.sample_ids)
-    say_cost(output, stack, sizes, rule)
-    with output.progress("Scoring subsets", "samples") as progress:
-        scored = subset_table(stack, sizes, progress, rule)
+    shards = shards_of(study.root / "subsets", stack, sizes, rule) if part or merge else None
+    if part and shards:
+        _score_part(output, stack, sizes, shards, part)
+        return
+    if shards:
+        scored = shards.merge()
+    else:
+        say_cost(output, stack, sizes, rule)
+        with output.progress("Scoring subsets", "samples") as progress:
+            scored = subset_table(stack, sizes, progress, rule)
     for finding in stack.misaligned():
         output.warn(str(finding))
     warn(output, stack, scored)
@@ -178,12 +193,38 @@ def combine(
 
 
 def _check_options() -> None:
-    """Refuse options that have nothing to do beside `--weights`."""
+    """Refuse options that have nothing to do beside `--weights`, or beside `--only`."""
     context = click.get_current_context()
+    if context.params["only"] is not None:
+        for name in ("merge", "save", "table", "weights", "select", "max_size", "metric", "groups"):
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(
+                    f"--only scores a part of the subsets, and --{name.replace('_', '-')} is of all of them: name it "
+                    "with --merge, once all parts are there."
+                )
     if context.params["weights"] is not None:
         for name, spelled in (("select", "--select"), ("max_size", "--max-size")):
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise click.UsageError(f"--weights names the ensemble, so {spelled} has nothing to choose; drop one.")
+
+
+def _score_part(output: Output, stack: "PredictionStack", sizes: range, shards: "Shards", part: "Part") -> None:
+    """Score a part of the subsets and keep it, unless it is there; say which parts are missing."""
+    from analysis.subsets.score import subset_table
+
+    path = shards.path(part)
+    done = path.exists()
+    if not done:
+        with output.progress("Scoring subsets", "samples") as progress:
+            table = subset_table(stack, sizes, progress, shards.settings["rule"], only=part)
+        shards.write(part, table)
+    output.say(f"{path}: part {part} of the subsets of {many(len(stack.members), 'member')}{', scored before' * done}.")
+    missing = [str(left) for left in shards.missing(part.count)]
+    output.document(split=stack.split, rule=shards.settings["rule"], only=str(part), file=path, missing=missing)
+    if missing:
+        output.say(f"Not scored yet: {', '.join(missing)}.")
+    else:
+        output.say(f"All {part.count} parts are there; the same command with --merge in place of --only goes on.")
 
 
 def _read(study: "Study", split: str, patterns: Sequence[str], intersect: bool) -> list["Predictions"]:

@@ -59,7 +59,7 @@ def add_log_sums(
     """Add to out (raw,) each subset's sum of ln(sum of p(y)) over at most CHUNK samples: true (n, M)."""
     total = len(enumeration.parts)
     run_all(
-        (partial(enumeration.log_sums, part, true, out) for part in range(total)),
+        (partial(enumeration.log_sums, part, true, out[where]) for part, where in enumerate(enumeration.parts)),
         threads,
         tick and (lambda done: tick(done / total)),
     )
@@ -96,7 +96,9 @@ def chunk_sum(products: np.ndarray) -> np.ndarray:
 def forms(enumeration: Enumeration, matrix: np.ndarray, threads: int) -> np.ndarray:
     """Return the sum of the entries of each subset's part of a symmetric matrix (M, M): float64 (raw,)."""
     out = np.zeros(enumeration.raw)
-    run_all((partial(enumeration.forms, part, matrix, out) for part in range(len(enumeration.parts))), threads)
+    run_all(
+        (partial(enumeration.forms, part, matrix, out[where]) for part, where in enumerate(enumeration.parts)), threads
+    )
     return out
 
 

@@ -99,7 +99,7 @@ def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str],
         out = np.zeros(enumeration.raw)
         begun = time.perf_counter()
         for part in parts:
-            enumeration.log_sums(int(part), ready.true, out)
+            enumeration.log_sums(int(part), ready.true, out[enumeration.parts[int(part)]])
         per_part += (time.perf_counter() - begun) / len(parts) / threads
     scale = source.samples / len(rows)
     seconds = scale * (prepared + per_part * len(enumeration.parts)) + FINISH * count_subsets(

@@ -8,13 +8,14 @@ import numpy as np
 from analysis.metrics import GEOMETRIC_MEMBERS, METRICS, rule_of
 from analysis.stack import Block, BlockSource, chosen_rows
 from analysis.subsets import accumulate
-from analysis.subsets.enumeration import Enumeration, enumerate_subsets
+from analysis.subsets.enumeration import Enumeration, Shard, enumerate_subsets
 from analysis.subsets.memory import check_memory
 from analysis.subsets.nll_brier import CHUNK, unpacked
 from analysis.subsets.prepare import Prepared, joined, prepare, question
 from analysis.subsets.table import SubsetTable, check_sizes, sizes_of
 from ensemble.errors import BadInput, nearest
 from ensemble.machine import Progress, cores
+from ensemble.study.part import Part
 
 BLOCK_BYTES = 2**27  # of probabilities of one block that is read from disk
 PENDING = 2**25  # numbers of pruned rivals, 128 MiB: so many are kept before they are counted
@@ -29,21 +30,27 @@ def lattice_table(
     progress: Progress | None = None,
     threads: int | None = None,
     block: int | None = None,
+    only: Part | None = None,
 ) -> SubsetTable:
     """Score every subset whose number of members is in `sizes`: what `analysis.subsets.reference` does, at any size.
 
     Counts are the same to the bit, NLL and Brier within 1e-12, and the same bits for any `threads` and any `block`,
-    the number of samples that are read at a time. Metrics that were not asked for, or that the rule has not, are NaN;
-    accuracy is always there. Memory: the table, a block (128 MiB of probabilities unless told), and what pruning
-    leaves of at most 8,192 samples, whatever N is. `progress` is told samples done, and N.
+    the number of samples that are read at a time. only: the part of the subsets that is scored, all where it is None.
+    Metrics that were not asked for, or that the rule has not, are NaN; accuracy is always there. Memory: the table, a
+    block (128 MiB of probabilities unless told), and what pruning leaves of at most 8,192 samples, whatever N is.
+    `progress` is told samples done, and N.
     Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
     """
     labels, kind, wanted = source.require_labels(), rule_of(rule), check_metrics(metrics)
     sizes = check_sizes(sizes, len(source.members))
-    check_memory(len(source.members), sizes, wanted)
+    check_memory(len(source.members), sizes, wanted, 1 if only is None else only.count)
     threads = threads or cores()
     rows = block or rows_of_block(source)
     enumeration = enumerate_subsets(len(source.members), sizes)
+    if only is not None:
+        if len(enumeration.parts) < only.count:  # too few for the machines to share: score them all, and keep some
+            return lattice_table(source, sizes, rule, metrics, progress, threads, block).part(only)
+        enumeration = Shard(enumeration, only.rows(len(enumeration.parts)), sizes)
     sums = _Sums(enumeration, "top5" in wanted, source.samples, threads, progress)
     for part in _cut(source.blocks(rows)):
         sums.add(part.stop, prepare(part, labels, kind, wanted, threads))

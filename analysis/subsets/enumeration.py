@@ -52,16 +52,20 @@ class Enumeration(Protocol):
         """Return numbers in raw order in the order of increasing masks."""
         ...
 
+    def masks_of(self, part: int) -> np.ndarray:
+        """Return the masks of a part in raw order, uint64 (len,), those of sizes that were not asked for among them."""
+        ...
+
     def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
         """Count the wrong among order[begin:end] for the subsets of a part: int32 (len,), raw order."""
         ...
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
-        """Add to out (raw,) the part's sums of ln(sum of p(y)) over samples: true (n, M)."""
+        """Add to out (len,), the part's own, its sums of ln(sum of p(y)) over samples: true (n, M)."""
         ...
 
     def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
-        """Write to out (raw,) the part's sums over each subset's entries of gram (M, M)."""
+        """Write to out (len,), the part's own, its sums over each subset's entries of gram (M, M)."""
         ...
 
 
@@ -93,6 +97,11 @@ class FullLattice:
         """Return numbers in raw order in the order of increasing masks."""
         return raw[self._chosen]
 
+    def masks_of(self, part: int) -> np.ndarray:
+        """Return the masks of a part; see `Enumeration`."""
+        where = self.parts[part]
+        return np.arange(where.start, where.stop, dtype=np.uint64)
+
     def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
         """Count the wrong for a part; see `Enumeration`."""
         wrong = np.zeros((1, 2**self.middle, 2**self.low), np.int32)
@@ -102,12 +111,11 @@ class FullLattice:
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
         """Add a part's sums of logarithms; see `Enumeration`."""
-        blocks = out[self.parts[part]].reshape(1, 2**self.middle, 2**self.low)
-        log_sums(true, self.low, self.middle, part, blocks)
+        log_sums(true, self.low, self.middle, part, out.reshape(1, 2**self.middle, 2**self.low))
 
     def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
         """Write a part's quadratic forms; see `Enumeration`."""
-        quadratic_forms(gram, self.low, part << self.middle, out[self.parts[part]].reshape(-1, 2**self.low))
+        quadratic_forms(gram, self.low, part << self.middle, out.reshape(-1, 2**self.low))
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ class Combinations:
 
     @cached_property
     def _masks(self) -> np.ndarray:
-        return np.concatenate([masks_of(run.prefixes, self.members) for run in self._runs])
+        return np.concatenate([self.masks_of(part) for part in range(len(self._runs))])
 
     @property
     def masks(self) -> np.ndarray:
@@ -157,6 +165,10 @@ class Combinations:
         """Return numbers in raw order in the order of increasing masks."""
         return raw[self._order]
 
+    def masks_of(self, part: int) -> np.ndarray:
+        """Return the masks of a part; see `Enumeration`."""
+        return masks_of(self._runs[part].prefixes, self.members)
+
     def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
         """Count the wrong for a part; see `Enumeration`."""
         run, q = self._runs[part], question
@@ -166,13 +178,56 @@ class Combinations:
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
         """Add a part's sums of logarithms; see `Enumeration`."""
-        run = self._runs[part]
-        log_sums_after(true, run.prefixes, out[run.where])
+        log_sums_after(true, self._runs[part].prefixes, out)
 
     def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
         """Write a part's quadratic forms; see `Enumeration`."""
-        run = self._runs[part]
-        quadratic_forms_after(gram, run.prefixes, out[run.where])
+        quadratic_forms_after(gram, self._runs[part].prefixes, out)
+
+
+class Shard:
+    """A run of the parts of a way through the subsets: what one machine of several counts."""
+
+    def __init__(self, whole: Enumeration, rows: slice, sizes: Sequence[int]) -> None:
+        self._whole, self._first, self._sizes = whole, rows.start, sizes
+        chosen = whole.parts[rows]
+        begin = chosen[0].start
+        self.parts = [slice(part.start - begin, part.stop - begin) for part in chosen]
+        self.raw = self.parts[-1].stop
+
+    @cached_property
+    def _raw_masks(self) -> np.ndarray:
+        return np.concatenate([self.masks_of(part) for part in range(len(self.parts))])
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        chosen = np.flatnonzero(np.isin(sizes_of(self._raw_masks), self._sizes))
+        return chosen[np.argsort(self._raw_masks[chosen], kind="stable")]
+
+    @property
+    def masks(self) -> np.ndarray:
+        """The subsets' masks, uint64, increasing."""
+        return self._raw_masks[self._order]
+
+    def arrange(self, raw: np.ndarray) -> np.ndarray:
+        """Return numbers in raw order in the order of increasing masks."""
+        return raw[self._order]
+
+    def masks_of(self, part: int) -> np.ndarray:
+        """Return the masks of a part; see `Enumeration`."""
+        return self._whole.masks_of(self._first + part)
+
+    def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
+        """Count the wrong for a part; see `Enumeration`."""
+        return self._whole.count_wrong(self._first + part, question, begin, end)
+
+    def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
+        """Add a part's sums of logarithms; see `Enumeration`."""
+        self._whole.log_sums(self._first + part, true, out)
+
+    def forms(self, part: int, gram: np.ndarray, out: np.ndarray) -> None:
+        """Write a part's quadratic forms; see `Enumeration`."""
+        self._whole.forms(self._first + part, gram, out)
 
 
 def enumerate_subsets(members: int, sizes: Sequence[int]) -> Enumeration:

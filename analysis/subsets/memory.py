@@ -37,10 +37,10 @@ def available_bytes() -> int | None:
         return None
 
 
-def check_memory(members: int, sizes: Sequence[int], metrics: Sequence[str]) -> None:
-    """Raise `BadInput` where the table would not fit, with what would."""
+def check_memory(members: int, sizes: Sequence[int], metrics: Sequence[str], parts: int = 1) -> None:
+    """Raise `BadInput` where the table, or one of so many parts of it, would not fit, with what would."""
     free = available_bytes()
-    subsets = count_subsets(members, sizes)
+    subsets = -(-count_subsets(members, sizes) // parts)
     need = peak_bytes(members, subsets, metrics)
     if free is None or need <= free:
         return

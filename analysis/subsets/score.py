@@ -12,6 +12,7 @@ from analysis.subsets.reference import MAX_SUBSETS
 from analysis.subsets.reference import subset_table as reference_table
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
 from ensemble.machine import Progress
+from ensemble.study.part import Part
 
 # Seen on one core: what the plain way takes for a subset, and for each of its probabilities.
 SECONDS_PER_SUBSET = 5e-5
@@ -28,6 +29,7 @@ def subset_table(
     rule: str = "mean",
     metrics: Sequence[str] = tuple(METRICS),
     threads: int | None = None,
+    only: Part | None = None,
 ) -> SubsetTable:
     """Score every subset whose number of members is in `sizes`, under one of `analysis.metrics`.
 
@@ -35,15 +37,18 @@ def subset_table(
     The table is the same to the bit in its counts whichever way it is made, and within 1e-12 in NLL and Brier;
     `analysis.subsets.reference` defines them. metrics: accuracy is always there. progress hears (samples, all of
     them). threads: as many as there are
-    cores unless told. Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
+    cores unless told. only: the part of the subsets that is scored, all where it is None.
+    Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, a source without labels, or fewer subsets than
+    parts.
     """
     if isinstance(source, PredictionStack) and reference_is_faster(
         source, check_sizes(sizes, len(source.members)), rule_of(rule).name
     ):
-        return reference_table(source, sizes, progress, rule=rule)
+        table = reference_table(source, sizes, progress, rule=rule)
+        return table if only is None else table.part(only)
     from analysis.subsets.engine import lattice_table
 
-    return lattice_table(source, sizes, rule, metrics, progress, threads)
+    return lattice_table(source, sizes, rule, metrics, progress, threads, only=only)
 
 
 def reference_is_faster(source: BlockSource, sizes: Sequence[int], rule: str = "mean") -> bool:

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from analysis.metrics import METRICS
 from ensemble.errors import BadInput, nearest
 from ensemble.importing.parquet import require_parquet, write_parquet
 from ensemble.study.atomic import replacing
+from ensemble.study.part import Part
 from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
 # Floating-point scores that are closer than this count as equal, so that which subset is chosen does not hang
@@ -118,6 +119,16 @@ class SubsetTable(Rows):
         if metric in ("accuracy", "top5"):
             return (self.correct if metric == "accuracy" else self.top5) / self.samples
         return self.nll if metric == "nll" else self.brier
+
+    def part(self, only: Part) -> "SubsetTable":
+        """Return a part of the rows, in their order; raise `BadInput` where there are fewer rows than parts."""
+        if len(self) < only.count:
+            raise BadInput(
+                f"only='{only}': {len(self):,} subsets cannot be cut into {only.count} parts; ask for fewer."
+            )
+        rows = only.rows(len(self))
+        own = {name: getattr(self, name)[rows] for name in ("masks", "correct", "top5", "nll", "brier")}
+        return replace(self, **own)
 
     def members_of(self, mask: int) -> tuple[str, ...]:
         """Return the names of a subset's members, in natural order."""

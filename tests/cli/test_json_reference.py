@@ -246,6 +246,7 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None
     }
     study = small_study(tmp_path / "study")
     page.hold("ens-combine", told(combine, "--save pair --max-size 2"))
+    page.hold("ens-combine --only", told(combine, "--only 1/2"))
     page.hold("ens-report all", told(report, "all --images 2 --ensemble pair"))
     ids = study.read("m-0", "val").sample_ids
     (tmp_path / "groups.csv").write_text("id,group\n" + "".join(f"{s},{i // 3}\n" for i, s in enumerate(ids)))

@@ -1,0 +1,163 @@
+"""Shards of a table of subsets: what each of several machines has scored, kept in the study, and put together."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.metrics import METRICS
+from analysis.stack import BlockSource
+from analysis.subsets.table import ROWS, SubsetTable
+from ensemble.errors import BadInput
+from ensemble.study.part import Part
+from ensemble.study.tables import read_table, write_table_blocks
+
+BLOCK = 4096  # samples that are looked at together for their digest
+COLUMNS = ("mask", "correct", "accuracy", "top5", "nll", "brier")
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The shards of one table: where they are, and what they must all be of.
+
+    folder: a study's `subsets`. settings: name -> text, the same for every shard of the table: members, split, rule,
+    sizes, samples, classes, and a digest of labels and probabilities.
+    """
+
+    folder: Path
+    settings: Mapping[str, str]
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = "".join(f"{name}={self.settings[name]}\n" for name in sorted(self.settings))
+        object.__setattr__(self, "key", hashlib.sha256(text.encode()).hexdigest()[:12])
+
+    def path(self, part: Part) -> Path:
+        """Return the file of a part."""
+        stem = f"{self.settings['split']}-{self.settings['rule']}-{self.key}"
+        return self.folder / f"{stem}.{part.number}-of-{part.count}.h5"
+
+    def missing(self, count: int) -> list[Part]:
+        """Return the parts of a table in `count` shards that are not there."""
+        parts = [Part(i + 1, count) for i in range(count)]
+        return [part for part in parts if not self.path(part).exists()]
+
+    def counts(self) -> list[int]:
+        """Return in how many shards the table was cut, for each way that has at least one shard there, increasing."""
+        found = (re.search(rf"-{self.key}\.\d+-of-(\d+)\.h5$", path.name) for path in self.folder.glob("*.h5"))
+        return sorted({int(match[1]) for match in found if match})
+
+    def write(self, part: Part, table: SubsetTable) -> Path:
+        """Keep a part of the table, whole or not at all; return its file."""
+        path = self.path(part)
+        attributes = {
+            **self.settings,
+            "all_members": self.settings["members"],
+            "shard": str(part),
+            "floored": table.floored,
+            "without": "+".join(table.without),
+        }
+        write_table_blocks(path, _blocks(table), len(table), {}, attributes)
+        return path
+
+    def merge(self) -> SubsetTable:
+        """Return the table of all shards, the same to the bit as where one machine scores it.
+
+        Raises `BadInput` where shards are missing, naming their parts, where those that are there are of other
+        settings, naming what differs, and where one is damaged.
+        """
+        counts = self.counts()
+        whole = [count for count in counts if not self.missing(count)]
+        if not whole:
+            if counts:
+                lacking = ", ".join(map(str, self.missing(counts[-1])))
+                raise BadInput(f"{self.folder}: of {counts[-1]} shards these are missing: {lacking}; score them first.")
+            raise BadInput(f"{self.folder}: has no shards of this table{self._others()}; score them with only='I/N'.")
+        paths = [self.path(Part(i + 1, whole[0])) for i in range(whole[0])]
+        return _joined(paths, [self._read(path) for path in paths], self.settings)
+
+    def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        columns, facts = read_table(path)
+        differing = self._differences(facts)
+        if differing or set(COLUMNS) - columns.keys():
+            raise BadInput(f"{path}: is no shard of this table: {differing or 'columns are missing'}; score it again.")
+        return columns, facts
+
+    def _others(self) -> str:
+        """Say what the nearest shard of other settings is of."""
+        found = []
+        for path in sorted(self.folder.glob("*-of-*.h5")):
+            differing = self._differences(read_table(path)[1])
+            if differing:
+                found.append((differing.count(";"), f", and {path.name} is of other settings: {differing}"))
+        return min(found)[1] if found else ""
+
+    def _differences(self, facts: Mapping[str, Any]) -> str:
+        """Say what a shard is of, where that is not what was asked for."""
+        told = []
+        for name, asked in self.settings.items():
+            there = str(facts.get(name))
+            if there != asked:
+                short = name == "digest" and "probabilities or labels are others"
+                told.append(short or f"{name} is {there} there, {asked} was asked for")
+        return "; ".join(told)
+
+
+def shards_of(folder: Path, source: BlockSource, sizes: Sequence[int], rule: str) -> Shards:
+    """Return the shards of the table of these members, sizes and rule; reads all predictions once, for their digest."""
+    digest = hashlib.blake2b(np.ascontiguousarray(source.require_labels(), dtype="<i8").data, digest_size=32)
+    for block in source.blocks(BLOCK):
+        for probs in block.probs[:, block.start - block.offset : block.stop - block.offset]:
+            digest.update(np.ascontiguousarray(probs).data)
+    return Shards(
+        folder,
+        {
+            "members": "+".join(source.members),
+            "split": source.split,
+            "rule": rule,
+            "sizes": ",".join(map(str, sizes)),
+            "samples": str(source.samples),
+            "classes": str(source.classes),
+            "digest": digest.hexdigest(),
+        },
+    )
+
+
+def _blocks(table: SubsetTable) -> Iterator[Mapping[str, np.ndarray]]:
+    values = {
+        "mask": table.masks, "correct": table.correct, "accuracy": table.scores("accuracy"), "top5": table.top5,
+        "nll": table.nll, "brier": table.brier,
+    }  # fmt: skip
+    for start in range(0, len(table), ROWS):
+        yield {name: values[name][start : start + ROWS] for name in COLUMNS}
+
+
+def _joined(
+    paths: Sequence[Path], read: Sequence[tuple[dict[str, np.ndarray], dict[str, Any]]], settings: Mapping[str, str]
+) -> SubsetTable:
+    columns = {name: np.concatenate([part[name] for part, _ in read]) for name in COLUMNS}
+    if (columns["mask"][1:] <= columns["mask"][:-1]).any():  # combinations stand by size, then by mask
+        order = np.argsort(columns["mask"], kind="stable")
+        columns = {name: values[order] for name, values in columns.items()}
+    facts = read[0][1]
+    try:
+        return SubsetTable(
+            masks=columns["mask"].astype(np.uint64),
+            correct=columns["correct"].astype(np.int64),
+            top5=columns["top5"].astype(np.int64),
+            nll=columns["nll"],
+            brier=columns["brier"],
+            members=tuple(settings["members"].split("+")),
+            samples=int(settings["samples"]),
+            classes=int(settings["classes"]),
+            split=settings["split"],
+            floored=int(facts["floored"]),
+            rule=settings["rule"],
+            without=tuple(name for name in METRICS if name in str(facts["without"]).split("+")),
+        )
+    except (KeyError, ValueError, BadInput) as error:
+        raise BadInput(f"{paths[0]}: and the other shards make no table ({error}); score them again.") from error
