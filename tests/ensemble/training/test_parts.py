@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from commands import call
-from studies import train_here
 
 from ensemble import begin_study, plan_members
 from ensemble.errors import BadInput
@@ -96,21 +95,35 @@ def test_each_takes_its_own_and_the_last_one_says_so(few: Path, tmp_path: Path) 
     assert (bad.status, "no part 3 of 2" in bad.err, "--only 3/2" in bad.err) == (2, True, True)
 
 
-def test_two_machines_begin_at_once_and_make_what_one_makes(few: Path, tmp_path: Path) -> None:
-    words = ["--data", str(few), *TINY, "--variants", "2", "--quiet"]
-    script = Path(sys.executable).with_name("ens-train")
+@pytest.mark.usefixtures("trained_here")
+def test_parts_make_what_one_machine_makes(few: Path, tmp_path: Path) -> None:
+    words = ("--data", few, *TINY, "--variants", "2")
+    for only in (("--study", "parts", "--only", "2/2"), ("--study", "parts", "--only", "1/2"), ("--study", "alone")):
+        assert call("ens-train", *words, *only, cwd=tmp_path).status == 0
+    parts, alone = Study.open(tmp_path / "parts"), Study.open(tmp_path / "alone")
+    assert parts.members("val") == alone.members("val") == ["ting-m3-small-0", "ting-m3-small-1"]
+    assert check_study(parts.root).findings == []
+    for name in parts.members("val"):
+        assert file_sha256(parts.files(name).weights) == file_sha256(alone.files(name).weights)
+        assert (parts.read(name, "val").probs == alone.read(name, "val").probs).all()
+
+
+def test_all_begin_the_study_at_once(few: Path, tmp_path: Path) -> None:
+    """Four processes, without what trains: each begins the study and writes what it asks of it."""
+    code = """
+import sys
+from ensemble import begin_study, plan_members
+study = begin_study("study", sys.argv[1])
+plan = plan_members(study, variants=4, epochs=1, only=sys.argv[2])
+study.with_config(runs={plan.prefix: plan.record})
+print(*[job.title for job in plan.training_jobs()])
+"""
+    call("ens-data", "pack", few)  # once, and not by each of them
     running = [
-        subprocess.Popen([script, *words, "--only", f"{i}/2"], cwd=tmp_path, stdout=subprocess.DEVNULL) for i in (1, 2)
+        subprocess.Popen([sys.executable, "-c", code, few, f"{i}/4"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        for i in (1, 2, 3, 4)
     ]
-    assert [process.wait() for process in running] == [0, 0]
-    study = Study.open(tmp_path / "study")
-    assert study.members("val") == ["ting-m3-small-0", "ting-m3-small-1"]
-    assert check_study(study.root).findings == []
-    # The same without parts, by the library.
-    alone = begin_study(tmp_path / "alone", few)
-    plan = plan_members(alone, variants=2, recipe="digits", settings={"batch_size": 16}, epochs=1, threads=1)
-    alone.with_config(runs={plan.prefix: plan.record})
-    assert {o.status for o in train_here(plan.training_jobs(), 1, None)} == {"trained"}
-    for name in study.members("val"):
-        assert file_sha256(study.files(name).weights) == file_sha256(alone.files(name).weights)
-        assert (study.read(name, "val").probs == alone.read(name, "val").probs).all()
+    said = [process.communicate()[0].split() for process in running]
+    assert [process.returncode for process in running] == [0] * 4
+    assert said == [[f"ting-m3-small-{i}"] for i in range(4)] or said == [[f"ting-m3-{i}"] for i in range(4)]
+    assert [record["members"] for record in Study.open(tmp_path / "study").config.runs.values()] == [4]
