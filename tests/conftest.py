@@ -57,6 +57,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of others are read in this process: what they mean is tested, not what they could do."""
+    monkeypatch.setenv("KOFN_CHILD", "1")
+
+
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
     """A function (name, build) that gives the folder which `build` fills, once a test run, whichever worker asks first.

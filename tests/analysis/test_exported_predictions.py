@@ -63,7 +63,9 @@ def assert_same(found: Predictions, p: Predictions) -> None:
 @pytest.mark.parametrize("ending", [".npz", ".csv", ".parquet"])
 @pytest.mark.parametrize("labels", [True, False])
 @pytest.mark.parametrize("ids", [True, False])
-def test_what_is_exported_is_imported_the_same(ending: str, labels: bool, ids: bool, tmp_path: Path) -> None:
+def test_what_is_exported_is_imported_the_same(
+    ending: str, labels: bool, ids: bool, tmp_path: Path, near: None
+) -> None:
     rng = np.random.default_rng(1)
     sets = [
         ("cat", "dog", "eel"), ("-1", "+1"), ("1", "2", "3", "4"), ("2", "0", "1"), ("id", "label", "x"), ("c0", "c1"),

@@ -17,8 +17,10 @@ from commands import call, process
 
 from cli.common import run
 from cli.train import train
+from ensemble.models import comparable
 from ensemble.study.atomic import file_sha256
 from ensemble.study.predictions import read_predictions
+from ensemble.study.recipe import Recipe
 from ensemble.study.study import Study
 from ensemble.training.base_plan import plan_of_run
 from ensemble.training.plan_members import members_left
@@ -43,7 +45,7 @@ def planned(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, An
 def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study of a member and three folds, killed in the second one and gone on with."""
     folder = tmp_path_factory.mktemp("folded")
-    args = [SCRIPTS / "ens-train", "--variants", "1", "--epochs", "8", "--folds", "3", "--jobs", "1", "--threads", "1"]
+    args = [SCRIPTS / "ens-train", "--variants", "1", "--epochs", "5", "--folds", "3", "--jobs", "1", "--threads", "1"]
     killed = subprocess.Popen(args, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     member = folder / "study/members/ting-m3-small-0"
     deadline = time.monotonic() + 240
@@ -160,10 +162,12 @@ def test_weights_are_pinned_by_their_content(here: Path, capsys: pytest.CaptureF
 
 
 def test_a_random_start_is_marked_in_the_table(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    args = ["--model", "de-xception", "--variants", "1", "--weights", "random"]
-    assert planned(capsys, *args)[0]["comparable"] is False
+    args = ["--model", "basutkar-5", "--variants", "1", "--weights", "random", "--set", "batch_size=2"]
     assert run(train, [*args, "--dry-run"]) == 0
     assert "random start" in capsys.readouterr().out
+    assert not comparable(Recipe(model="basutkar-5", weights="random"))
+    assert comparable(Recipe(model="basutkar-5", weights="hub"))
+    assert comparable(Recipe(model="ting-m1", weights="random"))
 
 
 @pytest.mark.parametrize(

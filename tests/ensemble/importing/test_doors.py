@@ -19,6 +19,8 @@ from ensemble.importing.save import save_predictions
 from ensemble.importing.validate import admit, study_classes
 from ensemble.study.predictions import read_predictions
 
+pytestmark = pytest.mark.usefixtures("near")
+
 N = 60
 RNG = np.random.default_rng(0)
 IDS = [f"img_{i:04}" for i in range(N)]
