@@ -127,7 +127,7 @@ def _next(root: Path, split: str, votes: bool) -> list[str]:
     options = "" if split == "val" else f" --split {split}"
     if not labelled:
         return [
-            f"ens-import FILE --labels FILE --force{options}",
+            f"ens-import FILE --labels FILE --force{' --votes' if votes else ''}{options}",
             f"ens-export {members[0].member} --out FILE.csv{options}",
         ]
     if len(labelled) == 1:

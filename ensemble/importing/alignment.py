@@ -1,4 +1,4 @@
-"""Imported members beside the labels and other members: what speaks against their rows being the same samples."""
+"""Imported members beside the labels and other members: rows of other samples, twins, a single class throughout."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -11,6 +11,8 @@ from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study
 
 MOST_READ = 4  # members of the study that are read to compare with
+MOST_TWINS = 64  # those that are read to find the same predictions under another name
+SAME = 1e-6  # probabilities that differ by no more are the same, written as text
 FEWEST = 20  # samples in common
 
 
@@ -29,6 +31,51 @@ def alignment_warnings(study: Study, imported: Sequence[Imported]) -> list[str]:
             one = files.get((found.member, split))
             warnings.append(f"{one.file}: {found}" if one else str(found))
     return warnings
+
+
+def twin_warnings(study: Study, imported: Sequence[Imported]) -> list[str]:
+    """Return a sentence for each imported member that is another one under a new name, or knows a single class."""
+    files = {(one.predictions.member, one.predictions.split): one for one in imported}
+    warnings = []
+    for split in dict.fromkeys(split for _, split in files):
+        new = [one for one in imported if one.predictions.split == split]
+        names = [name for name in study.members(split) if (name, split) not in files] if study.path.is_file() else []
+        twins: dict[str, str] = {}
+        for there in (study.read(name, split) for name in names[:MOST_TWINS]):
+            for one in new if there.kind == "member" else ():
+                twins[one.predictions.member] = twins.get(one.predictions.member) or _twin(one.predictions, there)
+        for i, one in enumerate(new):
+            p, preds = one.predictions, one.predictions.probs.argmax(axis=1)
+            twin = twins.get(p.member) or next((said for other in new[:i] if (said := _twin(p, other.predictions))), "")
+            warnings += [f"{one.file}: {p.member}: {twin}"] if twin else []
+            if len(preds) >= FEWEST and len(p.class_ids) > 1 and (preds == preds[0]).all():
+                called = p.class_names[int(preds[0])]
+                warnings.append(
+                    f"{one.file}: {p.member}: predicts the class {called!r} for all {len(preds):,} samples."
+                )
+    return warnings
+
+
+def _twin(p: Predictions, other: Predictions) -> str:
+    """Say how two members predict the same; "" where they do not, or where they share too few samples to tell."""
+    n = len(p.sample_ids)
+    if n < FEWEST or n != len(other.sample_ids) or set(p.class_ids) != set(other.class_ids):
+        return ""
+    mine, theirs = np.argsort(p.sample_ids), np.argsort(other.sample_ids)
+    if not np.array_equal(p.sample_ids[mine], other.sample_ids[theirs]):
+        return ""
+    column = [other.class_ids.index(c) for c in p.class_ids]
+    own, there = p.probs[mine], other.probs[theirs][:, column]
+    if (own.argmax(axis=1) != there.argmax(axis=1)).any():
+        return ""
+    if np.abs(own - there).max() <= SAME:
+        return f"predicts the same probabilities as {other.member}; an ensemble of both counts one model twice."
+    preds = own.argmax(axis=1)
+    right = p.labels is not None and int((preds != p.labels[mine]).sum()) < FEWEST // 2
+    votes = any(((values == 0) | (values == 1)).all() for values in (own, there))
+    if right or not votes or (preds == preds[0]).all():
+        return ""
+    return f"predicts the same class as {other.member} for all {n:,} samples; are these votes of the same model?"
 
 
 def _findings(members: Sequence[Predictions]) -> list[Misalignment]:

@@ -13,6 +13,9 @@ from ensemble.importing.layout import Classes, number_of, numbered, whole_of
 # 255, the mark of none in files of bytes.
 NO_LABEL = ("", "nan", "na", "n/a", "none", "null", "<na>", "nat", "?", "-", "unlabelled", "unlabeled")
 _NO_BYTE = 255
+# What the two classes of a question may be called.
+_NO = ("no", "false", "neg", "negative", "n", "f", "-", "0", "-1")
+_YES = ("yes", "true", "pos", "positive", "y", "t", "+", "1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,21 @@ def _by_id(unique: Sequence[str], classes: Classes, aliases: Sequence[Sequence[s
         number = number_of(text)
         there = place.get(text, place.get(text.strip(), -1))
         found.append(by_number.get(number, -1) if there < 0 and number is not None else there)
-    return found
+    return found if all(i >= 0 for i in found) else _yes_or_no(unique, [*known, classes.ids]) or found
+
+
+def _yes_or_no(unique: Sequence[str], known: Sequence[Sequence[str]]) -> list[int] | None:
+    """Return the column of each text where both texts and columns are words for no and yes: False is 'neg'."""
+    texts = [text.strip().lower().removesuffix(".0") for text in unique]
+    asked = [text for text in texts if text not in NO_LABEL or text == "-"]
+    if len(asked) != 2 or {asked[0] in _YES, asked[1] in _YES} != {True, False} or not set(asked) <= {*_NO, *_YES}:
+        return None
+    for names in known:
+        words = [name.strip().lower() for name in names]
+        if len(words) == 2 and {*words} <= {*_NO, *_YES} and (words[0] in _YES) != (words[1] in _YES):
+            yes = int(words[1] in _YES)
+            return [-1 if text not in asked else yes if text in _YES else 1 - yes for text in texts]
+    return None
 
 
 def _is_no_label(text: str) -> bool:
@@ -198,10 +215,10 @@ def unmatched(wanted: Sequence[str], columns: Sequence[tuple[str, Sequence[str]]
         if here > hits:
             best, hits, given = name, here, list(cells)
     if hits <= 0:
-        names = ", ".join(repr(name) for name, _ in columns[:10])
+        held = ", ".join(f"{name!r} holds {cells[0]!r}" for name, cells in columns[:10] if len(cells))
         return BadInput(
-            f"{where}: expected a column with the ids of {path}, such as {wanted[0]!r}, found none among {names}; name "
-            "the samples alike in both files."
+            f"{where}: expected a column with the ids of {path}, such as {wanted[0]!r}, found none: {held}; write the "
+            "ids alike in both files, or give those of the predictions in the order of their rows with ids=FILE."
         )
     mine = set(wanted)
     twice = sorted({i for i in given if i in mine and given.count(i) > 1}) if len(given) < 10_000 else []

@@ -29,6 +29,7 @@ from ensemble.importing.headings import (
     without_word,
 )
 from ensemble.importing.tables import Column, Table, is_blank, is_number
+from ensemble.importing.values import check_logits
 
 _WHY = {
     PREDICTION: "a prediction", SCORE: "a score or weight", FLAG: "a flag", GROUP: "a fold or group", DATE: "a date",
@@ -36,6 +37,12 @@ _WHY = {
 }  # fmt: skip
 _WORDS = (*VALUE_WORDS, *CLASS_WORDS)
 _LOGIT_WORDS = ("logits", "logit")
+# What a column of one number a sample is called; the first of the list counts.
+_ONE_PROBABILITY = (
+    "probability", "prob", "proba", "y_prob", "y_proba", "y_score", "pred_proba", "pred_prob", "prediction_score",
+    "score", "prediction", "confidence", "conf", "max_prob", "max_probability",
+)  # fmt: skip
+_ONE_LOGIT = ("logit", "logits", "y_score", "score", "prediction_score", "margin")
 # How far a row's sum may be from what it should be when columns are told apart; the values are checked later.
 _ABOUT = 2e-2
 _MOST = 0.9
@@ -55,7 +62,8 @@ class Layout:
 
     classes: the columns of the classes, in their order; namings: what these may be called, the likeliest first.
     labels: a column, or the columns of a one-hot table, whose classes `label_names` names.
-    predictions: a column of class names or numbers, which `votes` takes. ignored: heading -> why.
+    predictions: a column of class names or numbers, which `votes` takes. score: a column of one probability (or logit)
+    a sample, in place of classes. ignored: heading -> why.
     """
 
     table: Table
@@ -64,6 +72,7 @@ class Layout:
     one_hot: list[Column] = field(default_factory=list)
     label_names: list[str] = field(default_factory=list)
     predictions: Column | None = None
+    score: Column | None = None
     classes: list[Column] = field(default_factory=list)
     namings: list[tuple[str, ...]] = field(default_factory=list)
     ignored: dict[str, str] = field(default_factory=dict)
@@ -100,6 +109,8 @@ def lay_out(table: Table, *, logits: bool, votes: bool, wanted: Classes | None) 
         found.classes, names = groups
         found.namings = _with_bare([names, tuple(column.heading for column in found.classes)])
         rest = _without(rest, found.classes)
+        if not logits:
+            _check_logits_beside(found, names, rest)
     rest = _one_hot(found, rest)
     rest = _named(found, rest)
     if votes:
@@ -107,9 +118,15 @@ def lay_out(table: Table, *, logits: bool, votes: bool, wanted: Classes | None) 
         if found.predictions is None and found.labels is not None and not _without(rest, [found.labels]):
             # A submission of ids and 'label', which are what was predicted.
             found.predictions, found.labels = found.labels, None
+    if votes and found.predictions is None:
+        _check_counts(found, rest)
     if known is None and groups is None and not (votes and found.predictions):
         rest = _class_columns(found, rest, logits)
         found.namings = _namings([column.heading for column in found.classes])
+    if not found.classes and found.score is None and not votes:
+        _find_votes(found, rest, certain=True)  # to say so
+    if votes or found.score is not None:
+        rest = _labels_as_predicted(found, rest)
     if found.ids is None:
         rest = _nameless_ids(found, rest)
     _ignore(found, rest, logits, explicit=known is not None, grouped=groups is not None)
@@ -167,20 +184,39 @@ def _grouped(columns: Sequence[Column], logits: bool) -> tuple[list[Column], tup
     return None
 
 
+def _check_logits_beside(found: Layout, names: Sequence[str], rest: Sequence[Column]) -> None:
+    """Refuse probabilities that are not the softmax of the logits of the same classes beside them."""
+    cut = {w[1]: c for c in rest if c.numbers is not None and (w := without_word(c.heading, _LOGIT_WORDS))}
+    if set(names) <= set(cut):
+        raw = np.stack([_numbers(cut[name]) for name in names], axis=1)
+        first = found.classes[0].heading, cut[names[0]].heading
+        check_logits(
+            found.values(), raw, str(found.table.path), (f"columns {first[0]!r} ...", f"columns {first[1]!r} ...")
+        )
+
+
 def _class_columns(found: Layout, columns: list[Column], logits: bool) -> list[Column]:
     """Take those columns of numbers for classes that can be some; return the others."""
     numeric = [c for c in columns if c.numbers is not None and c.blanks() < found.table.rows]
     parts = [c for c in numeric if not c.whole]
     if not parts:
-        found.classes = [c for c in numeric if role_of(c.heading) is None] if len(numeric) > 1 else numeric
+        found.classes = [c for c in numeric if role_of(c.heading) is None]
         return _without(columns, found.classes)
     spared = [c for c in numeric if c.whole and _belongs(c, parts, found)]
     spares = {id(c) for c in spared}
     chosen = [c for c in numeric if not c.whole or id(c) in spares]
     plainly = [c for c in chosen if role_of(c.heading) is None or id(c) in spares]
     found.classes = chosen if len(plainly) < 2 else plainly
-    if not logits:
-        found.classes = _that_sum(chosen, plainly) or found.classes
+    summing = None if logits else _that_sum(chosen, plainly)
+    found.classes = summing or found.classes
+    if summing is None and (score := _one_score(found, chosen, plainly, logits)) is not None:
+        found.classes, found.score = [], score
+        return _without(columns, [score])
+    if summing is None and (
+        len(chosen) < 2 or (len(plainly) < 2 and any(role_of(c.heading) not in (None, FLAG, LABEL) for c in chosen))
+    ):
+        found.classes = []  # 'true' and 'wrong' may be classes, 'loss' and 'age' are none
+        return columns
     _check_alike(found, logits)
     rest = _without(columns, found.classes)
     for column in rest:
@@ -188,6 +224,19 @@ def _class_columns(found: Layout, columns: list[Column], logits: bool) -> list[C
         if column.whole and role_of(column.heading) is None and column.blanks() < found.table.rows:
             _doubt(found, column, logits)
     return rest
+
+
+def _one_score(found: Layout, chosen: list[Column], plainly: list[Column], logits: bool) -> Column | None:
+    """Return the column that holds one probability (or logit) of a sample, where no set of columns are classes."""
+    named = [c for c in chosen if plain(c.heading) in (_ONE_LOGIT if logits else _ONE_PROBABILITY)]
+    named.sort(key=lambda c: (_ONE_LOGIT if logits else _ONE_PROBABILITY).index(plain(c.heading)))
+    labels = set(found.labels.texts or ()) if found.labels is not None else set()
+    if len(labels) > 2 or (found.predictions is not None and len(set(found.predictions.texts or ())) > 2):
+        return None
+    if len(plainly) < 2:
+        return next(iter(named), None) or (chosen[0] if len(chosen) == 1 else None)
+    words = any(c.heading in labels for c in plainly)
+    return named[0] if named and labels and not words else None
 
 
 def _that_sum(chosen: list[Column], plainly: list[Column]) -> list[Column] | None:
@@ -382,6 +431,9 @@ def _ignore(found: Layout, columns: Sequence[Column], logits: bool, *, explicit:
                 "predictions or something else; put a heading above the rows, such as id, label and the classes."
             )
     classes = {name for names in found.namings for name in names}
+    plainly = "of none of the usual names"
+    if found.classes and not logits:
+        plainly = "not called as the classes are" if grouped else "no class: rows sum to 1 without it"
     for column in columns:
         role = role_of(column.heading)
         where = f"{path}: column {column.heading!r}"
@@ -405,7 +457,6 @@ def _ignore(found: Layout, columns: Sequence[Column], logits: bool, *, explicit:
         if role is None and column.whole and found.labels is None and column.numbers is not None:
             why = "row numbers" if _counts_rows(column) else "whole numbers; if these are the labels, call it 'label'"
         else:
-            plainly = "not called as the classes are" if grouped else "no class: rows sum to 1 without it"
             why = _WHY.get(role or "", "text" if column.numbers is None else plainly)
         if column.blanks() == found.table.rows:
             why = "blank"
@@ -448,7 +499,9 @@ def number_of(text: str) -> float | None:
 
 
 def whole_of(text: str) -> int | None:
-    """Return the whole number a text stands for, None where it is none."""
+    """Return the whole number a text stands for, to the last digit, None where it is none."""
+    if text.strip().removeprefix("-").isdecimal():
+        return int(text)
     number = number_of(text)
     return None if number is None or number != number // 1 else int(number)
 
@@ -461,11 +514,49 @@ def numbered(names: Sequence[str]) -> dict[float, int] | None:
     return {n: i for i, n in enumerate(numbers) if n is not None}
 
 
-def _find_votes(found: Layout, columns: Sequence[Column]) -> None:
-    """Take the one column that can hold predicted classes, where none is called so."""
+def _find_votes(found: Layout, columns: Sequence[Column], *, certain: bool = False) -> None:
+    """Take the one column that can hold predicted classes, where none is called so.
+
+    certain: only one whose words are the labels' too.
+    """
     can = [c for c in columns if c.texts is not None and c is not found.predictions and c.blanks() < found.table.rows]
-    if found.predictions is None and len(can) == 1 and role_of(can[0].heading) is None:
+    can = [c for c in can if role_of(c.heading) is None]
+    if found.predictions is None and found.labels is not None:
+        labels = set(found.labels.texts or ())
+        alike = [c for c in can if len(labels & set(c.texts or ())) * 2 > len(labels)]
+        can = alike if certain or any(c.numbers is None for c in alike) else can
+    elif certain:
+        return
+    if found.predictions is None and len(can) == 1:
         found.predictions = can[0]
+
+
+def _labels_as_predicted(found: Layout, columns: list[Column]) -> list[Column]:
+    """Take those labels that are called as the predictions are, of several columns that mean the same."""
+    if found.predictions is None or found.labels is None:
+        return columns
+    said = set(found.predictions.texts or ())
+    if said & set(found.labels.texts or ()):
+        return columns
+    other = next((c for c in columns if role_of(c.heading) == LABEL and said & set(c.texts or ())), None)
+    if other is None:
+        return columns
+    columns = [found.labels, *_without(columns, [other])]
+    found.labels = other
+    return columns
+
+
+def _check_counts(found: Layout, columns: Sequence[Column]) -> None:
+    """Refuse a table of votes without a column of predictions, unless it can hold counts of votes."""
+    numeric = [c for c in columns if c.numbers is not None and c.blanks() < found.table.rows]
+    words = [c for c in columns if c.numbers is None and c.texts is not None and role_of(c.heading) is None]
+    if all(c.whole for c in numeric) and not words and numeric:
+        return
+    listed = ", ".join(repr(c.heading) for c in (words or columns)[:10])
+    raise BadInput(
+        f"{found.table.path}: expected a column 'prediction' of predicted classes, or a column of counts for each "
+        f"class, found {listed or 'none'}; call the column of the predictions so."
+    )
 
 
 def _sums(columns: Sequence[Column]) -> np.ndarray:

@@ -14,7 +14,8 @@ from ensemble.importing.label_files import labels_for
 from ensemble.importing.labels import Meaning, meaning
 from ensemble.importing.layout import Classes, number_of, numbered, whole_of
 from ensemble.importing.readers import HDF5, READS, Parts, read_classes, read_ids, read_parts
-from ensemble.importing.values import Values, probabilities
+from ensemble.importing.scores import both_classes, is_score
+from ensemble.importing.values import RANKS, Values, are_ranks, check_side, probabilities
 from ensemble.study.hdf5 import kind_of
 from ensemble.study.names import COLUMN_DIGITS, number_ids
 from ensemble.study.predictions import PREDICTIONS, Predictions, read_predictions
@@ -117,10 +118,15 @@ def import_file(
     if files["ids"] is not None:
         parts.ids, parts.ids_from = read_ids(files["ids"]), str(files["ids"])
     n = len(parts.votes if parts.votes is not None else parts.values if parts.values is not None else ())
+    if parts.values is not None and not (parts.logits or votes):
+        check_side(parts.values, where)
     sample_ids = _sample_ids(path, n, parts, files["ids"])
     _labels_from_file(path, n, files, parts, sample_ids, drop_unlabelled)
     notes = list(parts.notes)
-    values = _values(parts, where, votes, listed, study_classes, sample_ids)
+    if parts.values is not None and parts.votes is None and is_score(parts.values):
+        notes += _of_score(parts, listed)
+    column = f": column {parts.headings[0]!r}" if len(parts.headings) == 1 else ""
+    values = _values(parts, where + column, votes, listed, study_classes, sample_ids)
     known, aliases, named = _classes(path, values.probs.shape[1], parts, files["classes"], listed, study_classes, notes)
     truth = _truth(parts, known, aliases, str(files["labels"] or path), named, values, n, notes)
     keep = _keep(truth, str(files["labels"] or path), drop_unlabelled)
@@ -256,6 +262,8 @@ def _values(
         given = parts.values
         counts = given.astype(np.float64) if given.ndim == 2 and given.dtype.kind in "fiub" else np.full((1, 2), 0.5)
         fit = counts.shape[1] > 1 and (counts == np.rint(counts)).all() and (counts >= 0).all()
+        if fit and are_ranks(counts):
+            raise BadInput(f"{where}: expected predicted classes or counts of votes, found {RANKS}.")
         if not fit or not counts.sum(axis=1).all():
             raise BadInput(
                 f"{where}: expected one predicted class a sample, or counts of votes (N, C) with one at least in each "
@@ -280,6 +288,21 @@ def _values(
         f"predicted classes were taken as votes ({meant.how}): accuracy and 'ens-combine --rule vote' mean what they "
         "say, NLL, Brier and calibration do not",
     ))  # fmt: skip
+
+
+def _of_score(parts: Parts, listed: Classes | None) -> list[str]:
+    """Put the probabilities of both classes in the place of one score a sample, where it can be told of which it is."""
+    assert parts.values is not None
+    named = listed.ids if listed is not None else parts.class_ids or parts.class_names
+    found = both_classes(
+        parts.values, logits=parts.logits, listed=named, predicted=parts.predicted, labels=parts.labels
+    )
+    if found is None:
+        return []
+    parts.values, parts.headings = found.values, ()
+    if named is None and found.classes != ("0", "1"):
+        parts.class_ids = found.classes
+    return [f"the one {'logit' if parts.logits else 'probability'} a sample was taken for that of {found.how}"]
 
 
 def _voted(where: str, parts: Parts, listed: Classes | None, study: Classes | None) -> tuple[Classes, bool]:
@@ -466,6 +489,11 @@ def check_reading(
         others.append(
             ("as counted from 1", found.columns - 1, "if they count from 1, save labels - 1" if plain else text)
         )
+    rank = np.argsort(np.argsort(np.asarray(classes.names)))  # of each column's class among the sorted ones
+    if found.how.startswith("column") and not plain and (rank != np.arange(len(rank))).any():
+        place = np.append(np.argsort(rank), -1)
+        sorted_in = np.where(found.columns < len(rank), found.columns, -1)
+        others.append(("as numbers of the classes in sorted order", place[sorted_in], text))
     for how, other, advice in others:
         if other is None:
             continue

@@ -23,7 +23,9 @@ from ensemble.importing.headings import (
 )
 from ensemble.importing.labels import one_hot_texts
 from ensemble.importing.layout import Classes, Layout, agree, lay_out
+from ensemble.importing.scores import is_score
 from ensemble.importing.tables import TABLES, read_table
+from ensemble.importing.values import check_logits
 from ensemble.study.hdf5 import read_arrays
 
 HDF5 = (".h5", ".hdf5")
@@ -39,7 +41,8 @@ _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin")
 class Parts:
     """What a file holds, as it stands there.
 
-    values: (N, C) where the file is good, which is not checked here; votes: N predicted classes as text in its place.
+    values: (N, C) where the file is good, which is not checked here; votes: N predicted classes as text in its place;
+    predicted: those that stand beside values, which say what a single score a sample (N,) is of.
     ids, labels: N each as text; ids_from, labels_from: what they stood in. columns: labels that are numbers of columns
     for certain, int64 (N,). class_ids, class_names: of the columns, or None; namings: what a table's columns may be
     called, the likeliest first. ignored: what was left out -> why.
@@ -48,6 +51,7 @@ class Parts:
     values: np.ndarray | None = None
     logits: bool = False
     votes: Sequence[str] | None = None
+    predicted: Sequence[str] | None = None
     ids: list[str] | None = None
     ids_from: str | None = None
     labels: list[str] | None = None
@@ -119,6 +123,9 @@ def _of_arrays(path: Path, logits: bool, votes: bool) -> Parts:
     if chosen not in ("probs", "logits", "pred_probs"):
         parts.notes.append(f"array {chosen!r} was taken for the {'logits' if parts.logits else 'probabilities'}")
     _of_values(path, values, parts, votes)
+    raw = next((name for name in first_of(names, LOGITS) if name in arrays), None)
+    if not parts.logits and parts.values is not None and raw is not None:
+        check_logits(values, arrays[raw], str(path), (f"array {chosen!r}", f"array {raw!r}"))
     n, c = len(values), values.shape[1] if values.ndim == 2 else 0
     used = {chosen, "labels_are"}
     for name in ids:
@@ -130,6 +137,10 @@ def _of_arrays(path: Path, logits: bool, votes: bool) -> Parts:
     _class_arrays(path, arrays, parts, class_ids, class_names, c, used)
     _label_arrays(path, arrays, parts, labels, used)
     parts.ignored |= {name: "an array of another name" for name in names if name not in used}
+    said = [name for name in first_of(names, NAMES[PREDICTION]) if name not in used]
+    if said and parts.values is not None and is_score(parts.values):
+        told = read_named(path, said[:1])[0][said[0]]
+        parts.predicted = texts_of(told, f"{path}: {said[0]}") if told.ndim == 1 and len(told) == n else None
     return parts
 
 
@@ -217,6 +228,12 @@ def _of_table(path: Path, found: Layout, logits: bool, votes: bool) -> Parts:
             parts.notes.append(f"votes were taken from column {found.predictions.heading!r}, the only one that can be")
         parts.ignored.pop(found.predictions.heading, None)
         parts.namings, parts.headings = [], ()
+    elif not found.classes and (why := _no_row_a_sample(found)):
+        raise BadInput(f"{path}: {why}")
+    elif found.score is not None:
+        assert found.score.numbers is not None
+        parts.values, parts.namings, parts.headings = found.score.numbers, [], (found.score.heading,)
+        parts.predicted = None if found.predictions is None else found.predictions.texts
     elif not found.classes:
         if found.predictions is not None:
             raise BadInput(
@@ -225,7 +242,12 @@ def _of_table(path: Path, found: Layout, logits: bool, votes: bool) -> Parts:
                 "votes=True."
             )
         listed = ", ".join(repr(c.heading) for c in found.table.columns[:10])
-        raise BadInput(f"{path}: expected a column of numbers for each class, found {listed}; save the softmax itself.")
+        end = ""
+        if found.labels is not None:
+            end = f"; if {found.labels.heading!r} holds what was predicted, take it with votes=True"
+        raise BadInput(
+            f"{path}: expected a column of numbers for each class, found {listed}; save the softmax itself{end}."
+        )
     else:
         parts.values = found.values()
         if all(c.whole for c in found.classes):
@@ -236,6 +258,26 @@ def _of_table(path: Path, found: Layout, logits: bool, votes: bool) -> Parts:
     if names is not None and len(names) == len(found.classes) and parts.votes is None:
         parts.class_names = tuple(names)
     return parts
+
+
+def _no_row_a_sample(found: Layout) -> str:
+    """Say how else predictions are written in a table that has no columns of classes; "" where it is not seen."""
+    for column in found.table.columns:
+        cells = column.texts if column.numbers is None else None
+        if cells and all(cell[:1] in "[(" and cell[-1:] in "])" for cell in cells):
+            return (
+                f"column {column.heading!r}: expected a number in each cell, and a column a class, found lists "
+                f"({cells[0][:30]} ...); save each of their values in a column of its own."
+            )
+    ids, classes = found.ids, found.labels or found.predictions
+    if ids is not None and classes is not None:
+        samples, named = len(set(ids.texts or ())), len(set(classes.texts or ()))
+        if named > 1 and samples * named == found.table.rows:
+            return (
+                f"expected a row a sample, found {named} rows of each, one a class ({classes.heading!r}); make each "
+                f"class a column: in pandas, pivot(index={ids.heading!r}, columns={classes.heading!r}, values=...)."
+            )
+    return ""
 
 
 # -- lists --------------------------------------------------------------------------------------------------

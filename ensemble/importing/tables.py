@@ -149,6 +149,7 @@ def _read_text(path: Path, stream: TextIO, as_text: set[int]) -> tuple[Table | N
     body = rows if second is None else itertools.chain([second], rows)
     heading = [unescaped(cell.strip()) for cell in first]
     if headless:
+        _check_mangled(path, first)
         body = itertools.chain([first], body)
         heading = [str(i) for i in range(len(first))]
         notes.append("its first line holds numbers, so it was read as a row, and the columns have no headings")
@@ -185,6 +186,28 @@ def _read_text(path: Path, stream: TextIO, as_text: set[int]) -> tuple[Table | N
     # What a separator at the end of every line makes.
     columns = [c for c in columns if c.heading or c.blanks() < count]
     return Table(path, tuple(columns), count, headless, tuple(notes)), set()
+
+
+def _check_mangled(path: Path, first: Sequence[str]) -> None:
+    """Refuse a first line that pandas took for a heading, numbering what stands there twice: 0, 0.1, 0.2, 1."""
+    seen: dict[str, int] = {}
+    again = 0
+    for cell in (cell.strip() for cell in first if is_number(cell)):
+        base, _, count = cell.rpartition(".")
+        if base in seen and count == str(seen[base]):
+            seen[base] += 1
+            again += 1
+        elif cell in seen:
+            return
+        else:
+            seen[cell] = 1
+    if again and len(seen) > 1 and all(_is_whole(cell) for cell in seen):
+        cells = ", ".join(cell.strip() for cell in first[:6])
+        raise BadInput(
+            f"{path}: its first line ({cells}) looks like a row that was read as a heading, its repeated numbers "
+            "counted as in 0, 0.1, 0.2; write the table again with a heading (pandas: header=None in read_csv), or "
+            "mend that line."
+        )
 
 
 def _are_torn_numbers(row: Sequence[str], heading: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.alignment import alignment_warnings
+from ensemble.importing.alignment import alignment_warnings, twin_warnings
 from ensemble.importing.layout import Classes
 from ensemble.importing.parse import Imported, sorted_classes
 from ensemble.study.names import MemberFiles
@@ -74,7 +74,7 @@ def _checked(
     """Return the status of each, those to be written, what to warn of, and the study's splits with them."""
     statuses = _statuses(study, imported, force)
     new = [one for one, status in zip(imported, statuses, strict=True) if status != THERE]
-    warnings = [*_check_rows(study, new), *alignment_warnings(study, new)]
+    warnings = [*_check_rows(study, new), *alignment_warnings(study, new), *twin_warnings(study, new)]
     return statuses, new, warnings, _splits(study.config, new)
 
 

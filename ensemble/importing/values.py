@@ -10,6 +10,7 @@ from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE
 # A row is counted as off by rounding from here on: more than the arithmetic of float32 makes of a softmax.
 _EXACT = 1e-5
 _MOST = 0.99
+RANKS = "ranks: each row is an order of the classes' numbers, as argsort makes them; save the softmax itself"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,17 +42,51 @@ def probabilities(values: np.ndarray, where: str, *, logits: bool = False, sampl
     such as float16 or bfloat16 hold. logits: take the softmax. samples: N, where it is known from ids or labels.
     """
     _check_shape(values, where, samples)
-    if values.dtype.kind not in "fiub":
-        raise BadInput(f"{where}: expected numbers, found {values.dtype}; save the softmax itself.")
     with np.errstate(all="ignore"):
         wide = values.astype(np.float64)
         if logits:
             return _of_logits(wide, where)
+        check_side(values, where, samples)
         tolerance = HALF_TOLERANCE if _is_half(values) else SUM_TOLERANCE
-        problem = _problem(wide, values, where, tolerance, samples)
+        problem = _problem(wide, values, where, tolerance)
         if problem is not None:
             raise BadInput(problem)
         return _put_right(wide, values, tolerance)
+
+
+def check_side(values: np.ndarray, where: str, samples: int | None = None) -> None:
+    """Raise `BadInput` where the columns of an array sum to 1 and its rows do not; samples: N, where it is known."""
+    if values.ndim != 2 or values.dtype.kind != "f" or min(values.shape) < 2 or not np.isfinite(values).all():
+        return
+    n, c = values.shape
+    if (n >= c and samples != c) or values.min() < -SUM_TOLERANCE:
+        return
+    rows, columns = (values.sum(axis=axis, dtype=np.float64) for axis in (1, 0))
+    bad = np.flatnonzero(np.abs(rows - 1) > HALF_TOLERANCE)
+    if bad.size and (np.abs(columns - 1) <= HALF_TOLERANCE).all():
+        raise BadInput(
+            f"{where}: a row must sum to 1 within {SUM_TOLERANCE:g}, but {len(bad)} of {n} rows do not hold, row "
+            f"{bad[0]} first: sum {rows[bad[0]]:.6g}; its columns sum to 1, so it lies on its side: save probs.T."
+        )
+
+
+def check_logits(probs: np.ndarray, logits: np.ndarray, where: str, names: tuple[str, str]) -> None:
+    """Raise `BadInput` where the softmax of logits (N, C) is not what stands beside them as probabilities (N, C)."""
+    if probs.shape != logits.shape or probs.ndim != 2 or probs.dtype.kind != "f" or logits.dtype.kind != "f":
+        return
+    if not probs.size or not np.isfinite(probs).all() or not np.isfinite(logits).all():
+        return
+    wide = softmax(logits)
+    off = np.abs(wide - probs).max(axis=1)
+    bad = np.flatnonzero(off > HALF_TOLERANCE)
+    if bad.size:
+        other = int((wide.argmax(axis=1) != probs.argmax(axis=1)).sum())
+        same = f"{other} of them of another class" if other else "of the same classes, as a temperature makes them"
+        raise BadInput(
+            f"{where}: {names[0]} and {names[1]} disagree: the softmax of the one is not the other in {bad.size} of "
+            f"{len(off)} rows, row {bad[0]} first, {same}; leave out the one that is not meant, or take the logits "
+            "with logits=True."
+        )
 
 
 def _of_logits(wide: np.ndarray, where: str) -> Values:
@@ -119,6 +154,8 @@ def _check_shape(values: np.ndarray, where: str, samples: int | None) -> None:
         raise BadInput(
             f"{where}: expected numbers, found text; if these are predicted classes, take them with votes=True."
         )
+    if values.dtype.kind not in "fiub":
+        raise BadInput(f"{where}: expected numbers, found {values.dtype}; save the softmax itself.")
     if values.ndim == 3 and 0 not in shape:
         at = 0 if samples == shape[1] else 1 if samples == shape[0] else int(np.argmin(shape[:2]))
         at = shape.index(1) if 1 in shape else at
@@ -139,14 +176,17 @@ def _check_shape(values: np.ndarray, where: str, samples: int | None) -> None:
                 "in accuracies; take them with votes=True."
             )
         if np.isfinite(flat).all() and flat.min() >= 0 and flat.max() <= 1:
-            raise BadInput(f"{found}; for two classes save both columns, np.stack([1 - p, p], axis=1).")
+            raise BadInput(
+                f"{found}; for two classes list both with classes=FILE, last the one it is the probability of, or save "
+                "both columns, np.stack([1 - p, p], axis=1)."
+            )
         raise BadInput(
-            f"{found}, one score a sample; for two classes save both columns: p = 1 / (1 + np.exp(-score)), "
-            "np.stack([1 - p, p], axis=1)."
+            f"{found}, one score a sample; if these are logits of two classes, take them with logits=True and list "
+            "both with classes=FILE, last the one they are for."
         )
 
 
-def _problem(wide: np.ndarray, values: np.ndarray, where: str, tolerance: float, samples: int | None) -> str | None:
+def _problem(wide: np.ndarray, values: np.ndarray, where: str, tolerance: float) -> str | None:
     """Return the sentence for an array that holds no probabilities, or None where it does."""
     n = len(wide)
     broken = ~np.isfinite(wide)
@@ -167,7 +207,7 @@ def _problem(wide: np.ndarray, values: np.ndarray, where: str, tolerance: float,
     if zero.size and zero.size == bad.size:
         return _rows(where, "each sample must have a prediction", zero, n, "zeros only",
                      "leave these samples out, or predict them")  # fmt: skip
-    nature = _nature(wide, values, where, sums, bad, samples)
+    nature = _nature(wide, values, where, sums, bad)
     if nature is not None:
         return nature
     row = int(bad[0])
@@ -180,9 +220,7 @@ def _problem(wide: np.ndarray, values: np.ndarray, where: str, tolerance: float,
     return _rows(where, f"a row must sum to 1 within {tolerance:g}", bad, n, f"sum {sums[row]:.6g}", mend)
 
 
-def _nature(
-    wide: np.ndarray, values: np.ndarray, where: str, sums: np.ndarray, bad: np.ndarray, samples: int | None
-) -> str | None:
+def _nature(wide: np.ndarray, values: np.ndarray, where: str, sums: np.ndarray, bad: np.ndarray) -> str | None:
     """Say what an array is as a whole; None where most of its rows are probabilities."""
     n, c = wide.shape
     expected = f"{where}: a row must sum to 1 within {SUM_TOLERANCE:g}"
@@ -192,14 +230,13 @@ def _nature(
         return bool(rows.mean() >= _MOST)
 
     positive = wide.min() >= -SUM_TOLERANCE
-    columns = np.abs(wide.sum(axis=0) - 1) <= HALF_TOLERANCE
-    if positive and n > 1 and c > 1 and columns.all() and (n < c or samples == c):
-        return f"{start}: sum {sums[bad[0]]:.6g}; its columns sum to 1, so it lies on its side: save probs.T."
     if positive and most(np.abs(sums / 100 - 1) <= HALF_TOLERANCE):
         if _whole(wide) and values.dtype.kind != "f":
             return f"{start}: {_counts(sums)}."
         return f"{start}: sum {sums[bad[0]]:.6g}, percentages; divide them by 100."
     if _whole(wide) and wide.min() >= 0 and wide.any():
+        if are_ranks(wide):
+            return f"{where}: expected probabilities, found {RANKS}."
         if (wide <= 1).all():
             return (
                 f"{start}: {int(sums[bad[0]])} ones; zeros and ones with several in a row are answers to many "
@@ -220,6 +257,8 @@ def _nature(
         return f"{start}: sum {sums[bad[0]]:.6g}; divide each row by its sum, or save the softmax in float32."
     if len(bad) < n / 2:
         return None
+    if (several := _side_by_side(wide, sums)) is not None:
+        return f"{start}: sum {sums[bad[0]]:.6g}; {several}."
     if wide.max() <= SUM_TOLERANCE and most(np.abs(np.exp(wide).sum(axis=1) - 1) <= HALF_TOLERANCE):
         return (
             f"{where}: expected probabilities, found log-probabilities: no value above 0, and exp of each row sums to "
@@ -241,6 +280,21 @@ def _nature(
     )
 
 
+def _side_by_side(wide: np.ndarray, sums: np.ndarray) -> str | None:
+    """Say that columns are those of several members or views, each of which sums to 1; None where they are not."""
+    n, c = wide.shape
+    m = round(float(np.median(sums)))
+    if m < 2 or c % m or c // m < 2 or wide.min() < -SUM_TOLERANCE:
+        return None
+    for parts, axis, each in (((n, m, c // m), 2, f"probs[:, :{c // m}]"), ((n, c // m, m), 1, f"probs[:, ::{m}]")):
+        if (np.abs(wide.reshape(parts).sum(axis=axis) - 1) <= HALF_TOLERANCE).mean() >= _MOST:
+            return (
+                f"{m} predictions of {c // m} classes stand side by side, it seems; save each as a member of its own, "
+                f"the first being {each}"
+            )
+    return None
+
+
 def _rows(where: str, expected: str, bad: np.ndarray, n: int, found: str, advice: str) -> str:
     return f"{where}: {expected}, but {len(bad)} of {n} rows do not hold, row {int(bad[0])} first: {found}; {advice}."
 
@@ -250,8 +304,22 @@ def _whole(values: np.ndarray) -> bool:
 
 
 def _counts(sums: np.ndarray) -> str:
-    what = f"whole numbers that sum to {int(sums[0])}" if (sums == sums[0]).all() else "whole numbers"
-    return f"{what}, counts of votes; divide each row by its sum, or take them with votes=True"
+    if (sums == sums[0]).all():
+        what = f"whole numbers that sum to {int(sums[0])}, counts of votes"
+        return f"{what}; divide each row by its sum, or take them with votes=True"
+    return (
+        "whole numbers whose sums differ from row to row; counts of votes can be taken with votes=True, but numbers of "
+        "the best few classes are no probabilities: save the softmax over all classes"
+    )
+
+
+def are_ranks(values: np.ndarray) -> bool:
+    """Say whether each row of (N, C) is an order of 0 to C - 1, or of 1 to C, as argsort makes them."""
+    n, c = values.shape
+    if n < 3 or c < 3:
+        return False
+    order = np.sort(values, axis=1) - np.arange(c)
+    return bool((order == order[0, 0]).all() and order[0, 0] in (0, 1))
 
 
 def _digits(wide: np.ndarray) -> int | None:

@@ -122,6 +122,8 @@ def find_misaligned(
             found[members[i]] = Misalignment(members[i], "members", best.observed / n, best.expected / n)
     kept = [i for i in kept if members[i] not in found]
     for i in kept if len(kept) > (1 if labels is not None else 2) else ():
+        if (preds[i] == preds[i, 0]).all():
+            continue  # of one class throughout, so in any order the same
         rest = [j for j in kept if j != i]
         others = preds[rest]
         agree = (others == others[0]).all(axis=0) & (labels is None or others[0] == labels)

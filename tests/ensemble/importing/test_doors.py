@@ -393,8 +393,14 @@ ARRAYS: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
     "views": (np.stack([P] * 4), {}, r"4 views, folds or members on axis 0, .* probs\.mean\(axis=0\)"),
     "views behind": (np.stack([P] * 4, axis=1), {}, r"4 views, folds or members on axis 1, .* probs\.mean\(axis=1\)"),
     "an axis of one": (P[None], {}, r"an axis of length 1; average over it, probs\.mean\(axis=0\)"),
-    "one score": (P[:, 0], {}, r"for two classes save both columns, np\.stack\(\[1 - p, p\], axis=1\)"),
-    "one logit": (LOGITS[:, 0], {}, r"p = 1 / \(1 \+ np\.exp\(-score\)\)"),
+    "one score": (P[:, 0], {}, r"list both with classes=FILE, last the one it is the probability of, or save both"),
+    "one logit": (LOGITS[:, 0], {}, "if these are logits of two classes, take them with logits=True and list both"),
+    "ranks": (P.argsort(axis=1), {}, "ranks: each row is an order of the classes' numbers"),
+    "ranks as votes": (P.argsort(axis=1) + 1, {"votes": True}, "ranks: each row is an order"),
+    "the best few": (RNG.permuted(np.tile(np.arange(9), (N, 1)), axis=1)[:, :4], {}, "numbers of the best few classes"),
+    "two members": (np.concatenate([P, P[ORDER]], axis=1), {}, r"2 predictions of 3 .* first being probs\[:, :3\]"),
+    "two views of each class": (np.repeat(P, 2, axis=1), {}, r"2 predictions of 3 .* first being probs\[:, ::2\]"),
+    "a structure": (np.array([(1, 0.5)] * N, dtype=[("a", int), ("b", float)]), {}, "expected numbers, found"),
     "sigmoids": (1 / (1 + np.exp(-LOGITS)), {}, "scores of independent outputs"),
     "another total": (7 * P, {}, "all sum to about 7; divide each row by its sum"),
     "two decimals": (P.round(2), {}, "rounded to 2 decimals; save more of them"),
@@ -537,7 +543,7 @@ def test_arrays_that_are_refused_say_what_to_do(arrays: dict[str, Any], sentence
 def test_an_array_on_its_side_beside_a_list_of_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "p.npy", P.T)
     np.save(tmp_path / "y.npy", Y)
-    with pytest.raises(BadInput, match="if its array lies on its side"):
+    with pytest.raises(BadInput, match="its columns sum to 1, so it lies on its side"):
         import_file(tmp_path / "p.npy", labels=tmp_path / "y.npy")
 
 

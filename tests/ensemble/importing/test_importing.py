@@ -384,7 +384,7 @@ def test_probabilities_are_not_taken_for_logits(tmp_path: Path) -> None:
     [
         ("labels", "", "empty file"),
         ("labels", "id,label\na,0\n", "found none for 3, 'b' first"),
-        ("labels", "x,y\n1,2\n", "expected a column with the ids of .* such as 'a', found none among 'x'"),
+        ("labels", "x,y\n1,2\n", "expected a column with the ids of .* such as 'a', found none: 'x' holds '1'"),
         ("labels", "id,label\na\n", "row 2: expected 2 cells, found 1"),
         ("ids", "a\nb\n", "expected 4 ids"),
         ("classes", "a\nb\n", "expected 3 classes"),
