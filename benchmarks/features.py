@@ -36,7 +36,7 @@ def main() -> None:
     from ensemble.inference.inputs import Batches, fit_inputs, precision_on
     from ensemble.models import NetworkSpec, build_network
     from ensemble.training.augment import mirror
-    from ensemble.training.data import base_features
+    from ensemble.training.features import base_features
     from ensemble.training.transfer import freeze
 
     device = torch.device("cpu")

@@ -10,6 +10,8 @@ from .importing.parse import import_files as import_files
 from .importing.save import save_predictions as save_predictions
 from .inference.members import TrainedMember as TrainedMember
 from .inference.members import open_member as open_member
+from .inference.onnx_file import OnnxFile as OnnxFile
+from .inference.onnx_file import export_onnx as export_onnx
 from .inference.predict import predict as predict
 from .study.check import Finding as Finding
 from .study.check import StudyCheck as StudyCheck
@@ -27,6 +29,7 @@ from .study.study import Study as Study
 from .study.study import StudyConfig as StudyConfig
 from .training.base_plan import begin_study as begin_study
 from .training.base_plan import open_study as open_study
+from .training.conversion import convert_weights as convert_weights
 from .training.job import Outcome as Outcome
 from .training.plan_members import MemberPlan as MemberPlan
 from .training.plan_members import TrainingPlan as TrainingPlan

@@ -50,10 +50,10 @@ VALUES = sorted(name for name, value in CLASSES.items() if not issubclass(value,
 WAY = {
     "begin or open a study": ("begin_study", "open_study", "Study"),
     "load a dataset": ("load_dataset", "Dataset", "Split"),
-    "plan and train members": ("plan_members", "train_members", "Recipe", "Plan", "Outcome"),
+    "plan and train members": ("plan_members", "train_members", "convert_weights", "Recipe", "Plan", "Outcome"),
     "save predictions of one's own loop": ("save_predictions", "Predictions"),
     "import": ("import_files",),
-    "open a trained member and predict": ("open_member", "predict", "TrainedMember"),
+    "open a trained member and predict": ("open_member", "predict", "TrainedMember", "export_onnx"),
     "join": ("join", "stack_arrays", "PredictionStack"),
     "combine": ("combine", "subset_table", "SubsetTable"),
     "select": ("select", "ensemble_of", "Ensemble"),
@@ -116,6 +116,7 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         kofn.Baseline("m3-0", ensemble.member_preds[0], True),
         kofn.Epoch(1, 0.1, 2.0, 2.5, 0.5, 2.1, 2.6, 0.4, 100.0, 3.0),
         kofn.filter_grid(np.ones((4, 3, 5, 5), np.float32), member="m"), checked, checked.findings[0],
+        kofn.OnnxFile(root / "m.onnx", ("m",), (1.0,), "mean", (16, 16, 1), 10, None),
         kofn.Outcome("m", "trained"), kofn.Plan(plan.members[0].recipe, ({}, {"seed": 3, "dropout": 0.5})),
     ]  # fmt: skip
     return {type(value).__name__: value for value in found} | {"TrainedMember": None}

@@ -107,6 +107,14 @@ def facts_of(path: Path, kind: str = "kofn.weights") -> dict[str, Any]:
         raise BadInput(f"{path}: cannot be read as {kind}, {error}; {_ADVICE}.") from error
 
 
+def write_plain_tensors(path: Path, tensors: "Mapping[str, torch.Tensor]") -> None:
+    """Write named tensors as safetensors and nothing else, whole or not at all."""
+    from safetensors.torch import save
+
+    with replacing(path) as temporary:
+        temporary.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
+
+
 def check_like(state: "Mapping[str, torch.Tensor]", expected: "Mapping[str, torch.Tensor]", path: Path) -> None:
     """Raise `BadInput` unless both have the same names and shapes."""
     theirs = {name: tuple(t.shape) for name, t in state.items()}
@@ -129,11 +137,10 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]"
     """
     from safetensors import SafetensorError, safe_open
 
-    with open_regular(path) as stream:
-        begin = stream.read(2)
+    from_torch = keeps_order(path)
     check_seal(path)
     facts: dict[str, Any] = {}
-    if begin == b"PK" or begin[:1] == b"\x80":
+    if from_torch:
         tensors = _state_dict(_torch_file(path), path)
     else:
         try:
@@ -152,6 +159,13 @@ def read_tensors(path: Path) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]"
     if odd:
         raise BadInput(f"{path}: {odd[0]} holds numbers that are not finite; the file is damaged, fetch it again.")
     return tensors, facts
+
+
+def keeps_order(path: Path) -> bool:
+    """Say whether a file of tensors is as `torch.save` writes it, in the network's order; safetensors keeps none."""
+    with open_regular(path) as stream:
+        begin = stream.read(2)
+    return begin == b"PK" or begin[:1] == b"\x80"
 
 
 def _facts(metadata: Mapping[str, str]) -> dict[str, Any]:

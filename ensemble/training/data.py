@@ -6,16 +6,13 @@ import numpy as np
 import torch
 
 from ensemble.inference.inputs import (
-    BATCH,
     Batches,
     Inputs,
     Precision,
     Rows,
-    ToInputs,
     evaluate,
     fit_inputs,
     fixed_steps,
-    in_parts,
 )
 from ensemble.machine import Progress
 from ensemble.models.network import Network
@@ -23,6 +20,7 @@ from ensemble.study.image_spec import parse_augment
 from ensemble.study.recipe import Recipe
 from ensemble.study.split import Dataset
 from ensemble.training.augment import Augmenter, mirror, mix
+from ensemble.training.features import FeatureFiles, Features, base_features
 from ensemble.training.folds import chosen_images, parts_of
 
 
@@ -57,6 +55,9 @@ class TrainingData:
             self.val: Rows = Batches(val.images, val.labels, device)
         else:
             self.val = of_train(parts.held)
+        # What tells one part from another, for files of their features.
+        held = b"val" if fold is None else b"held" + parts.held.tobytes()
+        self._rows = b"learn" + parts.learn.tobytes(), held, b"tune" + parts.tune.tobytes()
         self._augment, self._augment_val = Augmenter(recipe.augment), Augmenter(recipe.augment_val)
         self._fixed = fixed_steps(recipe.augment_val)
         self._mirror = _mirror_alone(recipe.augment)
@@ -124,8 +125,13 @@ class TrainingData:
         torch.manual_seed(self.recipe.seed)
         return evaluate(network, part, lambda images: self.inputs(self._augment_val(images)), precision)
 
-    def use_features(self, network: Network, precision: Precision, progress: Progress | None = None) -> bool:
+    def use_features(
+        self, network: Network, precision: Precision, progress: Progress | None = None,
+        files: FeatureFiles | None = None,
+    ) -> bool:  # fmt: skip
         """Compute once what the frozen base of `network` makes of all images; say whether that was possible.
+
+        files: where it may be found, since another member computed it, and is kept otherwise.
 
         Then the network's head is what is trained. It is not done where images are varied in more ways than can be
         kept, or mixed, or where the features need too much memory.
@@ -136,11 +142,19 @@ class TrainingData:
             return False
         # As many passes as the whole stage has, also where it goes on from its middle: the bits shall be the same.
         found: list[Rows | None] = []
-        for part, augment in ((self.learn, recipe.augment), (self.val, ""), (self.tune, "")):
+        parts = (self.learn, recipe.augment), (self.val, ""), (self.tune, "")
+        for (part, augment), rows in zip(parts, self._rows, strict=True):
             features = None
             if part is not None:
                 assert isinstance(part, Batches)
-                features = base_features(network, part, self.inputs, augment, precision, passes, progress=progress)
+
+                def compute(part: Batches = part, augment: str = augment) -> Features | None:
+                    return base_features(network, part, self.inputs, augment, precision, passes, progress=progress)
+
+                features = (
+                    compute() if files is None
+                    else files.find(network, part, rows, self.inputs, augment, compute)
+                )  # fmt: skip
                 if features is None:
                     return False
             found.append(features)
@@ -162,81 +176,3 @@ def _mirror_alone(augment: str) -> float | None:
     """Return the probability where `augment` is "mirror" and nothing else."""
     sets = parse_augment(augment)
     return sets[0][0].values[0] if len(sets) == len(sets[0]) == 1 and sets[0][0].name == "mirror" else None
-
-
-# Bytes of memory, on the device, that features may take.
-LIMIT = 4 * 2**30
-
-
-class Features:
-    """The features of every image of a split, to train and evaluate a head on as on a `Batches` of images.
-
-    views: (1 or 2, N, F...), on the device; the second is of the mirrored inputs, and chosen with probability `chance`.
-    labels: int64 (N,), or none.
-    """
-
-    def __init__(self, views: torch.Tensor, chance: float, labels: torch.Tensor | None) -> None:
-        self.labels, self.device = labels, views.device
-        self._views, self._chance = views, chance
-
-    def __len__(self) -> int:
-        return self._views.shape[1]
-
-    def images(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the features (B, F...) of row numbers int64 (B,) on the device.
-
-        Of two views each image takes one, by the draw by which `ensemble.training.augment.mirror` would turn it.
-        """
-        if len(self._views) == 1:
-            return self._views[0][rows]
-        chosen = torch.rand(len(rows), device=self.device) < self._chance
-        return self._views[chosen.long(), rows]
-
-
-@torch.no_grad()
-def base_features(
-    network: Network,
-    batches: Batches,
-    inputs: ToInputs,
-    augment: str,
-    precision: Precision,
-    passes: int,
-    limit: int = LIMIT,
-    progress: Progress | None = None,
-) -> Features | None:
-    """Return what the base of `network` makes of every image, or None where that is no gain.
-
-    augment: how the images are varied, "" or "mirror"; of anything else there are too many views. passes: how often
-    each image will be asked for; no more often than it has views is no gain. Nor is it done where the features would
-    take more than `limit` bytes. `progress(done, total)` counts images, those of both views.
-    """
-    chance = _mirrored(augment)
-    views = 1 if chance == 0 else 2
-    if chance is None or views >= passes:
-        return None
-    n = len(batches)
-    network.base.eval()
-    features: torch.Tensor | None = None
-    for view in range(views):
-        for start in range(0, n, BATCH):
-            rows = torch.arange(start, min(start + BATCH, n), device=batches.device)
-            pixels = inputs(batches.images(rows))
-            with precision():
-                found = in_parts(network.base, pixels.flip(3) if view else pixels)
-            if features is None:
-                if views * n * found[0].numel() * found.element_size() > limit:
-                    return None
-                features = found.new_empty((views, n, *found.shape[1:]))
-            features[view, start : start + len(rows)] = found
-            if progress:
-                progress(view * n + start + len(rows), views * n)
-    return None if features is None else Features(features, chance, batches.labels)
-
-
-def _mirrored(augment: str) -> float | None:
-    """Return with what probability `augment` mirrors an image, None where it does anything else."""
-    sets = parse_augment(augment)
-    if sets == ((),):
-        return 0.0
-    ops = sets[0]
-    return ops[0].values[0] if len(sets) == len(ops) == 1 and ops[0].name == "mirror" else None

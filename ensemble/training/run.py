@@ -34,6 +34,7 @@ from ensemble.study.split import Dataset
 from ensemble.study.study import Study
 from ensemble.study.weights import keep_first_layer
 from ensemble.training.data import TrainingData
+from ensemble.training.features import FeatureFiles
 from ensemble.training.folds import merge
 from ensemble.training.job import Diverged, Outcome, TrainingJob, after_training
 from ensemble.training.kept import Kept, stopped
@@ -186,7 +187,10 @@ class Training:
             freeze(self.network)
             if not data.asked_for_features:
                 progress = lambda done, total: report("features", {"done": done, "total": total})  # noqa: E731
-                data.use_features(self.network, self.precision, progress)
+                given = self.recipe.weights not in ("", "random")  # else no other member has this base
+                folder = self.paths.study.root / "features"
+                files = FeatureFiles(folder, self.recipe, self.dataset) if given else None
+                data.use_features(self.network, self.precision, progress, files)
         elif frozen:
             unfreeze(self.network)
             data.use_images()

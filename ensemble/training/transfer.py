@@ -9,15 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, nearest
 from ensemble.models import NetworkSpec, model_named
 from ensemble.models.network import Network
 from ensemble.study.atomic import file_sha256
 from ensemble.study.recipe import Recipe
-from ensemble.study.weights import read_tensors
-
-# Batch norm's, which nobody reads: momentum is fixed.
-_COUNTERS = "num_batches_tracked"
+from ensemble.study.weights import keeps_order, read_tensors
+from ensemble.training.conversion import first_odd, learnt, shape_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def start_from(network: Network, recipe: Recipe, spec: NetworkSpec, class_ids: S
     hub cannot be reached.
     """
     model = model_named(recipe.model)
-    ours = {name: t for name, t in network.state_dict().items() if not name.endswith(_COUNTERS)}
+    ours = learnt(network.state_dict())
     if recipe.weights in ("", "random"):
         if model.pretrained and not recipe.weights:
             raise BadInput(
@@ -95,7 +93,7 @@ def start_from(network: Network, recipe: Recipe, spec: NetworkSpec, class_ids: S
         where = str(path)
         if recipe.weights_sha256 and recipe.weights_sha256 != file_sha256(path):
             raise BadInput(f"{path}: changed since the member was begun; restore the file, or begin another member.")
-    theirs = {name: t for name, t in theirs.items() if t.is_floating_point() and not name.endswith(_COUNTERS)}
+    theirs = learnt(theirs)
     if facts:  # a member of ours: mean, deviation and momentum lie beside its network
         theirs = {name: t for name, t in theirs.items() if name.startswith("network.")}
     last = _last_layer(network)
@@ -112,7 +110,7 @@ def start_from(network: Network, recipe: Recipe, spec: NetworkSpec, class_ids: S
             loaded[place] = fitting
             adapted.append(place)
         else:
-            skipped.append((name, f"is {_shape(tensor)}, not {_shape(ours[place])}"))
+            skipped.append((name, f"is {shape_of(tensor)}, not {shape_of(ours[place])}"))
     _check_base(loaded, theirs, ours, where, recipe.model)
     network.load_state_dict(loaded, strict=False)
     return TransferReport(
@@ -176,26 +174,33 @@ def _check_base(
 ) -> None:
     base = [name for name in ours if name.startswith("base.")]
     missing = [name for name in base if name not in loaded]
-    if 2 * len(missing) > len(base):
-        first = missing[0]
-        raise BadInput(
-            f"{where}: does not fit {model}, {len(base) - len(missing)} of its base's {len(base)} tensors agree in "
-            f"name and shape, at least half must; the first that differs is {first.removeprefix('base.')}, expected "
-            f"{_shape(ours[first])}, found {_found(first, theirs)}; give weights of the same network."
-        )
+    if 2 * len(missing) <= len(base):
+        return
+    first = missing[0]
+    same = (
+        Path(where).is_file()
+        and keeps_order(Path(where))
+        and not first_odd(theirs, {name: ours[name] for name in base})
+    )
+    advice = (
+        f"all {len(base)} have the same shapes in the same order, so they may be this network's under other names, and "
+        f"convert_weights({where!r}, {model!r}, OUT) writes them under ours" if same
+        else "give weights of the same network, or say with convert_weights(...) which tensor is which"
+    )  # fmt: skip
+    raise BadInput(
+        f"{where}: does not fit {model}, {len(base) - len(missing)} of its base's {len(base)} tensors agree in "
+        f"name and shape, at least half must; the first that differs is {first.removeprefix('base.')}, expected "
+        f"{shape_of(ours[first])}, found {_found(first, theirs)}; {advice} (docs/transfer.md)."
+    )
 
 
 def _found(name: str, theirs: Mapping[str, torch.Tensor]) -> str:
-    """Say what a file has in the place of our tensor `name`: the shape under that name, or the names it begins with."""
+    """Say what a file has in the place of our tensor `name`: the shape under that name, or the names most like it."""
     bare = name.removeprefix("base.")
     for other in (name, bare, f"network.{name}"):
         if other in theirs:
-            return _shape(theirs[other])
-    return f"no such tensor but {', '.join(list(theirs)[:3]) or 'none at all'}"
-
-
-def _shape(tensor: torch.Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "a number"
+            return shape_of(theirs[other])
+    return f"no such tensor ({nearest(bare, theirs)})"
 
 
 def freeze(network: Network) -> None:

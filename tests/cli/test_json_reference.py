@@ -23,6 +23,7 @@ from cli.report import report
 from cli.reports import KINDS
 from cli.train import train
 from ensemble.datasets import load_dataset
+from ensemble.inference.onnx_file import OnnxFile
 from ensemble.models import MODELS
 from ensemble.models.papers import paper_runs
 from ensemble.study.predictions import Predictions
@@ -239,7 +240,7 @@ def test_training_and_new_images(
     assert page.unseen("ens-train", "ens-predict") == []
 
 
-def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None:
+def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every report at once; then reports that have more to tell or less; then members that are predictions only."""
     assert {f"ens-report {kind}" for kind in (*KINDS, "versus", "all")} == {
         n for n in page.schemas if n.startswith("ens-report")
@@ -261,6 +262,9 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path) -> None
     page.hold("ens-report versus", told(report, "versus m-0 pair"))
     page.hold("ens-export", told(export, "m-0 --out m.csv"))
     page.hold("ens-export", told(export, "pair --out pair.npz"))
+    networks = OnnxFile(Path("pair.onnx"), ("m-0", "m-1"), (0.5, 0.5), "mean", (16, 16, 1), 10, 1e-7)
+    monkeypatch.setattr("ensemble.inference.onnx_file.export_onnx", lambda *_: networks)
+    page.hold("ens-export --onnx", told(export, "pair --onnx --out pair.onnx"))
     page.hold("ens-report per-class", told(report, "per-class --member m-0"))
     page.hold("ens-report calibration", told(report, "calibration --member m-0"))
     page.hold("ens-report filters", told(report, "filters --layer 2"))

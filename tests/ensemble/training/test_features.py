@@ -1,16 +1,24 @@
 """The features of a frozen base: those the base would give, batch by batch, at the cost of one pass."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ensemble.datasets.own import make_dataset
+from ensemble.errors import BadInput
 from ensemble.inference import inputs as infer
 from ensemble.inference.inputs import Batches, evaluate, fit_inputs, precision_on, predict_probs
 from ensemble.models.network import Network
+from ensemble.study.recipe import Recipe, builtin_plan
+from ensemble.study.split import Dataset
 from ensemble.training.augment import mirror
-from ensemble.training.data import LIMIT, Features, base_features
+from ensemble.training.data import TrainingData
+from ensemble.training.features import LIMIT, FeatureFiles, Features, base_features
 from ensemble.training.transfer import freeze
 
 CPU = torch.device("cpu")
@@ -110,3 +118,46 @@ def test_large_inputs_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (max(seen), sum(seen)) == (64, 700)
     monkeypatch.setattr(infer, "NUMBERS", 1)
     assert predict_probs(network, Batches(IMAGES[:3], None, CPU), INPUTS, PRECISION).shape == (3, 4)
+
+
+def test_members_share_the_features_of_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second member's base looks at nothing; another base, other images, other views have features of their own."""
+    dataset = make_dataset((IMAGES, np.arange(700) % 4), (IMAGES[:99], np.arange(99) % 4))
+    recipe = replace(
+        builtin_plan("digits").base, normalise="unit", augment="mirror", tune=0.1, epochs=5, frozen_epochs=5
+    )
+    looked: list[int] = []
+    found = infer.in_parts
+    monkeypatch.setattr(
+        "ensemble.training.features.in_parts", lambda base, pixels: looked.append(len(pixels)) or found(base, pixels)
+    )
+
+    def features(network: Network, data: Dataset = dataset, recipe: Recipe = recipe) -> list[torch.Tensor]:
+        looked.clear()
+        used = TrainingData(recipe, data, CPU)
+        used.fit()
+        assert used.use_features(network, PRECISION, None, FeatureFiles(tmp_path / "features", recipe, data))
+        parts = (used.learn, used.val, used.tune)
+        return [part.views for part in parts if isinstance(part, Features)]
+
+    first = features(frozen())
+    assert sum(looked) == 2 * 628 + 99 + 72
+    again = features(frozen(), recipe=replace(recipe, seed=3, dropout=0.1, learning_rate=1.0))
+    assert looked == []
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    other = frozen()
+    with torch.no_grad():
+        next(other.base.parameters()).add_(1)
+    assert not torch.equal(features(other)[1], first[1])
+    assert sum(looked) == 2 * 628 + 99 + 72
+    features(frozen(), recipe=replace(recipe, augment=""))
+    assert sum(looked) == 628  # val and tune are seen as they are either way
+    features(frozen(), make_dataset((IMAGES[::-1], np.arange(700) % 4), (IMAGES[:99], np.arange(99) % 4)))
+    assert sum(looked) == 2 * 628 + 99 + 72
+    (kept, *_) = sorted((tmp_path / "features").glob("*.safetensors"))
+    kept.write_bytes(kept.read_bytes()[:-7])
+    with pytest.raises(BadInput, match=kept.name):
+        for augment in ("mirror", ""):
+            for base in (frozen(), other):
+                features(base, recipe=replace(recipe, augment=augment))
+        features(frozen(), make_dataset((IMAGES[::-1], np.arange(700) % 4), (IMAGES[:99], np.arange(99) % 4)))

@@ -30,7 +30,7 @@ from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.pool import run_jobs
 
 CPU = torch.device("cpu")
-SHORT = replace(builtin_plan("digits").base, epochs=3)
+SHORT = replace(builtin_plan("digits").base, epochs=3, ema=0.0)
 
 
 def quiet(kind: str, facts: dict[str, Any]) -> None:

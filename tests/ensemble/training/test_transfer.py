@@ -171,8 +171,9 @@ def test_weights_of_another_network_are_refused(member: Path) -> None:
         start(other, member)
     assert str(caught.value) == (
         f"{member}: does not fit ting-m3-small, 0 of its base's 10 tensors agree in name and shape, at least half "
-        "must; the first that differs is conv1.weight, expected 4x3x3x3, found no such tensor but network.base.0.bias, "
-        "network.base.0.weight, network.base.2.bias; give weights of the same network."
+        "must; the first that differs is conv1.weight, expected 4x3x3x3, found no such tensor (nearest: "
+        "network.head.3.weight, network.head.0.weight, network.base.8.weight); give weights of the same network, or "
+        "say with convert_weights(...) which tensor is which (docs/transfer.md)."
     )
 
 
