@@ -60,7 +60,8 @@ def write_answers(path: Path, ensemble: Ensemble) -> None:
     a formula gets an apostrophe in front. Numbers have nine digits, which read back as the same float32.
     """
     stack = ensemble.stack
-    probs = ensemble.probs / ensemble.probs.sum(axis=1, keepdims=True)
+    probs = ensemble.probs[:]
+    probs = probs / probs.sum(axis=1, keepdims=True)
     confidence = np.take_along_axis(probs, ensemble.preds[:, None], axis=1)[:, 0].tolist()
     lead = (
         (harmless(i), harmless(stack.class_ids[y]), harmless(stack.class_names[y]), f"{p:.9g}")

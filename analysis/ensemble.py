@@ -1,13 +1,13 @@
 """Members combined into an ensemble: what it predicts, with what confidence, beside what each member predicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from analysis.metrics import predicted, quantise, rule_of, whole
+from analysis.metrics import Rule, floored_logs, predicted, quantise, rule_of, whole
 from analysis.selection.data import Chosen, combined
 from analysis.stack import PredictionStack, combined_probs
 from analysis.subsets.reference import subset_preds
@@ -28,7 +28,8 @@ class Ensemble(Rows):
     weights: float64 (M,), in the stack's order, not negative, summing to 1; None of a stacked ensemble, a regression.
     rule: "mean", "geometric", or "stack" for such a regression.
     preds: int64 (N,), the classes predicted, by the one rule of arithmetic (`analysis.metrics`).
-    probs: float64 (N, C); rows sum to 1 as nearly as the members' own do.
+    probs: float64 (N, C); rows sum to 1 as nearly as the members' own do. Of members that stay in files it is a
+    `CombinedProbs`, which makes the rows that it is asked for.
     definition: of a saved ensemble, what it is. changed: its members that predict otherwise on the split it was chosen
     on than they did when it was chosen.
     """
@@ -105,7 +106,14 @@ class Ensemble(Rows):
     @property
     def confidence(self) -> np.ndarray:
         """The probability of what is predicted, float64 (N,)."""
-        return np.take_along_axis(self.probs, self.preds[:, None], axis=1)[:, 0]
+        return self.probability(self.preds)
+
+    def probability(self, columns: np.ndarray) -> np.ndarray:
+        """Return each sample's probability of a class of its own; columns: int64 (N,)."""
+        found = np.empty(len(columns))
+        for here, probs in row_blocks(self.probs):
+            found[here] = probs[np.arange(len(probs)), columns[here]]
+        return found
 
     @property
     def accuracy(self) -> float | None:
@@ -149,17 +157,68 @@ def ensemble_of(
     shares = np.full(m, 1 / m) if weights is None else _shares(weights, stack.members)
     part = np.flatnonzero(shares)
     equal = np.ptp(shares[part]) == 0
-    probs = combined_probs(stack, part.tolist(), rule) if equal else combined(stack.probs, shares, kind)
+    if stack.streamed:
+        probs = cast(np.ndarray, CombinedProbs(stack, shares, kind))  # to all who ask it for rows it is one
+    else:
+        probs = combined_probs(stack, part.tolist(), rule) if equal else combined(stack.probs, shares, kind)
     counts = whole(shares)
     preds = np.empty(stack.samples, dtype=np.int64)
     rows = max(1, BLOCK_NUMBERS // (m * stack.classes))
     for start in range(0, stack.samples, rows):
-        here = slice(start, start + rows)
-        sums = np.zeros(probs[here].shape, dtype=np.int64)
+        here = slice(start, min(start + rows, stack.samples))
+        sums = np.zeros((here.stop - start, stack.classes), dtype=np.int64)
         for i in part:
             sums += counts[i] * kind.quantise(stack.probs[i, here])
         preds[here] = predicted(sums)
     return Ensemble(stack, name, shares, rule, preds, probs)
+
+
+class CombinedProbs:
+    """The probabilities of a weighted ensemble of members in files, float64 (N, C): rows are made as they are asked.
+
+    probs[rows] gives an array (rows, C), probs[rows, columns] numbers of as many rows and columns.
+    """
+
+    dtype, ndim = np.dtype(np.float64), 2
+
+    def __init__(self, stack: PredictionStack, weights: np.ndarray, rule: Rule) -> None:
+        self._stack, self._weights, self._rule = stack, weights, rule
+        self._part = np.flatnonzero(weights)
+        self.shape = (stack.samples, stack.classes)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: slice | np.ndarray | tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        if isinstance(key, tuple):
+            rows, columns = np.broadcast_arrays(*key)
+            found, step = np.empty(len(rows)), max(1, BLOCK_NUMBERS // self.shape[1])
+            for start in range(0, len(rows), step):
+                here = slice(start, start + step)
+                found[here] = self[rows[here]][np.arange(len(rows[here])), columns[here]]
+            return found
+        equal = np.ptp(self._weights[self._part]) == 0
+        probs, weights = self._stack.probs, self._weights
+        count = len(np.arange(len(self))[key])
+        total = np.zeros((count, self.shape[1]))
+        mean = self._rule.name == "mean"
+        for i in self._part:
+            own = probs[i, key].astype(np.float64) if mean else floored_logs(probs[i, key])
+            total += own if equal else weights[i] * own
+        total /= len(self._part) if equal else 1
+        if mean:
+            return total
+        powers = np.exp(total)
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def row_blocks(probs: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Give the probabilities of an ensemble (N, C) some rows at a time, in order: which, and an array."""
+    n, c = probs.shape
+    rows = max(1, BLOCK_NUMBERS // c)
+    for start in range(0, n, rows):
+        here = slice(start, min(start + rows, n))
+        yield here, probs[here]
 
 
 def _shares(weights: Mapping[str, float] | np.ndarray | Sequence[float], members: Sequence[str]) -> np.ndarray:
@@ -187,11 +246,14 @@ def chosen_ensemble(
     own = stack.only(chosen.members)
     if chosen.weights is not None:
         return ensemble_of(own, chosen.weights[list(chosen.members)], rule, name)
-    probs = chosen.probs(stack.probs) if probs is None else probs
+    if probs is None:
+        rows = max(1, BLOCK_NUMBERS // (len(stack.members) * stack.classes))
+        parts = ((b.probs, slice(b.start - b.offset, b.stop - b.offset)) for b in stack.blocks(rows))
+        probs = np.concatenate([chosen.probs(held[:, here]) for held, here in parts])
     return Ensemble(own, name, None, STACKED, predicted(quantise(probs)), probs)
 
 
-def as_predictions(ensemble: Ensemble, sources: Sequence[Predictions], **attributes: object) -> Predictions:
+def as_predictions(ensemble: Ensemble, sources: Iterable[Predictions], **attributes: object) -> Predictions:
     """Return an ensemble as predictions of kind "ensemble" under its name.
 
     Probabilities are renormalised in float64, then rounded to float32. `sources` are what its stack was joined from:
@@ -200,7 +262,11 @@ def as_predictions(ensemble: Ensemble, sources: Sequence[Predictions], **attribu
     what each member predicts. A regression has no weights, so its parents stand in the attribute `stacked`.
     """
     stack = ensemble.stack
-    fingerprints = {p.data_fingerprint for p in sources if p.member in stack.members}
+    fingerprints, digests = set(), {}
+    for p in sources:  # one at a time: they may be large
+        if p.member in stack.members:
+            fingerprints.add(p.data_fingerprint)
+            digests[p.member] = predictions_digest(p)
     noted: dict[str, object] = {"rule": ensemble.rule, "intersect": True if any(stack.dropped) else None} | attributes
     parents, weights = stack.members, ()
     if ensemble.weights is None:
@@ -209,13 +275,14 @@ def as_predictions(ensemble: Ensemble, sources: Sequence[Predictions], **attribu
         used = np.flatnonzero(ensemble.weights)
         parents = tuple(stack.members[i] for i in used)
         weights = tuple(ensemble.weights[used].tolist())
-    digests = {p.member: predictions_digest(p) for p in sources if p.member in parents}
-    noted["made_from"] = [digests[name] for name in parents] if digests.keys() == set(parents) else None
-    probs = ensemble.probs
+    noted["made_from"] = [digests[name] for name in parents] if set(parents) <= digests.keys() else None
+    single = np.empty(ensemble.probs.shape, np.float32)
+    for here, probs in row_blocks(ensemble.probs):
+        single[here] = probs / probs.sum(axis=1, keepdims=True)
     return Predictions(
         member=ensemble.name,
         split=stack.split,
-        probs=(probs / probs.sum(axis=1, keepdims=True)).astype(np.float32),
+        probs=single,
         sample_ids=stack.sample_ids,
         class_ids=stack.class_ids,
         class_names=stack.class_names,

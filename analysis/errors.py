@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Ensemble
+from analysis.ensemble import Ensemble, row_blocks
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
@@ -127,7 +127,6 @@ def find_errors(ensemble: Ensemble, samples: int = 1000, seed: int = 0) -> Error
         raise BadInput(f"errors: expected at least 1 sample to draw, found {samples}.")
     stack = ensemble.stack
     labels = stack.require_labels()
-    rows = np.arange(stack.samples)
     each = ensemble.member_preds
     return ErrorAnalysis(
         split=stack.split,
@@ -138,8 +137,8 @@ def find_errors(ensemble: Ensemble, samples: int = 1000, seed: int = 0) -> Error
         sample_ids=stack.sample_ids,
         labels=labels,
         preds=ensemble.preds,
-        confidence=ensemble.probs[rows, ensemble.preds],
-        true_probability=ensemble.probs[rows, labels],
+        confidence=ensemble.confidence,
+        true_probability=ensemble.probability(labels),
         members_right=(each == labels).sum(axis=0),
         unanimous=(each == each[0]).all(axis=0),
         best_right=each[ensemble.best_member] == labels,
@@ -162,10 +161,12 @@ def confidently_other(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     samples = np.bincount(labels, minlength=c)
     total = np.bincount(labels, weights=probs[np.arange(n), labels], minlength=c)
     thresholds = np.divide(total, samples, out=np.full(c, np.inf), where=samples > 0)
-    # A mean of equal numbers may be off by their last digit.
-    reached = np.where(probs >= thresholds - 1e-12, probs, -1.0)
-    likeliest = reached.argmax(axis=1)
-    return (reached.max(axis=1) >= 0) & (likeliest != labels)
+    found = np.empty(n, np.bool_)
+    for here, part in row_blocks(probs):
+        # A mean of equal numbers may be off by their last digit.
+        reached = np.where(part >= thresholds - 1e-12, part, -1.0)
+        found[here] = (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != labels[here])
+    return found
 
 
 def write_errors_csv(path: Path, value: ErrorAnalysis) -> None:

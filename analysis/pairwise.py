@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from analysis.classes.improved import ClassComparison, compare_classes
-from analysis.ensemble import Ensemble
+from analysis.ensemble import BLOCK_NUMBERS, Ensemble
 from analysis.metrics import METRICS
 from analysis.statistics import Paired, compare_correct, mean_interval
 from ensemble.errors import BadInput
@@ -124,7 +124,6 @@ def versus(one: Ensemble, other: Ensemble) -> Versus:
         raise BadInput(f"{one.name} and {other.name}: have other labels for {unlike:,} of {len(labels):,} samples.")
     preds, others = one.preds[ours], other.preds[theirs]
     hit, their_hit = preds == labels, others == labels
-    first, second = one.probs[ours], other.probs[theirs]
     names = (one.name, other.name)
     return Versus(
         names=names,
@@ -132,8 +131,8 @@ def versus(one: Ensemble, other: Ensemble) -> Versus:
         both=int((hit & their_hit).sum()),
         neither=int((~hit & ~their_hit).sum()),
         accuracy=compare_correct(hit, their_hit),
-        nll=_difference("nll", first, second, labels),
-        brier=_difference("brier", first, second, labels),
+        nll=_difference("nll", one, ours, other, theirs, labels),
+        brier=_difference("brier", one, ours, other, theirs, labels),
         classes=compare_classes(labels, preds, others, left.class_ids, left.class_names, against=names[1]),
         sample_ids=left.sample_ids[ours],
         labels=labels,
@@ -142,14 +141,25 @@ def versus(one: Ensemble, other: Ensemble) -> Versus:
     )
 
 
-def _difference(metric: str, one: np.ndarray, other: np.ndarray, labels: np.ndarray) -> MeanDifference:
-    ours, theirs = (METRICS[metric].per_sample(probs, labels) for probs in (one, other))
+def _difference(
+    metric: str, one: Ensemble, our_rows: np.ndarray, other: Ensemble, their_rows: np.ndarray, labels: np.ndarray
+) -> MeanDifference:
+    ours, theirs = (_per_sample(metric, *own, labels) for own in ((one, our_rows), (other, their_rows)))
     apart = ours - theirs
     n, mean = len(apart), float(apart.mean())
     error = float(apart.std(ddof=1)) / n**0.5 if n > 1 else 0.0
     low, high = mean_interval(apart)
     p = 1.0 if error == 0 else 2 * float(stdtr(n - 1, -abs(mean) / error))
     return MeanDifference(metric, float(ours.mean()), float(theirs.mean()), mean, low, high, p)
+
+
+def _per_sample(metric: str, ensemble: Ensemble, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    found = np.empty(len(rows))
+    step = max(1, BLOCK_NUMBERS // ensemble.stack.classes)
+    for start in range(0, len(rows), step):
+        here = slice(start, start + step)
+        found[here] = METRICS[metric].per_sample(ensemble.probs[rows[here]], labels[here])
+    return found
 
 
 def _in_100(p: float) -> str:

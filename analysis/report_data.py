@@ -6,7 +6,7 @@ from functools import cached_property
 
 from analysis.classes.per_class import PerClass, per_class
 from analysis.ensemble import Baseline, Ensemble, ensemble_of
-from analysis.saved import names_on, predictions_of, saved_ensemble, select_predictions
+from analysis.saved import names_on, predictions_of, saved_ensemble, select_stack
 from analysis.selection.compare import MOMENT, evaluate_selection, selection_of
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import selection_data
@@ -19,7 +19,7 @@ from ensemble.machine import Progress
 from ensemble.study.definitions import find_definition
 from ensemble.study.history import History, has_epochs, read_history
 from ensemble.study.names import matching, natural_key
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, Rows
 from ensemble.study.split import Dataset, Split
 from ensemble.study.study import Study
 
@@ -48,20 +48,18 @@ class ReportData:
     progress: Progress | None = None
 
     @cached_property
-    def predictions(self) -> list[Predictions]:
-        """Predictions of the members that take part, in natural order."""
-        found = select_predictions(self.study, self.split, self.patterns, self.intersect)
-        if not found:
-            saved = ", ".join(self.study.members(self.split))
-            raise BadInput(
-                f"{self.study.root}: split {self.split!r} has saved ensembles only; name one, as member=NAME: {saved}."
-            )
-        return found
+    def _selected(self) -> tuple[PredictionStack, list[Predictions | Rows]]:
+        return select_stack(self.study, self.split, self.patterns, self.intersect)
 
-    @cached_property
+    @property
     def joined(self) -> PredictionStack:
         """The members that take part, joined, whether the split has labels or not."""
-        return join(self.predictions, self.intersect)
+        return self._selected[0]
+
+    @property
+    def predictions(self) -> list[Predictions | Rows]:
+        """What the files of the members that take part hold, in natural order; of large ones all but the numbers."""
+        return self._selected[1]
 
     @cached_property
     def stack(self) -> PredictionStack:

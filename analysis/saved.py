@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 from analysis.ensemble import STACKED, Ensemble, as_predictions, ensemble_of
 from analysis.metrics import predicted, quantise
 from analysis.selection.stacking import fit
 from analysis.stack import PredictionStack, join
+from analysis.streamed import Opened, join_opened, open_files
 from ensemble.errors import BadInput, nearest
 from ensemble.study.definitions import EnsembleDefinition, find_definition, saved_ensembles
 from ensemble.study.names import matching, natural_key
-from ensemble.study.predictions import Predictions
-from ensemble.study.study import Study
+from ensemble.study.predictions import Predictions, Rows
+from ensemble.study.study import Study, check_named
+
+MOST_HELD = 2**28  # bytes of predictions that are read into memory as a whole
 
 
 def saved_ensemble(
@@ -135,6 +139,44 @@ def select_predictions(
         return study.select(split)  # says what there is
     chosen = matching(patterns, known, study.root, f" for split {split!r}")
     return [predictions_of(study, name, split, intersect) for name in chosen]
+
+
+def select_stack(
+    study: Study, split: str = "val", patterns: Sequence[str] = (), intersect: bool = False
+) -> tuple[PredictionStack, list[Predictions | Rows]]:
+    """Return a study's members that match a pattern, joined, and what their files say beside it, in the same order.
+
+    They are those of `select_predictions`. Where files have more than 256 MB together, predictions stay in them and are
+    read as they are needed. Raises `BadInput` as `select_predictions` and `join` do, and where a split has saved
+    ensembles only and none is named.
+    """
+    stored = study.members(split)
+    files = {name: study.predictions_path(name, split) for name in stored}
+    if sum(path.stat().st_size for path in files.values()) <= MOST_HELD:
+        held = select_predictions(study, split, patterns, intersect)
+        if not held:
+            refuse_ensembles_only(study, split)
+        return join(held, intersect), list(held)
+    names = matching(patterns, names_on(study, split), study.root, f" for split {split!r}") if patterns else stored
+    there = [name for name in names if name in files]
+    opened: dict[str, Opened] = dict(zip(there, open_files([files[name] for name in there]), strict=True))
+    for name, (rows, _) in opened.items():
+        check_named(files[name], rows, name, split)
+    members = [name for name in there if opened[name][0].kind == "member"]
+    if not members and not patterns:
+        refuse_ensembles_only(study, split)
+    computed = (predictions_of(study, name, split, intersect) for name in names if patterns and name not in members)
+    found = [*(opened[m] for m in members), *((p, p.probs) for p in computed)]
+    found.sort(key=lambda pair: natural_key(pair[0].member))
+    return join_opened(found, intersect), [rows for rows, _ in found]
+
+
+def refuse_ensembles_only(study: Study, split: str) -> NoReturn:
+    """Raise the `BadInput` of a split with saved ensembles only, none of which is named."""
+    raise BadInput(
+        f"{study.root}: split {split!r} has saved ensembles only, {', '.join(study.members(split))}; they take part "
+        "when they are named with members=NAME."
+    )
 
 
 def names_on(study: Study, split: str) -> list[str]:

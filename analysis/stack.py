@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from ensemble.study.predictions import (
 from ensemble.study.tabular import Rows
 
 LOOKED_AT = 20_000  # samples by which misaligned rows are looked for
+LOOKED_NUMBERS = 2**20  # of a member's probabilities that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,8 @@ def chosen_rows(rows: np.ndarray | Sequence[int] | None, samples: int) -> np.nda
 class PredictionStack(Rows):
     """Probabilities of M members for N samples and C classes, with ONE set of labels, ids and classes.
 
-    probs: float32 (M, N, C).
+    probs: float32 (M, N, C), an array; of predictions too large to hold an `analysis.streamed.StoredProbs`, which
+    reads what is asked of it, probs[member, rows] or probs[:, rows].
     members: M names, unique, in natural order; member i is bit i of a subset's mask.
     labels: int64 (N,), columns of `probs`; None where the split is unlabelled.
     sample_ids: str (N,).
@@ -222,8 +224,13 @@ class PredictionStack(Rows):
         return quantise(self.probs[:, rows])
 
     def blocks(self, rows: int) -> Iterator[Block]:
-        """Give all samples in order, at most `rows` of them at a time, without a copy."""
-        return whole_blocks(self.probs, rows)
+        """Give all samples in order, at most `rows` of them at a time, without a copy of what is in memory."""
+        return whole_blocks(self.probs, rows) if isinstance(self.probs, np.ndarray) else self.probs.blocks(rows)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the probabilities are read from files as they are needed, since they may not fit into memory."""
+        return not isinstance(self.probs, np.ndarray)
 
     def only(self, indices: Sequence[int]) -> "PredictionStack":
         """Return the stack with the members at `indices` alone, in the stack's order."""
@@ -232,7 +239,7 @@ class PredictionStack(Rows):
             return self
         return replace(
             self,
-            probs=self.probs[chosen],
+            probs=self.probs[chosen] if isinstance(self.probs, np.ndarray) else self.probs.of_members(chosen),
             members=tuple(self.members[i] for i in chosen),
             dropped=tuple(self.dropped[i] for i in chosen),
         )
@@ -263,7 +270,7 @@ class PredictionStack(Rows):
             raise BadInput(f"{who}: has other labels than {whose} for {int((labels != to.labels).sum()):,} samples.")
         return replace(
             self,
-            probs=self.probs[:, rows],
+            probs=self.probs[:, rows] if isinstance(self.probs, np.ndarray) else self.probs.of_samples(rows),
             labels=labels if to.labels is None else to.labels,
             sample_ids=to.sample_ids,
         )
@@ -273,17 +280,20 @@ class PredictionStack(Rows):
 
         Of many samples some 20,000 are looked at, at even distances. See `ensemble.study.alignment` for what is found.
         """
-        rows = slice(None, None, max(1, self.samples // LOOKED_AT))
-        preds, second, confidence = ([], [], [])
-        for member in self.probs:
-            own = member[rows].copy()
+        rows = np.arange(0, self.samples, max(1, self.samples // LOOKED_AT))
+        shape = len(self.members), len(rows)
+        preds, second, confidence = np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.float32)
+        step = max(1, LOOKED_NUMBERS // self.classes)
+        for i, start in product(range(len(self.members)), range(0, len(rows), step)):
+            here = slice(start, start + step)
+            own = self.probs[i, rows[here]]
             every = np.arange(len(own))
-            preds.append(own.argmax(axis=1))
-            confidence.append(own[every, preds[-1]].copy())
-            own[every, preds[-1]] = -1
-            second.append(own.argmax(axis=1))
+            preds[i, here] = first = own.argmax(axis=1)
+            confidence[i, here] = own[every, first]
+            own[every, first] = -1
+            second[i, here] = own.argmax(axis=1)
         labels = None if self.labels is None else self.labels[rows]
-        return find_misaligned(np.stack(preds), np.stack(second), np.stack(confidence), labels, self.members)
+        return find_misaligned(preds, second, confidence, labels, self.members)
 
     def mean_probs(self, indices: Sequence[int] | None = None) -> np.ndarray:
         """Return the members' mean, float64 (N, C); of all members, or of those at `indices`.
@@ -293,7 +303,7 @@ class PredictionStack(Rows):
         chosen = check_indices(range(len(self.members)) if indices is None else indices, len(self.members))
         total = np.zeros(self.probs.shape[1:], dtype=np.float64)
         for i in chosen:
-            total += self.probs[i]
+            total += self.probs[i, :]
         return total / len(chosen)
 
 
@@ -369,9 +379,17 @@ def join(predictions: Sequence[Predictions], intersect: bool = False) -> Predict
     Raises `BadInput` naming the two members that do not fit.
     """
     joint = fit(predictions, intersect)
-    probs = np.empty((len(joint.members), len(joint.sample_ids), len(joint.class_ids)), dtype=np.float32)
-    for i, (nth, rows, columns) in enumerate(zip(joint.order, joint.rows, joint.columns, strict=True)):
-        probs[i] = predictions[nth].probs[np.ix_(rows, columns)]
+    n, c = len(joint.sample_ids), len(joint.class_ids)
+    probs = np.empty((len(joint.members), n, c), dtype=np.float32)
+    for into, nth, rows, columns in zip(probs, joint.order, joint.rows, joint.columns, strict=True):
+        own = predictions[nth].probs
+        as_they_are = len(own) == n and np.array_equal(rows, np.arange(n)) and np.array_equal(columns, np.arange(c))
+        into[:] = own if as_they_are else own[np.ix_(rows, columns)]
+    return stack_of(joint, probs)
+
+
+def stack_of(joint: Joint, probs: Any) -> PredictionStack:
+    """Return members that fit together, with their probabilities (M, N, C), or what reads them."""
     return PredictionStack(
         probs=probs,
         members=joint.members,
@@ -579,6 +597,6 @@ def combined_probs(stack: PredictionStack, indices: Sequence[int], rule: str = "
         return stack.mean_probs(indices)
     total = np.zeros(stack.probs.shape[1:])
     for i in sorted(indices):
-        total += floored_logs(stack.probs[i])
+        total += floored_logs(stack.probs[i, :])
     powers = np.exp(total / len(indices))
     return powers / powers.sum(axis=1, keepdims=True)

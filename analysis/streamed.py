@@ -1,147 +1,157 @@
-"""Members on disk as a source of blocks: joined like `analysis.stack.join`, without ever holding all of them."""
+"""Members on disk, joined as `analysis.stack.join` does it without ever holding all of them: read as they are asked."""
 
-import contextlib
-import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from analysis.stack import Block, Joint, fit, no_labels
+from analysis.stack import Block, PredictionStack, fit, stack_of
 from ensemble.errors import storage_error
-from ensemble.study.predictions import RowReader, read_rows, reading_rows
+from ensemble.machine import cores, run_all
+from ensemble.study.hdf5 import PlainRows
+from ensemble.study.predictions import Predictions, RowReader, Rows, reading_rows
 
-PIECE_BYTES = 2**24  # of a file that is read at once while its rows are put in order
+PIECE_BYTES = 2**26  # of all members' probabilities that are read at once
+GAP = 4  # rows that lie further apart than every fourth are read one by one
 
 
 @dataclass(frozen=True, eq=False)
-class StreamedStack:
-    """M members on N shared samples, their probabilities in files.
+class _Member:
+    """A member's rows of the shared samples, int64 (N,), and its columns of the sorted classes, None as they stand."""
 
-    A member whose rows stand in another order than the first one's is copied once, in order, to a temporary file
-    for as long as blocks are read: 4 N C bytes of disk.
+    reader: RowReader | np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray | None
+
+    def read(self, at: slice | np.ndarray) -> np.ndarray:
+        """Return the probabilities of some shared samples, float32 (len, C)."""
+        found = self._rows(self.rows[at])
+        return found if self.columns is None else found[:, self.columns]
+
+    def _rows(self, at: np.ndarray) -> np.ndarray:
+        if isinstance(self.reader, np.ndarray):
+            return self.reader[at]
+        if not len(at):
+            return np.empty((0, self.reader.columns), np.float32)
+        first, last = int(at.min()), int(at.max())
+        if last - first < GAP * len(at):
+            found = self.reader.read(first, last + 1)
+            return found if len(found) == len(at) and (np.diff(at) == 1).all() else found[at - first]
+        found = np.empty((len(at), self.reader.columns), np.float32)
+        order = np.argsort(at)
+        for run in np.split(order, np.flatnonzero(np.diff(at[order]) != 1) + 1):
+            begin = int(at[run[0]])
+            found[run] = self.reader.read(begin, begin + len(run))
+        return found
+
+
+class StoredProbs:
+    """The probabilities of M members for N samples and C classes, float32 (M, N, C), most of them in files.
+
+    It is asked as such an array is, `probs[member, rows]` or `probs[:, rows]`, and gives arrays. Members alone,
+    `probs[[0, 2]]`, give another value of this kind. Files stay open, and changes to one are noticed.
     """
 
-    paths: tuple[Path, ...]
-    joint: Joint
+    dtype, ndim = np.dtype(np.float32), 3
 
-    @property
-    def members(self) -> tuple[str, ...]:
-        """M names, in natural order."""
-        return self.joint.members
+    def __init__(self, members: Sequence[_Member], classes: int) -> None:
+        self._members = tuple(members)
+        self.shape = (len(self._members), len(self._members[0].rows), classes)
 
-    @property
-    def samples(self) -> int:
-        """N, the number of shared samples."""
-        return len(self.joint.sample_ids)
+    def __len__(self) -> int:
+        return len(self._members)
 
-    @property
-    def sample_ids(self) -> np.ndarray:
-        """The shared samples' ids, str (N,)."""
-        return self.joint.sample_ids
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i, :] for i in range(len(self)))
 
-    @property
-    def classes(self) -> int:
-        """C, the number of classes."""
-        return len(self.joint.class_ids)
+    def __getitem__(self, key: tuple) -> np.ndarray:
+        """Return the probabilities of a member (rows, C), or of some (M', rows, C): key (members, rows)."""
+        which, rows = key
+        if isinstance(which, int | np.integer):
+            return self._members[which].read(rows)
+        chosen = [self._members[i] for i in np.arange(len(self))[which]]
+        count = len(np.arange(self.shape[1])[rows]) if isinstance(rows, slice) else len(rows)
+        found = np.empty((len(chosen), count, self.shape[2]), np.float32)
 
-    @property
-    def split(self) -> str:
-        """Of what the predictions are."""
-        return self.joint.split
+        def task(i: int) -> None:
+            found[i] = chosen[i].read(rows)
 
-    def require_labels(self) -> np.ndarray:
-        """Return the labels int64 (N,); raise `BadInput` where the split has none."""
-        if self.joint.labels is None:
-            raise no_labels(self.split)
-        return self.joint.labels
+        run_all((partial(task, i) for i in range(len(chosen))), cores() if found.nbytes > 2**22 else 1)
+        return found
+
+    def of_members(self, indices: Sequence[int]) -> "StoredProbs":
+        """Return those of some members."""
+        return StoredProbs([self._members[i] for i in indices], self.shape[2])
+
+    def of_samples(self, rows: np.ndarray) -> "StoredProbs":
+        """Return those of some samples, int64 (n,), in that order."""
+        return StoredProbs([_Member(m.reader, m.rows[rows], m.columns) for m in self._members], self.shape[2])
 
     def blocks(self, rows: int) -> Iterator[Block]:
-        """Give all samples in order, at most `rows` of them at a time; raise `BadInput` for a file that is damaged."""
-        with contextlib.ExitStack() as stack:
-            readers = [
-                stack.enter_context(_in_order(path, own, columns))
-                for path, own, columns in zip(self.paths, self.joint.rows, self.joint.columns, strict=True)
-            ]
-            for start in range(0, self.samples, rows):
-                stop = min(start + rows, self.samples)
-                probs = np.empty((len(readers), stop - start, self.classes), np.float32)
-                for into, read in zip(probs, readers, strict=True):
-                    into[:] = read(start, stop)
-                yield Block(start, stop, probs, start)
+        """Give all samples in order, at most `rows` at a time; files are read some 64 MiB at a time."""
+        m, n, c = self.shape
+        step = rows * max(1, PIECE_BYTES // (4 * m * c * rows))
+        for begin in range(0, n, step):
+            piece = self[:, begin : begin + step]
+            for start in range(begin, begin + piece.shape[1], rows):
+                yield Block(start, min(start + rows, begin + piece.shape[1]), piece, begin)
 
 
-def stream(paths: Sequence[Path], intersect: bool = False) -> StreamedStack:
-    """Join the members in these files by sample id and class id; raises `BadInput` as `analysis.stack.join` does."""
-    joint = fit([read_rows(path) for path in paths], intersect)
-    return StreamedStack(tuple(paths[i] for i in joint.order), joint)
+Opened = tuple[Predictions | Rows, np.ndarray | RowReader]
 
 
-Read = Callable[[int, int], np.ndarray]
+def stream(paths: Sequence[Path], intersect: bool = False) -> PredictionStack:
+    """Join the members in these files by sample id and class id, as `analysis.stack.join` does; see `open_files`."""
+    return join_opened(open_files(paths), intersect)
 
 
-@contextlib.contextmanager
-def _in_order(path: Path, rows: np.ndarray, columns: np.ndarray) -> Generator[Read]:
-    """Give a function (start, stop) -> float32 (stop - start, C) that reads shared samples of one member."""
-    sorted_classes = bool((columns == np.arange(len(columns))).all())
-    with reading_rows(path) as reader:
+def open_files(paths: Sequence[Path]) -> list[Opened]:
+    """Read all of predictions files but the probabilities, and open these.
 
-        def arranged(probs: np.ndarray) -> np.ndarray:
-            return probs if sorted_classes else probs[:, columns]
+    A file that is packed, or not of float32, is copied to a temporary one, 4 N C bytes. Raises `BadInput` for what is
+    damaged.
+    """
+    opened: list[Opened | None] = [None] * len(paths)
 
-        if (np.diff(rows) > 0).all():
-            yield lambda start, stop: arranged(_increasing(reader, rows[start:stop]))
-            return
-        with _temporary() as copy:
-            width = 4 * len(columns)
-            _put_in_order(reader, rows, arranged, copy, width)
+    def task(i: int) -> None:
+        opened[i] = _open(paths[i])
 
-            def read(start: int, stop: int) -> np.ndarray:
-                data = os.pread(copy, (stop - start) * width, start * width)
-                return np.frombuffer(data, np.float32).reshape(stop - start, -1)
-
-            yield read
+    # Most of opening a file is its checksum, which holds no lock.
+    run_all((partial(task, i) for i in range(len(paths))), cores())
+    return [pair for pair in opened if pair is not None]
 
 
-@contextlib.contextmanager
-def _temporary() -> Generator[int]:
-    """Give the descriptor of a file without a name, gone when it is closed."""
+def join_opened(opened: Sequence[Opened], intersect: bool = False) -> PredictionStack:
+    """Join members whose probabilities are in files, or at hand; raises `BadInput` as `analysis.stack.join` does."""
+    joint = fit([rows for rows, _ in opened], intersect)
+    every = np.arange(len(joint.class_ids))
+    members = [
+        _Member(opened[nth][1], rows, None if np.array_equal(columns, every) else columns)
+        for nth, rows, columns in zip(joint.order, joint.rows, joint.columns, strict=True)
+    ]
+    return stack_of(joint, StoredProbs(members, len(every)))
+
+
+def _open(path: Path) -> tuple[Rows, RowReader]:
+    with reading_rows(path) as (rows, reader):
+        return rows, reader if reader.stays_open else _copied(path, reader)
+
+
+def _copied(path: Path, reader: RowReader) -> RowReader:
+    """Return a reader of a temporary file without a name that holds the rows as they are, gone with the reader."""
+    count, columns = len(reader), reader.columns
+    step = max(1, PIECE_BYTES // (4 * columns))
     try:
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with what reads it
+        weakref.finalize(reader, file.close)
+        for start in range(0, count, step):
+            file.write(np.ascontiguousarray(reader.read(start, min(start + step, count)), "<f4").data)
+        file.flush()
     except OSError as error:
         raise storage_error(tempfile.gettempdir(), error) from error
-    with file:
-        yield file.fileno()
-
-
-def _increasing(reader: RowReader, rows: np.ndarray) -> np.ndarray:
-    """Read rows that increase: in one piece, or in some where many between them are not wanted."""
-    first, last = int(rows[0]), int(rows[-1])
-    if last - first + 1 == len(rows):
-        return reader.read(first, last + 1)
-    found = []
-    step = max(1, 2 * len(rows))
-    for start in range(first, last + 1, step):
-        here = rows[(rows >= start) & (rows < start + step)]
-        if len(here):
-            found.append(reader.read(int(here[0]), int(here[-1]) + 1)[here - here[0]])
-    return np.concatenate(found)
-
-
-def _put_in_order(
-    reader: RowReader, rows: np.ndarray, arranged: Callable[[np.ndarray], np.ndarray], copy: int, width: int
-) -> None:
-    """Read a file from front to back and write the rows that are wanted where they belong."""
-    order = np.argsort(rows)
-    wanted = rows[order]
-    step = max(1, PIECE_BYTES // width)
-    for begin in range(0, len(wanted), step):
-        here = order[begin : begin + step]
-        probs = np.ascontiguousarray(arranged(_increasing(reader, wanted[begin : begin + step])))
-        try:
-            for target, row in zip(here.tolist(), probs, strict=True):
-                os.pwrite(copy, row.data, target * width)
-        except OSError as error:
-            raise storage_error(tempfile.gettempdir(), error) from error
+    reader.read_from(PlainRows(path, file.fileno(), np.zeros(1, np.int64), count, columns))
+    return reader

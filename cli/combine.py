@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from analysis.stack import PredictionStack
     from analysis.subsets.shards import Shards
     from ensemble.study.part import Part
-    from ensemble.study.predictions import Predictions
+    from ensemble.study.predictions import Predictions, Rows
     from ensemble.study.study import Study
 
 EXAMPLES = (
@@ -126,13 +126,18 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
     help="Which samples belong together (one patient, one video): a CSV file with the columns id and group, or "
     "predictions that hold them. Honest scores and tests keep them together.",
 )
+@click.option(
+    "--only-accuracy",
+    is_flag=True,
+    help="Score by accuracy alone; top-5, NLL and Brier score take most of the time where members are many.",
+)
 @click.option("--save", metavar="NAME", help="Keep the chosen ensemble's predictions in the study.")
 @click.option("--only", metavar="I/N", help="Score part I of N of the subsets and keep it: for one machine of several.")
 @click.option("--merge", is_flag=True, help="Take the subsets' scores that --only kept, all N parts of them.")
 def combine(
     output: Output, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
     metric: str, select: str, max_size: int | None, weights: dict[str, float] | None, table: Path | None,
-    groups: Path | None, save: str | None, only: str | None, merge: bool,
+    groups: Path | None, save: str | None, only_accuracy: bool, only: str | None, merge: bool,
 ) -> None:  # fmt: skip
     """Score every subset of the members, choose an ensemble, and say what it is worth.
 
@@ -140,12 +145,13 @@ def combine(
     a vote has the former two, and the geometric mean of more than 12 members too. What is chosen on a split looks
     better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
+    from analysis.saved import select_stack
     from analysis.selection import choose
+    from analysis.selection.best import Counted
     from analysis.selection.resampling import read_groups
-    from analysis.stack import join
-    from analysis.subsets.score import subset_table
     from analysis.subsets.shards import shards_of
     from analysis.subsets.table import check_table_path, write_subset_table
+    from ensemble.errors import BadInput
     from ensemble.study.part import parse_part
     from ensemble.study.study import Study
 
@@ -156,37 +162,45 @@ def combine(
         check_table_path(table)
     if save:
         _check_save(study, save, rule)
-    predictions = _read(study, split, members, intersect)
-    stack = join(predictions, intersect)
+    stack, files = select_stack(study, split, members, intersect)
     sizes = _within(k, len(stack.members))
     choose.check_choice(select, metric, stack.members, rule, max_size, weights)
     of = None if groups is None else read_groups(groups, stack.sample_ids)
+    metrics = ("accuracy",) if only_accuracy else ("accuracy", "top5", "nll", "brier")
+    if only_accuracy and metric != "accuracy":
+        raise BadInput(f"--only-accuracy leaves out what --metric {metric} asks for; drop one of the two.")
     shards = shards_of(study.root / "subsets", stack, sizes, rule) if part or merge else None
     if part and shards:
         _score_part(output, stack, sizes, shards, part)
         return
     if shards:
-        scored = shards.merge()
+        counted = shards.merge()
     else:
-        say_cost(output, stack, sizes, rule)
-        with output.progress("Scoring subsets", "samples") as progress:
-            scored = subset_table(stack, sizes, progress, rule)
+        say_cost(output, stack, sizes, rule, metrics, in_full=table is not None)
+        with output.progress("Scoring subsets") as progress:
+            counted = choose.score_subsets(
+                stack, sizes, "" if weights else select, metric, rule, of, progress, metrics=metrics,
+                in_full=table is not None, folder=study.root / "lattice",
+            )  # fmt: skip
+    scored = counted.table if isinstance(counted, Counted) else counted
     for finding in stack.misaligned():
         output.warn(str(finding))
     warn(output, stack, scored)
     with output.progress("Choosing again and again for honest scores", "folds") as progress:
         found = choose.select(
             stack, select, metric=metric, sizes=sizes, max_size=max_size, weights=weights, rule=rule, groups=of,
-            table=scored, progress=progress,
+            table=counted, progress=progress,
         )  # fmt: skip
-    show_sizes(output, scored, metric)
-    show_selection(output, found, max_size)
+    if not output.json:
+        show_sizes(output, scored, metric)
+        show_selection(output, found, max_size)
     if table:
         write_subset_table(table, scored)
         output.say(f"Wrote {many(len(scored), 'subset')} to {table}.")
     if save:
-        _save(output, study, save, stack, predictions, found)
-    output.document(**document(found))
+        _save(output, study, save, stack, files, found)
+    if output.json:
+        output.document(**document(found))
     on = "" if split == "val" else f" --split {split}"
     saved = f" --ensemble {save}" if save else ""
     output.next(f"ens-report per-class{saved}{on}", f"ens-report curve{on}")
@@ -227,19 +241,6 @@ def _score_part(output: Output, stack: "PredictionStack", sizes: range, shards: 
         output.say(f"All {part.count} parts are there; the same command with --merge in place of --only goes on.")
 
 
-def _read(study: "Study", split: str, patterns: Sequence[str], intersect: bool) -> list["Predictions"]:
-    from analysis.saved import select_predictions
-    from ensemble.errors import BadInput
-
-    predictions = select_predictions(study, split, patterns, intersect)
-    if not predictions:
-        raise BadInput(
-            f"{study.root}: split {split!r} has saved ensembles only, {', '.join(study.members(split))}; "
-            "they take part when they are named with --members."
-        )
-    return predictions
-
-
 def _within(sizes: tuple[int, int] | None, members: int) -> range:
     """Return the sizes asked for, all where none were; raise `BadInput` where there are too few members."""
     from ensemble.errors import BadInput
@@ -266,11 +267,13 @@ def _check_save(study: "Study", name: str, rule: str) -> None:
 
 
 def _save(
-    output: Output, study: "Study", name: str, stack: "PredictionStack", predictions: Sequence["Predictions"],
+    output: Output, study: "Study", name: str, stack: "PredictionStack", files: "Sequence[Predictions | Rows]",
     found: "EnsembleSelection",
 ) -> None:  # fmt: skip
     """Keep the chosen ensemble's predictions in the study; those of a regression as they were made out of fold."""
     from analysis.ensemble import as_predictions, chosen_ensemble
+    from analysis.saved import predictions_of
+    from ensemble.study.predictions import Predictions
 
     apart, result = found.out_of_fold(), found.result
     fitted = None if apart is None else "out of fold"
@@ -278,7 +281,8 @@ def _save(
     with study.alone():
         _check_save(study, name, found.table.rule)  # again: another process may have taken the name meanwhile
         noted = {"selection": result.name, "chosen_on": stack.split, "fitted": fitted}
-        path = study.write(as_predictions(ensemble, predictions, **noted))
+        sources = (f if isinstance(f, Predictions) else predictions_of(study, f.member, f.split) for f in files)
+        path = study.write(as_predictions(ensemble, sources, **noted))
     note = ", each sample as a regression predicts it that was fitted without it" if apart is not None else ""
     output.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")
 

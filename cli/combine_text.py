@@ -25,26 +25,41 @@ NAMES = {
     "stack": "stacking", "given": "given weights",
 }  # fmt: skip
 SHORT = {"accuracy": "accuracy", "top5": "top-5", "nll": "NLL", "brier": "Brier"}
+LONG = 10.0  # seconds by a model, from which on a job's time is measured and said
 BAR = 24  # characters of the longest bar
 
 
-def say_cost(output: Output, stack: "PredictionStack", sizes: range, rule: str) -> None:
-    """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it."""
-    from analysis.subsets.score import is_compiled, reference_is_faster
+def say_cost(
+    output: Output, stack: "PredictionStack", sizes: range, rule: str, metrics: Sequence[str], in_full: bool
+) -> None:
+    """Say what a large job will cost before it begins; raise `BadInput` where the machine is too small for it.
+
+    Time is said only where it is long by a model, and then it is measured on a part.
+    """
+    from analysis.subsets.score import has_table, is_compiled, reference_is_faster
 
     if stack.labels is None or reference_is_faster(stack, sizes, rule):
         return
     if not is_compiled():
         output.say("Compiling for this machine, this once: some ten seconds.")
-    from analysis.subsets.cost import cost
+    from analysis.subsets.cost import cost, duration
 
     size = len(stack.members), stack.samples, stack.classes
-    found = cost(*size, sizes, source=stack, rule=rule)
-    if found.seconds > 1 or found.bytes > 10_000_000:
-        seconds = f"{found.seconds:,.0f} seconds" if found.seconds < 120 else f"{found.seconds / 60:,.0f} minutes"
+    found = cost(*size, sizes, metrics)
+    if found.seconds < LONG and found.bytes < 10_000_000:
+        return
+    tabled = in_full or has_table(size[0], sizes, metrics)
+    long = ""
+    if found.seconds >= LONG:
+        measured = cost(*size, sizes, metrics, source=stack, rule=rule, tabled=tabled)
+        long = f", about {duration(measured.seconds)}"
+    subsets = f"{many(found.subsets, 'subset')} of {size[0]} members"
+    if tabled:
+        output.say(f"{subsets}: a table of {found.bytes / 1e6:,.0f} MB{long}.")
+    else:
         output.say(
-            f"{many(found.subsets, 'subset')} of {size[0]} members: a table of {found.bytes / 1e6:,.0f} MB, "
-            f"about {seconds}."
+            f"{subsets}{long}. They are too many for a table: sums over all of them and the best few thousand by each "
+            "metric are kept. The same command goes on where it was interrupted."
         )
 
 
@@ -76,7 +91,7 @@ def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
             )
             for s in by_size
         ],
-        title=f"{many(len(table), 'subset')} of {many(len(table.members), 'member')}, "
+        title=f"{many(table.count, 'subset')} of {many(len(table.members), 'member')}, "
         f"{many(table.samples, 'sample')} of {table.split}, {table.classes} classes",
         left=(),
     )  # fmt: skip
@@ -272,7 +287,7 @@ def document(found: "EnsembleSelection") -> dict[str, Any]:
         "classes": table.classes,
         "members": table.members,
         "groups": _groups(found),
-        "subsets": len(table),
+        "subsets": table.count,
         "by_size": [asdict(s) | {"best": s.best.members} for s in table.by_size(found.metric)],
         "best": {
             "members": found.members,

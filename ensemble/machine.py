@@ -1,14 +1,43 @@
-"""What this machine offers: how many processor cores this process may use, and whether its memory ran out."""
+"""What this machine offers: how many threads this process and its children may run, and whether its memory ran out.
 
+Here, and nowhere else, it is decided how many threads work: our own, which run compiled kernels, and those of BLAS,
+OpenMP, numba and torch. A process has `cores()` of them; one that starts others shares them out with
+`threads_environment`, in which a child's `cores()` is its share too; and while our own threads call BLAS, each has one
+thread of it (`one_blas_thread`).
+"""
+
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
 
+THREADS = "KOFN_THREADS"  # how many threads a process of ours has, where it is less than its cores
+LIBRARIES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS",
+)  # fmt: skip
+
 
 def cores() -> int:
-    """Return how many processor cores this process may use: those it is bound to, where the system says so."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many threads this process may run: the cores it is bound to, and no more than `KOFN_THREADS` says."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get(THREADS, "")
+    return min(there, int(told)) if told.isdecimal() and int(told) else there
+
+
+def threads_environment(threads: int) -> dict[str, str]:
+    """Return the variables by which a child process, and every library in it, has so many threads."""
+    return dict.fromkeys((THREADS, *LIBRARIES), str(threads))
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Generator[None]:
+    """Have BLAS and OpenMP work in the thread that calls them, and start none: for when our own threads call them."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -111,11 +111,13 @@ def calibration_by_size(
     s, n = len(subsets), stack.samples
     counts, summed, right = np.zeros((s, bins)), np.zeros((s, bins)), np.zeros((s, bins))
     products = np.zeros((len(stack.members), len(stack.members)))
+    own = np.empty((len(stack.members), n))
     step = max(1, BLOCK_NUMBERS // stack.classes)
     for start in range(0, n, step):
         here = slice(start, min(start + step, n))
         y = labels[here]
         errors = stack.probs[:, here].astype(np.float64)
+        own[:, here] = floored(true_probs(errors, y))
         errors[:, np.arange(len(y)), y] -= 1
         flat = errors.reshape(len(errors), -1)
         products += flat @ flat.T
@@ -128,7 +130,6 @@ def calibration_by_size(
             right[row] += np.bincount(place[preds == y], minlength=bins)
         if progress:
             progress(here.stop, n)
-    own = floored(true_probs(stack.probs, labels))
     return CalibrationBySize(
         subsets=tuple(subsets),
         scores={
@@ -283,19 +284,21 @@ def ensemble_calibration(
     stack = ensemble.stack
     labels = stack.require_labels()
     enough = len(labels) >= FEWEST
-    found = temperature(ensemble.probs, labels, stack.sample_ids) if enough else None
+    probs = ensemble.probs[:]  # here every row is looked at again and again
+    found = temperature(probs, labels, stack.sample_ids) if enough else None
     several = len(stack.members) > 1
-    probs = [member.astype(np.float64) for member in stack.probs] if several else []
-    scores = calibration_scores(ensemble.name, ensemble.probs, labels, ensemble.preds, bins)
+    scores = calibration_scores(ensemble.name, probs, labels, ensemble.preds, bins)
+    members, temperatures = [], []
+    for i, name in enumerate(stack.members if several else ()):
+        own = stack.probs[i, :].astype(np.float64)
+        members.append(calibration_scores(name, own, labels, ensemble.member_preds[i], bins))
+        temperatures += [fit_temperature(own, labels)] if enough else []
     return EnsembleCalibration(
         ensemble=scores,
-        chance=ece_by_chance(ensemble.probs, scores.ece, bins),
-        reliability=measure_calibration(ensemble.probs, labels, ensemble.preds, bins, binning),
-        members=tuple(
-            calibration_scores(name, own, labels, preds, bins)
-            for name, own, preds in zip(stack.members, probs, ensemble.member_preds if several else (), strict=several)
-        ),
-        temperatures=tuple(fit_temperature(own, labels) for own in probs) if enough else (),
+        chance=ece_by_chance(probs, scores.ece, bins),
+        reliability=measure_calibration(probs, labels, ensemble.preds, bins, binning),
+        members=tuple(members),
+        temperatures=tuple(temperatures),
         temperature=found,
         after=None if found is None else calibration_scores(ensemble.name, found.probs, labels, ensemble.preds, bins),
         reliability_after=None

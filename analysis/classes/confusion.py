@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from ensemble.study.names import number_ids
 from ensemble.study.tabular import Rows, html_table, percent
 
 ORDERS = ("cluster", "id")
-MOST_ORDERED = 1500  # classes: ordering the leaves takes seconds for 1,000 and minutes for 4,000
+MOST_CLUSTERED = 1500  # classes: ordering the leaves takes seconds for 1,000 and minutes for 4,000
+CLUSTERED = 1000  # of more classes, those confused most
+MOST_IN_FULL = 2000  # classes whose whole matrix is written and drawn; of more the pairs confused say it all
 # Blocks are told of where there are more classes than have room for their names.
 _MANY, _SMALLEST = 20, 3
 
@@ -61,12 +64,12 @@ class Confusion(Rows):
     def __len__(self) -> int:
         return len(self.counts)
 
-    @property
+    @cached_property
     def samples(self) -> np.ndarray:
         """How many samples each class has, int64 (C,)."""
         return self.counts.sum(axis=1)
 
-    @property
+    @cached_property
     def predicted(self) -> np.ndarray:
         """How many samples are predicted to be of each class, int64 (C,)."""
         return self.counts.sum(axis=0)
@@ -85,15 +88,24 @@ class Confusion(Rows):
         """The counts without those of right answers, int64 (C, C)."""
         return self.counts - np.diag(self.counts.diagonal())
 
+    @cached_property
+    def cells(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The cells with errors, by row and column: true class, predicted class and count, int64 (E,)."""
+        rows, columns = np.nonzero(self.counts)
+        wrong = rows != columns
+        rows, columns = rows[wrong], columns[wrong]
+        return rows, columns, self.counts[rows, columns]
+
     @property
     def accuracy(self) -> float:
         """The share of samples that are right."""
         return float(self.counts.trace() / self.counts.sum())
 
     def _repr_html_(self) -> str:
-        rows, columns = np.unravel_index(np.argsort(-self.errors, axis=None, kind="stable")[:20], self.counts.shape)
+        rows, columns, counts = self.cells
+        first = np.argsort(-counts, kind="stable")[:20]
         found = [(self.class_names[i], self.class_names[j], int(self.counts[i, j]), int(self.samples[i]))
-                 for i, j in zip(rows, columns, strict=True) if self.errors[i, j]]  # fmt: skip
+                 for i, j in zip(rows[first], columns[first], strict=True)]  # fmt: skip
         title = f"Most frequent confusions of {len(self)} classes; {percent(self.accuracy)} % right"
         return html_table(title, ("class", "confused with", "images", "of"), found)
 
@@ -150,37 +162,61 @@ def arranged(counts: np.ndarray, class_ids: Sequence[str], class_names: Sequence
         raise BadInput(f"{order!r} is no order of classes; {nearest(order, ORDERS)}.")
     c = len(counts)
     places, blocks = np.arange(c), ()
-    if order == "cluster" and c > 2:
+    if order == "cluster" and c > MOST_CLUSTERED:
+        places, blocks = _most_confused_first(counts)
+    elif order == "cluster" and c > 2:
         places, blocks = clustered(counts)
     return Confusion(counts, tuple(class_ids), tuple(class_names), places, order, blocks)
 
 
-def clustered(counts: np.ndarray) -> tuple[np.ndarray, tuple[ClassBlock, ...]]:
+def _most_confused_first(counts: np.ndarray) -> tuple[np.ndarray, tuple[ClassBlock, ...]]:
+    """Return an order of many classes, int64 (C,): the 1,000 with most errors, clustered, before the others by column.
+
+    Errors are those on a class's samples and those of others that are predicted to be of it.
+    """
+    rows, columns = np.nonzero(counts)
+    n = np.where(rows != columns, counts[rows, columns], 0)
+    c = len(counts)
+    on = np.bincount(rows, n, c).astype(np.int64)
+    both = on + np.bincount(columns, n, c).astype(np.int64)
+    kept = np.sort(np.argsort(-both, kind="stable")[:CLUSTERED])
+    own, blocks = clustered(counts[np.ix_(kept, kept)], counts.sum(axis=1)[kept], on[kept])
+    named = tuple(replace(b, typical=tuple(int(kept[i]) for i in b.typical)) for b in blocks)
+    return np.concatenate([kept[own], np.setdiff1d(np.arange(c), kept)]), named
+
+
+def clustered(
+    counts: np.ndarray, samples: np.ndarray | None = None, errors: np.ndarray | None = None
+) -> tuple[np.ndarray, tuple[ClassBlock, ...]]:
     """Return the classes in an order in which those that are confused stand together, int64 (C,), and its blocks.
 
     Two classes are 1 - (r_ab + r_ba) / 2 apart, r_ab the share of a's samples that are predicted as b (0 for a class
     without samples). They are clustered by average linkage, and the leaves ordered so that neighbours are as near as
     the tree allows (Z. Bar-Joseph, D. K. Gifford and T. S. Jaakkola, Fast optimal leaf ordering for hierarchical
-    clustering, Bioinformatics 17, 2001, by SciPy; up to 1,500 classes). Blocks are the largest subtrees of at most
-    a tenth of the classes, where they have three or more with errors between them.
+    clustering, Bioinformatics 17, 2001, by SciPy). Blocks are the largest subtrees of at most a tenth of the classes,
+    where they have three or more with errors between them.
+    samples, errors: int64 (C,), how many each class has, where not all of them are counted here.
     """
     from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
     from scipy.spatial.distance import squareform
 
     c = len(counts)
-    rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    whole = counts.sum(axis=1) if samples is None else samples
+    rates = counts / np.maximum(whole[:, None], 1)
     apart = 1 - (rates + rates.T) / 2
     np.fill_diagonal(apart, 0)
     between = squareform(apart, checks=False)
-    tree = linkage(between, "average")
-    if c <= MOST_ORDERED:
-        tree = optimal_leaf_ordering(tree, between)
+    tree = optimal_leaf_ordering(linkage(between, "average"), between)
     order = leaves_list(tree).astype(np.int64)
-    return order, _blocks(tree, order, counts) if c > _MANY else ()
+    on = whole - counts.diagonal() if errors is None else errors
+    return order, _blocks(tree, order, counts, on) if c > _MANY else ()
 
 
-def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray) -> tuple[ClassBlock, ...]:
-    """Return the largest subtrees with at most a tenth of the classes; tree: SciPy's linkage (C - 1, 4)."""
+def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray, on: np.ndarray) -> tuple[ClassBlock, ...]:
+    """Return the largest subtrees with at most a tenth of the classes; tree: SciPy's linkage (C - 1, 4).
+
+    on: int64 (C,), the errors on each class's samples.
+    """
     c = len(order)
     most = max(_SMALLEST, c // 10)
     leaves: list[list[int]] = [[i] for i in range(c)]
@@ -202,7 +238,7 @@ def _blocks(tree: np.ndarray, order: np.ndarray, counts: np.ndarray) -> tuple[Cl
         parts = inside.sum(axis=0) + inside.sum(axis=1)
         typical = columns[np.lexsort((columns, -parts))][:3]
         if inside.sum():
-            blocks.append(ClassBlock(int(places[0]), int(places[-1]) + 1, int(inside.sum()), int(errors[columns].sum()),
+            blocks.append(ClassBlock(int(places[0]), int(places[-1]) + 1, int(inside.sum()), int(on[columns].sum()),
                                 tuple(int(i) for i in typical)))  # fmt: skip
     return tuple(blocks)
 
@@ -217,12 +253,13 @@ def folded(value: Confusion, most: int) -> Confusion:
         return value
     ranked = [c for pair in confused_pairs(value) for c in (pair.a, pair.b)]
     kept = list(dict.fromkeys([*ranked, *np.argsort(-value.samples, kind="stable").tolist()]))[:most]
-    kept = np.array([c for c in value.order.tolist() if c in set(kept)])
+    kept = value.order[np.isin(value.order, kept)]
     rest = np.setdiff1d(np.arange(len(value)), kept)
     places = np.empty(len(value), np.int64)
     places[kept], places[rest] = np.arange(most), most
     counts = np.zeros((most + 1, most + 1), np.int64)
-    np.add.at(counts, (places[:, None], places[None, :]), value.counts)
+    rows, columns = np.nonzero(value.counts)
+    np.add.at(counts, (places[rows], places[columns]), value.counts[rows, columns])
     others = f"{len(rest)} others"
     ids, names = ((*(given[c] for c in kept), others) for given in (value.class_ids, value.class_names))
     return Confusion(counts, ids, names, np.arange(most + 1), value.by, folded=len(rest))
@@ -289,9 +326,9 @@ def confused_pairs(value: Confusion, top: int | None = None) -> list[Pair]:
     first partly by chance, so their rates on new samples will on average be lower.
     """
     counts, samples = value.counts, value.samples
-    either = np.triu(counts + counts.T, 1)
-    low, high = np.nonzero(either)
-    together = either[low, high]
+    rows, columns, _ = value.cells
+    low, high = np.divmod(np.unique(np.minimum(rows, columns) * len(value) + np.maximum(rows, columns)), len(value))
+    together = counts[low, high] + counts[high, low]
     ranked = np.lexsort((high, low, -together / (samples[low] + samples[high]), -together))[:top]
     lower, higher = low[ranked], high[ranked]
     more_back = counts[higher, lower] > counts[lower, higher]

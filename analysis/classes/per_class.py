@@ -15,6 +15,7 @@ from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
 DRAWS = 4000
+ODDS_AT_ONCE = 2**22
 # Each of a and b is held between this and a thousand times the largest class.
 SMALLEST = 0.05
 LARGEST = 1000
@@ -45,14 +46,17 @@ def end_shares(
     rng = np.random.default_rng(seed)
     # A beta variable is G / (G + H) of two gamma variables. Its log-odds are in the same order and, unlike itself,
     # never round to the same number near 0 or 1, so there are no ties to settle.
-    odds = np.log(rng.standard_gamma(a + right, (draws, len(seen)))) - np.log(
-        rng.standard_gamma(b + wrong, (draws, len(seen)))
-    )
+    odds = rng.standard_gamma(a + right, (draws, len(seen)))
     k = min(k, len(seen))
-    ranked = np.argpartition(odds, sorted({k - 1, len(seen) - k}), axis=1)
-    for shares, part in ((hard, ranked[:, :k]), (easy, ranked[:, len(seen) - k :])):
-        shares[seen] = np.bincount(part.ravel(), minlength=len(seen)) / draws
-    return hard, easy
+    hard[seen] = easy[seen] = 0
+    step = max(1, ODDS_AT_ONCE // len(seen))
+    for start in range(0, draws, step):
+        own = np.log(odds[start : start + step])
+        own -= np.log(rng.standard_gamma(b + wrong, own.shape))
+        ranked = np.argpartition(own, sorted({k - 1, len(seen) - k}), axis=1)
+        for shares, part in ((hard, ranked[:, :k]), (easy, ranked[:, len(seen) - k :])):
+            shares[seen] += np.bincount(part.ravel(), minlength=len(seen))
+    return hard / draws, easy / draws
 
 
 def fit_prior(right: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:

@@ -178,15 +178,18 @@ def panels(stack: PredictionStack, masks: Sequence[int]) -> Panels:
     """
     labels = stack.require_labels()
     rows = np.argsort(labels, kind="stable")
+    places = np.empty(len(rows), np.int64)
+    places[rows] = np.arange(len(rows))
     p, n = len(masks), stack.samples
     preds = np.empty((p, n), np.int64)
     largest, confidence, truth = (np.empty((p, n)) for _ in range(3))
     step = max(1, _NUMBERS // stack.classes)
     for start in range(0, n, step):
-        here = slice(start, min(start + step, n))
-        y = labels[rows[here]]
+        # In the stack's order, since its probabilities may lie in files.
+        own = slice(start, min(start + step, n))
+        here, y = places[own], labels[own]
         at = np.arange(len(y))
-        probs = stack.probs[:, rows[here]].astype(np.float64)
+        probs = stack.probs[:, own].astype(np.float64)
         # Sums of q are what decides, sums of p what is shown: both of a subset are made from one with a member fewer.
         counts = np.rint(probs * SCALE).astype(np.int64 if len(probs) > 31 else np.int32)
         known: dict[int, tuple[np.ndarray, np.ndarray]] = {}

@@ -22,7 +22,7 @@ from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
 from ensemble.study.history import History
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, Rows
 from ensemble.study.split import Split
 
 
@@ -158,7 +158,7 @@ def page_of_predictions(
 def _page(
     stack: PredictionStack,
     table: SubsetTable,
-    predictions: Sequence[Predictions],
+    predictions: Sequence[Predictions | Rows],
     lacking: dict[str, str],
     split: Split | None,
     encode: Encode | None,
@@ -198,7 +198,7 @@ def _page(
     )
 
 
-def _members(table: SubsetTable, predictions: Sequence[Predictions]) -> tuple[Member, ...]:
+def _members(table: SubsetTable, predictions: Sequence[Predictions | Rows]) -> tuple[Member, ...]:
     everyone = 2 ** len(table.members) - 1
     shares = shapley(table, "accuracy").values
     differing = _differing([dict(p.recipe or {}) for p in predictions])
@@ -234,7 +234,7 @@ def _histories(data: ReportData, lacking: dict[str, str]) -> tuple[History, ...]
         return ()
 
 
-def _filters(predictions: Sequence[Predictions], lacking: dict[str, str]) -> tuple[FilterGrid, ...]:
+def _filters(predictions: Sequence[Predictions | Rows], lacking: dict[str, str]) -> tuple[FilterGrid, ...]:
     grids = []
     for p in predictions:
         if p.first_layer is None:

@@ -1,6 +1,6 @@
 """The best subset of all, exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -11,13 +11,15 @@ import numpy as np
 from analysis.metrics import METRICS, TOP
 from analysis.selection.data import SelectionData, Weighted, of_members
 from analysis.selection.resampling import Resamples
+from analysis.stack import BlockSource
 from analysis.subsets.reference import mask_of
 from analysis.subsets.score import reference_is_faster
-from analysis.subsets.table import TIE, sizes_of
+from analysis.subsets.table import TIE, SubsetTable, count_subsets, sizes_of
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
 
-MOST_BYTES = 2**29  # of a table of subsets by blocks, where blocks could be fewer
+LISTED_NUMBERS = 2**21  # subsets times samples that are scored together
+MOST_BYTES = 2**29  # of counts by block that are made with the table
 
 
 class SubsetSums(Protocol):
@@ -67,6 +69,101 @@ class LatticeSums:
         for b in range(count):
             found[b] = self.sums(metric, block == b)
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Subsets of a table whose counts by block of samples were made with it; see `score_by_block`.
+
+    right: whole numbers (G, S), how many samples of each block a subset has right by `metric`. block: int64 (n,).
+    """
+
+    table: SubsetTable
+    metric: str
+    right: np.ndarray
+    block: np.ndarray
+
+    @property
+    def masks(self) -> np.ndarray:
+        """uint64 (S,), increasing."""
+        return self.table.masks
+
+    def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
+        """Return how many of `rows`, bool (n,), each subset has right: int64 (S,); whole blocks alone can be asked."""
+        asked = np.bincount(self.block[rows], minlength=len(self.right))
+        whole = asked == np.bincount(self.block, minlength=len(self.right))
+        if metric != self.metric or (asked[~whole] > 0).any():
+            raise BadInput(f"these subsets were counted by {self.metric}, block by block; ask for nothing else.")
+        if whole.all():
+            return self.table.correct if metric == "accuracy" else self.table.top5
+        return self.right[whole].sum(axis=0, dtype=np.int64)
+
+    def by_block(self, metric: str, block: np.ndarray) -> np.ndarray:
+        """Return the counts of each block, (G, S), as they were made."""
+        if metric != self.metric or not np.array_equal(block, self.block):
+            raise BadInput(f"these subsets were counted by {self.metric}, block by block; ask for nothing else.")
+        return self.right
+
+
+class Listed:
+    """The subsets of a table that holds the best alone; each is asked about every sample."""
+
+    def __init__(self, data: SelectionData, table: SubsetTable, metric: str, rows: np.ndarray) -> None:
+        self.table, self.metric, self.masks = table, metric, table.masks[rows]
+        self._data = data
+
+    def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
+        """Return the sum of the metric over `rows`, bool (n,), of each subset: float64 (S,)."""
+        return np.concatenate([scores[:, rows].sum(axis=1) for scores in self._scores(metric)])
+
+    def by_block(self, metric: str, block: np.ndarray) -> np.ndarray:
+        """Return the sums over the samples of each block, float64 (G, S)."""
+        order = np.argsort(block, kind="stable")
+        starts = np.searchsorted(block[order], np.arange(int(block.max()) + 1))
+        parts = [np.add.reduceat(scores[:, order], starts, axis=1) for scores in self._scores(metric)]
+        return np.ascontiguousarray(np.concatenate(parts).T)
+
+    def _scores(self, metric: str) -> Iterator[np.ndarray]:
+        """Give the scores of some subsets at a time of every sample, float64 (subsets, n)."""
+        data, members = self._data, self._data.members
+        step = max(1, LISTED_NUMBERS // data.samples)
+        starts = np.searchsorted(data.sample, np.arange(data.samples + 1))
+        rivals = np.ascontiguousarray(np.vstack([data.margins, -data.thresholds]).T.astype(np.int32))
+        for start in range(0, len(self.masks), step):
+            masks = self.masks[start : start + step]
+            if metric == "accuracy":
+                from analysis.subsets.kernels import decide
+
+                right = np.ones((len(masks), data.samples), np.bool_)
+                decide(rivals, starts, np.diff(starts), masks, right)
+                yield right.astype(np.float64)
+            else:
+                bits = (masks[:, None] >> np.arange(members, dtype=np.uint64) & np.uint64(1)).astype(np.float64)
+                yield data.scores_of(bits / bits.sum(axis=1, keepdims=True), metric)
+
+
+def score_by_block(
+    source: BlockSource,
+    sizes: Sequence[int],
+    block: np.ndarray,
+    metric: str = "accuracy",
+    rule: str = "mean",
+    metrics: Sequence[str] = tuple(METRICS),
+    progress: Progress | None = None,
+) -> Counted | None:
+    """Return the table of all subsets of these sizes, counted by block of samples; None where that has no use.
+
+    It has none for few subsets, which the plain way scores, for a metric that is no count, and where the counts would
+    take more than 512 MB. block: int64 (N,) in 0..G-1. progress: told samples done, and all.
+    """
+    bytes_each = np.min_scalar_type(int(np.bincount(block).max())).itemsize
+    counts = (int(block.max()) + 1) * bytes_each * count_subsets(len(source.members), list(sizes))
+    if metric not in ("accuracy", "top5") or counts > MOST_BYTES or reference_is_faster(source, list(sizes), rule):
+        return None
+    from analysis.subsets.engine import table_by_group
+
+    table, right = table_by_group(source, sizes, block, metric, rule, (*metrics, metric), progress)
+    return Counted(table, metric, right, block)
 
 
 class ReferenceSums:
@@ -158,7 +255,7 @@ class Best:
     def _by_block(self) -> np.ndarray:
         """The sums of the subsets that may be chosen in each block of samples, (G, S)."""
         found = self.subsets.by_block(self.metric, self.data.blocks_of_samples)
-        return found if self.choices == found.shape[1] else np.ascontiguousarray(found[:, self._allowed])
+        return found if len(self._allowed) == found.shape[1] else np.ascontiguousarray(found[:, self._allowed])
 
     @property
     def seconds(self) -> float:
@@ -168,6 +265,8 @@ class Best:
     @property
     def choices(self) -> int:
         """How many subsets it chooses from."""
+        if isinstance(self.subsets, Listed):
+            return count_subsets(self.data.members, range(1, (self.max_size or self.data.members) + 1))
         return len(self._allowed)
 
     def choose(self, times: np.ndarray | None = None) -> Weighted:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.metrics import GEOMETRIC_MEMBERS, METRICS, rule_of
+from analysis.selection.best import Counted, Listed, score_by_block
 from analysis.selection.compare import (
     SelectionResult,
     against_the_best_member,
@@ -22,10 +25,11 @@ from analysis.selection.compare import (
 )
 from analysis.selection.cross_validation import CrossValidation, cross_validated, out_of_fold
 from analysis.selection.data import SelectionData, Weighted, selection_data
-from analysis.selection.resampling import check_groups
+from analysis.selection.resampling import blocks_of, check_groups
 from analysis.stack import PredictionStack
 from analysis.statistics import Paired
-from analysis.subsets.score import subset_table
+from analysis.subsets.leading_table import LeadingTable
+from analysis.subsets.score import has_table, subset_table
 from analysis.subsets.shapley import Shapley, shapley
 from analysis.subsets.table import SubsetTable, check_sizes
 from ensemble.errors import BadInput, nearest
@@ -78,6 +82,12 @@ class EnsembleSelection(Rows):
 
     def shapley(self) -> tuple[Shapley, ...]:
         """Return each member's contribution to accuracy, NLL and Brier; none where not all subsets were scored."""
+        return self._shapley
+
+    @cached_property
+    def _shapley(self) -> tuple[Shapley, ...]:
+        if isinstance(self.table, LeadingTable):
+            return tuple(self.table.contributions[m] for m in SHAPLEY_METRICS if m in self.table.contributions)
         if len(self.table) != 2 ** len(self.table.members) - 1:
             return ()
         return tuple(shapley(self.table, metric) for metric in SHAPLEY_METRICS)
@@ -106,7 +116,7 @@ def select(
     weights: Mapping[str, float] | None = None,
     rule: str = "mean",
     groups: ArrayLike | None = None,
-    table: SubsetTable | None = None,
+    table: SubsetTable | Counted | None = None,
     progress: Progress | None = None,
 ) -> EnsembleSelection:
     """Choose an ensemble of a labelled stack's members, and say what it is worth.
@@ -118,17 +128,24 @@ def select(
     rule: how members are combined, see `analysis.metrics`.
     groups: (N,), a name or number of what each sample belongs to, such as a patient or a video, in the order of the
     stack's samples: what belongs together is never chosen on in part and scored on in part, and intervals count it so.
-    table: that of these sizes and rule, where it is there.
+    table: that of these sizes and rule, where it is there; of `score_subsets` it spares counting anew.
     progress: told (done, total) of the selections that are made again and again for honest scores.
     Raises `BadInput` where these do not go together, and for a stack without labels.
     """
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size, weights)
-    table = subset_table(stack, wanted, rule=rule) if table is None else table
+    if table is None:
+        table = score_subsets(stack, wanted, how, metric, rule, groups)
+    counted, table = (table, table.table) if isinstance(table, Counted) else (None, table)
     top5 = metric == "top5" or how != "best" or weights is not None
     data = selection_data(stack, rule, top5=top5, groups=None if groups is None else grouped(groups, stack.samples))
-    asked = None if weights is not None else selection_of(how, data, wanted, metric, max_size)
+    if isinstance(table, LeadingTable):
+        allowed = table.leading(metric)
+        if max_size is not None:  # of a budget the best by size are there
+            allowed = np.arange(len(table))
+        counted = Listed(data, table, metric, allowed)
+    asked = None if weights is not None else selection_of(how, data, wanted, metric, max_size, counted)
     quick, slow = beside("given" if asked is None else how, data, wanted, metric, max_size) if members > 1 else ([], [])
     stages = iter([_stage(progress, i, len(quick) + 1) for i in range(len(quick) + 1)])
     if asked is None:
@@ -152,6 +169,39 @@ def select(
         slow=tuple(slow),
         paired=None if chosen is None else against_the_best_member(chosen, metric),
     )
+
+
+def score_subsets(
+    stack: PredictionStack,
+    sizes: Sequence[int],
+    how: str = "best",
+    metric: str = "accuracy",
+    rule: str = "mean",
+    groups: ArrayLike | None = None,
+    progress: Progress | None = None,
+    *,
+    metrics: Sequence[str] = tuple(METRICS),
+    in_full: bool = False,
+    folder: Path | None = None,
+) -> SubsetTable | Counted:
+    """Return the table of these sizes as `select` wants it: where subsets are many, counted by block of samples too.
+
+    Of more than 2^24 subsets, all those of 25 to 40 members, it is a `LeadingTable`, unless a table `in_full` is asked
+    for; `folder` then keeps how far it is. metrics: that are computed. progress: told samples, or such subsets, done,
+    and all. Raises `BadInput` as `select` does.
+    """
+    labels = stack.require_labels()
+    if not (in_full or has_table(len(stack.members), sizes, metrics)):
+        from analysis.subsets.leading import leading_table
+
+        return leading_table(stack, rule, metrics, progress, folder=folder)
+    if how == "best" and METRICS[metric].higher_is_better and len(stack.members) > 1:
+        own = None if groups is None else np.unique(grouped(groups, stack.samples), return_inverse=True)[1]
+        block = blocks_of(labels, stack.sample_ids, own)
+        counted = score_by_block(stack, sizes, block, metric, rule, metrics, progress)
+        if counted is not None:
+            return counted
+    return subset_table(stack, sizes, progress, rule, metrics)
 
 
 def _stage(progress: Progress | None, stage: int, stages: int) -> Progress | None:

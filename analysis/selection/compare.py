@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.metrics import METRICS
-from analysis.selection.best import Best, ReferenceSums, sums_of
+from analysis.selection.best import Best, Counted, Listed, ReferenceSums, sums_of
 from analysis.selection.cross_validation import (
     FEWEST,
     FOLDS,
@@ -82,17 +82,19 @@ def selection_of(
     sizes: Sequence[int],
     metric: str = "accuracy",
     max_size: int | None = None,
+    counted: Counted | Listed | None = None,
 ) -> Selection:
     """Return the way to choose called `name`, bound to the samples of `selection_data`.
 
-    best: of the subsets of these sizes; greedy: of at most `max_size` different members; "member": the best one.
+    best: of the subsets of these sizes, by `counted` where it is there; greedy: of at most `max_size` different
+    members; "member": the best one.
     Raises `BadInput` as `check_selection` does.
     """
     if name == "member":
         return Best(data, ReferenceSums(data, [1]), metric, name="member")
     check_selection(name, data.rule.name, max_size)
     if name == "best":
-        return Best(data, sums_of(data, sizes, metric), metric, max_size)
+        return Best(data, counted or sums_of(data, sizes, metric), metric, max_size)
     if name == "greedy":
         return Greedy(data, metric, max_size=max_size)
     return Weights(data) if name == "weights" else Stack(data)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from analysis.metrics import METRICS
-from analysis.selection.best import Best
+from analysis.selection.best import Best, Listed
 from analysis.selection.data import Chosen, Selection, SelectionData, Weighted
 from analysis.selection.resampling import BOOTSTRAPS, Resamples, bootstraps, forward, k_folds
 from analysis.statistics import Paired, compare_correct, mean_interval, wilson
@@ -262,6 +262,8 @@ def honest(
         return {m: HonestScore(apparent[m], None, None, None, how, m) for m in metrics}, None
     found = cross_validated(selection, metrics, progress=progress)
     how = _how(data, found)
+    if isinstance(selection, Best) and isinstance(selection.subsets, Listed):
+        how += f"; chosen each time among the {len(selection.subsets.masks):,} that are best on all samples"
     block = found.resamples.block if found.resamples.grouped else None
     return {
         m: HonestScore(apparent[m], found.score(m), *interval(found, m), how, m, effective_samples(found.z[m], block))

@@ -19,7 +19,8 @@ from ensemble.study.tabular import Rows
 
 BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
 LARGE = 10**8  # members times samples times classes from which on loading compiled code pays
-MOST_PRODUCTS = 2**25  # of the members' errors that are kept for Brier scores, samples times members squared
+PRUNED_ROWS = 16  # times as many samples are pruned together, by several threads
+MOST_PRODUCTS = 2**24  # of the members' errors that are kept for Brier scores, samples times members squared
 COMPILED_MEMBERS = 31  # whose sums fit into 32 bits
 
 
@@ -76,12 +77,17 @@ class SelectionData(Rows):
         The Brier score of a mean with weights w is w' products w.
         """
         found = np.empty((self.samples, self.members, self.members))
+        for part, products in self._products():
+            found[part] = products
+        return found
+
+    def _products(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Give the samples' inner products of errors some at a time: which of the n, and float64 (samples, M, M)."""
         for part, probs in self.blocks():
             errors = probs.astype(np.float64)
             errors[:, np.arange(errors.shape[1]), self.labels[part]] -= 1
             across = np.ascontiguousarray(errors.transpose(1, 0, 2))
-            found[part] = across @ across.transpose(0, 2, 1)
-        return found
+            yield part, across @ across.transpose(0, 2, 1)
 
     @cached_property
     def products(self) -> np.ndarray:
@@ -136,7 +142,7 @@ class SelectionData(Rows):
             return (self.ahead(weights) < (1 if metric == "accuracy" else TOP)).astype(np.float64)
         if metric == "nll" and self.rule.name == "mean":
             return -np.log(weights @ self.own)
-        if metric == "brier" and self._has_products:
+        if metric == "brier" and self.rule.name == "mean":
             return self.scores_of(weights[None], metric)[0]
         result = np.empty(self.samples)
         for part, probs in self.blocks():
@@ -145,10 +151,15 @@ class SelectionData(Rows):
 
     def scores_of(self, weights: np.ndarray, metric: str) -> np.ndarray:
         """Return the scores of several ensembles, float64 (K, n), as `scores` does of one; weights: float64 (K, M)."""
-        if metric != "brier" or not self._has_products:
+        if metric != "brier" or self.rule.name != "mean":
             return np.array([self.scores(own, metric) for own in weights])
         pairs = (weights[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
-        return pairs @ self.pair_products.reshape(self.samples, -1).T
+        if self._has_products:
+            return pairs @ self.pair_products.reshape(self.samples, -1).T
+        found = np.empty((len(weights), self.samples))
+        for part, products in self._products():
+            found[:, part] = pairs @ products.reshape(len(products), -1).T
+        return found
 
     @property
     def _has_products(self) -> bool:
@@ -198,7 +209,7 @@ def selection_data(
     compiled = members <= COMPILED_MEMBERS and (loaded or members * n * classes > LARGE)
     gather = _pruned if compiled else _plain
     own, parts = np.empty((members, n)), []
-    for block in source.blocks(rows_at_once(source)):
+    for block in source.blocks(PRUNED_ROWS * rows_at_once(source) if compiled else rows_at_once(source)):
         here = slice(block.start, block.stop)
         probs = block.probs[:, block.start - block.offset : block.stop - block.offset]
         own[:, here] = floored(true_probs(probs, labels[here]))

@@ -1,6 +1,7 @@
 """From prepared samples to numbers for every subset: each a sum over samples, cut into short tasks."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from threading import Lock
@@ -41,6 +42,32 @@ def count_wrong(enumeration: Enumeration, question: Question, threads: int, tick
         tick and (lambda done: tick(done / total)),
     )  # fmt: skip
     return wrong
+
+
+def count_by_group(
+    enumeration: Enumeration,
+    question: Question,
+    group: np.ndarray,
+    out: np.ndarray,
+    threads: int,
+    tick: Tick | None = None,
+) -> None:
+    """Add to out (G, raw) for every subset and group the samples it has wrong, those it always has not among them.
+
+    group: int64 (n,), of each of the question's samples.
+    """
+    order = question.order[np.argsort(group[question.order], kind="stable")]
+    edges = np.searchsorted(group[order], np.arange(len(out) + 1))
+    sorted_question = replace(question, order=order)
+    parts = len(enumeration.parts)
+    step = max(1, len(out) * parts // max(parts, 4 * threads))  # groups of a task: enough tasks for the threads
+    cuts = [range(g, min(g + step, len(out))) for g in range(0, len(out), step)]
+    run_all(
+        (partial(enumeration.count_by_group, part, sorted_question, edges, groups, out, where.start)
+         for part, where in enumerate(enumeration.parts) for groups in cuts),
+        threads,
+        tick and (lambda done: tick(done / (parts * len(cuts)))),
+    )  # fmt: skip
 
 
 def _pieces(question: Question, parts: int, threads: int) -> list[int]:

@@ -10,7 +10,7 @@ from analysis.metrics import rule_of
 from analysis.stack import ArraySource, BlockSource
 from analysis.subsets import accumulate
 from analysis.subsets.engine import ALL, check_metrics, has_geometric, rows_of_block
-from analysis.subsets.enumeration import enumerate_subsets
+from analysis.subsets.enumeration import FullLattice, enumerate_subsets
 from analysis.subsets.memory import check_memory, peak_bytes, table_bytes
 from analysis.subsets.prepare import prepare, question
 from analysis.subsets.table import check_sizes, count_subsets
@@ -50,18 +50,21 @@ def cost(
     source: BlockSource | None = None,
     rule: str = "mean",
     threads: int | None = None,
+    tabled: bool = True,
 ) -> Cost:
     """Say what `lattice_table` will cost.
 
     With a `source`, 256 of its samples spread over it (of files, from their beginning) are pruned and counted for a few
     parts of the subsets, and the time is scaled up: it depends on how much members disagree, which no formula knows.
-    Without one it is a model of easy predictions. Raises `BadInput` for bad sizes, and where a source is to be timed
-    for a table that would not fit into memory.
+    Without one it is a model of easy predictions. tabled: whether a table of them is made. Raises `BadInput` for bad
+    sizes, and where a source is to be timed for a table that would not fit into memory.
     """
     sizes = check_sizes(sizes or range(1, members + 1), members)
     wanted, threads = check_metrics(metrics), threads or cores()
     subsets = count_subsets(members, sizes)
     if source is not None:
+        if tabled:
+            check_memory(members, sizes, wanted)
         seconds = _measured(source, sizes, wanted, rule, threads)
     else:
         each = sum(SUBSET[name] for name in wanted)
@@ -74,7 +77,6 @@ def cost(
 def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str], rule: str, threads: int) -> float:
     """Time a part of the samples and of the subsets, and scale up."""
     labels, kind = source.require_labels(), rule_of(rule)
-    check_memory(len(source.members), sizes, metrics)
     read = next(iter(source.blocks(rows_of_block(source))))
     held = read.probs.shape[1]
     rows = np.unique(np.linspace(0, held - 1, min(CALIBRATION_ROWS, held)).astype(np.int64))
@@ -84,23 +86,22 @@ def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str],
     parts = np.unique(
         np.linspace(0, len(enumeration.parts) - 1, min(CALIBRATION_PARTS, len(enumeration.parts))).astype(np.int64)
     )
+    spent, own = {}, np.zeros(max(part.stop - part.start for part in enumeration.parts[:2]))
     for _ in range(2):  # the first time loads or compiles
         begun = time.perf_counter()
         ready = prepare(block, part_of.labels, kind, metrics, threads)
         prepared = time.perf_counter() - begun
         asked = [question(ready, np.arange(len(rows)), top) for top in (False, True)[: 1 + ("top5" in metrics)]]
-        begun = time.perf_counter()
         for part in parts:
+            begun = time.perf_counter()
             for q in asked:
                 enumeration.count_wrong(int(part), q, 0, len(q.order))
-        counted = time.perf_counter() - begun
-    per_part = counted / len(parts) / threads
-    if ready.true is not None and enumeration.raw <= 2**28:
-        out = np.zeros(enumeration.raw)
-        begun = time.perf_counter()
-        for part in parts:
-            enumeration.log_sums(int(part), ready.true, out[enumeration.parts[int(part)]])
-        per_part += (time.perf_counter() - begun) / len(parts) / threads
+            if ready.true is not None and isinstance(enumeration, FullLattice):
+                enumeration.log_sums(int(part), ready.true, own)
+            spent[int(part)] = time.perf_counter() - begun
+    per_part = sum(spent.values()) / len(parts) / threads
+    if ready.true is not None and not isinstance(enumeration, FullLattice):
+        per_part *= 1 + SUBSET["nll"] / SUBSET["accuracy"]
     scale = source.samples / len(rows)
     seconds = scale * (prepared + per_part * len(enumeration.parts)) + FINISH * count_subsets(
         len(source.members), sizes
@@ -110,3 +111,11 @@ def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str],
         accumulate.geometric_sums(part_of, part_of.labels, sizes, len(rows), threads)
         seconds += scale * (time.perf_counter() - begun)
     return seconds
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes, in a unit that people count in."""
+    for most, unit, each in ((120, "seconds", 1), (7200, "minutes", 60), (172_800, "hours", 3600)):
+        if seconds < most:
+            return f"{seconds / each:,.0f} {unit}"
+    return f"{seconds / 86_400:,.0f} days"

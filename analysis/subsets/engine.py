@@ -41,6 +41,38 @@ def lattice_table(
     `progress` is told samples done, and N.
     Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
     """
+    return _table(source, sizes, rule, metrics, progress, threads, block, only=only)[0]
+
+
+def table_by_group(
+    source: BlockSource,
+    sizes: Sequence[int],
+    group: np.ndarray,
+    by: str = "accuracy",
+    rule: str = "mean",
+    metrics: Sequence[str] = ALL,
+    progress: Progress | None = None,
+    threads: int | None = None,
+) -> tuple[SubsetTable, np.ndarray]:
+    """Return `lattice_table`, and in how many samples of each group each subset is right: whole numbers (G, S).
+
+    group: int64 (N,) in 0..G-1. by: "accuracy", or "top5". Both are counted in one pass.
+    """
+    return _table(source, sizes, rule, metrics, progress, threads, None, group, by)
+
+
+def _table(
+    source: BlockSource,
+    sizes: Sequence[int],
+    rule: str,
+    metrics: Sequence[str],
+    progress: Progress | None,
+    threads: int | None,
+    block: int | None,
+    group: np.ndarray | None = None,
+    by: str = "accuracy",
+    only: Part | None = None,
+) -> tuple[SubsetTable, np.ndarray]:
     labels, kind, wanted = source.require_labels(), rule_of(rule), check_metrics(metrics)
     sizes = check_sizes(sizes, len(source.members))
     check_memory(len(source.members), sizes, wanted, 1 if only is None else only.count)
@@ -49,11 +81,12 @@ def lattice_table(
     enumeration = enumerate_subsets(len(source.members), sizes)
     if only is not None:
         if len(enumeration.parts) < only.count:  # too few for the machines to share: score them all, and keep some
-            return lattice_table(source, sizes, rule, metrics, progress, threads, block).part(only)
+            return _table(source, sizes, rule, metrics, progress, threads, block)[0].part(only), np.empty((0, 0))
         enumeration = Shard(enumeration, only.rows(len(enumeration.parts)), sizes)
-    sums = _Sums(enumeration, "top5" in wanted, source.samples, threads, progress)
-    for part in _cut(source.blocks(rows)):
+    sums = _Sums(enumeration, "top5" in wanted, source.samples, threads, progress, group, METRICS[by].name == "top5")
+    for part in whole_chunks(source.blocks(rows)):
         sums.add(part.stop, prepare(part, labels, kind, wanted, threads))
+    sums.finish()
     masks = enumeration.masks
     nll = brier = np.broadcast_to(np.float64("nan"), len(masks))
     if sums.logs is not None:
@@ -70,7 +103,7 @@ def lattice_table(
             total[chosen] / source.samples if name in wanted else nll
             for name, total in zip(("nll", "brier"), found, strict=True)
         )
-    return SubsetTable(
+    table = SubsetTable(
         masks=masks,
         correct=enumeration.arrange(np.subtract(source.samples, sums.wrong[0], out=sums.wrong[0])),
         top5=enumeration.arrange(np.subtract(source.samples, sums.wrong[1], out=sums.wrong[1]))
@@ -86,13 +119,21 @@ def lattice_table(
         rule=rule,
         without=() if sums.top else ("top5",),
     )
+    return table, enumeration.arrange_rows(sums.by_group)
 
 
 class _Sums:
     """What adds up over samples; they come in order, and are settled in portions of CHUNK whatever came at a time."""
 
     def __init__(
-        self, enumeration: Enumeration, top: bool, samples: int, threads: int, progress: Progress | None
+        self,
+        enumeration: Enumeration,
+        top: bool,
+        samples: int,
+        threads: int,
+        progress: Progress | None,
+        group: np.ndarray | None = None,
+        group_top: bool = False,
     ) -> None:
         self.enumeration, self.top, self.samples, self.threads, self.progress = (
             enumeration,
@@ -105,9 +146,24 @@ class _Sums:
         self.logs: np.ndarray | None = None
         self.products: np.ndarray | None = None
         self.low = 0
+        self._group, self._group_top, self._counted = group, group_top, 0
+        self.by_group = np.zeros((0, enumeration.raw), np.uint8)
+        if group is not None:  # right ones of each group so far, in the smallest type that holds them
+            largest = np.bincount(group)
+            self.by_group = np.zeros((len(largest), enumeration.raw), np.min_scalar_type(int(largest.max())))
         self._uncounted: list[Prepared] = []
         self._chunk: list[Prepared] = []
         self._told = 0.0
+
+    def finish(self) -> None:
+        """Add up what was counted by group, once all samples are taken, and turn that into right ones."""
+        if self._group is None:
+            return
+        sizes = np.bincount(self._group, minlength=len(self.by_group)).astype(self.by_group.dtype)
+        for part in self.enumeration.parts:
+            own = self.by_group[:, part]
+            self.wrong[int(self._group_top)][part] = own.sum(axis=0, dtype=np.int64)
+            np.subtract(sizes[:, None], own, out=own)
 
     def add(self, stop: int, ready: Prepared) -> None:
         """Take the samples up to `stop`."""
@@ -143,7 +199,14 @@ class _Sums:
         everything = np.arange(len(held))
         for i, total in enumerate(self.wrong):
             asked = question(held, everything, top=i == 1)
-            total += accumulate.count_wrong(self.enumeration, asked, self.threads, next(steps))
+            if self._group is None or self._group_top != (i == 1):
+                total += accumulate.count_wrong(self.enumeration, asked, self.threads, next(steps))
+                continue
+            own = self._group[self._counted : self._counted + len(held)]
+            before = np.bincount(own[asked.never], minlength=len(self.by_group))
+            self.by_group += before[:, None].astype(self.by_group.dtype)
+            accumulate.count_by_group(self.enumeration, asked, own, self.by_group, self.threads, next(steps))
+        self._counted += len(held)
 
     def _add_up(self, steps: Iterator[Callable[[float], None] | None]) -> None:
         held = joined(self._chunk)
@@ -288,7 +351,7 @@ def rows_of_block(source: BlockSource) -> int:
     return max(1, min(CHUNK, BLOCK_BYTES // (4 * len(source.members) * source.classes)))
 
 
-def _cut(blocks: Iterator[Block]) -> Iterator[Block]:
+def whole_chunks(blocks: Iterator[Block]) -> Iterator[Block]:
     """Cut blocks where a multiple of CHUNK lies inside."""
     for block in blocks:
         start = block.start

@@ -19,7 +19,7 @@ from analysis.subsets.combinations import (
     prefixes_of,
     quadratic_forms_after,
 )
-from analysis.subsets.kernels import LOW, count_wrong, split_bits
+from analysis.subsets.kernels import LOW, count_wrong, count_wrong_by_group, split_bits
 from analysis.subsets.nll_brier import log_sums, quadratic_forms
 from analysis.subsets.prepare import Question
 from analysis.subsets.table import count_subsets, sizes_of
@@ -52,12 +52,22 @@ class Enumeration(Protocol):
         """Return numbers in raw order in the order of increasing masks."""
         ...
 
+    def arrange_rows(self, raw: np.ndarray) -> np.ndarray:
+        """Return rows of numbers in raw order, (G, raw), in the order of increasing masks: (G, S)."""
+        ...
+
     def masks_of(self, part: int) -> np.ndarray:
         """Return the masks of a part in raw order, uint64 (len,), those of sizes that were not asked for among them."""
         ...
 
     def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
         """Count the wrong among order[begin:end] for the subsets of a part: int32 (len,), raw order."""
+        ...
+
+    def count_by_group(
+        self, part: int, question: Question, edges: np.ndarray, groups: range, out: np.ndarray, at: int
+    ) -> None:
+        """Add to out (G, raw), from column `at` on, for a part and some groups the wrong among order[edges[g:g+2]]."""
         ...
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
@@ -77,8 +87,13 @@ class FullLattice:
         self.low, self.middle, high = split_bits(members)
         self.raw = 2**members
         self.block = 2 ** (self.low + self.middle)
-        self.parts = [slice(i * self.block, (i + 1) * self.block) for i in range(2**high)]
         self.sizes = sizes
+        self._high = high
+
+    @cached_property
+    def parts(self) -> list[slice]:
+        """Where its raw order is cut."""
+        return [slice(i * self.block, (i + 1) * self.block) for i in range(2**self._high)]
 
     @cached_property
     def _chosen(self) -> np.ndarray | slice:
@@ -97,6 +112,10 @@ class FullLattice:
         """Return numbers in raw order in the order of increasing masks."""
         return raw[self._chosen]
 
+    def arrange_rows(self, raw: np.ndarray) -> np.ndarray:
+        """Return rows of numbers in the order of increasing masks."""
+        return raw[:, self._chosen]
+
     def masks_of(self, part: int) -> np.ndarray:
         """Return the masks of a part; see `Enumeration`."""
         where = self.parts[part]
@@ -108,6 +127,16 @@ class FullLattice:
         q = question
         count_wrong(q.rivals, q.starts, q.ends, q.limits, q.order, begin, end, self.low, self.middle, part, wrong)
         return wrong.reshape(-1)
+
+    def count_by_group(
+        self, part: int, question: Question, edges: np.ndarray, groups: range, out: np.ndarray, at: int
+    ) -> None:
+        """Count the wrong for a part, group by group; see `Enumeration`."""
+        q, first, last = question, groups.start, groups.stop
+        low, middle = self.low, self.middle
+        count_wrong_by_group(
+            q.rivals, q.starts, q.ends, q.limits, q.order, edges, first, last, low, middle, part, out, at
+        )  # fmt: skip
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
         """Add a part's sums of logarithms; see `Enumeration`."""
@@ -165,6 +194,10 @@ class Combinations:
         """Return numbers in raw order in the order of increasing masks."""
         return raw[self._order]
 
+    def arrange_rows(self, raw: np.ndarray) -> np.ndarray:
+        """Return rows of numbers in the order of increasing masks."""
+        return raw[:, self._order]
+
     def masks_of(self, part: int) -> np.ndarray:
         """Return the masks of a part; see `Enumeration`."""
         return masks_of(self._runs[part].prefixes, self.members)
@@ -175,6 +208,16 @@ class Combinations:
         wrong = np.zeros(run.where.stop - run.where.start, np.int32)
         count_wrong_after(q.rivals, q.starts, q.ends, q.limits, q.order, begin, end, run.prefixes, wrong)
         return wrong
+
+    def count_by_group(
+        self, part: int, question: Question, edges: np.ndarray, groups: range, out: np.ndarray, at: int
+    ) -> None:
+        """Count the wrong for a part, group by group; see `Enumeration`."""
+        size = self._runs[part].where.stop - self._runs[part].where.start
+        for g in groups:
+            out[g, at : at + size] += self.count_wrong(part, question, int(edges[g]), int(edges[g + 1])).astype(
+                out.dtype
+            )
 
     def log_sums(self, part: int, true: np.ndarray, out: np.ndarray) -> None:
         """Add a part's sums of logarithms; see `Enumeration`."""
@@ -213,9 +256,19 @@ class Shard:
         """Return numbers in raw order in the order of increasing masks."""
         return raw[self._order]
 
+    def arrange_rows(self, raw: np.ndarray) -> np.ndarray:
+        """Return rows of numbers in the order of increasing masks."""
+        return raw[:, self._order]
+
     def masks_of(self, part: int) -> np.ndarray:
         """Return the masks of a part; see `Enumeration`."""
         return self._whole.masks_of(self._first + part)
+
+    def count_by_group(
+        self, part: int, question: Question, edges: np.ndarray, groups: range, out: np.ndarray, at: int
+    ) -> None:
+        """Count the wrong for a part, group by group; see `Enumeration`."""
+        self._whole.count_by_group(self._first + part, question, edges, groups, out, at)
 
     def count_wrong(self, part: int, question: Question, begin: int, end: int) -> np.ndarray:
         """Count the wrong for a part; see `Enumeration`."""

@@ -210,6 +210,26 @@ def count_wrong(rivals, starts, ends, limits, order, begin, end, low, middle, fi
 
 
 @compiled
+def count_wrong_by_group(rivals, starts, ends, limits, order, edges, first, last, low, middle, block, out, at):
+    """Count as `count_wrong` does for one block, group by group: order[edges[g] : edges[g + 1]] are those of group g.
+
+    first, last: the groups that are counted now, first..last-1. out: unsigned whole numbers (G, S), added to from
+    column `at` on.
+    """
+    size = 1 << (low + middle)
+    wrong = np.empty((1, 1 << middle, 1 << low), np.int32)
+    flat = wrong.reshape(size)
+    for g in range(first, last):
+        if edges[g] == edges[g + 1]:
+            continue
+        flat[:] = 0
+        count_wrong(rivals, starts, ends, limits, order, edges[g], edges[g + 1], low, middle, block, wrong)
+        ours = out[g, at : at + size]
+        for x in range(size):
+            ours[x] += flat[x]
+
+
+@compiled
 def decide(rivals, starts, fronts, masks, right):
     """Mark in right (S, n), all true, the samples that the subsets with these masks (S,) have wrong.
 

@@ -42,7 +42,7 @@ class Question:
     """Samples that subsets may be right or wrong about.
 
     rivals, starts, ends, limits: a sample is wrong where `limits` of rivals[start:end] are ahead.
-    order: the samples whose answer depends on the subset. wrong: how many are wrong in every subset.
+    order: the samples whose answer depends on the subset. wrong: how many are wrong in every subset; never: which.
     """
 
     rivals: np.ndarray
@@ -51,6 +51,7 @@ class Question:
     limits: np.ndarray
     order: np.ndarray
     wrong: int
+    never: np.ndarray
 
 
 def prepare(
@@ -145,7 +146,7 @@ def question(prepared: Prepared, rows: np.ndarray, top: bool) -> Question:
         ends, limits = starts + np.maximum(front, 0), np.ones(len(front), np.int64)
         never, matter = front == NEVER, front > 0
     order = rows[matter[rows] & ~never[rows]]
-    return Question(prepared.rivals, starts, ends, limits, order, int(never[rows].sum()))
+    return Question(prepared.rivals, starts, ends, limits, order, int(never[rows].sum()), rows[never[rows]])
 
 
 NEVER = -1  # in place of a number of rivals: the sample is wrong in every subset

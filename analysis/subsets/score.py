@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.metrics import METRICS, rule_of
 from analysis.stack import BlockSource, PredictionStack, stack_arrays
+from analysis.subsets.memory import available_bytes, peak_bytes
 from analysis.subsets.reference import MAX_SUBSETS
 from analysis.subsets.reference import subset_table as reference_table
 from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
@@ -20,6 +21,8 @@ SECONDS_PER_NUMBER = {"mean": 1.5e-9, "geometric": 4e-8, "vote": 1.5e-9}
 # The engine loads its compiled code in about half a second, and compiles it, once, in about ten. The choice hangs on
 # the job alone, never on what was loaded or compiled before: the last bits of NLL and Brier differ between the ways.
 REFERENCE_SECONDS = 1.0
+MOST_ROWS = 2**24
+FEWEST_LEADING, MOST_LEADING = 9, 40
 
 
 def subset_table(
@@ -54,8 +57,20 @@ def subset_table(
 def reference_is_faster(source: BlockSource, sizes: Sequence[int], rule: str = "mean") -> bool:
     """Say whether the plain way, or little more, is done before the engine has begun."""
     subsets = count_subsets(len(source.members), sizes)
-    seconds = subsets * (SECONDS_PER_SUBSET + SECONDS_PER_NUMBER[rule] * source.samples * source.classes)
+    seconds = subsets * (SECONDS_PER_SUBSET + SECONDS_PER_NUMBER[rule_of(rule).name] * source.samples * source.classes)
     return subsets <= MAX_SUBSETS and seconds < REFERENCE_SECONDS
+
+
+def has_table(members: int, sizes: Sequence[int], metrics: Sequence[str] = tuple(METRICS)) -> bool:
+    """Say whether a table of these subsets is made: where there are up to 2^24, or not all sizes, and memory for it.
+
+    Of all sizes of more members `analysis.subsets.leading` keeps the best alone.
+    """
+    if len(sizes) < members or not FEWEST_LEADING <= members <= MOST_LEADING:
+        return True
+    count = count_subsets(members, sizes)
+    free = available_bytes()
+    return count <= MOST_ROWS and (free is None or peak_bytes(members, count, metrics) <= free)
 
 
 def is_compiled() -> bool:

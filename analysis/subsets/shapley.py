@@ -48,8 +48,7 @@ def shapley(table: SubsetTable, metric: str = "accuracy") -> Shapley:
         )
     scores = table.scores(metric)
     empty = METRICS[metric].empty(table.classes)
-    weight = np.array([1 / (members * math.comb(members - 1, s)) for s in range(members)] + [0.0])
-    both = np.concatenate([[0.0], weight[:-1]]) + weight
+    weight, both = weights_by_size(members)
     low = min(members, BLOCK_BITS)
     sizes = sizes_of(np.arange(2**low, dtype=np.uint64))
     marginals = np.zeros(members)
@@ -74,3 +73,9 @@ def shapley(table: SubsetTable, metric: str = "accuracy") -> Shapley:
         folded = folded[: 2**bit] + half
     values = marginals - everything
     return Shapley(metric, empty, float(scores[-1]), dict(zip(table.members, values.tolist(), strict=True)))
+
+
+def weights_by_size(members: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return w(s), and w(s - 1) + w(s) for what takes part, by size s = 0..M: two float64 (M + 1,); see `shapley`."""
+    weight = np.array([1 / (members * math.comb(members - 1, s)) for s in range(members)] + [0.0])
+    return weight, np.concatenate([[0.0], weight[:-1]]) + weight

@@ -105,6 +105,11 @@ class SubsetTable(Rows):
     def __len__(self) -> int:
         return len(self.masks)
 
+    @property
+    def count(self) -> int:
+        """How many subsets were scored: S, and more where only the best are kept."""
+        return len(self)
+
     @cached_property
     def sizes(self) -> np.ndarray:
         """How many members each subset has, int64 (S,)."""
@@ -193,10 +198,12 @@ class SubsetTable(Rows):
 
     def by_size(self, metric: str = "accuracy") -> list[SizeSummary]:
         """Return a summary for each size k in the table, in increasing k; `metric` decides the best of each."""
-        sizes = self.sizes
+        sizes = self.sizes.astype(np.int8)
+        order = np.argsort(sizes, kind="stable")  # by counting, and in each size by mask
+        edges = np.cumsum(np.bincount(sizes))
         summaries = []
-        for k in np.unique(sizes):
-            rows = np.flatnonzero(sizes == k)
+        for k in np.flatnonzero(np.diff(edges, prepend=0)):
+            rows = order[edges[k - 1] : edges[k]]
             correct, decisions = self.correct[rows], len(rows) * self.samples
             summaries.append(
                 SizeSummary(

@@ -36,7 +36,14 @@ _PICTURED = 4
 
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the confusion matrix, the most confused pairs, and images of the first of them."""
-    from analysis.classes.confusion import confused_pairs, confusion, first_names, write_confusion_csv, write_pairs_csv
+    from analysis.classes.confusion import (
+        MOST_IN_FULL,
+        confused_pairs,
+        confusion,
+        first_names,
+        write_confusion_csv,
+        write_pairs_csv,
+    )
     from analysis.figures.confusion import NAMED, blocks_figure, confusion_figure
     from analysis.figures.style import save, style
 
@@ -47,19 +54,27 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     )
     pairs = confused_pairs(value)
     detail = "-".join(part for part in (job.who, "by-id" if value.by == "id" else "") if part)
-    tables = [job.path("confusion", detail, "csv"), job.path("confused-pairs", job.who, "csv")]
-    write_confusion_csv(tables[0], value)
-    write_pairs_csv(tables[1], value, pairs)
+    tables = [job.path("confused-pairs", job.who, "csv")]
+    write_pairs_csv(tables[0], value, pairs)
+    in_full = len(value) <= MOST_IN_FULL
+    if in_full:
+        tables.insert(0, job.path("confusion", detail, "csv"))
+        write_confusion_csv(tables[0], value)
     with style():
         title = f"Confusion matrix on {job.data.split}, {job.whom()}"
         files = [save(confusion_figure(value, title), job.path("confusion", detail))]
-        if len(value) > NAMED:
+        if NAMED < len(value) <= MOST_IN_FULL:
             files.append(save(blocks_figure(value, title), job.path("confusion-blocks", detail)))
     names = first_names(value.class_names, value.class_ids)
     if not pairs:
         output.note(f"No class was confused with another on {job.data.split}, {job.whom()}.")
     else:
         _say_pairs(output, job, value, names, pairs, top)
+    if not in_full:
+        output.note(
+            f"The matrix of {len(value):,} classes is neither drawn nor written in full: the picture has the classes "
+            "confused most and folds the others, the table has every pair that was confused."
+        )
     without = _pictures(output, job, pairs[:top], files)
     say_chosen_here(output, job)
     for path in files:
@@ -74,7 +89,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             _class(value, i) | {"samples": value.samples[i], "said": value.predicted[i]}
             for i in order
         ],
-        "counts": value.counts[order][:, order],
+        "counts": value.counts[order][:, order] if in_full else None,
         "clusters": [_block_document(value, block) for block in value.blocks],
         "confused_pairs": len(pairs),
         "pairs": [_pair_document(value, pair) for pair in pairs[:top]],

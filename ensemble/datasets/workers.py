@@ -25,7 +25,7 @@ import numpy as np
 from ensemble.datasets.decode import decode
 from ensemble.datasets.source import Kind, Reader
 from ensemble.errors import BadInput, KofnError
-from ensemble.machine import Progress, cores
+from ensemble.machine import Progress, cores, threads_environment
 
 BLOCK = 64  # images a message; their pixels are written at once
 MIN_PER_PROCESS = 1000  # a process takes 0.2 s to start, as long as this many small images
@@ -235,7 +235,7 @@ def _start() -> subprocess.Popen[str]:
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
-            "OPENBLAS_NUM_THREADS": "1",
+            **threads_environment(1),
         },
         encoding="utf-8",
         start_new_session=True,

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.machine import threads_environment
 from ensemble.study.seals import open_regular
 
 # CPU seconds and bytes that any file may take, and what each byte of it adds.
@@ -64,7 +65,7 @@ def in_child(function: str, path: Path, *arguments: Any) -> tuple[Any, dict[str,
     asked = json.dumps([module, name, os.fspath(path.absolute()), os.fspath(path), arguments, seconds, room])
     environment = {
         **os.environ, _CHILD: "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+        "ARROW_DEFAULT_MEMORY_POOL": "system", **threads_environment(1),
     }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", "from ensemble.study.child import main; main()"],

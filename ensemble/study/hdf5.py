@@ -7,6 +7,7 @@ point at other files, name filters that load code, or claim terabytes. FORMAT.md
 import contextlib
 import os
 import secrets
+import weakref
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,13 +190,14 @@ class OldFile:
     """An open file of checked kind and version, whose root holds arrays and groups but no links elsewhere.
 
     attributes: the root attributes that are numbers, text (str) or lists of these (a list of text is a tuple).
-    size: bytes on disk.
+    size: bytes on disk. sealed: whether the digest of all of them was found good.
     """
 
     path: Path
     handle: h5py.File
     attributes: Mapping[str, Any]
     size: int
+    sealed: bool = False
 
     def __contains__(self, name: str) -> bool:
         return name in self.handle
@@ -233,6 +235,71 @@ class OldFile:
         except UnicodeDecodeError as error:
             raise BadInput(f"{self.path}: {name}: expected UTF-8 text, found {error.object!r}; {AGAIN}.") from error
 
+    def plain_rows(self, name: str) -> "PlainRows | None":
+        """Return where the rows of a float32 array (N, C) lie in a file; None where they are packed or otherwise laid.
+
+        Only of a sealed file, of which every byte was checked when it was opened.
+        """
+        dataset = self.handle[name]
+        plan = dataset.id.get_create_plist()
+        filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+        rows, columns = dataset.shape
+        chunk = dataset.chunks
+        if not self.sealed or dataset.dtype != "<f4" or chunk is None or chunk[1] != columns:
+            return None
+        if filters != [h5py.h5z.FILTER_FLETCHER32] or dataset.id.get_num_chunks() != -(-rows // chunk[0]):
+            return None
+        starts = np.empty(dataset.id.get_num_chunks(), np.int64)
+        for i in range(len(starts)):
+            found = dataset.id.get_chunk_info_by_coord((i * chunk[0], 0))
+            if found.filter_mask or found.size != 4 * chunk[0] * columns + 4:
+                return None
+            starts[i] = found.byte_offset
+        descriptor = os.dup(self.handle.id.get_vfd_handle())
+        ends = (0, rows - 1)
+        for base in (0, USER_BLOCK):  # versions of HDF5 differ in what an offset counts from
+            plain = PlainRows(self.path, descriptor, starts + base, chunk[0], columns)
+            if all(np.array_equal(plain.read(row, row + 1), dataset[row : row + 1]) for row in ends):
+                weakref.finalize(plain, os.close, descriptor)
+                return plain
+        os.close(descriptor)
+        return None
+
+
+class PlainRows:
+    """Rows of a float32 array (N, C) that are read by their place in the file, however they are chunked.
+
+    HDF5 would read a whole chunk, and check it again, for each row of it. The file stays open as long as this value is
+    there.
+    """
+
+    def __init__(self, path: Path, descriptor: int, starts: np.ndarray, rows: int, columns: int) -> None:
+        self._path, self._descriptor, self._starts = path, descriptor, starts
+        self._rows, self._columns = rows, columns
+        self._state = self._look()
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return rows start..stop-1, float32 (stop - start, C).
+
+        Raises `BadInput` where the file was changed since it was opened.
+        """
+        out = np.empty((stop - start, self._columns), np.float32)
+        room, width, at = out.data.cast("B"), 4 * self._columns, start
+        while at < stop:
+            chunk, row = divmod(at, self._rows)
+            count = min(stop - at, self._rows - row)
+            here = room[(at - start) * width : (at - start + count) * width]
+            if os.preadv(self._descriptor, [here], int(self._starts[chunk]) + row * width) != len(here):
+                raise BadInput(f"{self._path}: expected a whole file, found one that is cut short; {AGAIN}.")
+            at += count
+        if self._look() != self._state:
+            raise BadInput(f"{self._path}: was changed while it was read, so its checksum holds no more; {AGAIN}.")
+        return out
+
+    def _look(self) -> tuple[int, int]:
+        found = os.fstat(self._descriptor)
+        return found.st_size, found.st_mtime_ns
+
 
 @contextlib.contextmanager
 def opened(path: Path, kind: str, version: int, *, probe: str = "") -> Generator[OldFile]:
@@ -244,7 +311,7 @@ def opened(path: Path, kind: str, version: int, *, probe: str = "") -> Generator
     sealed = check_seal(path)
     with _handle(path, sealed=sealed, probe=probe) as (handle, size, attributes):
         _check_root(handle, path, kind, version, attributes, sealed=sealed)
-        yield OldFile(path, handle, attributes, size)
+        yield OldFile(path, handle, attributes, size, sealed)
 
 
 @contextlib.contextmanager

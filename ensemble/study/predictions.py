@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.study.hdf5 import AGAIN, NewFile, OldFile, new_file, opened, refuse_taken
+from ensemble.study.hdf5 import AGAIN, NewFile, OldFile, PlainRows, new_file, opened, refuse_taken
 from ensemble.study.names import check_name
 from ensemble.study.split import check_ids
 from ensemble.study.tabular import Rows
@@ -219,7 +219,7 @@ def check_labels(labels: np.ndarray, n: int, c: int, where: str) -> np.ndarray:
 class Rows:
     """Whose predictions a file holds and for which samples, without the probabilities.
 
-    sample_ids: str (N,); labels: whole numbers (N,), positions in `class_ids`, or None.
+    sample_ids: str (N,); labels: whole numbers (N,), positions in `class_ids`, or None. The others as `Predictions`.
     """
 
     member: str
@@ -230,6 +230,9 @@ class Rows:
     class_ids: tuple[str, ...]
     class_names: tuple[str, ...]
     labels: np.ndarray | None
+    recipe: Mapping[str, Any] | None = None
+    first_layer: np.ndarray | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.sample_ids)
@@ -257,16 +260,36 @@ class Header:
         return _made_from(self.parents, self.attributes)
 
 
-@dataclass(frozen=True, eq=False)
 class RowReader:
-    """The probabilities of an open predictions file, a run of rows at a time."""
+    """The probabilities of a predictions file, a run of rows at a time; each row is checked once.
 
-    path: Path
-    file: OldFile
+    stays_open: whether it can be asked when the file is closed again, since its rows lie in the file as they are.
+    """
+
+    def __init__(self, path: Path, file: OldFile, rows: int, columns: int) -> None:
+        self.path, self.columns = path, columns
+        self._file, self._plain = file, file.plain_rows("probs")
+        self.stays_open = self._plain is not None
+        self._good = np.zeros(rows, np.bool_)
+
+    def __len__(self) -> int:
+        return len(self._good)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return rows start..stop-1 as float32 (rows, C); raise `BadInput` where they are no probabilities."""
-        return single_precision(self.file.load("probs", slice(start, stop)), f"{self.path}: probs", start)
+        where = f"{self.path}: probs"
+        if self._plain is None:
+            found = single_precision(self._file.load("probs", slice(start, stop)), where, start)
+        else:
+            found = self._plain.read(start, stop)
+            if not self._good[start:stop].all():
+                check_rows(found, where, start)
+        self._good[start:stop] = True
+        return found
+
+    def read_from(self, plain: PlainRows) -> None:
+        """Read from a copy from now on."""
+        self._plain, self.stays_open = plain, True
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -382,22 +405,35 @@ def read_header(path: Path) -> Header:
 
 def read_rows(path: Path) -> Rows:
     """Read all of a predictions file but its probabilities; raises `BadInput` as `read_predictions` does."""
-    attributes, arrays = _read(path, ["sample", "class", "class_name", "label"])
-    names = tuple(arrays.get("class_name", arrays["class"]).tolist())
-    rows = Rows(**_shared(path, attributes, arrays), class_names=names)
+    with opened(path, PREDICTIONS, VERSION, probe=_PROBE) as file:
+        return _rows(path, file, _checked(path, file))
+
+
+@contextlib.contextmanager
+def reading_rows(path: Path) -> Generator[tuple[Rows, RowReader]]:
+    """Open a predictions file to read its rows bit by bit; raises `BadInput` as `read_predictions` does."""
+    with opened(path, PREDICTIONS, VERSION, probe=_PROBE) as file:
+        rows = _rows(path, file, _checked(path, file))
+        yield rows, RowReader(path, file, len(rows), len(rows.class_ids))
+
+
+def _rows(path: Path, file: OldFile, present: Sequence[str]) -> Rows:
+    wanted = ("sample", "class", "class_name", "label", "first_layer")
+    arrays = {name: file.load(name) for name in present if name in wanted}
+    attributes = file.attributes
+    layer = arrays.get("first_layer")
+    rows = Rows(
+        **_shared(path, attributes, arrays),
+        class_names=tuple(arrays.get("class_name", arrays["class"]).tolist()),
+        recipe=_recipe(path, attributes),
+        first_layer=None if layer is None else layer.astype(np.float32, copy=False),
+        attributes={name: value for name, value in attributes.items() if name not in _FIELDS},
+    )
     check_ids(rows.sample_ids, f"{path}: sample")
     check_ids(list(rows.class_ids), f"{path}: class")
     if rows.labels is not None:
         check_labels(rows.labels, len(rows.sample_ids), len(rows.class_ids), f"{path}: label")
     return rows
-
-
-@contextlib.contextmanager
-def reading_rows(path: Path) -> Generator[RowReader]:
-    """Open a predictions file to read its rows bit by bit; raises `BadInput` as `read_predictions` does."""
-    with opened(path, PREDICTIONS, VERSION, probe=_PROBE) as file:
-        _checked(path, file)
-        yield RowReader(path, file)
 
 
 def _read(path: Path, wanted: Sequence[str]) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:

@@ -15,6 +15,7 @@ from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import alone, write_text
 from ensemble.study.names import MemberFiles, check_name, matching, natural_key
 from ensemble.study.predictions import Predictions, predictions_digest, read_predictions, write_predictions
+from ensemble.study.predictions import Rows as StoredRows
 from ensemble.study.seals import read_toml, sealed_text
 from ensemble.study.split import Dataset
 from ensemble.study.tabular import Rows, Tabular, html_table
@@ -303,6 +304,12 @@ class Study(Tabular):
         return found
 
     def _load(self, member: str, split: str) -> Predictions:
+        path = self._there(member, split)
+        found = read_predictions(path)
+        check_named(path, found, member, split)
+        return found
+
+    def _there(self, member: str, split: str) -> Path:
         path = self.predictions_path(member, split)
         if not path.is_file():
             known = self.members(split)
@@ -312,13 +319,7 @@ class Study(Tabular):
                 else f"{self.root}: has no predictions for split {split!r}; "
                 f"splits with predictions: {', '.join(self.splits()) or 'none yet'}."
             )
-        found = read_predictions(path)
-        if (found.member, found.split) != (member, split):
-            raise BadInput(
-                f"{path}: holds predictions of {found.member!r} for {found.split!r}, not what its name says; "
-                f"give it back its name, or import it with 'ens-import {path.name} --member NAME'."
-            )
-        return found
+        return path
 
     def changed(self, made_from: Mapping[str, str], split: str) -> tuple[str, ...]:
         """Return the members whose predictions for `split` are there and other than they were.
@@ -350,3 +351,12 @@ class Study(Tabular):
         read = self.read if patterns else self._load
         found = [read(name, split) for name in matching(patterns, names, self.root, f" for split {split!r}")]
         return found if patterns else [p for p in found if p.kind == "member"]
+
+
+def check_named(path: Path, found: "Predictions | StoredRows", member: str, split: str) -> None:
+    """Raise `BadInput` where a file holds other predictions than its name says."""
+    if (found.member, found.split) != (member, split):
+        raise BadInput(
+            f"{path}: holds predictions of {found.member!r} for {found.split!r}, not what its name says; "
+            f"give it back its name, or import it with 'ens-import {path.name} --member NAME'."
+        )

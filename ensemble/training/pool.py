@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from ensemble.errors import BadInput, KofnError
-from ensemble.machine import Progress, is_out_of_memory
+from ensemble.machine import Progress, is_out_of_memory, threads_environment
 from ensemble.study.history import best_epoch, read_epochs
 from ensemble.study.study import Study
 from ensemble.study.weights import read_first_layer
@@ -92,7 +92,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _without_main(), _environment({**ALLOCATOR, "OMP_NUM_THREADS": str(threads)}):
+        with _without_main(), _environment({**ALLOCATOR, **threads_environment(threads)}):
             process.start()
         theirs.close()
         return cls(process, ours)

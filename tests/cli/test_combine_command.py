@@ -263,7 +263,7 @@ def test_only_saved_ensembles_left(study: Study, capsys) -> None:
             study.predictions_path(name, "val").unlink()
     status, _, err = ask(study, capsys)
     assert status == 2
-    assert "has saved ensembles only, all-of-them; they take part when they are named with --members." in err
+    assert "has saved ensembles only, all-of-them; they take part when they are named with --members NAME." in err
 
 
 def test_other_samples_are_refused_unless_intersected(study: Study, capsys) -> None:

@@ -49,7 +49,7 @@ def test_files_in_any_order_give_the_table_of_memory(files: list[Path], rule: st
     stack = join([read_predictions(path) for path in files], intersect=True)
     streamed = stream([files[i] for i in (3, 1, 4, 0, 2)], intersect=True)
     assert (streamed.members, streamed.samples, streamed.classes, streamed.split) == (stack.members, N - 200, C, "val")
-    assert streamed.joint.dropped == (200, 200, 200, 200, 0)
+    assert streamed.dropped == (200, 200, 200, 200, 0)
     same_table(lattice_table(streamed, range(1, 6), rule, block=block), lattice_table(stack, range(1, 6), rule))
 
 
@@ -81,7 +81,7 @@ def test_rows_of_a_file(files: list[Path]) -> None:
     from ensemble.study.predictions import read_predictions
 
     whole = read_predictions(files[1])
-    with reading_rows(files[1]) as reader:
+    with reading_rows(files[1]) as (_, reader):
         np.testing.assert_array_equal(reader.read(990, 1010), whole.probs[990:1010])
         assert reader.read(0, 1).dtype == np.float32
 

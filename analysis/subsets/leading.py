@@ -1,0 +1,353 @@
+"""Every subset where no table of them would fit: what is shown of them is added up on the way, and the best are kept.
+
+The subsets are gone through in shards of consecutive masks. Of each shard stay sums by size, counts by score, the terms
+of the Shapley values, and the subsets that are best so far; shards are merged in their order, so the result does not
+hang on threads, nor on how often the work was interrupted.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from analysis.metrics import METRICS, rule_of
+from analysis.stack import BlockSource
+from analysis.subsets import accumulate
+from analysis.subsets.checkpoint import read_checkpoint, write_checkpoint
+from analysis.subsets.engine import ALL, check_metrics, rows_of_block, whole_chunks
+from analysis.subsets.enumeration import FullLattice
+from analysis.subsets.leading_table import KEPT, Density, LeadingTable
+from analysis.subsets.nll_brier import CHUNK, unpacked
+from analysis.subsets.prepare import Prepared, joined, prepare, question
+from analysis.subsets.score import FEWEST_LEADING, MOST_LEADING
+from analysis.subsets.shapley import Shapley, weights_by_size
+from analysis.subsets.table import TIE, SizeSummary, Subset, sizes_of
+from ensemble.errors import BadInput
+from ensemble.machine import Progress, cores, one_blas_thread
+
+BINS = 1024  # of a score, for the figure
+SHARD = 2**19  # subsets that are one task
+SECONDS = 30  # between two checkpoints
+
+
+@dataclass(eq=False)
+class Sums:
+    """What is known of the subsets so far. Axes: K metrics, M + 1 sizes, B bins, S' subsets kept.
+
+    number: int64 (M + 1,); right, top: sums of counts, int64 (M + 1,); least, most: of right ones, int64 (M + 1,);
+    scores: sums of NLL and Brier score, float64 (2, M + 1). density: int64 (K, M + 1, B).
+    marginals: float64 (K, M), everything: float64 (K,), terms of the Shapley values. kept: uint64 (S',), increasing;
+    values: float64 (S', 4), their right and top-5 counts, NLL and Brier score.
+    """
+
+    number: np.ndarray
+    right: np.ndarray
+    top: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    scores: np.ndarray
+    density: np.ndarray
+    marginals: np.ndarray
+    everything: np.ndarray
+    kept: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def none(cls, members: int, samples: int) -> "Sums":
+        """Return the sums of no subset."""
+        zeros = [np.zeros(members + 1, np.int64) for _ in range(3)]
+        most = np.full(members + 1, -1, np.int64)
+        return cls(
+            *zeros, np.full(members + 1, samples + 1, np.int64), most, np.zeros((2, members + 1)),
+            np.zeros((len(ALL), members + 1, BINS), np.int64), np.zeros((len(ALL), members)), np.zeros(len(ALL)),
+            np.empty(0, np.uint64), np.empty((0, 4)),
+        )  # fmt: skip
+
+    def add(self, other: "Sums", best: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+        """Take in those of other subsets, with higher masks; best: which of those kept stay, given masks and values."""
+        for name in ("number", "right", "top", "scores", "density", "marginals", "everything"):
+            getattr(self, name)[...] += getattr(other, name)
+        np.minimum(self.least, other.least, out=self.least)
+        np.maximum(self.most, other.most, out=self.most)
+        masks = np.concatenate([self.kept, other.kept])
+        values = np.concatenate([self.values, other.values])
+        stay = best(masks, values)
+        self.kept, self.values = masks[stay], values[stay]
+
+
+class _Task:
+    """The subsets of some samples, shard by shard."""
+
+    def __init__(self, held: Prepared, members: int, classes: int, metrics: Sequence[str], gram: np.ndarray | None):
+        self.held, self.members, self.samples, self.metrics = held, members, len(held), metrics
+        everything = np.arange(len(held))
+        self.lattice = FullLattice(members, range(1, members + 1))
+        self.asked = [question(held, everything, top) for top in (False, True)[: 1 + ("top5" in metrics)]]
+        self.gram = gram
+        low = self.lattice.low + self.lattice.middle
+        self.bits = low
+        self.low_sizes = np.bitwise_count(np.arange(2**low, dtype=np.uint64)).astype(np.int64)
+        self.order = np.argsort(self.low_sizes, kind="stable")
+        self.starts = np.searchsorted(self.low_sizes[self.order], np.arange(low + 1))
+        self.inside = (np.arange(2**low)[:, None] >> np.arange(low) & 1).astype(np.float64)
+        self.weight, self.both = weights_by_size(members)
+        self.empty = [METRICS[name].empty(classes) for name in ALL]
+        # Jensen: the mean's NLL and Brier score are at most the members' largest.
+        nll = 1.0 if held.true is None else float((-np.log(held.true)).mean(axis=0).max())
+        brier = 2.0 if gram is None else float(gram.diagonal().max() / self.samples)
+        self.ends = [(0.0, 1.0), (0.0, 1.0), (0.0, max(nll, 1e-12)), (0.0, max(brier, 1e-12))]
+        self.used = [i for i, name in enumerate(ALL) if name in metrics and (i < 2 or held.true is not None)]
+
+    def shard(self, first: int, last: int, floor: np.ndarray) -> Sums:
+        """Return the sums of some parts of the lattice; floor: float64 (4,), losses above which none is kept."""
+        sums = Sums.none(self.members, self.samples)
+        kept, values = [], []
+        for part in range(first, last):
+            found = self._values(part)
+            losses = self.losses(found)
+            if part == 0:
+                losses[0] = np.inf
+            stay = np.flatnonzero((losses <= floor).any(axis=1) | self._best_of_sizes(losses))
+            kept.append(np.uint64(part << self.bits) + stay.astype(np.uint64))
+            values.append(found[stay])
+            self._add(sums, part, found)
+        masks, rows = np.concatenate(kept), np.concatenate(values)
+        stay = self.best(masks, rows)
+        return replace(sums, kept=masks[stay], values=rows[stay])
+
+    def _values(self, part: int) -> np.ndarray:
+        """Return of each subset of a part right and top-5 counts, NLL and Brier score: float64 (2^bits, 4)."""
+        found = np.full((2**self.bits, 4), np.nan)
+        for i, asked in enumerate(self.asked):
+            wrong = self.lattice.count_wrong(part, asked, 0, len(asked.order))
+            found[:, i] = self.samples - asked.wrong - wrong
+        sizes = np.maximum(self.low_sizes + part.bit_count(), 1)
+        if 2 in self.used and self.held.true is not None:
+            own = np.zeros(2**self.bits)
+            for start in range(0, self.samples, CHUNK):
+                self.lattice.log_sums(part, self.held.true[start : start + CHUNK], own)
+            found[:, 2] = (self.samples * np.log(sizes) - own) / self.samples
+        if 3 in self.used and self.gram is not None:
+            own = np.zeros(2**self.bits)
+            self.lattice.forms(part, self.gram, own)
+            found[:, 3] = own / sizes**2 / self.samples
+        return found
+
+    def losses(self, values: np.ndarray) -> np.ndarray:
+        """Return what is the lower the better by each metric, infinite where it is not computed: float64 (rows, 4)."""
+        losses = values * np.array([-1.0, -1.0, 1.0, 1.0])
+        losses[:, [i for i in range(4) if i not in self.used]] = np.inf
+        return losses
+
+    def _best_of_sizes(self, losses: np.ndarray) -> np.ndarray:
+        """Mark the subsets of a part that are best of their size by some metric, as nearly as ties are told apart."""
+        marked = np.zeros(len(losses), np.bool_)
+        for i in self.used:
+            least = np.minimum.reduceat(losses[self.order, i], self.starts)
+            marked |= losses[:, i] <= least[self.low_sizes] + TIE
+        if marked.sum() > 4 * KEPT:  # nearly all are equally good: the first ones will do
+            marked[np.flatnonzero(marked)[4 * KEPT :]] = False
+        return marked
+
+    def _add(self, sums: Sums, part: int, found: np.ndarray) -> None:
+        high = part.bit_count()
+        here = slice(high, high + self.bits + 1)
+        counts = np.diff([*self.starts, len(found)])
+        sums.number[here] += counts
+        for name, column in (("right", 0), ("top", 1)):
+            if column in self.used:
+                getattr(sums, name)[here] += np.add.reduceat(found[self.order, column], self.starts).astype(np.int64)
+        own = found[self.order, 0].astype(np.int64)
+        sums.least[here] = np.minimum(sums.least[here], np.minimum.reduceat(own, self.starts))
+        sums.most[here] = np.maximum(sums.most[here], np.maximum.reduceat(own, self.starts))
+        sizes = self.low_sizes + high
+        for i in self.used:
+            score = found[:, i] / (self.samples if i < 2 else 1)
+            if part == 0:
+                score[0] = self.empty[i]
+            if i >= 2:
+                sums.scores[i - 2, here] += np.add.reduceat(score[self.order], self.starts)
+            low, high_end = self.ends[i]
+            bins = np.clip((score - low) * (BINS / (high_end - low)), 0, BINS - 1).astype(np.int64)
+            table = np.bincount(self.low_sizes * BINS + bins, minlength=(self.bits + 1) * BINS)
+            sums.density[i, here] += table.reshape(-1, BINS)
+            sums.everything[i] += float((self.weight[sizes] * score).sum())
+            shared = self.both[sizes] * score
+            sums.marginals[i, : self.bits] += shared @ self.inside
+            whole = float(shared.sum())
+            for bit in range(self.members - self.bits):
+                if part >> bit & 1:
+                    sums.marginals[i, self.bits + bit] += whole
+
+    def best(self, masks: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return which subsets stay: the best by each metric, of equal ones the lower masks, and the best by size."""
+        losses, sizes = self.losses(values), sizes_of(masks)
+        stay = np.zeros(len(masks), np.bool_)
+        for i in self.used:
+            order = np.lexsort((masks, losses[:, i]))
+            stay[order[:KEPT]] = True
+            second = losses[:, 2] if 2 in self.used else np.zeros(len(masks))
+            order = np.lexsort((masks, second, losses[:, i], sizes))
+            stay[order[np.flatnonzero(np.diff(sizes[order], prepend=-1))]] = True
+        stay |= (sizes == 1) | (sizes == self.members)
+        stay &= masks > 0
+        return np.flatnonzero(stay)
+
+    def floor(self, sums: Sums) -> np.ndarray:
+        """Return the loss by each metric above which a subset is not among the best any more: float64 (4,)."""
+        if len(sums.kept) < KEPT:
+            return np.full(4, np.inf)
+        losses = self.losses(sums.values)
+        floor = np.partition(losses, KEPT - 1, axis=0)[KEPT - 1]
+        return np.where(np.isfinite(floor), floor, -np.inf)
+
+
+def leading_table(
+    source: BlockSource,
+    rule: str = "mean",
+    metrics: Sequence[str] = ALL,
+    progress: Progress | None = None,
+    threads: int | None = None,
+    folder: Path | None = None,
+) -> LeadingTable:
+    """Score every subset of up to 40 members without a table of them; see `LeadingTable`.
+
+    Counts, NLL and Brier score of the subsets that are kept are those of `lattice_table`, to the bit. folder: where a
+    file says, twice a minute and when the work is interrupted, how far it is; named for the predictions and options, so
+    that another run of the same goes on from it. Memory: what pruning leaves of all samples, some hundred bytes each.
+    progress: told subsets done, and all. Raises `BadInput` as `lattice_table` does.
+    """
+    labels, kind, wanted = source.require_labels(), rule_of(rule), check_metrics(metrics)
+    members = len(source.members)
+    if not FEWEST_LEADING <= members <= MOST_LEADING:
+        raise BadInput(
+            f"{members} members: expected {FEWEST_LEADING} to {MOST_LEADING}; fewer have a table, name fewer of more."
+        )
+    threads = threads or cores()
+    parts: list[Prepared] = []
+    waiting: list[np.ndarray] = []
+    products = np.zeros(0)
+    for block in whole_chunks(source.blocks(rows_of_block(source))):
+        ready = prepare(block, labels, kind, wanted, threads)
+        parts.append(replace(ready, products=None))
+        if ready.products is not None:
+            waiting.append(ready.products)
+            if block.stop % CHUNK == 0 or block.stop == source.samples:
+                own = accumulate.chunk_sum(np.concatenate(waiting))
+                products = products + own if len(products) else own
+                waiting.clear()
+    gram = unpacked(products, members) if len(products) else None
+    task = _Task(joined(parts), members, source.classes, wanted, gram)
+    fingerprint = _fingerprint(task, source, rule)
+    checkpoint = folder / f"{source.split}-{rule}-{fingerprint[:16]}.h5" if folder else None
+    sums = _go_through(task, threads, progress, checkpoint, fingerprint)
+    return _table_of(task, sums, source, rule)
+
+
+def _go_through(
+    task: _Task, threads: int, progress: Progress | None, checkpoint: Path | None, fingerprint: str
+) -> Sums:
+    """Return the sums of all shards, from the checkpoint on where there is one."""
+    total = 2 ** (task.members - task.bits)
+    step = max(1, SHARD >> task.bits)
+    found = read_checkpoint(checkpoint, fingerprint) if checkpoint else None
+    done, arrays = found or (0, {})
+    sums = Sums(**arrays) if found else Sums.none(task.members, task.samples)
+    tell = progress or (lambda _done, _total: None)
+    written = time.monotonic()
+    shards: Iterator[int] = iter(range(done, total, step))
+    running: list[tuple[int, Future[Sums]]] = []
+    try:
+        with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+            try:
+                while True:
+                    for first in islice(shards, 2 * threads - len(running)):
+                        last = min(first + step, total)
+                        running.append((last, pool.submit(task.shard, first, last, task.floor(sums))))
+                    if not running:
+                        break
+                    last, future = running.pop(0)
+                    sums.add(future.result(), task.best)
+                    done = last
+                    tell(done << task.bits, total << task.bits)
+                    if checkpoint and time.monotonic() - written > SECONDS:
+                        write_checkpoint(checkpoint, fingerprint, done, vars(sums))
+                        written = time.monotonic()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        if checkpoint and (found is None or done > found[0]):
+            write_checkpoint(checkpoint, fingerprint, done, vars(sums))
+    return sums
+
+
+def _fingerprint(task: _Task, source: BlockSource, rule: str) -> str:
+    """Return the SHA-256 of all that the result hangs on."""
+    digest = hashlib.sha256("\0".join([rule, str(KEPT), str(BINS), *task.metrics, *source.members, ""]).encode())
+    arrays = [task.held.rivals, task.held.starts, task.held.counts, task.held.true, task.gram]
+    for array in (a for a in arrays if a is not None):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _table_of(task: _Task, sums: Sums, source: BlockSource, rule: str) -> LeadingTable:
+    whole = np.nan_to_num(sums.values[:, :2]).astype(np.int64)
+    table = LeadingTable(
+        masks=sums.kept,
+        correct=np.ascontiguousarray(whole[:, 0]),
+        top5=np.ascontiguousarray(whole[:, 1]),
+        nll=np.ascontiguousarray(sums.values[:, 2]),
+        brier=np.ascontiguousarray(sums.values[:, 3]),
+        members=source.members,
+        samples=source.samples,
+        classes=source.classes,
+        split=source.split,
+        floored=task.held.low,
+        rule=rule,
+        without=() if 1 in task.used else ("top5",),
+        total=2**task.members - 1,
+    )
+    used = [ALL[i] for i in task.used]
+    return replace(
+        table,
+        summaries={name: _summaries(task, sums, table, name) for name in used},
+        contributions={name: _shares(task, sums, table, name) for name in used},
+        densities={name: Density(*task.ends[ALL.index(name)], sums.density[ALL.index(name)]) for name in used},
+    )
+
+
+def _summaries(task: _Task, sums: Sums, table: LeadingTable, metric: str) -> list[SizeSummary]:
+    def mean(total: np.ndarray, k: int, there: bool, per: int = 1) -> float:
+        return total[k] / (int(sums.number[k]) * per) if there else math.nan
+
+    return [
+        SizeSummary(
+            k=k,
+            subsets=int(sums.number[k]),
+            mean_accuracy=mean(sums.right, k, True, task.samples),
+            min_accuracy=int(sums.least[k]) / task.samples,
+            max_accuracy=int(sums.most[k]) / task.samples,
+            mean_top5=mean(sums.top, k, 1 in task.used, task.samples),
+            mean_nll=mean(sums.scores[0], k, 2 in task.used),
+            mean_brier=mean(sums.scores[1], k, 3 in task.used),
+            best=_best_of(table, metric, k),
+        )
+        for k in range(1, task.members + 1)
+    ]
+
+
+def _best_of(table: LeadingTable, metric: str, size: int) -> Subset:
+    return table.subset(table._best_of(np.flatnonzero(table.sizes == size), metric))
+
+
+def _shares(task: _Task, sums: Sums, table: LeadingTable, metric: str) -> Shapley:
+    i = ALL.index(metric)
+    values = dict(zip(table.members, (sums.marginals[i] - sums.everything[i]).tolist(), strict=True))
+    return Shapley(metric, task.empty[i], float(table.scores(metric)[-1]), values)
