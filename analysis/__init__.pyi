@@ -57,6 +57,8 @@ from .selection.compare import SelectionResult as SelectionResult
 from .selection.cross_validation import CrossValidation as CrossValidation
 from .selection.cross_validation import HonestScore as HonestScore
 from .selection.data import SelectionData as SelectionData
+from .selection.exact import ExactBest as ExactBest
+from .selection.exact import exact_best as exact_best
 from .stack import PredictionStack as PredictionStack
 from .stack import join as join
 from .stack import stack_arrays as stack_arrays
@@ -65,6 +67,7 @@ from .statistics import mcnemar as mcnemar
 from .statistics import paired_test as paired_test
 from .statistics import wilson as wilson
 from .study_reports import study_report as study_report
+from .subsets.leading import leading_table as leading_table
 from .subsets.reference import subset_preds as subset_preds
 from .subsets.score import combine as combine
 from .subsets.score import subset_table as subset_table

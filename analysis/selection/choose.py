@@ -28,7 +28,7 @@ from analysis.selection.data import SelectionData, Weighted, selection_data
 from analysis.selection.resampling import blocks_of, check_groups
 from analysis.stack import PredictionStack
 from analysis.statistics import Paired
-from analysis.subsets.leading_table import LeadingTable
+from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.score import has_table, subset_table
 from analysis.subsets.shapley import Shapley, shapley
 from analysis.subsets.table import SubsetTable, check_sizes

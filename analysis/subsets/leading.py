@@ -19,10 +19,10 @@ import numpy as np
 from analysis.metrics import METRICS, rule_of
 from analysis.stack import BlockSource
 from analysis.subsets import accumulate
+from analysis.subsets.beyond import KEPT, Density, LeadingTable
 from analysis.subsets.checkpoint import read_checkpoint, write_checkpoint
 from analysis.subsets.engine import ALL, check_metrics, rows_of_block, whole_chunks
 from analysis.subsets.enumeration import FullLattice
-from analysis.subsets.leading_table import KEPT, Density, LeadingTable
 from analysis.subsets.nll_brier import CHUNK, unpacked
 from analysis.subsets.prepare import Prepared, joined, prepare, question
 from analysis.subsets.score import FEWEST_LEADING, MOST_LEADING
