@@ -466,6 +466,8 @@ def _rows_by_id(members: Sequence[Joinable], intersect: bool) -> list[np.ndarray
     first = members[0]
     keep = np.ones(len(first), dtype=bool)
     for p in members[1:]:
+        if np.array_equal(p.sample_ids, first.sample_ids):  # as it is most often, and soon seen
+            continue
         common = np.isin(first.sample_ids, p.sample_ids)
         missing = first.sample_ids[~common]
         extra = p.sample_ids[~np.isin(p.sample_ids, first.sample_ids)]
@@ -492,6 +494,8 @@ def _count(ids: set[str] | np.ndarray) -> str:
 
 def _positions(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Return where each of the `wanted` ids stands in `ids`; all of them do."""
+    if np.array_equal(ids, wanted):
+        return np.arange(len(ids))
     order = np.argsort(ids)
     return order[np.searchsorted(ids, wanted, sorter=order)]
 

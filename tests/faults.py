@@ -455,7 +455,7 @@ FAULTS = (
     Fault("rescued", "analysis", "half of the members wrong is called most of them",
           "2 * wrong > len(self.members)", "2 * wrong >= len(self.members)", "test_errors.py"),
     Fault("confident-learning", "analysis", "classes count whose threshold is not reached",
-          "probs >= thresholds - 1e-12", "probs >= thresholds - 1", "test_errors.py", "confident"),
+          "part >= thresholds - 1e-12", "part >= thresholds - 1", "test_errors.py", "confident"),
     Fault("high-frequency", "analysis", "only the highest frequencies count as high",
           "frequency[None, :]) > 0.25", "frequency[None, :]) > 0.5", "test_filter_measures.py"),
     Fault("dead-filters", "analysis", "dead filters are told by the mean norm",
