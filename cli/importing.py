@@ -126,9 +126,10 @@ def _next(root: Path, split: str, votes: bool) -> list[str]:
     shared = set.intersection(*(set(row.sample_ids.tolist()) for row in members))
     options = "" if split == "val" else f" --split {split}"
     if not labelled:
+        name = "all" if len(members) > 1 and all(len(row) == len(shared) for row in members) else members[0].member
         return [
             f"ens-import FILE --labels FILE --force{' --votes' if votes else ''}{options}",
-            f"ens-export {members[0].member} --out FILE.csv{options}",
+            f"ens-export {name} --out FILE.csv{options}",
         ]
     if len(labelled) == 1:
         return [f"ens-report per-class --member {labelled[0].member}{options}"]

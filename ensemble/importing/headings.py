@@ -26,7 +26,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "true_idx", "true_labels_idx", "obs", "observed", "label_id", "label_idx", "label_index", "label_name",
         "target_name", "target_id", "class", "class_label", "category", "true_label_name", "true_label_id",
         "true_label_idx", "label_numeric", "label_num", "numeric_label", "label_encoded", "encoded_label",
-        "label_code",
+        "label_code", "label_ids",
     ),
     INDEX: ("", "unnamed", "index", "idx", "index_level", "row", "rows", "row_number", "row_num", "rowname", "rownames",
             "row_names"),
@@ -35,13 +35,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "predicted_class", "predicted_name", "predicted_id", "predicted_idx", "pred_label", "pred_labels",
         "pred_class", "pred_id", "pred_idx", "pred_name", "predicted_label_name", "predicted_label_id",
         "predicted_label_idx", "y_pred", "y_hat", "yhat", "argmax", "top1", "top_1", "top1_class", "top1_label",
-        "vote", "votes", "answer", "output_class", "class_id", "class_idx", "class_name",
+        "vote", "votes", "answer", "output_class", "predict", "class_id", "class_idx", "class_name",
     ),
     SCORE: (
         "confidence", "conf", "max_prob", "max_probability", "max_confidence", "top1_prob", "top1_score", "pred_prob",
-        "score", "probability", "prob", "proba", "prediction_score", "quality_score", "loss", "nll", "cross_entropy",
-        "entropy", "margin", "uncertainty", "energy", "temperature", "weight", "weights", "sample_weight", "seconds",
-        "latency", "time_ms", "runtime", "sum", "total", "count", "n",
+        "score", "probability", "prob", "proba", "prediction_score", "quality_score", "accuracy", "val_accuracy",
+        "val_loss", "train_loss", "learning_rate", "lr", "precision", "recall", "f1", "f1_score", "support", "auc",
+        "loss", "nll", "cross_entropy", "entropy", "margin", "uncertainty", "energy", "temperature", "weight",
+        "weights", "sample_weight", "seconds", "latency", "time_ms", "runtime", "sum", "total", "count", "n",
     ),
     FLAG: ("flag", "flags", "correct", "incorrect", "wrong", "right", "valid", "hit", "duplicate", "public",
            "private", "ignore", "mask"),
@@ -76,7 +77,7 @@ VALUE_WORDS = (
 )  # fmt: skip
 CLASS_WORDS = ("class", "classes", "cls", "label", "target", "category", "output", "out", "dim", "col", "column", "c")
 LABEL_WORDS = ("y_true", "true", "truth", "ground_truth", "gt", "label", "target", "actual")
-_JOINTS = "_-. :/|[("
+_JOINTS = "_-. :/|[(=\"'"
 _ENDS = re.compile(r"[\])]+$")
 
 
@@ -143,12 +144,19 @@ def shared_prefix(headings: Sequence[str]) -> str:
     return low[: end + 1]
 
 
+def _shared_end(headings: Sequence[str]) -> str:
+    """Return what all headings end with, from a joint on ('_p' of 'cat_p', 'dog_p'), or brackets that are closed."""
+    after = shared_prefix([heading[::-1] for heading in headings])[::-1]
+    closed = [_ENDS.search(heading) for heading in headings]
+    return after or (min((found[0] for found in closed if found), key=len) if all(closed) else "")
+
+
 def affixes(headings: Sequence[str]) -> tuple[str, str]:
     """Return what all headings begin and end with: joined words ('run_', '_p' of 'run_cat_p'), or letters of 'V1'."""
     if len(headings) < 2:
         return "", ""
     before = shared_prefix(headings)
-    after = shared_prefix([heading[len(before) :][::-1] for heading in headings])[::-1]
+    after = _shared_end([heading[len(before) :] for heading in headings])
     cut = [heading[len(before) : len(heading) - len(after)] for heading in headings]
     letters = {re.sub(r"\d+$", "", name) for name in cut}
     if len(letters) == 1 and all(name[-1:].isdigit() for name in cut):

@@ -1,5 +1,6 @@
 """True labels: which class each one means, and which row it belongs to."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -158,6 +159,10 @@ def one_hot_texts(values: np.ndarray, names: Sequence[str], where: str) -> list[
 # -- rows ---------------------------------------------------------------------------------------------------
 
 
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def _number_id(text: str) -> str:
     number = whole_of(text)
     return text if number is None else str(number)
@@ -174,6 +179,7 @@ def _base(text: str) -> str:
 # How ids may differ and still be the same, each tried only where the one before it did not match all.
 _WAYS = (
     (str, ""),
+    (_composed, "in composed Unicode"),
     (_number_id, "as numbers"),
     (_stem, "without the endings of files"),
     (_base, "without folders and endings"),

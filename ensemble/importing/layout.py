@@ -114,6 +114,9 @@ def lay_out(table: Table, *, logits: bool, votes: bool, wanted: Classes | None) 
     rest = _one_hot(found, rest)
     rest = _named(found, rest)
     if votes:
+        others = [c for c in rest if role_of(c.heading) == PREDICTION and c.texts is not None]
+        for other in others:
+            _check_agree(table.path, found.predictions or other, other, "predictions")
         _find_votes(found, rest)
         if found.predictions is None and found.labels is not None and not _without(rest, [found.labels]):
             # A submission of ids and 'label', which are what was predicted.
@@ -381,7 +384,8 @@ def _named(found: Layout, columns: list[Column]) -> list[Column]:
             by_role[role].append(column)
     for role, listed in by_role.items():
         listed.sort(key=lambda c: rank(c.heading, role))
-    ids = [c for c in by_role[ID] if _unique(c)] or by_role[ID][:1]
+    can = [c for c in by_role[ID] if len(set(c.texts or ())) * 10 > found.table.rows]  # the others name groups of rows
+    ids = [c for c in by_role[ID] if _unique(c)] or can[:1]
     if not ids:
         ids = [c for c in by_role[INDEX] if _unique(c) and not (_unnamed(c) and _counts_rows(c))]
     if ids:
@@ -394,12 +398,13 @@ def _named(found: Layout, columns: list[Column]) -> list[Column]:
     return [c for c in columns if c is not found.ids and c is not found.labels]
 
 
-def _check_agree(path: Path, first: Column, second: Column) -> None:
-    """Refuse two columns of labels of which the second does not follow from the first."""
+def _check_agree(path: Path, first: Column, second: Column, what: str = "true labels") -> None:
+    """Refuse two columns of labels, or of predictions, of which the second does not follow from the first."""
     if not agree(first.texts or (), second.texts or ()):
+        end = ", or give the labels with labels=FILE" if what == "true labels" else ""
         raise BadInput(
-            f"{path}: columns {first.heading!r} and {second.heading!r} both look like true labels, and they differ; "
-            "leave one out, or give the labels with labels=FILE."
+            f"{path}: columns {first.heading!r} and {second.heading!r} both look like {what}, and they differ; leave "
+            f"one out{end}."
         )
 
 
@@ -458,6 +463,8 @@ def _ignore(found: Layout, columns: Sequence[Column], logits: bool, *, explicit:
             why = "row numbers" if _counts_rows(column) else "whole numbers; if these are the labels, call it 'label'"
         else:
             why = _WHY.get(role or "", "text" if column.numbers is None else plainly)
+        if role == ID and not _unique(column):
+            why = "the same in several rows"
         if column.blanks() == found.table.rows:
             why = "blank"
         if explicit and role is None and column.numbers is not None:

@@ -129,6 +129,13 @@ def import_file(
     values = _values(parts, where + column, votes, listed, study_classes, sample_ids)
     known, aliases, named = _classes(path, values.probs.shape[1], parts, files["classes"], listed, study_classes, notes)
     truth = _truth(parts, known, aliases, str(files["labels"] or path), named, values, n, notes)
+    if truth is None:
+        _check_ranked(values.probs, None, where)
+    if sample_ids is not None and values.probs.shape[0] == len(known.ids) and set(sample_ids) == set(known.ids):
+        raise BadInput(
+            f"{where}: expected a row a sample, found one for each class, called as the columns are: it looks like a "
+            "confusion matrix; save the predictions it was counted from."
+        )
     keep = _keep(truth, str(files["labels"] or path), drop_unlabelled)
     if truth is not None and not (truth >= 0).any() and not drop_unlabelled:
         truth = None
@@ -324,6 +331,14 @@ def _voted(where: str, parts: Parts, listed: Classes | None, study: Classes | No
             "classes=FILE."
         )
     ids = tuple(sorted(texts))
+    letters: dict[str, str] = {}
+    for i in ids:
+        other = letters.setdefault(i.casefold(), i)
+        if other != i:
+            raise BadInput(
+                f"{where}: expected votes and labels written alike, found {other!r} and {i!r}; write them so, or name "
+                "the classes with classes=FILE."
+            )
     return Classes(ids, ids), True
 
 
@@ -457,8 +472,24 @@ def _truth(
     if found.how.startswith("column numbers counted"):
         notes.append(f"labels were read as {found.how}")
     check_reading(found, values.probs, classes, where, parts.columns is not None, notes)
+    _check_ranked(values.probs, found.columns, where)
     notes += _never_true(found.columns, values.probs.argmax(axis=1), parts.headings if named else (), c)
     return found.columns
+
+
+def _check_ranked(probs: np.ndarray, truth: np.ndarray | None, where: str) -> None:
+    """Refuse values that fall (or rise) from left to right in every row: then columns are ranks, and no classes."""
+    n, c = probs.shape
+    if n < 20 or c < 3 or np.ptp(probs.max(axis=1)) < 0.1 or (truth is None and c < 5):
+        return
+    steps = np.diff(probs, axis=1)
+    if not (steps <= 0).all() and not (steps >= 0).all():
+        return
+    if truth is None or (probs.argmax(axis=1) == truth)[truth >= 0].mean() < 0.5:
+        raise BadInput(
+            f"{where}: expected a column a class, found values sorted in every row: the columns are ranks, as of the "
+            "best few classes; save the softmax in the order of the classes."
+        )
 
 
 def _never_true(truth: np.ndarray, best: np.ndarray, headings: Sequence[str], c: int) -> list[str]:
@@ -489,6 +520,9 @@ def check_reading(
         others.append(
             ("as counted from 1", found.columns - 1, "if they count from 1, save labels - 1" if plain else text)
         )
+    if (plain or found.how.startswith("column")) and found.columns.max() <= len(classes.ids) - 2:
+        advice = "leave out the first column if it is no class of theirs, or save labels + 1"
+        others.append(("as numbers of columns counted from the second", np.where(have, found.columns + 1, -1), advice))
     rank = np.argsort(np.argsort(np.asarray(classes.names)))  # of each column's class among the sorted ones
     if found.how.startswith("column") and not plain and (rank != np.arange(len(rank))).any():
         place = np.append(np.argsort(rank), -1)

@@ -113,7 +113,9 @@ def find_misaligned(
         test = None if labels is None else chance_test(own, labels)
         if test is not None and test.telling and test.z < LOW:
             found[name] = Misalignment(name, "labels", test.observed / n, test.expected / n)
-    kept = [i for i, name in enumerate(members) if name not in found]
+    # One of a single class is the same in any order, and tells nothing of the others'.
+    varied = [i for i in range(len(members)) if (preds[i] != preds[i, 0]).any()]
+    kept = [i for i in varied if members[i] not in found]
     pairs = {(i, j): chance_test(preds[i], preds[j], labels) for i, j in combinations(kept, 2)}
     for i in kept:
         tests = [test for pair, test in pairs.items() if i in pair]
@@ -122,8 +124,6 @@ def find_misaligned(
             found[members[i]] = Misalignment(members[i], "members", best.observed / n, best.expected / n)
     kept = [i for i in kept if members[i] not in found]
     for i in kept if len(kept) > (1 if labels is not None else 2) else ():
-        if (preds[i] == preds[i, 0]).all():
-            continue  # of one class throughout, so in any order the same
         rest = [j for j in kept if j != i]
         others = preds[rest]
         agree = (others == others[0]).all(axis=0) & (labels is None or others[0] == labels)

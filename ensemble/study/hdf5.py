@@ -389,7 +389,7 @@ def _arrays(path: Path, wanted: Sequence[str]) -> tuple[list[str], dict[str, np.
                 raise BadInput(f"{where}: expected an array, found a link to another place, which is never followed.")
             dataset = handle[name]
             if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-                raise BadInput(f"{where}: expected an array, found something else; {AGAIN}.")
+                raise BadInput(f"{where}: expected an array, found a group or nothing; save arrays at the file's root.")
             _check_place(dataset, where)
             text = h5py.check_string_dtype(dataset.dtype) is not None
             if not text and dataset.dtype != np.bool_:

@@ -186,6 +186,9 @@ def test_ids_of_another_form_are_shown_in_both(tmp_path: Path) -> None:
     labels = table(tmp_path / "y.csv", ["id", "label"], range(N), WORDS[Y])
     with pytest.raises(BadInput, match=r"such as 'img/00000.png', found none: 'id' holds '0'; write the ids alike"):
         import_file(path, labels=labels)
+    path = table(tmp_path / "m.csv", ["id", *WORDS], [f"e\u0301{i}" for i in range(N)], *P.T)
+    labels = table(tmp_path / "y.csv", ["id", "label"], [f"\u00e9{i}" for i in ORDER], WORDS[Y[ORDER]])
+    assert accuracy(import_file(path, labels=labels)) == ACCURACY  # the same letters
     far = 2**60  # beyond what floating point tells apart
     path = table(tmp_path / "m.csv", ["id", *WORDS], [f"{far + 2 * i}" for i in range(N)], *P.T)
     labels = table(tmp_path / "y.csv", ["id", "label"], [f"{far + 2 * i + 1}" for i in range(N)], WORDS[Y])
@@ -223,6 +226,76 @@ def test_a_first_row_of_plain_tenths_is_a_row(tmp_path: Path) -> None:
     with (tmp_path / "m.csv").open("w", newline="") as file:
         csv.writer(file).writerows([[0, 0.1, 0.9], [0, 0.1, 0.9], *P.tolist()])
     assert len(import_file(tmp_path / "m.csv").predictions) == N + 2
+
+
+# -- tables that other programs write ----------------------------------------------------------------------------
+
+WINNER = WORDS[P.argmax(axis=1)]
+PROGRAMS: dict[str, tuple[Sequence[str], Sequence[Any]]] = {
+    "Azure": ([*(f'Scored Probabilities for Class "{c}"' for c in WORDS), "Scored Labels", "label"], [*P.T, WINNER]),
+    "KNIME": ([*(f"P (class={c})" for c in WORDS), "Prediction (class)", "class"], [*P.T, WINNER]),
+    "RapidMiner": (["prediction(label)", *(f"confidence({c})" for c in WORDS), "label"], [WINNER, *P.T]),
+    "Orange": ([*(f"model ({c})" for c in WORDS), "model", "class"], [*P.T, WINNER]),
+    "Weka": (["predicted", "error", *(f"distribution-{c}" for c in WORDS), "actual"], [WINNER, WINNER, *P.T]),
+    "caret": (["pred", *WORDS, "rowIndex", "mtry", "Resample", "obs"],
+              [WINNER, *P.T, range(1, N + 1), [2] * N, ["Fold1"] * N]),
+    "mlr": ([*(f"prob.{c}" for c in WORDS), "response", "truth"], [*P.T, WINNER]),
+    "tidymodels": ([*(f".pred_{c}" for c in WORDS), ".row", ".pred_class", ".config", "y"],
+                   [*P.T, range(1, N + 1), WINNER, ["M1"] * N]),
+    "H2O": (["predict", *WORDS, "actual"], [WINNER, *P.T]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_tables_of_other_programs(program: str, tmp_path: Path) -> None:
+    heading, columns = PROGRAMS[program]
+    ids = ["Fold1"] * N if program == "tidymodels" else IDS  # its 'id' names folds
+    one = import_file(table(tmp_path / "m.csv", ["id", *heading], ids, *columns, WORDS[Y]))
+    assert accuracy(one) == ACCURACY
+    assert len(one.predictions.class_ids) == 3
+    assert one.reading.ids == ("column '.row'" if program == "tidymodels" else "column 'id'")
+
+
+NO_PREDICTIONS: dict[str, tuple[Sequence[str], Sequence[Any], str]] = {
+    "a history": (["epoch", "accuracy", "loss", "val_accuracy", "val_loss"],
+                  [range(9), *(np.linspace(0.1, 0.9, 9) + i for i in range(4))], "expected a column of numbers for"),
+    "a confusion matrix": (["", *WORDS], [WORDS, *np.array([[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.1, 0.0, 0.9]]).T],
+                           "it looks like a confusion matrix"),
+    "the best few": ([f"prob_{i}" for i in range(6)], [*np.sort(RNG.dirichlet(np.ones(6), N), axis=1)[:, ::-1].T],
+                     "values sorted in every row: the columns are ranks"),
+    "the best few, labelled": (["top_a", "top_b", "top_c", "label"], [*np.sort(P, axis=1)[:, ::-1].T, Y],
+                               "values sorted in every row: the columns are ranks"),
+    "labels of another name": (["id", *WORDS, "D#class"], [IDS, *P.T, WORDS[Y]], "is it the true one or the predicted"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NO_PREDICTIONS)
+def test_tables_of_something_else_are_refused(case: str, tmp_path: Path) -> None:
+    heading, columns, message = NO_PREDICTIONS[case]
+    with pytest.raises(BadInput, match=message):
+        import_file(table(tmp_path / "m.csv", heading, *columns))
+
+
+def test_a_class_that_is_always_first_is_no_rank(tmp_path: Path) -> None:
+    probs = np.sort(P, axis=1)[:, ::-1]  # of an unequal problem: right in all rows
+    assert accuracy(import_file(npz(tmp_path / "m.npz", probs=probs, labels=np.zeros(N, int)))) == 1
+
+
+def test_votes_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    said = P.argmax(axis=1)
+    for heading, columns, message in (
+        (["pred", "label"], [said + 1, Y], "when read as numbers of columns counted from the second"),
+        (["pred", "label"], [np.char.title(WORDS[said]), WORDS[Y]], "written alike, found 'Cat' and 'cat'"),
+        (["pred", "predicted", "label"], [said, said[::-1], Y], "both look like predictions, and they differ"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            import_file(table(tmp_path / "m.csv", ["id", *heading], IDS, *columns), votes=True)
+
+
+def test_a_background_class_is_not_the_first_label(tmp_path: Path) -> None:
+    probs = np.concatenate([np.full((N, 1), 1e-9), P * (1 - 1e-9)], axis=1)
+    with pytest.raises(BadInput, match=r"counted from the second, .*; leave out the first column"):
+        import_file(npz(tmp_path / "m.npz", probs=probs, labels=Y))
 
 
 # -- what one should know of a member -----------------------------------------------------------------------------

@@ -68,6 +68,17 @@ def test_shuffled_rows_are_noticed_also_where_classes_are_unequal(skew: float) -
         assert (found.member, found.kind) == ("c", "members")
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_member_of_one_class_is_not_blamed_and_hides_no_other(labelled: bool) -> None:
+    preds, second, confidence, labels = members(1)
+    preds[3], second[3], confidence[3] = 0, 1, 0.8
+    given = labels if labelled else None
+    assert find_misaligned(preds, second, confidence, given, ["a", "b", "c", "d"]) == []
+    order = np.random.default_rng(1).permutation(N)
+    preds[2], second[2], confidence[2] = preds[2][order], second[2][order], confidence[2][order]
+    assert [f.member for f in find_misaligned(preds, second, confidence, given, ["a", "b", "c", "d"])] == ["c"]
+
+
 def test_rows_shuffled_among_those_of_their_class_are_noticed_by_the_other_members() -> None:
     for seed in range(10):
         preds, second, confidence, labels = members(seed)
