@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from cli.common import Output, as_options, printable
-from ensemble.training.pool import Event
+from ensemble.training.job import Event
 
 # Off a terminal: a line an epoch, where a member's last one is so long ago; within an epoch, so long.
 EPOCH_SECONDS, BATCH_SECONDS = 10.0, 60.0

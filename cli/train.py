@@ -3,6 +3,7 @@
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from cli.common import Output, command, entry
 from ensemble.study.recipe import KEEP, PRECISIONS, VARY, parse_setting
@@ -18,6 +19,7 @@ EXAMPLES = (
     "ens-train --variants 1 --snapshots 5                       five members for the price of one",
     "ens-train --model de-xception --weights xception.pth       from weights learnt elsewhere",
     "ens-train --variants 12 --only 2/4                         the second of four machines that share a folder",
+    "ens-train --search 40 --variants 5 --name found            40 trials in the recipe's ranges, the best five kept",
     "ens-train --dry-run                                        what would be done, and nothing else",
     "ens-train --list-models                                    every network by name",
 )
@@ -45,6 +47,11 @@ EXAMPLES = (
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Of the network's arithmetic.  [default: auto]")
 @click.option("--predict-train", is_flag=True, help="Keep predictions of the training images too.")
 @click.option("--only", metavar="I/N", help="Part I of N of the networks: for one machine of several on one folder.")
+@click.option(
+    "--search", type=click.IntRange(min=1), metavar="TRIALS", help="Search the recipe's ranges; keep the best."
+)
+@click.option("--store", metavar="URL", help="Database of the search's trials.  [default: SQLite in the study]")
+@click.option("--engine", default="local", show_default=True, metavar="local|ray|ray://HOST:PORT", help="What trains.")
 @click.option("--force", is_flag=True, help="Start existing members over.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and what it will take; write nothing.")
 @click.option("--list-models", is_flag=True, help="Print every network with its parameters; train nothing.")
@@ -52,7 +59,7 @@ EXAMPLES = (
 @click.option("--show-recipe", metavar="NAME", help="Print a recipe that ships, as a file to begin one's own with.")
 def train(
     output: Output, data: str | None, settings: tuple[str, ...], dry_run: bool, list_models: bool, list_recipes: bool,
-    show_recipe: str | None, **asked: Any,
+    show_recipe: str | None, search: int | None, store: str | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Train variants of a network and save every member's predictions.
 
@@ -71,16 +78,40 @@ def train(
         return text.show_models(output)
     if list_recipes or show_recipe:
         return text.show_recipe(output, show_recipe) if show_recipe else text.show_recipes(output)
+    if search is None and store is not None:
+        raise click.UsageError("--store is where the trials of --search are kept; name it with --search TRIALS.")
+    if search is not None:
+        _check_search()
     with output.progress("Packing images", "images") as progress:
         study, dataset = study_for(output.study, data, progress, pack=not dry_run)
     text.show_notes(output, dataset)
-    plan = plan_members(study, settings=dict(parse_setting(text) for text in settings), **asked)
+    chosen = dict(parse_setting(text) for text in settings)
+    if search is not None:
+        from ensemble.training.search import search_members
+
+        own = {key: value for key, value in asked.items() if key in SEARCHED and value is not None}
+        kept = {} if asked["variants"] is None else {"members": asked["variants"]}
+        with board(output) as show:
+            found = search_members(study, search, store=store, settings=chosen, on_event=show, **own, **kept)
+        return text.show_search(output, study, found, search)
+    plan = plan_members(study, settings=chosen, **asked)
     if dry_run:
         return text.show_plan(output, plan, dataset)
     text.show_start(output, plan, named=any(asked[key] for key in ("model", "name", "recipe")))
     with board(output) as show:
         outcomes = train_members(study, plan, on_event=show)
     return text.show_outcomes(output, plan, outcomes)
+
+
+SEARCHED = ("model", "name", "recipe", "epochs", "seed", "weights", "keep", "precision", "device", "jobs", "threads")
+
+
+def _check_search() -> None:
+    """Refuse options that mean nothing beside `--search`."""
+    context = click.get_current_context()
+    for name in ("only", "engine", "folds", "snapshots", "force", "vary", "dry_run", "predict_train"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} is not for --search; train its members with it later.")
 
 
 main = entry(train)

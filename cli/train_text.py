@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +11,13 @@ from ensemble.errors import BadInput, nearest
 from ensemble.models import MODELS, Model, comparable
 from ensemble.study.recipe import builtin_plan, recipe_text, shipped_names
 from ensemble.study.split import Dataset
+from ensemble.study.study import Study
 from ensemble.training.folds import SPLIT
 from ensemble.training.job import Outcome, fold_title
 from ensemble.training.plan_members import MemberPlan, TrainingPlan, networks_left
+
+if TYPE_CHECKING:
+    from ensemble.training.search import Search
 
 AGAIN = (
     "Trained again unchanged it would end the same: lower learning_rate, or change the recipe, the seed or the model, "
@@ -164,6 +168,54 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
     if plan.only:
         output.say(f"All {len(plan.everyone)} members are finished, those of the other parts too.")
     output.next(*([f"ens-combine --split {SPLIT} --k all"] if folds else []), "ens-combine --k all", "ens-report all")
+    return 0
+
+
+def show_search(output: Output, study: Study, found: "Search", asked: int) -> int:
+    """Print what a search has come to, and what the mean of its members is worth beside the best of them."""
+    from analysis.ensemble import ensemble_of
+    from analysis.stack import join
+    from analysis.statistics import compare_correct
+
+    scores = {trial.number: trial.score for trial in found.trials}
+    counts = {
+        state: sum(t.state == state for t in found.trials) for state in ("complete", "pruned", "failed", "running")
+    }
+    numbers = [int(name.rpartition("-t")[2]) for name in found.members]
+    ensemble, members = None, []
+    if found.members:
+        stack = join(study.select("val", found.members))
+        labels = stack.require_labels()
+        mean = ensemble_of(stack)
+        right = {name: preds == labels for name, preds in zip(stack.members, mean.member_preds, strict=True)}
+        members = [
+            {"name": name, "tune_accuracy": scores[n], "val_accuracy": float(right[name].mean())}
+            for name, n in zip(found.members, numbers, strict=True)
+        ]
+        paired = compare_correct(mean.preds == labels, right[found.members[0]])
+        ensemble = {"accuracy": float((mean.preds == labels).mean()), "against": found.members[0],
+                    "difference": paired.difference, "low": paired.low, "high": paired.high, "p": paired.p}  # fmt: skip
+    output.document(
+        study=study.root, asked=asked, here=found.here, trials=counts, members=members, ensemble=ensemble,
+    )  # fmt: skip
+    output.text(
+        f"{len(found.trials)} trials, {found.here} of them here: {counts['complete']} complete, "
+        f"{counts['pruned']} pruned, {counts['failed']} failed"
+        + (f", {counts['running']} at work elsewhere" if counts["running"] else "")
+        + "."
+    )
+    if ensemble is None:
+        output.warn("No trial is complete, so there is no member; look at the settings, or ask for more trials.")
+        return 0 if counts["running"] else 1
+    rows = [[str(m["name"]), f"{m['tune_accuracy']:.1%}", f"{m['val_accuracy']:.1%}"] for m in members]
+    output.table(["member", "tune", "val"], rows, left=(0,))
+    if len(members) > 1:
+        output.text(
+            f"Their mean: {ensemble['accuracy']:.1%} on val, {100 * ensemble['difference']:+.1f} points "
+            f"[{100 * ensemble['low']:+.1f}, {100 * ensemble['high']:+.1f}] beside {found.members[0]}, the best on "
+            "tune; val chose none of them."
+        )
+    output.next("ens-combine --k all", "ens-report all")
     return 0
 
 

@@ -52,6 +52,8 @@ DOORS = {
     "multiprocessing": {"ensemble/training/pool.py"},
     "pyarrow": {"ensemble/importing/parquet.py"},
     "numba": {"analysis/subsets/kernels.py"},
+    "ray": {"ensemble/training/on_ray.py"},
+    "optuna": {"ensemble/training/search.py"},
     "pandas": {"ensemble/study/tabular.py"},
 }  # fmt: skip
 

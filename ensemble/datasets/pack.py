@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -24,7 +25,7 @@ from ensemble.datasets.decode import decode
 from ensemble.datasets.layouts import csv_digest, list_csv, list_folder, list_tiny_imagenet, looks_like_tiny_imagenet
 from ensemble.datasets.listing import Listing
 from ensemble.datasets.source import Source, open_source
-from ensemble.datasets.workers import DecodeJob, Tally, decode_all
+from ensemble.datasets.workers import DecodeJob, Tally, decode_all, tally_of
 from ensemble.errors import BadInput, StorageError, storage_error
 from ensemble.machine import Progress
 from ensemble.study.atomic import flush, locked
@@ -35,6 +36,9 @@ VERSION = 1
 META = "meta.json"
 SAMPLED = 100  # images whose size is looked at before all are decoded
 SIDES = (8, 256)  # of what images of several sizes become
+JOURNAL = "journal.jsonl"  # of a pack in the making: what is decoded, and on the disk
+KEPT = 7 * 86400.0  # seconds for which other builders leave it alone
+SEGMENT = 2**15  # images between two lines of it: what a kill costs at most
 Listed = Callable[[], Listing]
 
 
@@ -209,32 +213,90 @@ def _pack_at(out: Path, source: Source, listed: Listed, key: str, size: int | No
 
 
 def _clean(folder: Path, name: str) -> None:
-    """Remove what killed builders left: of `name`, whose lock is held here, and of others whose lock is free."""
+    """Remove what killed builders of other packs left, where their lock is free and little is lost with it."""
     for left in folder.glob(".*.part"):
         owner = left.name[1:].rsplit(".", 2)[0]
-        if owner == name:
+        if left.name == _making(name):
+            continue
+        if owner == name:  # an older version's, which cannot be gone on with
             shutil.rmtree(left, ignore_errors=True)
         elif (folder / f".{owner}.lock").exists():
             with locked(folder / f".{owner}.lock", wait=False) as held:
-                if held:
+                if held and not _is_worth_keeping(left):
                     shutil.rmtree(left, ignore_errors=True)
+
+
+def _making(name: str) -> str:
+    """Return the name of a pack in the making, whose lock its builder holds."""
+    return f".{name}.making.part"
 
 
 def _build(target: Path, source: Source, listed: Listed, key: str, size: int | None, progress: Progress | None) -> None:
     listing = listed()
     _refuse_problems(source, listing)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    temporary = target.with_name(_making(target.name))
     try:
-        temporary.mkdir(parents=True)
+        temporary.mkdir(parents=True, exist_ok=True)
         _fill(temporary, source, listing, key, size, progress)
         if target.exists():  # an empty folder of the user's, or a pack of ours that is not whole
             shutil.rmtree(target)
         temporary.rename(target)
         flush(target.parent)
-    except OSError as error:
-        raise storage_error(target, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException as error:
+        if isinstance(error, Exception) or not _is_worth_keeping(temporary):  # an interrupt leaves what a kill does
+            shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise storage_error(target, error) from error
+        raise
+
+
+def _is_worth_keeping(making: Path) -> bool:
+    """Say whether a pack in the making has segments that were decoded within a week."""
+    try:
+        with (making / JOURNAL).open(encoding="utf-8") as journal:
+            old = time.time() - os.fstat(journal.fileno()).st_mtime > KEPT
+            return not old and sum(1 for _ in journal) > 1
+    except OSError:
+        return False
+
+
+class _Journal:
+    """What of a pack in the making is decoded: a line for each segment, written once its pixels are on the disk."""
+
+    def __init__(self, folder: Path, key: str, shape: tuple[int, int, str]) -> None:
+        self.path = folder / JOURNAL
+        head = json.dumps({"key": key, "shape": shape})
+        try:
+            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # a line that was cut off has no end
+        except OSError:
+            lines = []
+        self.done: dict[tuple[str, int], Tally] = {}
+        self._entries: dict[tuple[str, int], dict[str, Any]] = {}
+        if lines and lines[0] == head:
+            for line in lines[1:]:
+                entry = json.loads(line)
+                self._entries[entry["split"], entry["first"]] = entry
+                self.done[entry["split"], entry["first"]] = tally_of(entry["tally"])
+        else:
+            shutil.rmtree(folder)
+            folder.mkdir()
+        self.path.write_text("".join(f"{line}\n" for line in lines[: 1 + len(self.done)] or [head]), encoding="utf-8")
+
+    def begun(self, split: str, file: Path) -> bool:
+        """Say whether some of a split is decoded; forget it where its file is not as it was, thinned to grey say."""
+        sizes = {entry["size"] for (name, _), entry in self._entries.items() if name == split}
+        if sizes and file.exists() and sizes == {file.stat().st_size}:
+            return True
+        self.done = {key: tally for key, tally in self.done.items() if key[0] != split}
+        return False
+
+    def add(self, split: str, first: int, tally: Tally, file: Path) -> None:
+        flush(file)
+        with self.path.open("a", encoding="utf-8") as journal:
+            entry = {"split": split, "first": first, "size": file.stat().st_size, "tally": vars(tally)}
+            journal.write(json.dumps(entry) + "\n")
+            journal.flush()
+            os.fsync(journal.fileno())
 
 
 def _fill(
@@ -242,15 +304,21 @@ def _fill(
 ) -> None:
     h, w, example = _shape(source, listing, size)
     total = sum(len(split.paths) for split in listing.splits)
-    tally = Tally()
+    tally, journal = Tally(), _Journal(folder, key, (h, w, example))
     for split in listing.splits:
         file = folder / f"{split.name}.npy"
-        offset = allocate(file, (len(split.paths), h, w, 3))
+        offset = allocate(file, (len(split.paths), h, w, 3), keep=journal.begun(split.name, file))
         reader = source.reader
         fit = (h, w) if listing.image_size is None or size else None
         job = DecodeJob(str(reader.root), reader.kind, reader.prefix, str(file), offset, h, w, example, fit)
-        before = tally.done
-        tally.add(decode_all(job, split.paths, progress and (lambda done, _, b=before: progress(b + done, total))))
+        for first in range(0, len(split.paths), SEGMENT):
+            found = journal.done.get((split.name, first))
+            if found is None:
+                paths, before = split.paths[first : first + SEGMENT], tally.done
+                at = replace(job, offset=offset + first * h * w * 3)
+                found = decode_all(at, paths, progress and (lambda done, _, b=before: progress(b + done, total)))
+                journal.add(split.name, first, found, file)
+            tally.add(found)
     if listing.keep_grey and tally.grey == total:
         for split in listing.splits:
             keep_one_channel(folder / f"{split.name}.npy")
@@ -277,6 +345,7 @@ def _fill(
         listing.class_ids, listing.class_names, tuple(notes),
     )  # fmt: skip
     _write_meta(folder, made, listing=key, layout=listing.layout, size=size)
+    journal.path.unlink()
 
 
 def write_pack(dataset: Dataset, folder: Path) -> Path:
@@ -362,9 +431,12 @@ def conversions(kinds: Counter[str], channels: int, size: int | None) -> list[st
     return notes
 
 
-def allocate(path: Path, shape: tuple[int, ...]) -> int:
-    """Make a .npy file of zeros with its room on the disk taken at once; return where the pixels begin."""
-    with path.open("wb") as file:
+def allocate(path: Path, shape: tuple[int, ...], *, keep: bool = False) -> int:
+    """Make a .npy file of zeros with its room on the disk taken at once; return where the pixels begin.
+
+    keep: the file is there, and its pixels stay.
+    """
+    with path.open("r+b" if keep else "wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         offset, total = file.tell(), file.tell() + int(np.prod(shape))

@@ -18,7 +18,7 @@ MAX_ENTRY = 256 * 2**20  # bytes of one image or text file; a 64-megapixel photo
 Kind = Literal["folder", "zip"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One file: its size in bytes and what changes when its content does (mtime in ns; in a zip, the CRC)."""
 

@@ -71,6 +71,12 @@ class Tally:
         self.unreadable.extend(other.unreadable)
 
 
+def tally_of(content: dict[str, Any]) -> Tally:
+    """Return the tally whose fields JSON holds."""
+    counts = {name: Counter(content[name]) for name in ("kinds", "sizes")}
+    return Tally(content["done"], content["grey"], **counts, unreadable=content["unreadable"])
+
+
 def decode_all(
     job: DecodeJob, paths: Sequence[str], progress: Progress | None = None, processes: int | None = None
 ) -> Tally:
@@ -205,14 +211,7 @@ def _apart(job: DecodeJob, blocks: Iterator[tuple[int, list[str]]], processes: i
 
 def _understood(answer: dict[str, Any], job: DecodeJob) -> Tally:
     if "tally" in answer:
-        content = answer["tally"]
-        return Tally(
-            content["done"],
-            content["grey"],
-            Counter(content["kinds"]),
-            Counter(content["sizes"]),
-            content["unreadable"],
-        )
+        return tally_of(answer["tally"])
     if "bad_input" in answer:
         raise BadInput(answer["bad_input"])
     if "errno" in answer:

@@ -1,9 +1,10 @@
 """A job: one network to train, as a worker process is told of it, and what became of it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,14 @@ from ensemble.study.tabular import Tabular
 DEAD = 0.1  # of the layer's median norm, as `analysis.members.filters` counts dead filters
 MANY_DEAD = 0.25
 ABOVE = 3.0  # standard deviations of a guess's accuracy
+
+
+ATTEMPTS = 3  # of a job whose process dies
+Event = Callable[[str, str, dict[str, Any]], object]  # hears a job's title, what happened, and the facts
+
+
+class Busy(KofnError):
+    """Another process is training the member."""
 
 
 class Diverged(KofnError):
@@ -105,10 +114,11 @@ def fold_title(member: str, fold: int) -> str:
 class Outcome(Tabular):
     """What became of a job; member: its title.
 
-    status: trained, resumed, skipped, elsewhere (another part of the plan trains it) or failed; then `error` says why,
-    `error_code` is the exit status it asks for, and `detail` is the traceback of a defect. images_per_second: the
-    median over its epochs. findings: what is wrong with what was trained. repeats: whether the same recipe would end
-    the same way. kept: the epoch whose weights predict, by the recipe's `keep`; None where it failed.
+    status: trained, resumed, skipped, elsewhere (another part of the plan trains it), stopped (whoever heard of its
+    epochs said so) or failed; then `error` says why, `error_code` is the exit status it asks for, and `detail` is the
+    traceback of a defect. images_per_second: the median over its epochs. findings: what is wrong with what was trained.
+    repeats: whether the same recipe would end the same way. kept: the epoch whose weights predict, by the recipe's
+    `keep`; None where it failed.
     """
 
     member: str

@@ -45,7 +45,7 @@ class TrainingPlan(Tabular):
     record: what study.toml keeps of it. splits: those to keep predictions of. folds: of out-of-fold predictions, or 0.
     jobs: members at once. force: members that are there are started over.
     only: the part of the networks that is trained here, all where it is None; `members` are those it has something of,
-    `everyone` those of the whole plan.
+    `everyone` those of the whole plan. engine: what runs it, as `plan_members` has it.
     """
 
     study: Study
@@ -60,6 +60,7 @@ class TrainingPlan(Tabular):
     force: bool
     only: Part | None = None
     everyone: tuple[MemberPlan, ...] = ()
+    engine: str = "local"
 
     def _columns(self) -> dict[str, Any]:
         return {name: [getattr(plan, name) for plan in self.members] for name in ("name", "action", "threads")}
@@ -102,7 +103,7 @@ def plan_members(
     keep: str | None = None, precision: str | None = None,
     settings: Mapping[str, Any] | None = None, folds: int | None = None, predict_train: bool = False,
     device: str = "auto", jobs: int | None = None, threads: int | None = None, force: bool = False,
-    only: str | Part | None = None,
+    only: str | Part | None = None, engine: str = "local",
 ) -> TrainingPlan:  # fmt: skip
     """Return the members that a study shall have, and what is left to do for each; nothing is written.
 
@@ -118,7 +119,9 @@ def plan_members(
     predict_train: keep predictions of train too, beside val's and, where there is one, test's.
     device: "auto", "cpu", "cuda" or "cuda:N". jobs: members at once, a core each by default, 1 on a GPU; threads: of
     the CPU, of each member, which are part of what decides the bits. force: start members over that are there.
-    only: "I/N", part I of N of the networks, for one machine of N that share the study's folder.
+    only: "I/N", part I of N of the networks, for one machine of N that share the study's folder. engine: "local", the
+    processes of this machine; "ray", the Ray cluster it is part of or RAY_ADDRESS names; "ray://HOST:PORT", another
+    one. On a cluster jobs are as many as it has room for by default, and threads 1.
 
     Raises `BadInput` where a member is there with another recipe, naming what differs, or something asked for cannot
     be.
@@ -135,6 +138,8 @@ def plan_members(
             f"only='{part}': with force=True a task that is run again would start over what it had trained; start the "
             "members over without only=..., or remove their folders."
         )
+    if engine not in ("local", "ray") and not re.fullmatch(r"ray://.+:\d{1,5}", engine):
+        raise BadInput(f"engine={engine!r}: expected 'local', 'ray', or ray://HOST:PORT, the address of a Ray cluster.")
     study = _as_on_disk(study)
     asked = Choices(model, name, recipe, vary, epochs, seed, weights, snapshots, keep, precision, settings or {})
     prefix, plan, varying = plan_of(study, asked)
@@ -148,8 +153,12 @@ def plan_members(
     everyone = members
     if part:
         members = _of_part(members, part, folds)
-    jobs = jobs or _default_jobs(device, sum((m.action not in DONE) + len(m.folds_left) for m in members))
-    default = max(1, cores() // jobs)
+    networks = sum((m.action not in DONE) + len(m.folds_left) for m in members)
+    if engine == "local":
+        jobs = jobs or _default_jobs(device, networks)
+        default = max(1, cores() // jobs)
+    else:
+        jobs, default = jobs or max(1, networks), 1
     return TrainingPlan(
         study=study,
         prefix=prefix,
@@ -163,6 +172,7 @@ def plan_members(
         force=force,
         only=part,
         everyone=tuple(everyone),
+        engine=engine,
     )
 
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -20,15 +20,12 @@ from ensemble.machine import Progress, is_out_of_memory, threads_environment
 from ensemble.study.history import best_epoch, read_epochs
 from ensemble.study.study import Study
 from ensemble.study.weights import read_first_layer
-from ensemble.training.job import Diverged, Outcome, TrainingJob, after_training
+from ensemble.training.job import ATTEMPTS, Diverged, Event, Outcome, TrainingJob, after_training
 from ensemble.training.kept import Kept
 from ensemble.training.plan_members import MemberPlan, TrainingPlan, plan_members
 
-ATTEMPTS = 3
 # glibc gives every large tensor back to the kernel and takes it anew, a third of the time on large batches.
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
-
-Event = Callable[[str, str, dict[str, Any]], None]
 
 
 def run_jobs(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list[Outcome]:
@@ -36,8 +33,9 @@ def run_jobs(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list
 
     A process that dies (killed, out of memory) is replaced and its member goes on from its checkpoint, three
     attempts in all; an error that would only repeat itself is not tried again. `on_event(title, kind, facts)`
-    hears "start", "note", "batch", "features", "epoch", "died" and "end". When the caller is interrupted, the processes
-    are ended: what they had finished is whole, since files are renamed into place.
+    hears "start", "note", "batch", "features", "epoch", "died" and "end", and ends a job where it returns "stop". When
+    the caller is interrupted, the processes are ended: what they had finished is whole, since files are renamed into
+    place.
     """
     waiting = list(range(len(jobs)))
     attempts = dict.fromkeys(waiting, 0)
@@ -74,7 +72,12 @@ def run_jobs(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list
                 if kind == "end":
                     outcomes[task] = facts["outcome"]
                     worker.task = None
-                on_event(job.title, kind, facts)
+                said = on_event(job.title, kind, facts)
+                if said == "stop" and worker.task is not None:
+                    worker.stop()
+                    workers.remove(worker)
+                    outcomes[task] = Outcome(job.title, "stopped")
+                    on_event(job.title, "end", {"outcome": outcomes[task]})
     finally:
         for worker in workers:
             worker.stop()
@@ -220,8 +223,16 @@ def train_members(
     skipped = {m.name: finished_outcome(study, m, plan.splits) for m in plan if m.action == "skip"}
     skipped |= {m.name: Outcome(m.name, "elsewhere") for m in plan if m.action == "elsewhere"}
     heard = _heard(jobs, progress, on_event)
-    trained = {outcome.member: outcome for outcome in run_jobs(jobs, plan.jobs, heard)}
+    trained = {outcome.member: outcome for outcome in _run(jobs, plan, heard)}
     return [(skipped | trained)[m.name] for m in plan] + [trained[job.title] for job in jobs if job.fold is not None]
+
+
+def _run(jobs: list[TrainingJob], plan: TrainingPlan, on_event: Event) -> list[Outcome]:
+    if plan.engine == "local":
+        return run_jobs(jobs, plan.jobs, on_event)
+    from ensemble.training.on_ray import run_on_ray
+
+    return run_on_ray(jobs, plan.jobs, on_event, plan.engine)
 
 
 def _with_plan(plan: TrainingPlan) -> Study:
@@ -235,12 +246,11 @@ def _heard(jobs: list[TrainingJob], progress: Progress | None, on_event: Event |
     done: dict[str, int] = {}
     total = sum(job.recipe.epochs for job in jobs)
 
-    def hear(title: str, kind: str, facts: dict[str, Any]) -> None:
+    def hear(title: str, kind: str, facts: dict[str, Any]) -> object:
         if progress is not None and kind == "epoch":
             done[title] = facts["epoch"]
             progress(sum(done.values()), total)
-        if on_event is not None:
-            on_event(title, kind, facts)
+        return None if on_event is None else on_event(title, kind, facts)
 
     return hear
 

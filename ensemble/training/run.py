@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ensemble.datasets import load_dataset
-from ensemble.errors import BadInput, KofnError
+from ensemble.errors import BadInput
 from ensemble.inference.checkpoint import State, load_checkpoint, load_weights
 from ensemble.inference.inputs import (
     Batches,
@@ -36,7 +36,7 @@ from ensemble.study.weights import keep_first_layer
 from ensemble.training.data import TrainingData
 from ensemble.training.features import FeatureFiles
 from ensemble.training.folds import merge
-from ensemble.training.job import Diverged, Outcome, TrainingJob, after_training
+from ensemble.training.job import Busy, Diverged, Outcome, TrainingJob, after_training
 from ensemble.training.kept import Kept, stopped
 from ensemble.training.loop import averaged, kernels_of, make_optimiser, penalty, rate_at, train_epoch
 from ensemble.training.paths import MemberPaths
@@ -285,7 +285,7 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
     paths = MemberPaths(job, study)
     with locked(paths.files.lock, wait=False) as held:
         if not held:
-            raise KofnError(
+            raise Busy(
                 f"{paths.folder}: another process is training {job.title}, {holder(paths.files.lock)}; wait for it, or "
                 "stop it."
             )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from studies import add, study_at
+from studies import add, study_at, train_here
 
 from cli.check import check
 from cli.combine import combine
@@ -226,6 +226,8 @@ def test_training_and_new_images(
     page.hold("ens-train", told(train, f"{words} --variants 1"))
     page.hold("ens-train", told(train, f"{words} --variants 2 --only 1/8"))
     page.hold("ens-train --dry-run", told(train, f"{words} --variants 2 --only 2/2 --dry-run"))
+    monkeypatch.setattr("ensemble.training.search.run_jobs", train_here)
+    page.hold("ens-train --search", told(train, f"{words} --recipe digits --epochs 1 --name found --search 1"))
     # Networks that differ in what is known of them, and are small enough to be measured at once.
     some = ("ting-m1", "basutkar-1", "mkrtchyan-alexnet", "de-vgg16", "ting-m3-small")
     monkeypatch.setattr("cli.train_text.MODELS", {name: MODELS[name] for name in some})

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -305,3 +306,60 @@ def test_a_pack_reaches_no_file_outside_of_it(tmp_path, tree):
     (out / "meta.json").write_text(json.dumps(meta))
     with pytest.raises(BadInput, match="is no name of a split"):
         load_dataset(out)
+
+
+def test_a_killed_build_is_gone_on_with(tmp_path, tree, cache, monkeypatch):
+    """Segments of four images; the second build, cut off in its third segment, decodes what is left and no more."""
+    root = tree(tmp_path / "pets", per_class=6)
+    whole = load_dataset(root).fingerprint
+    shutil.rmtree(cache)
+    monkeypatch.setattr(pack, "SEGMENT", 4)
+    decode_all, asked = pack.decode_all, []
+
+    def cut_off(job, paths, progress=None):
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.append(list(paths))
+        return decode_all(job, paths, progress)
+
+    monkeypatch.setattr(pack, "decode_all", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        load_dataset(root)
+    (left,) = names(cache)
+    other = tree(tmp_path / "other", ("a", "b"), per_class=1)
+    monkeypatch.setattr(pack, "decode_all", decode_all)
+    load_dataset(other)  # another's builder leaves it alone
+    assert left in names(cache)
+    with (cache / left / "journal.jsonl").open("a") as journal:
+        journal.write('{"split": "train", "fir')  # a line that was cut off
+    again = []
+    monkeypatch.setattr(
+        pack, "decode_all", lambda job, paths, p=None: again.append(list(paths)) or decode_all(job, paths, p)
+    )
+    data = load_dataset(root)
+    assert data.fingerprint == whole
+    assert [len(paths) for paths in asked + again] == [4] * 6
+    assert sorted(path for paths in asked + again for path in paths) == sorted(
+        p.relative_to(root).as_posix() for p in root.rglob("*.png")
+    )
+    assert left not in names(cache)
+    assert not list(cache.rglob("journal.jsonl"))
+
+
+def test_a_build_of_other_images_is_not_gone_on_with(tmp_path, tree, cache, monkeypatch):
+    root = tree(tmp_path / "pets", per_class=6)
+    monkeypatch.setattr(pack, "SEGMENT", 4)
+    out, decode_all, asked = tmp_path / "packed", pack.decode_all, []
+
+    def cut_off(job, paths, progress=None):
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        asked.append(len(paths))
+        return decode_all(job, paths, progress)
+
+    monkeypatch.setattr(pack, "decode_all", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        pack.pack_source(root, out)
+    monkeypatch.setattr(pack, "decode_all", decode_all)
+    (root / "train" / "cat" / "cat_0.png").unlink()
+    assert open_pack(pack.pack_source(root, out)).fingerprint == load_dataset(root).fingerprint

@@ -1,0 +1,253 @@
+"""Members trained by a real Ray cluster: two nodes on this machine, with a token, and one worker killed."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import call
+from studies import train_here
+
+from ensemble import begin_study, plan_members, train_members
+from ensemble.errors import BadInput, KofnError
+from ensemble.study.atomic import file_sha256
+from ensemble.study.study import Study
+from ensemble.training.elsewhere import files_of, own_folder, publish
+from ensemble.training.job import TrainingJob
+from ensemble.training.plan_members import TrainingPlan
+
+SETTINGS: dict[str, Any] = {"recipe": "digits", "settings": {"batch_size": 16}, "threads": 1}
+
+
+def planned(study: Study, **choices: Any) -> TrainingPlan:
+    plan = plan_members(study, **SETTINGS, **choices)
+    study.with_config(runs={plan.prefix: plan.record})
+    return plan
+
+
+def same_bits(one: Study, other: Study) -> bool:
+    names = one.members("val")
+    return names == other.members("val") and all(
+        file_sha256(one.files(name).weights) == file_sha256(other.files(name).weights)
+        and (one.read(name, "val").probs == other.read(name, "val").probs).all()
+        for name in names
+    )
+
+
+# -- without a cluster ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_what_is_made_elsewhere_comes_home_whole(few: Path, tmp_path: Path, folds: int) -> None:
+    alone, home = (begin_study(tmp_path / name, few) for name in ("alone", "home"))
+    choices = {"variants": 1, "epochs": 2, **({"folds": folds} if folds else {})}
+    assert {o.status for o in train_here(planned(alone, **choices).training_jobs(), 1, None)} == {"trained"}
+    for job in planned(home, **choices).training_jobs():
+        config = (home.root / "study.toml").read_bytes()
+        with own_folder(job, config, files_of(job, home.root)) as own:
+            assert own.study != job.study
+            assert [o.status for o in train_here([own], 1, None)] == ["trained"]
+            made = files_of(own, own.study)
+        assert not own.study.exists()
+        assert "lock" not in {Path(name).name for name in made}
+        paths = publish(job, made)
+        assert all(Path(path).parent == home.root / "predictions" for path in paths)
+    assert same_bits(alone, home)
+    assert {p.action for p in plan_members(home)} == {"skip"}
+    if folds:
+        oof = [study.read("ting-m3-small-0", "train-oof").probs for study in (alone, home)]
+        assert (oof[0] == oof[1]).all()
+
+
+def test_files_that_are_no_members_are_not_written(few: Path, tmp_path: Path) -> None:
+    study = begin_study(tmp_path / "study", few)
+    (job,) = planned(study, variants=1).training_jobs()
+    for name in ("members/../../out", "study.toml", "/etc/x", "predictions/../study.toml"):
+        with pytest.raises(KofnError, match="which is no file of a member"):
+            publish(job, {name: b"x"})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("engine", "message"), [
+    ("rays", "engine='rays': expected 'local', 'ray', or ray://HOST:PORT"),
+    ("ray://head", "expected 'local', 'ray', or ray://HOST:PORT"),
+    ("ray:head:1", "expected 'local', 'ray', or ray://HOST:PORT"),
+])  # fmt: skip
+def test_what_is_no_engine(tmp_path: Path, engine: str, message: str) -> None:
+    with pytest.raises(BadInput) as error:
+        plan_members(begin_study(tmp_path / "study"), engine=engine)
+    assert message in str(error.value)
+
+
+ray = pytest.importorskip("ray", reason="needs the extra `ray`")
+from ensemble.training import on_ray  # noqa: E402
+
+
+def test_other_versions_and_unseen_folders_are_named() -> None:
+    own = {**on_ray.here(), "missing": [], "shared": True}
+    on_ray.check_facts([("10.0.0.1", own), ("10.0.0.2", {**own, "Python": f"{own['Python']}9"})], Path("s"))
+    for change, message in (
+        ({"Python": "3.99.1"}, "machine 10.0.0.2 has Python 3.99.1, this one has 3."),
+        ({"kofn": "9.9"}, "machine 10.0.0.2 has kofn 9.9, this one has"),
+        ({"kofn": None}, "machine 10.0.0.2 has kofn not at all"),
+        ({"torch": "1.0"}, "machine 10.0.0.2 has torch 1.0"),
+        ({"missing": ["/data"]}, "machine 10.0.0.2 does not see /data, which training s needs"),
+    ):
+        with pytest.raises(BadInput) as error:
+            on_ray.check_facts([("10.0.0.1", own), ("10.0.0.2", {**own, **change})], Path("s"))
+        assert message in str(error.value)
+
+
+def test_what_fits_no_machine_is_said(few: Path, tmp_path: Path) -> None:
+    (job,) = planned(begin_study(tmp_path / "study", few), variants=1).training_jobs()
+    nodes = [{"CPU": 2.0}, {"CPU": 4.0, "GPU": 1.0}]
+    on_ray.check_sizes(nodes, [replace(job, threads=4, device="cuda")])
+    for changes, resources, message in (
+        ({"threads": 5}, nodes, "threads=5: the cluster's largest machine offers 4 CPUs"),
+        ({"device": "cuda:1"}, nodes, "which GPU a task gets is Ray's to say"),
+        ({"device": "cuda"}, nodes[:1], "no machine of the cluster offers a GPU"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            on_ray.check_sizes(resources, [replace(job, **changes)])
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_nobody_answers_and_no_token_before_anything_is_trained(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    words = ("--data", few, "--variants", "1", "--engine", f"ray://127.0.0.1:{_free_port()}")
+    done = call("ens-train", *words, cwd=tmp_path)
+    assert (done.status, "RAY_AUTH_MODE: is not set" in done.err) == (2, True)
+    done = call("ens-train", *words, cwd=tmp_path, env={"RAY_AUTH_MODE": "token"})
+    assert (done.status, "nobody answers at 127.0.0.1" in done.err) == (2, True)
+    assert not (tmp_path / "study/members").exists()
+
+
+class Cluster:
+    """Two nodes, each with processes of its own, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.token = _free_port(), secrets.token_hex(32)
+        own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_USAGE_STATS_ENABLED": "0"}
+        self.environment = {**own, "RAY_ADDRESS": f"127.0.0.1:{self.port}"}
+        own["PYTHONPATH"] = str(Path(__file__).parents[3])
+        common = ["--num-cpus", "1", "--object-store-memory", "80000000", "--disable-usage-stats", "--block"]
+        where = ["--node-ip-address", "127.0.0.1", "--port", str(self.port), "--temp-dir", str(folder)]
+        head = ["--head", *where, "--include-dashboard", "false"]
+        self.processes = []
+        for words in (head, ["--address", f"127.0.0.1:{self.port}", "--node-ip-address", "127.0.0.1"]):
+            # A session of its own: all that a node starts is ended with it.
+            self.processes.append(subprocess.Popen(
+                [Path(sys.executable).with_name("ray"), "start", *words, *common], env={**os.environ, **own},
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            ))  # fmt: skip
+            self._wait(self.port)
+
+    @staticmethod
+    def _wait(port: int) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise TimeoutError(f"no head at {port}")
+
+    def stop(self) -> None:
+        for process in self.processes:
+            _end_session(process.pid)
+            process.wait()
+
+
+def _end_session(session: int) -> None:
+    """End every process of a session that this test began."""
+    for _ in range(3):
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if os.getsid(int(entry.name)) == session:
+                        os.kill(int(entry.name), signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # the name of a socket below it has 107 letters at most
+    found = Cluster(folder)
+    try:
+        yield found
+    finally:
+        found.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ends processes by what /proc says of them")
+def test_a_cluster_makes_what_one_machine_makes_though_a_worker_is_killed(
+    cluster: Cluster, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in cluster.environment.items():
+        monkeypatch.setenv(key, value)
+    alone, shared, apart = (begin_study(tmp_path / name, few) for name in ("alone", "shared", "apart"))
+    epochs = 400
+    jobs = planned(alone, variants=2, epochs=epochs).training_jobs()
+    assert {o.status for o in train_here(jobs, 1, None)} == {"trained"}
+
+    heard: list[tuple[str, str]] = []
+    killed: list[int] = []
+
+    def hear(title: str, kind: str, facts: dict[str, Any]) -> None:
+        heard.append((title, kind))
+        checkpoint = shared.files(title).checkpoint
+        if not killed and kind == "epoch" and checkpoint.exists():
+            holder = shared.files(title).lock.read_text()
+            killed.append(int(holder.split()[1]))
+            os.kill(killed[0], signal.SIGKILL)
+
+    plan = plan_members(shared, **SETTINGS, variants=2, epochs=epochs, engine="ray")
+    outcomes = train_members(shared, plan, on_event=hear)
+    assert [o.error for o in outcomes] == [None, None]
+    assert len(killed) == 1
+    (title,) = {title for title, kind in heard if kind == "died"}
+    kinds = [kind for of, kind in heard if of == title]
+    assert (kinds.count("start"), kinds[-1]) == (2, "end")
+    assert {o.member: o.status for o in outcomes}[title] == "resumed"
+    assert same_bits(alone, shared)
+
+    # The machines do not see the study's folder: what they make comes back whole.
+    monkeypatch.setattr(on_ray, "_check_nodes", lambda *_: False)
+    plan = plan_members(apart, **SETTINGS, variants=2, epochs=epochs, engine="ray")
+    outcomes = train_members(apart, plan)
+    assert [o.status for o in outcomes] == ["trained", "trained"]
+    assert {Path(path).parent for o in outcomes for path in o.predictions} == {apart.root / "predictions"}
+    assert same_bits(alone, apart)
+
+    # Another token is refused, in a sentence.
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    with pytest.raises(BadInput, match="refuses the token of this machine"):
+        train_members(begin_study(tmp_path / "refused", few), variants=1, epochs=1, engine="ray")
+
+
+def test_jobs_of_nothing_need_no_cluster() -> None:
+    nothing: list[TrainingJob] = []
+    assert on_ray.run_on_ray(nothing, 1, lambda *_: None, "ray") == []
