@@ -1,5 +1,6 @@
 """From images to a network's input, whole batches at a time, on the device the network is on."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ensemble.datasets.mapped import image_file
 from ensemble.errors import BadInput
 from ensemble.models import NetworkSpec
 from ensemble.study.image_spec import parse_augment, parse_normalise
@@ -138,18 +140,23 @@ class Rows(Protocol):
         """Return images, or features, for row numbers int64 (B,) on the device."""
         ...
 
+    def ahead(self, rows: torch.Tensor) -> None:
+        """Be told which rows, int64 (B,), are asked for next."""
+        ...
+
 
 class Batches:
     """Images and labels of one split on a device: uint8 there, chosen by row number.
 
     On a CPU the images stay where they are, memory-mapped or not, and a batch is a copy of its rows; on an
-    accelerator all of them are copied once.
+    accelerator all of them are copied once, where they take no more than half of its memory that is free.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray | None, device: torch.device) -> None:
         self.device = device
         self._rows = images
-        self._resident = None if device.type == "cpu" else torch.from_numpy(np.array(images)).to(device)
+        self._resident = torch.from_numpy(np.array(images)).to(device) if _fits(images, device) else None
+        self._file = image_file(images)
         self.labels = None if labels is None else torch.from_numpy(labels).to(device)
 
     def __len__(self) -> int:
@@ -159,7 +166,22 @@ class Batches:
         """Return uint8 (B, H, W, Ch) for row numbers int64 (B,) on the device."""
         if self._resident is not None:
             return self._resident[rows]
-        return torch.from_numpy(self._rows[rows.numpy()])
+        return torch.from_numpy(self._rows[rows.cpu().numpy()]).to(self.device)
+
+    def ahead(self, rows: torch.Tensor) -> None:
+        """Have the system read rows, int64 (B,), that will be asked for next, while something else is computed.
+
+        Nothing waits for it, and where the images are in memory already nothing happens.
+        """
+        if self._resident is None and self._file is not None:
+            self._file.ahead(rows.cpu().numpy())
+
+
+def _fits(images: np.ndarray, device: torch.device) -> bool:
+    """Say whether images shall be copied to a device."""
+    if device.type != "cuda":
+        return device.type != "cpu"
+    return math.prod(images.shape) <= torch.cuda.mem_get_info(device)[0] // 2
 
 
 # One fixed size: a matrix product's last bits may depend on the batch.

@@ -96,7 +96,9 @@ class TrainingData:
         order = torch.randperm(self.images).to(self.device)
         # With several sets number i stands for row i % n in set i // n.
         rows_of, sets = (order, None) if self.images == n else (order % n, order // n)
-        for start, stop in self._starts():
+        starts = self._starts()
+        for (start, stop), (_, later) in zip(starts, [*starts[1:], starts[-1]], strict=True):
+            self.learn.ahead(rows_of[stop:later])
             rows, which = rows_of[start:stop], None if sets is None else sets[start:stop]
             inputs, labels = self._inputs(self.learn.images(rows), which), self.learn.labels[rows]
             if recipe.mixup or recipe.cutmix:

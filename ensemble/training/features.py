@@ -40,6 +40,9 @@ class Features:
     def __len__(self) -> int:
         return self._views.shape[1]
 
+    def ahead(self, rows: torch.Tensor) -> None:
+        """Do nothing: they are all on the device."""
+
     def images(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the features (B, F...) of row numbers int64 (B,) on the device.
 

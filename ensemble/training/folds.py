@@ -92,6 +92,7 @@ class Chosen:
 
     def __init__(self, images: np.ndarray, rows: np.ndarray) -> None:
         self._images, self._rows = images, rows
+        self.chosen_from = images, rows
         self.shape, self.dtype, self.ndim = (len(rows), *images.shape[1:]), images.dtype, images.ndim
         self.size = math.prod(self.shape)
 

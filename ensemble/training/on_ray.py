@@ -83,24 +83,28 @@ def _check_answers(engine: str, address: str) -> None:
         ) from error
 
 
-def _why_not(error: Exception, address: str) -> str:
-    """Say why there is no connection, of what Ray says in many lines."""
-    text = " ".join(str(error).split())
+def _why_not(error: BaseException, address: str) -> str:
+    """Say why there is no connection, of what Ray says in many lines and of many causes."""
+    kind, causes = type(error), []
+    while error:
+        causes.append(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        error = error.__cause__ or error.__context__  # ty: ignore[invalid-assignment]
+    text = causes[0].partition(": ")[2][:300]
     if "ersion mismatch" in text or "Python minor versions differ" in text:
-        return f"the cluster is of another version: {text[:300]}; install the same Python and Ray here and there."
-    if type(error).__name__ == "AuthenticationError" or "uthenticat" in text:
+        return f"the cluster is of another version: {text}; install the same Python and Ray here and there."
+    if any("AuthenticationError" in cause or "Unauthenticated" in cause for cause in causes):
         return (
             "the cluster refuses the token of this machine; give it the cluster's own, in RAY_AUTH_TOKEN or "
             "~/.ray/auth_token."
         )
-    if isinstance(error, ImportError) and address.startswith("ray://"):
+    if issubclass(kind, ImportError) and address.startswith("ray://"):
         return "Ray's client needs grpcio: pip install 'kofn[ray]'."
     if "Could not find any running Ray instance" in text:
         return (
             "no cluster runs on this machine and RAY_ADDRESS names none; start one with `ray start --head`, or name it "
             "as engine='ray://HOST:PORT'."
         )
-    return f"there is no connection to {address} ({type(error).__name__}: {text[:300]})."
+    return f"there is no connection to {address} ({kind.__name__}: {text})."
 
 
 def _check_nodes(ray: Any, jobs: Sequence[TrainingJob]) -> bool:

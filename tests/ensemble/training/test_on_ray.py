@@ -1,5 +1,6 @@
 """Members trained by a real Ray cluster: two nodes on this machine, with a token, and one worker killed."""
 
+import json
 import os
 import secrets
 import signal
@@ -16,7 +17,7 @@ import pytest
 from commands import call
 from studies import train_here
 
-from ensemble import begin_study, plan_members, train_members
+from ensemble import begin_study, plan_members
 from ensemble.errors import BadInput, KofnError
 from ensemble.study.atomic import file_sha256
 from ensemble.study.study import Study
@@ -204,48 +205,47 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ends processes by what /proc says of them")
 def test_a_cluster_makes_what_one_machine_makes_though_a_worker_is_killed(
-    cluster: Cluster, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, few: Path, tmp_path: Path
 ) -> None:
-    for key, value in cluster.environment.items():
-        monkeypatch.setenv(key, value)
-    alone, shared, apart = (begin_study(tmp_path / name, few) for name in ("alone", "shared", "apart"))
-    epochs = 400
-    jobs = planned(alone, variants=2, epochs=epochs).training_jobs()
-    assert {o.status for o in train_here(jobs, 1, None)} == {"trained"}
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, root / "tests" / "ray_driver.py", tmp_path, few], capture_output=True, text=True, check=False,
+        env={**os.environ, **cluster.environment, "PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    title = found["killed"]
+    assert {member: status for member, status, _ in found["outcomes"]}[title] == "resumed"
+    assert [error for _, _, error in found["outcomes"]] == [None, None]
+    kinds = [kind for of, kind in found["heard"] if of == title]
+    assert (kinds.count("start"), kinds.count("died"), kinds[-1]) == (2, 1, "end")
+    assert len(found["alone"]) == 2
+    assert found["shared"] == found["alone"]
+    # Where the machines do not see the study's folder, what they make comes back whole.
+    assert found["apart"] == found["short"]
+    names = [f"ting-m3-small-{i}" for i in range(2)]
+    paths = [str(tmp_path / "apart" / "predictions" / f"{name}.val.h5") for name in names]
+    assert found["sent"] == [[name, "trained", path] for name, path in zip(names, paths, strict=True)]
 
-    heard: list[tuple[str, str]] = []
-    killed: list[int] = []
 
-    def hear(title: str, kind: str, facts: dict[str, Any]) -> None:
-        heard.append((title, kind))
-        checkpoint = shared.files(title).checkpoint
-        if not killed and kind == "epoch" and checkpoint.exists():
-            holder = shared.files(title).lock.read_text()
-            killed.append(int(holder.split()[1]))
-            os.kill(killed[0], signal.SIGKILL)
-
-    plan = plan_members(shared, **SETTINGS, variants=2, epochs=epochs, engine="ray")
-    outcomes = train_members(shared, plan, on_event=hear)
-    assert [o.error for o in outcomes] == [None, None]
-    assert len(killed) == 1
-    (title,) = {title for title, kind in heard if kind == "died"}
-    kinds = [kind for of, kind in heard if of == title]
-    assert (kinds.count("start"), kinds[-1]) == (2, "end")
-    assert {o.member: o.status for o in outcomes}[title] == "resumed"
-    assert same_bits(alone, shared)
-
-    # The machines do not see the study's folder: what they make comes back whole.
-    monkeypatch.setattr(on_ray, "_check_nodes", lambda *_: False)
-    plan = plan_members(apart, **SETTINGS, variants=2, epochs=epochs, engine="ray")
-    outcomes = train_members(apart, plan)
-    assert [o.status for o in outcomes] == ["trained", "trained"]
-    assert {Path(path).parent for o in outcomes for path in o.predictions} == {apart.root / "predictions"}
-    assert same_bits(alone, apart)
-
-    # Another token is refused, in a sentence.
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    with pytest.raises(BadInput, match="refuses the token of this machine"):
-        train_members(begin_study(tmp_path / "refused", few), variants=1, epochs=1, engine="ray")
+def test_why_there_is_no_connection_is_said() -> None:
+    try:
+        try:
+            raise ray.exceptions.AuthenticationError("RPC error: InvalidAuthToken: token is missing or incorrect")
+        except ray.exceptions.AuthenticationError as error:
+            raise RuntimeError("Failed to connect to GCS.") from error
+    except RuntimeError as error:
+        assert "refuses the token of this machine" in on_ray._why_not(error, "10.0.0.1:6379")
+    for said, message in (
+        (
+            RuntimeError("Version mismatch: Ray 2.52 Python: 3.12.1"),
+            "the cluster is of another version: Version mismatch",
+        ),
+        (ConnectionError("Could not find any running Ray instance."), "no cluster runs on this machine"),
+        (ImportError("grpc"), "Ray's client needs grpcio"),
+        (OSError("so it is"), "there is no connection to ray://h:1 (OSError: so it is)"),
+    ):
+        assert message in on_ray._why_not(said, "ray://h:1")
 
 
 def test_jobs_of_nothing_need_no_cluster() -> None:
