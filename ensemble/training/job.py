@@ -19,6 +19,8 @@ MANY_DEAD = 0.25
 ABOVE = 3.0  # standard deviations of a guess's accuracy
 
 
+# glibc gives every large tensor back to the kernel and takes it anew, a third of the time on large batches.
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 ATTEMPTS = 3  # of a job whose process dies
 Event = Callable[[str, str, dict[str, Any]], object]  # hears a job's title, what happened, and the facts
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.errors import BadInput, KofnError
-from ensemble.machine import is_out_of_memory
+from ensemble.machine import is_out_of_memory, threads_environment
 from ensemble.study.study import Study
 from ensemble.training.elsewhere import files_of, own_folder, publish
-from ensemble.training.job import ATTEMPTS, Busy, Diverged, Event, Outcome, TrainingJob
+from ensemble.training.job import ALLOCATOR, ATTEMPTS, Busy, Diverged, Event, Outcome, TrainingJob
 
 ANSWER_SECONDS = 5.0  # for which an address may be silent
 PROBE_SECONDS = 120.0  # for which a machine may take to say what it is
@@ -268,9 +268,12 @@ class _Run:
         if not self.shared:
             config = (job.study / "study.toml").read_bytes()
             sent = files_of(job, job.study)
+        environment = {"env_vars": {**ALLOCATOR, **threads_environment(job.threads)}}
         options = {"num_cpus": job.threads, "num_gpus": self._gpu, "max_retries": 0, "name": job.title}
         asked = replace(job, study=job.study.absolute())
-        return self._task.options(**options).remote(asked, config, sent, self._mailbox, self._attempts[task])
+        return self._task.options(**options, runtime_env=environment).remote(
+            asked, config, sent, self._mailbox, self._attempts[task]
+        )
 
     def _hear(self, titles: Sequence[str]) -> None:
         """Pass on what running tasks have said; of one that is over, or was begun anew, nothing more is wanted."""

@@ -20,12 +20,9 @@ from ensemble.machine import Progress, is_out_of_memory, threads_environment
 from ensemble.study.history import best_epoch, read_epochs
 from ensemble.study.study import Study
 from ensemble.study.weights import read_first_layer
-from ensemble.training.job import ATTEMPTS, Diverged, Event, Outcome, TrainingJob, after_training
+from ensemble.training.job import ALLOCATOR, ATTEMPTS, Diverged, Event, Outcome, TrainingJob, after_training
 from ensemble.training.kept import Kept
 from ensemble.training.plan_members import MemberPlan, TrainingPlan, plan_members
-
-# glibc gives every large tensor back to the kernel and takes it anew, a third of the time on large batches.
-ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**36)}
 
 
 def run_jobs(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list[Outcome]:
