@@ -36,7 +36,7 @@ EXAMPLES = (
 @click.option("--recipe", metavar="FILE|NAME", help="Settings of a file over the shipped ones, or a shipped recipe.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of every member's recipe.")
 @click.option("--weights", metavar="FILE|hub|random", help="What the networks start from.  [default: the recipe's]")
-@click.option("--epochs", type=int, help="Epochs of each member.  [default: the recipe's]")
+@click.option("--epochs", type=int, help="Epochs of each member; more later go on.  [default: the recipe's]")
 @click.option("--seed", type=int, help="Seed of initial weights, order, mirrors and dropout.  [default: 0]")
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu', 'cuda' or 'cuda:1'.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Members at once.  [default: a core each; 1 on a GPU]")

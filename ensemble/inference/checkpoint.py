@@ -1,7 +1,7 @@
 """A network's weights and its checkpoint: what is in these files, and nothing of it ever unpickled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,10 @@ def _fill(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path)
 
 def _parts(path: Path, kind: str, recipe: Recipe) -> tuple[dict[str, dict[str, torch.Tensor]], int]:
     tensors, facts = load_tensors(path, kind)
-    if Recipe.from_dict(facts["recipe"], str(path)) != recipe:
+    made_by = Recipe.from_dict(facts["recipe"], str(path))
+    if kind == "kofn.checkpoint" and made_by.epochs < recipe.epochs:  # it goes on to more of them
+        made_by = replace(made_by, epochs=recipe.epochs)
+    if made_by != recipe:
         raise BadInput(f"{path}: was made by another recipe than {path.parent}/recipe.toml; delete one of them.")
     parts: dict[str, dict[str, torch.Tensor]] = {"network": {}, "input": {}, "state": {}, "ema": {}, "kept": {}}
     for name, tensor in tensors.items():

@@ -49,7 +49,7 @@ def estimate(plan: TrainingPlan, dataset: Dataset) -> dict[str, Estimate]:
     rates: dict[tuple, tuple[int, float, int, float]] = {}
     found = {}
     for member in plan:
-        if member.action not in ("train", "resume") and not member.folds_left:
+        if member.action not in ("train", "resume", "extend") and not member.folds_left:
             continue
         recipe = member.recipe
         like = (recipe.model, recipe.input_size, recipe.batch_size, recipe.optimiser, recipe.frozen_epochs > 0,
@@ -72,7 +72,7 @@ def _images(member: MemberPlan, plan: TrainingPlan, dataset: Dataset) -> float:
     """Return how many images the member and its folds are trained on, each as often as it is."""
     recipe = member.recipe
     an_epoch = len(dataset.split("train")) * (1 - recipe.tune) * len(parse_augment(recipe.augment))
-    networks = (member.action in ("train", "resume")) + len(member.folds_left) * (1 - 1 / max(plan.folds, 2))
+    networks = (member.action in ("train", "resume", "extend")) + len(member.folds_left) * (1 - 1 / max(plan.folds, 2))
     return an_epoch * recipe.epochs * networks
 
 

@@ -36,8 +36,9 @@ class Kept:
 
     def restore(self, tensors: Mapping[str, torch.Tensor], epochs: int) -> None:
         """Go on from what a checkpoint after so many epochs held."""
-        self.tensors = dict(tensors)
         self.count = max(0, epochs - (self._recipe.epochs - averaged_epochs(self._recipe)))
+        # A mean of epochs that, now that there are more of them, are no longer among the last is begun anew.
+        self.tensors = dict(tensors) if self._recipe.keep != "average" or self.count else {}
 
     def hear(self, epochs: Sequence[Epoch], state: Mapping[str, torch.Tensor]) -> None:
         """Take notice of the weights after the last of the epochs."""

@@ -17,6 +17,7 @@ from ensemble.study.tabular import Tabular
 from ensemble.training.base_plan import Choices, plan_of, run_record
 from ensemble.training.folds import SPLIT, fold_of, folds_left, pinned_split
 from ensemble.training.job import TrainingJob, before_training, fold_title
+from ensemble.training.longer import only_epochs_differ, why_not_longer
 
 DONE = ("skip", "elsewhere")  # actions of members whose own network is not trained here
 
@@ -24,6 +25,8 @@ DONE = ("skip", "elsewhere")  # actions of members whose own network is not trai
 @dataclass(frozen=True)
 class MemberPlan(Tabular):
     """One member asked for. action: "train", "resume" (it was cut off), "predict" (a split is missing) or "skip".
+
+    Or "extend": it goes on to more epochs than it was begun with.
 
     Or "elsewhere": another part of the plan trains it, and some of its folds are of this one.
     threads: those pinned when the member started, or those it shall start with.
@@ -272,6 +275,15 @@ def members_left(
             members.append(MemberPlan(name, recipe, "train", folds_left=tuple(range(folds))))
             continue
         there, threads = read_recipe(pinned)
+        if only_epochs_differ(there, recipe):
+            reason = why_not_longer(study, name, there, recipe)
+            if reason:
+                raise BadInput(
+                    f"{pinned}: member {name} {reason}; ask for {there.epochs} epochs, choose another name=..., or "
+                    "force=True to start it over."
+                )
+            members.append(MemberPlan(name, recipe, "extend", threads))
+            continue
         differences = recipe_differences(there, recipe)
         if differences:
             raise BadInput(

@@ -1,6 +1,5 @@
 """The course of one training: epoch after epoch, its history, its checkpoints, and what it leaves."""
 
-import contextlib
 import shutil
 import time
 from collections.abc import Callable
@@ -38,6 +37,7 @@ from ensemble.training.features import FeatureFiles
 from ensemble.training.folds import merge
 from ensemble.training.job import Busy, Diverged, Outcome, TrainingJob, after_training
 from ensemble.training.kept import Kept, stopped
+from ensemble.training.longer import go_on, keeps_state, only_epochs_differ, why_not_longer
 from ensemble.training.loop import averaged, kernels_of, make_optimiser, penalty, rate_at, train_epoch
 from ensemble.training.paths import MemberPaths
 from ensemble.training.transfer import TransferReport, freeze, start_from, unfreeze
@@ -88,7 +88,8 @@ class Training:
         if paths.finished():
             self._load(paths.outputs[-1])
             self._read_history(paths.home(paths.outputs[-1]).weights, self.loaded_epochs)
-            self.files.checkpoint.unlink(missing_ok=True)  # a run that was killed before its predictions left it
+            if not keeps_state(self.recipe):  # a run that was killed before its predictions left it
+                self.files.checkpoint.unlink(missing_ok=True)
             return "skipped"
         data = TrainingData(recipe, self.dataset, self.device, paths.job.fold, paths.job.folds)
         optimiser = make_optimiser(self.network, recipe)
@@ -109,8 +110,10 @@ class Training:
         rewrite_epochs(self.files.history, self.epochs)
         saved_at = time.perf_counter()
         cycle = recipe.epochs // len(paths.outputs)
+        if self._over():  # it was cut off between its last checkpoint and its weights
+            self._finish(paths.outputs[-1])
         for number in range(len(self.epochs), recipe.epochs):
-            if stopped(recipe, self.epochs):
+            if self._over():
                 break
             if 0 < number == recipe.frozen_epochs:
                 # The whole network is another thing to optimise: without a memory of the head's first steps.
@@ -123,18 +126,23 @@ class Training:
                 self._keep_first_layer("first", self.predicting)
             report("epoch", {**vars(epoch), "epochs": recipe.epochs})
             done = number + 1
-            if (
-                stopped(recipe, self.epochs) or done % cycle == 0
-            ):  # before the checkpoint: what it goes on from has this behind it
+            if self._over() and keeps_state(recipe) and paths.job.fold is None:
+                rewrite_epochs(self.files.history, self.epochs)
+                self._state(optimiser).save_checkpoint(self.files.checkpoint)  # of the last epoch, whatever is kept
+            if self._over() or done % cycle == 0:  # before the checkpoint: what it goes on from has this behind it
                 rewrite_epochs(self.files.history, self.epochs)
                 self._finish(paths.outputs[-1 if recipe.stop_after else done // cycle - 1])
-            if time.perf_counter() - saved_at > CHECKPOINT_SECONDS and done < recipe.epochs:
+            if time.perf_counter() - saved_at > CHECKPOINT_SECONDS and not self._over():
                 rewrite_epochs(self.files.history, self.epochs)
                 self._state(optimiser).save_checkpoint(self.files.checkpoint)
                 saved_at = time.perf_counter()
-        with contextlib.suppress(FileNotFoundError):
-            self.files.checkpoint.unlink()
+        if not keeps_state(recipe) or paths.job.fold is not None:
+            self.files.checkpoint.unlink(missing_ok=True)
         return "resumed" if begun else "trained"
+
+    def _over(self) -> bool:
+        """Say whether there are no more epochs to come."""
+        return len(self.epochs) == self.recipe.epochs or stopped(self.recipe, self.epochs)
 
     def _epoch(self, number: int, data: TrainingData, optimiser: torch.optim.Optimizer, report: Report) -> Epoch:
         recipe, started = self.recipe, time.perf_counter()
@@ -290,7 +298,10 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
                 "stop it."
             )
         pinned = study.files(job.member).recipe
-        if pinned.exists() and read_recipe(pinned)[0] != job.recipe:
+        there = read_recipe(pinned)[0] if pinned.exists() else job.recipe
+        if only_epochs_differ(there, job.recipe) and not why_not_longer(study, job.member, there, job.recipe):
+            go_on(study, job.member, job.recipe, job.threads)
+        elif there != job.recipe:
             raise BadInput(f"{pinned}: {job.member} was begun anew with another recipe by another process; plan again.")
         torch.set_num_threads(job.threads)
         device = resolve_device(job.device)
