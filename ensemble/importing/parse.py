@@ -15,7 +15,7 @@ from ensemble.importing.labels import Meaning, meaning
 from ensemble.importing.layout import Classes, number_of, numbered, whole_of
 from ensemble.importing.readers import HDF5, READS, Parts, read_classes, read_ids, read_parts
 from ensemble.importing.scores import both_classes, is_score
-from ensemble.importing.values import RANKS, Values, are_ranks, check_side, probabilities
+from ensemble.importing.values import RANKS, Values, are_ranks, check_ranked, check_side, probabilities
 from ensemble.study.hdf5 import kind_of
 from ensemble.study.names import COLUMN_DIGITS, number_ids
 from ensemble.study.predictions import PREDICTIONS, Predictions, read_predictions
@@ -130,7 +130,7 @@ def import_file(
     known, aliases, named = _classes(path, values.probs.shape[1], parts, files["classes"], listed, study_classes, notes)
     truth = _truth(parts, known, aliases, str(files["labels"] or path), named, values, n, notes)
     if truth is None:
-        _check_ranked(values.probs, None, where)
+        check_ranked(values.probs, None, where)
     if sample_ids is not None and values.probs.shape[0] == len(known.ids) and set(sample_ids) == set(known.ids):
         raise BadInput(
             f"{where}: expected a row a sample, found one for each class, called as the columns are: it looks like a "
@@ -472,24 +472,9 @@ def _truth(
     if found.how.startswith("column numbers counted"):
         notes.append(f"labels were read as {found.how}")
     check_reading(found, values.probs, classes, where, parts.columns is not None, notes)
-    _check_ranked(values.probs, found.columns, where)
+    check_ranked(values.probs, found.columns, where)
     notes += _never_true(found.columns, values.probs.argmax(axis=1), parts.headings if named else (), c)
     return found.columns
-
-
-def _check_ranked(probs: np.ndarray, truth: np.ndarray | None, where: str) -> None:
-    """Refuse values that fall (or rise) from left to right in every row: then columns are ranks, and no classes."""
-    n, c = probs.shape
-    if n < 20 or c < 3 or np.ptp(probs.max(axis=1)) < 0.1 or (truth is None and c < 5):
-        return
-    steps = np.diff(probs, axis=1)
-    if not (steps <= 0).all() and not (steps >= 0).all():
-        return
-    if truth is None or (probs.argmax(axis=1) == truth)[truth >= 0].mean() < 0.5:
-        raise BadInput(
-            f"{where}: expected a column a class, found values sorted in every row: the columns are ranks, as of the "
-            "best few classes; save the softmax in the order of the classes."
-        )
 
 
 def _never_true(truth: np.ndarray, best: np.ndarray, headings: Sequence[str], c: int) -> list[str]:

@@ -1,5 +1,6 @@
 """One's own training loop: predictions that are in memory become a member of a study."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from ensemble.errors import BadInput
 from ensemble.importing.labels import meaning, one_hot_texts
 from ensemble.importing.layout import Classes
 from ensemble.importing.parse import Imported, check_reading
+from ensemble.importing.scores import both_classes, is_score
 from ensemble.importing.validate import admit
-from ensemble.importing.values import probabilities
+from ensemble.importing.values import check_ranked, probabilities
 from ensemble.study.history import Table, history_columns, write_history
 from ensemble.study.names import COLUMN_DIGITS, check_name, number_ids
 from ensemble.study.predictions import Predictions
@@ -42,7 +44,8 @@ def save_predictions(
     predictions file. The same again changes nothing.
 
     study: the study's folder. member: the name it shall have.
-    values: probabilities (N, C) in floating point, or logits where `logits` is true; an array or a tensor.
+    values: probabilities (N, C) in floating point, or logits where `logits` is true; an array, a tensor, or a data
+    frame, whose columns are the class ids then. (N,) of two classes: of the last of `class_ids`.
     labels: (N,) class ids, or column numbers from 0 where they are no ids; None for an unlabelled split.
     sample_ids: (N,) unique text; members are joined by them. Without ids, rows are.
     class_ids: of the C columns, text or whole numbers; default: those of the study, else the numbers of the columns.
@@ -52,12 +55,24 @@ def save_predictions(
     images: a folder, zip or pack that holds the split's images, whose ids are `sample_ids`; the study's from then on.
     overwrite: replace other predictions of this name that were saved or imported before.
 
+    Warns where the rows seem to be those of other samples than the labels' or other members', where another member
+    predicts the same, or where a single class is predicted throughout.
     Raises `BadInput` naming the argument that cannot be used, or how these predictions differ from the study's.
     """
     root = study.root if isinstance(study, Study) else Path(study)
     check_name(member, "member")
+    class_ids = _headings(values) if class_ids is None else class_ids
+    for what, listed in (("sample_ids", sample_ids), ("class_ids", class_ids), ("class_names", class_names)):
+        if isinstance(listed, str | bytes):
+            raise BadInput(f"{what}: expected a list, found the text {listed!r}; put it in a list.")
     array = _array(values, "values")
-    found = probabilities(array, "values", logits=logits)
+    if is_score(array) and class_ids is not None:
+        both = both_classes(array, logits=logits, listed=[_text(i) for i in class_ids], predicted=None, labels=None)
+        array = array if both is None else both.values
+    try:
+        found = probabilities(array, "values", logits=logits)
+    except BadInput as error:
+        raise _in_python(error) from error
     n, c = found.probs.shape
     there = Study.open(root).config if Study.exists(root) else None
     dataset = None if images is None else load_dataset(images)
@@ -67,7 +82,9 @@ def save_predictions(
     if texts is not None and len(texts) != n:
         raise BadInput(f"labels: expected {n}, one for each row of values, found {len(texts)}.")
     columns = None
-    if texts is not None:
+    if texts is None:
+        check_ranked(found.probs, None, "values")
+    else:
         columns = _columns(texts, classes, found.probs, class_ids is not None or known is not None)
         if (columns < 0).any():
             raise BadInput(f"labels: row {int(np.argmin(columns))} has none; leave out samples without a label.")
@@ -80,6 +97,9 @@ def save_predictions(
         if sample_ids is None
         else np.asarray([_text(i) for i in sample_ids], dtype=np.str_)
     )
+    if sample_ids is not None and any(i is None for i in sample_ids):
+        row = next(row for row, i in enumerate(sample_ids) if i is None)
+        raise BadInput(f"sample_ids: expected an id for each sample, found None in row {row}.")
     predictions = Predictions(
         member=member,
         split=split,
@@ -105,6 +125,8 @@ def save_predictions(
         predictions = replace(predictions, data_fingerprint=dataset.fingerprint)
     made = Imported(Path(f"{member}.{split}"), predictions, found.clipped)
     admitted = admit(root, [made], force=overwrite)
+    for told in admitted.warnings:
+        warnings.warn(told, stacklevel=2)
     if measured is not None:
         kept = Study.open(root)
         with kept.alone():
@@ -147,9 +169,22 @@ def _columns(texts: Sequence[str], classes: Classes, probs: np.ndarray, named: b
     try:
         meant = meaning(texts, classes, [], "labels", named=named)
         check_reading(meant, probs, classes, "labels", False, [])
+        check_ranked(probs, meant.columns, "values")
     except BadInput as error:
-        raise BadInput(str(error).replace("classes=FILE", "class_ids=[...]")) from error
+        raise _in_python(error) from error
     return meant.columns
+
+
+def _in_python(error: BadInput) -> BadInput:
+    """Return a refusal in the words of `save_predictions`, which takes no files."""
+    return BadInput(str(error).replace("classes=FILE", "class_ids=[...]"))
+
+
+def _headings(values: Any) -> list[str] | None:
+    """Return what the columns of a data frame are called, where all of them have names."""
+    columns = getattr(values, "columns", None)
+    names = [] if columns is None else list(columns)
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def _text(value: Any) -> str:

@@ -299,6 +299,21 @@ def _rows(where: str, expected: str, bad: np.ndarray, n: int, found: str, advice
     return f"{where}: {expected}, but {len(bad)} of {n} rows do not hold, row {int(bad[0])} first: {found}; {advice}."
 
 
+def check_ranked(probs: np.ndarray, truth: np.ndarray | None, where: str) -> None:
+    """Refuse values that fall (or rise) from left to right in every row: then columns are ranks, and no classes."""
+    n, c = probs.shape
+    if n < 20 or c < 3 or np.ptp(probs.max(axis=1)) < 0.1 or (truth is None and c < 5):
+        return
+    steps = np.diff(probs, axis=1)
+    if not (steps <= 0).all() and not (steps >= 0).all():
+        return
+    if truth is None or (probs.argmax(axis=1) == truth)[truth >= 0].mean() < 0.5:
+        raise BadInput(
+            f"{where}: expected a column a class, found values sorted in every row: the columns are ranks, as of the "
+            "best few classes; save the softmax in the order of the classes."
+        )
+
+
 def _whole(values: np.ndarray) -> bool:
     return bool((values == np.rint(values)).all())
 

@@ -11,6 +11,7 @@ import kofn
 from cli.common import run
 from cli.report import report
 from ensemble.errors import BadInput
+from ensemble.importing.save import save_predictions
 from ensemble.study.predictions import read_predictions
 
 LOGITS = np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 3.0], [1.0, 0.0, 0.0]])
@@ -102,3 +103,62 @@ def test_images_make_galleries(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="images: digits has no val images of the ids given"):
         kofn.save_predictions(tmp_path / "t", "m", LOGITS, [0, 1, 2, 2], IDS, logits=True, images="digits",
                               class_ids=["0", "1", "2"])  # fmt: skip
+
+
+def test_what_one_should_know_is_warned_of(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 200)
+    probs = 0.8 * np.eye(4)[labels] + 0.2 * rng.dirichlet(np.ones(4), 200)
+    save_predictions(tmp_path / "s", "a", probs, labels)
+    with pytest.warns(UserWarning, match="b: predicts the same probabilities as a"):
+        save_predictions(tmp_path / "s", "b", probs, labels)
+    with pytest.warns(UserWarning, match="d: predicts the class '000' for all 200 samples"):
+        save_predictions(tmp_path / "s", "d", np.tile([0.4, 0.2, 0.2, 0.2], (200, 1)), labels)
+    with pytest.warns(
+        UserWarning, match=r"c: .* right is no better than chance .*; are rows, labels and classes in one"
+    ):
+        save_predictions(tmp_path / "s", "c", probs[rng.permutation(200)], labels)
+
+
+class Frame:
+    """What of a data frame is looked at."""
+
+    def __init__(self, values: np.ndarray, columns: list[object]) -> None:
+        self.values, self.columns = values, columns
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        return self.values
+
+
+def test_a_data_frame_names_its_columns(tmp_path: Path) -> None:
+    probs = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6]])
+    labels = ["cat", "dog", "owl"]
+    save_predictions(tmp_path / "s", "a", probs, labels, class_ids=["cat", "dog", "owl"])
+    path = save_predictions(tmp_path / "s", "b", Frame(probs[:, ::-1], ["owl", "dog", "cat"]), labels)
+    p = read_predictions(path)
+    assert p.labels is not None and (p.probs.argmax(axis=1) == p.labels).all()
+    plain = read_predictions(save_predictions(tmp_path / "n", "a", Frame(probs, [0, 1, 2]), [0, 1, 2]))
+    assert plain.class_ids == ("000", "001", "002")
+
+
+def test_one_score_a_sample_is_of_the_last_class(tmp_path: Path) -> None:
+    score = np.array([0.9, 0.2, 0.6])
+    p = read_predictions(save_predictions(tmp_path / "s", "a", score, [True, False, True], class_ids=["neg", "pos"]))
+    assert np.allclose(p.probs, np.stack([1 - score, score], axis=1)) and p.labels is not None
+    assert p.labels.tolist() == [1, 0, 1]
+    with pytest.raises(BadInput, match=r"list both with class_ids=\[\.\.\.\], last the one it is the probability of"):
+        save_predictions(tmp_path / "t", "a", score, [1, 0, 1])
+
+
+def test_lists_that_are_none(tmp_path: Path) -> None:
+    probs = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
+    for given, message in (
+        ({"class_ids": "cat"}, "class_ids: expected a list, found the text 'cat'"),
+        ({"sample_ids": "ab"}, "sample_ids: expected a list, found the text 'ab'"),
+        ({"sample_ids": ["a", None]}, "sample_ids: expected an id for each sample, found None in row 1"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            save_predictions(tmp_path / "s", "a", probs, [0, 1], **given)  # ty: ignore[invalid-argument-type]
+    falling = np.sort(np.random.default_rng(0).dirichlet(np.ones(4), 40), axis=1)[:, ::-1]
+    with pytest.raises(BadInput, match=r"values: .* sorted in every row: the columns are ranks"):
+        save_predictions(tmp_path / "s", "a", falling, np.arange(40) % 4)
