@@ -79,7 +79,7 @@ def compared(way: str, samples: int, difference: float, low: float, high: float,
     """
     return (
         f"Way against way: {WAYS[way]} and the best member, each chosen anew on the samples before and scored on the "
-        f"next, {samples:,} in all: {100 * difference:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f}) for "
+        f"next, {samples:,} in all: {100 * difference:+z.2f} points ({100 * low:+z.2f} to {100 * high:+z.2f}) for "
         f"{WAYS[way]}, {won:,} won and {lost:,} lost."
     )
 
@@ -169,3 +169,61 @@ GLOSSARY = {
         "A 95 % interval for a share, such as a recall, that also holds for few samples and near 0 and 100 %."
     ),
 }
+
+
+# Words of a figure's file name -> what it shows and how it is read; the entry with the most of its words is taken.
+CAPTIONS = {
+    "per-class": (
+        "Recall of classes, hardest first, with Wilson's 95 % interval. Right: how many of the class's images are "
+        "predicted rightly. Broken line: accuracy over all images."
+    ),
+    "per-class-all": "Recall of every class in rising order, with Wilson's 95 % interval.",
+    "per-class-helped": (
+        "Difference in recall, class by class, to the predictor that the title names. Right: images that only the one "
+        "and only the other has right."
+    ),
+    "curve": (
+        "Accuracy of every subset of the members by its size. Each point is the mean of some members' probabilities; "
+        "the line is the mean over all subsets of a size, the star the most accurate subset."
+    ),
+    "training": "Cross-entropy and accuracy after each epoch, on the training images and on the validation images.",
+    "training-members": "Accuracy after each epoch, member by member.",
+    "models": "The members' validation accuracy beside what they cost.",
+    "compare": "Training runs grouped by a setting of their recipes.",
+    "filters": "The kernels of the first convolution, each from its smallest weight to its largest.",
+    "filters-all": "The kernels of the first convolution of all members.",
+    "gallery": "Images of classes with what is predicted of them and its probability.",
+    "sample": "Images of each class, drawn at random.",
+    "confusion": (
+        "Confusion matrix: rows are true classes, columns predicted ones. Classes that are confused stand together."
+    ),
+    "confusion-blocks": "Confusion matrix of all classes, those that are confused beside one another.",
+    "confused-pairs": "The pairs of classes most often confused, with images of both.",
+    "calibration": (
+        "Reliability diagram: accuracy by confidence. On the diagonal the two are equal; points below it are "
+        "overconfident. Below: the number of images in each bin."
+    ),
+    "calibration-by-size": "Accuracy, confidence, calibration error, NLL and Brier score by the number of members.",
+    "diversity": "How two members differ, pair by pair; the darker, the more alike they are.",
+    "diversity-gains": "What two members gain over the better of them by how often they differ; a point a pair.",
+    "errors": "Images by how many members have them right, and whether the ensemble has.",
+    "errors-suspects": "Images that the ensemble and every member get wrong: candidates for a wrong label.",
+    "errors-rescued": "Images that the ensemble has right although most members are wrong.",
+    "errors-spoiled": "Images that the ensemble gets wrong although most members, or the best of them, are right.",
+    "errors-drawn": "Errors among images drawn at random: what errors are like on the whole.",
+}
+
+
+def figure_caption(stem: str) -> str:
+    """Return the caption of the figure whose file is called `stem`, without ending; nothing for one unknown.
+
+    A file's name begins with the words of its kind; split, members and more may stand between and behind them.
+    """
+    words = stem.split("-")
+    best: list[str] = []
+    for name in CAPTIONS:
+        own = name.split("-")
+        rest = iter(words)
+        if words[0] == own[0] and all(word in rest for word in own) and len(own) > len(best):
+            best = own
+    return CAPTIONS.get("-".join(best), "")

@@ -43,7 +43,7 @@ def main() -> None:
     print(
         f"members {singles['min_accuracy']:.1%} to {singles['max_accuracy']:.1%}, mean {singles['mean_accuracy']:.1%}; "
         f"all {whole['k']} together {whole['mean_accuracy']:.1%}, "
-        f"{100 * (whole['mean_accuracy'] - singles['mean_accuracy']):+.1f} points over the mean member"
+        f"{100 * (whole['mean_accuracy'] - singles['mean_accuracy']):+z.1f} points over the mean member"
     )
 
 

@@ -252,8 +252,8 @@ def estimators(draws: int) -> Iterator[str]:
                 rmse = (error**2).mean() ** 0.5
                 totals.setdefault(name, []).append(rmse)
                 yield (
-                    f"| {case.name} | {n:,} | {name} | {100 * error.mean():+.2f} | "
-                    f"{100 * error[often].mean() if often.sum() >= 10 else float('nan'):+.2f} | {100 * rmse:.2f} | "
+                    f"| {case.name} | {n:,} | {name} | {100 * error.mean():+z.2f} | "
+                    f"{100 * error[often].mean() if often.sum() >= 10 else float('nan'):+z.2f} | {100 * rmse:.2f} | "
                     f"{100 * covered:.1f} |"
                 )
     best = np.min(list(totals.values()), axis=0)
@@ -289,10 +289,10 @@ def intervals(draws: int) -> Iterator[str]:
             stable = x[:, 2] > 0
             often = f"{100 * x[stable, 1].mean():.0f}" if stable.sum() >= 20 else "-"
             yield (
-                f"| {case.name} | {population.truth['accuracy'].max():.3f} | {n:,} | {100 * x[:, 3].mean():+.2f} | "
-                f"{100 * x[:, 0].mean():+.2f} | {100 * x[:, 1].mean():.1f} | {often} | "
-                f"{x[:, 6].mean():+.4f} | {100 * x[:, 7].mean():.1f} | {x[:, 8].mean():+.4f} | "
-                f"{100 * x[:, 9].mean():.1f} | {x[:, 4].mean():+.4f} | {100 * x[:, 5].mean():.1f} |"
+                f"| {case.name} | {population.truth['accuracy'].max():.3f} | {n:,} | {100 * x[:, 3].mean():+z.2f} | "
+                f"{100 * x[:, 0].mean():+z.2f} | {100 * x[:, 1].mean():.1f} | {often} | "
+                f"{x[:, 6].mean():+z.4f} | {100 * x[:, 7].mean():.1f} | {x[:, 8].mean():+z.4f} | "
+                f"{100 * x[:, 9].mean():.1f} | {x[:, 4].mean():+z.4f} | {100 * x[:, 5].mean():.1f} |"
             )
 
 
@@ -347,9 +347,9 @@ def fitted(draws: int) -> Iterator[str]:
         for name, values in rows.items():
             x = np.array(values)
             yield (
-                f"| {case.name} | {n:,} | {name} | {count} | {100 * x[:, 0].mean():+.2f} | "
+                f"| {case.name} | {n:,} | {name} | {count} | {100 * x[:, 0].mean():+z.2f} | "
                 + " | ".join(
-                    f"{100 * x[:, i].mean():+.2f} | {100 * (x[:, i] ** 2).mean() ** 0.5:.2f} | "
+                    f"{100 * x[:, i].mean():+z.2f} | {100 * (x[:, i] ** 2).mean() ** 0.5:.2f} | "
                     f"{100 * x[:, i + 1].mean():.1f}"
                     for i in (1, 3)
                 )
@@ -394,7 +394,7 @@ def forward(draws: int) -> Iterator[str]:
                          old[0] <= gain <= old[1], test.p < 0.05, crossed < 0.05])  # fmt: skip
         x = 100 * np.array(rows, dtype=np.float64).mean(axis=0)
         yield (
-            f"| {case.name} | {n:,} | {x[0]:+.2f} | {x[1]:+.2f} | {x[2] / 100:.0f} | {x[3]:.1f} | {x[4]:.1f} | "
+            f"| {case.name} | {n:,} | {x[0]:+z.2f} | {x[1]:+z.2f} | {x[2] / 100:.0f} | {x[3]:.1f} | {x[4]:.1f} | "
             f"{x[5]:.1f} | {x[6]:.1f} |"
         )
 
@@ -426,7 +426,7 @@ def grouped(draws: int) -> Iterator[str]:
                 row += [held.score() - truth, float(low <= truth <= high)]
             rows.append(row)
         x = 100 * np.array(rows).mean(axis=0)
-        yield f"| {frames} | {videos} | {x[0]:+.2f} | {x[1]:.0f} | {x[2]:+.2f} | {x[3]:.0f} |"
+        yield f"| {frames} | {videos} | {x[0]:+z.2f} | {x[1]:.0f} | {x[2]:+z.2f} | {x[3]:.0f} |"
 
 
 TABLES = {

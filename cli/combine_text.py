@@ -130,7 +130,7 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     name, score = table.members[found.member.chosen.members[0]], found.member.apparent
     if found.members != (name,):
         gain = METRICS[metric].advantage(scores[metric], score)
-        points = f"{100 * gain:+.2f} points" if metric in ("accuracy", "top5") else f"{gain:+.4f}"
+        points = f"{100 * gain:+z.2f} points" if metric in ("accuracy", "top5") else f"{gain:+z.4f}"
         output.note(f"  Gain in {_title(metric)} over the best member, {name} ({value(metric, score)}): {points}")
     elif result.choices > 1:
         output.note("  It is the best member alone: no ensemble that was scored beats it here.")
@@ -161,7 +161,7 @@ def show_ways(output: Output, found: "EnsembleSelection") -> None:
             percent(s.honest.apparent),
             "-" if s.honest.score is None else percent(s.honest.score),
             _interval(s),
-            "-" if s.honest.optimism is None or s.selection is None else f"{100 * s.honest.optimism:+.2f}",
+            "-" if s.honest.optimism is None or s.selection is None else f"{100 * s.honest.optimism:+z.2f}",
             *((value(metric, s.apparent), "-" if s.score is None else value(metric, s.score)) if other else ()),
         )
         for s in found.ways
@@ -202,9 +202,9 @@ def show_shapley(output: Output, values: Sequence["Shapley"]) -> None:
     rows = [
         (
             member,
-            f"{100 * share:+.2f}",
+            f"{100 * share:+z.2f}",
             ("-" if share < 0 else "") + "█" * round(BAR * abs(share) / longest),
-            *("-" if math.isnan(v.values[member]) else f"{v.values[member]:+.4f}" for v in values[1:]),
+            *("-" if math.isnan(v.values[member]) else f"{v.values[member]:+z.4f}" for v in values[1:]),
         )
         for member, share in sorted(first.values.items(), key=lambda item: -item[1])
     ]
@@ -253,15 +253,15 @@ def _honest_words(score: "HonestScore") -> str:
         return f"{SHORT[score.metric]}: {score.how}"
     if score.metric in ("accuracy", "top5"):
         found, span = percent(score.score), f"{100 * score.low:.1f}-{100 * score.high:.1f}"
-        flattery = f"{100 * score.optimism:+.2f} points ({100 * ends[0]:+.1f} to {100 * ends[1]:+.1f})"
+        flattery = f"{100 * score.optimism:+z.2f} points ({100 * ends[0]:+z.1f} to {100 * ends[1]:+z.1f})"
     else:
         found, span = f"{score.score:.4f}", f"{score.low:.4f}-{score.high:.4f}"
-        flattery = f"{score.optimism:+.4f} ({ends[0]:+.4f} to {ends[1]:+.4f})"
+        flattery = f"{score.optimism:+z.4f} ({ends[0]:+z.4f} to {ends[1]:+z.4f})"
     return f"{SHORT[score.metric]} {found}, 95 % interval {span}; optimism {flattery}"
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.2f} points"
+    return f"{100 * share:+z.2f} points"
 
 
 def _p(p: float) -> str:

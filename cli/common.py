@@ -98,6 +98,10 @@ class Output:
         """Print sentences in lines as wide as the terminal, words unbroken; nothing under `--json`."""
         self.text(wrapped(sentences, width(100)))
 
+    def hint(self, sentences: str) -> None:
+        """Print sentences as `note` does, but such as are of this output alone: what is left out, and how to see it."""
+        self.text(wrapped(sentences, width(100)))
+
     def table(
         self,
         columns: Sequence[str],
@@ -135,7 +139,7 @@ class Output:
         with console.capture() as captured:
             console.print(table)
         if title:
-            self.note(title)
+            self.hint(title)
         _out("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     @contextlib.contextmanager

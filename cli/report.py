@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from analysis.sentences import many
 from cli import completion
 from cli.common import Output, command, entry
 from cli.reports import KINDS
@@ -30,7 +31,7 @@ EXAMPLES = (
     "ens-report versus m-0 best3                           who is right where, and is it chance",
     "ens-report html                                       one page to explore in a browser, and to send to others",
     "ens-report html resnet.npz vit.npz                    the page of files of predictions, without a study",
-    "ens-report all                                        all of these that the study allows",
+    "ens-report all --pdf                                  all of these that the study allows, and one PDF to print",
 )
 
 EVERY = (*KINDS, "versus", "all")
@@ -115,6 +116,7 @@ def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> l
     show_default=True,
     help="Of the pictures.",
 )
+@click.option("--pdf", is_flag=True, help="all: report.pdf as well, every picture with a caption on a page to print.")
 @click.option(
     "--glossary", is_flag=True, is_eager=True, expose_value=False, callback=_glossary, help="What the terms mean."
 )
@@ -130,6 +132,7 @@ def report(
     out: Path | None,
     format_: str,
     style_file: Path | None,
+    pdf: bool,
     **options: Any,
 ) -> None:
     """Make a report of a study, or all that it allows.
@@ -158,6 +161,8 @@ def report(
     Pictures are one column of a paper wide and go to STUDY/report; what they show is also said here.
     """  # noqa: D301
     _check_options(kind)
+    if pdf and kind != "all":
+        raise click.UsageError(f"--pdf is for all, not for {kind}; --format pdf gives each picture as a PDF.")
     if kind == "versus":
         _versus(output, tuple(map(str, files)), split, out)
         return
@@ -181,7 +186,7 @@ def report(
     _ready(out)
     job = Job(data, out, format_, options)
     with _styled(style_file):
-        document = _all(output, job) if kind == "all" else KINDS[kind].report(output, job)
+        document = _all(output, job, pdf) if kind == "all" else KINDS[kind].report(output, job)
     output.document(**document)
     _say_missing(output)
     output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
@@ -269,21 +274,28 @@ def _ready(out: Path) -> None:
         raise storage_error(out, error) from error
 
 
-def _all(output: Output, job: Job) -> dict[str, Any]:
-    """Make every report the study allows, and say of the others why not."""
+def _all(output: Output, job: Job, pdf: bool) -> dict[str, Any]:
+    """Make every report the study allows, and say of the others why not; all pictures as one PDF where it is asked."""
     from analysis.report_data import NotAvailable
+    from cli.reports.booklet import Booklet
 
+    booklet = Booklet(output) if pdf else None
     reports: dict[str, Any] = {}
     skipped: dict[str, str] = {}
     for kind, room in KINDS.items():
         output.text(("" if kind == "per-class" else "\n") + f"== {kind} ==")
         try:
-            reports[kind] = room.report(output, job)
+            with booklet.report(kind) if booklet else contextlib.nullcontext(output) as own:
+                reports[kind] = room.report(own, job)
         except NotAvailable as lack:
             reports[kind] = None
             skipped[kind] = str(lack)
             output.note(f"skipped: {lack}")
-    return {"kind": "all", "reports": reports, "skipped": skipped}
+    path = None
+    if booklet:
+        path = booklet.write(job)
+        output.text(f"\nprint:  {path}, {many(len(booklet.plates), 'figure')} with captions")
+    return {"kind": "all", "reports": reports, "skipped": skipped, "pdf": path}
 
 
 main = entry(report)

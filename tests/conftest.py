@@ -103,15 +103,15 @@ def _reported(once: Once, name: str, make: Callable[[Path], Done]) -> Reported:
 
 @pytest.fixture(scope="session")
 def reported(once: Once, digits: Study) -> Reported:
-    """`ens-report all` of the digits, in a process of its own, on a terminal of 80 columns."""
-    words = ("all", "--study", digits.root, "--out")
+    """`ens-report all --pdf` of the digits, in a process of its own, on a terminal of 80 columns."""
+    words = ("all", "--pdf", "--study", digits.root, "--out")
     return _reported(once, "reported", lambda out: process("ens-report", *words, out, env={"COLUMNS": "80"}))
 
 
 @pytest.fixture(scope="session")
 def documents(once: Once, digits: Study) -> Reported:
-    """`ens-report all --json` of the digits."""
-    words = ("all", "--json", "--study", digits.root, "--out")
+    """`ens-report all --pdf --json` of the digits."""
+    words = ("all", "--pdf", "--json", "--study", digits.root, "--out")
     return _reported(once, "documents", lambda out: call("ens-report", *words, out))
 
 

@@ -110,8 +110,9 @@ def reliability_figure(
         draw_reliability(after, axes, VERMILLION, "D", hollow=True)
     axes.set_ylabel("Accuracy (%), 95 % interval")
     axes.tick_params(labelbottom=False)
-    axes.text(3, 97, "underconfident", size=6, color=GREY, va="top")
-    axes.text(97, 3, "overconfident", size=6, color=GREY, ha="right")
+    ground = {"facecolor": axes.get_facecolor(), "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+    axes.text(3, 97, "underconfident", size=6, color=GREY, va="top", bbox=ground, zorder=5)
+    axes.text(97, 3, "overconfident", size=6, color=GREY, ha="right", bbox=ground, zorder=5)
     below = figure.add_axes((left / columns_wide, foot / high, across / columns_wide, low / high))
     draw_counts(value, below, after)
     below.set_ylabel("Samples")

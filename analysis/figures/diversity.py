@@ -193,7 +193,7 @@ def gains_figure(value: PairGains, title: str, columns_wide: float = COLUMN) -> 
     title, head = title_lines(f"{title}: {told}", columns_wide)
     named = [
         f"{number}: {' + '.join(shorten_middle(clean(value.members[i]), 90, NOTE) for i in value.pairs[row])} "
-        f"({100 * value.gain[row]:+.1f})"
+        f"({100 * value.gain[row]:+z.1f})"
         for number, row in enumerate(extremes(value), start=1)
     ]
     note = [f"{'; '.join(named)}.", "Triangles: worse than the better member alone." if value.worse.any() else ""]
@@ -204,5 +204,10 @@ def gains_figure(value: PairGains, title: str, columns_wide: float = COLUMN) -> 
     put_note(figure, note)
     axes = axes_at(figure, left, foot, columns_wide - left - 0.1, tall)
     draw_gains(value, axes)
+    # Numbers such as -0.75 need more room than 3.5 does.
+    widest = max(width(text, 6.5) for text in axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks().tolist()))
+    left = max(left, 0.26 + widest / 72)
+    axes.set_position((left / columns_wide, axes.get_position().y0, 1 - (left + 0.1) / columns_wide,
+                       axes.get_position().height))  # fmt: skip
     label_y(axes, left - 0.16)
     return figure

@@ -9,8 +9,19 @@ from matplotlib.figure import Figure
 from analysis.classes.confusion import apart
 from analysis.errors import ErrorAnalysis
 from analysis.figures.gallery import draw_tiles, foot_note, mark, named, side_of, tiles_high, wrapped_note
-from analysis.figures.style import BLUE, COLUMN, EDGE, INK, TITLE, VERMILLION, axes_at, new_figure, put_title, sheet
-from analysis.figures.text import clean, shorten
+from analysis.figures.style import (
+    BLUE,
+    COLUMN,
+    EDGE,
+    INK,
+    VERMILLION,
+    axes_at,
+    new_figure,
+    put_title,
+    sheet,
+    title_lines,
+)
+from analysis.figures.text import clean
 from analysis.images.gallery import ErrorGallery
 
 _ACROSS = 4
@@ -107,10 +118,11 @@ def error_gallery_figure(gallery: ErrorGallery, columns_wide: float = COLUMN) ->
     lines = [_lines(gallery, int(row), names, side_of(columns_wide, _ACROSS) * 72) for row in gallery.rows]
     note, foot = wrapped_note(_note(gallery), columns_wide)
     high = tiles_high(gallery.images, lines, columns_wide, _ACROSS)
-    figure, axes = sheet(columns_wide, EDGE + _HEAD + high + foot)
-    title = shorten(_title(gallery), (columns_wide - 2 * EDGE) * 72 / 1.02, TITLE)
-    axes.text(EDGE, EDGE, title, size=TITLE, va="top", parse_math=False)
+    title, one_line = title_lines(_title(gallery), columns_wide)
+    top = EDGE + _HEAD + one_line - title_lines("", columns_wide)[1]
+    figure, axes = sheet(columns_wide, top + high + foot)
+    put_title(figure, title, EDGE)
     right = value.right[gallery.rows].tolist()
-    end = draw_tiles(axes, gallery.images, right, lines, columns_wide, EDGE + _HEAD, _ACROSS)
+    end = draw_tiles(axes, gallery.images, right, lines, columns_wide, top, _ACROSS)
     foot_note(axes, note, end)
     return figure

@@ -34,6 +34,7 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 FORMATS = tuple(_METADATA)
 _OVER: ContextVar[Path | None] = ContextVar("style file", default=None)
+_KEPT: ContextVar[list[tuple[Path, Figure]] | None] = ContextVar("figures kept", default=None)
 
 
 @contextlib.contextmanager
@@ -108,7 +109,21 @@ def save(figure: Figure, path: Path) -> Path:
         )
     with style(), replacing(path) as temporary:
         figure.savefig(temporary, format=kind, metadata=_METADATA[kind])
+    kept = _KEPT.get()
+    if kept is not None:
+        kept.append((path, figure))
     return path
+
+
+@contextlib.contextmanager
+def keeping() -> Generator[list[tuple[Path, Figure]]]:
+    """Give a list in which every figure that is saved inside the block stands with its path."""
+    kept: list[tuple[Path, Figure]] = []
+    token = _KEPT.set(kept)
+    try:
+        yield kept
+    finally:
+        _KEPT.reset(token)
 
 
 EDGE = 0.06  # from the figure's edge to its texts

@@ -113,7 +113,7 @@ def _exact(table: SubsetTable, masks: Sequence[int]) -> dict[str, list[float]]:
 
 
 def _no_nan(rows: Sequence[np.ndarray]) -> np.ndarray:
-    return np.nan_to_num(np.array(rows)).astype(np.float32)
+    return np.nan_to_num(np.array(rows, dtype=np.float64))
 
 
 def _choice(choice: Choice) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def _pictures(page: Page) -> dict[str, Any] | None:
         "thumbnails": found.thumbnails.tolist(),
         "width": found.size[1],
         "height": found.size[0],
-        "said": pack(confidence.astype(np.int64)),
+        "confidence": pack(confidence.astype(np.int64)),
         "truth": pack(truth.astype(np.int64)),
     }
 

@@ -10,7 +10,7 @@ from analysis.classes.per_class import short_names
 from analysis.page.markup import Markup, join, name, picture, shown, table, tag
 from analysis.page.pictures import Encode
 from analysis.page.value import Page
-from analysis.page.words import choice_words, chosen_words, classes_words, lead
+from analysis.page.words import LONG, choice_words, chosen_words, classes_words, lead
 from analysis.sentences import GLOSSARY, many, oracle, span
 from analysis.subsets.table import name_set
 from ensemble.study.history import History
@@ -28,28 +28,39 @@ def summary(page: Page) -> Markup:
     if member is not None and everyone is not member:
         tiles.append(_tile("Best member alone", member.honest.apparent, chosen_words(member, page)))
     if everyone is not None:
-        sure = f"95\u00a0% interval {span(everyone.honest.low, everyone.honest.high)}\u00a0%"
-        tiles.append(_tile(choice_words(everyone, page).capitalize(), everyone.honest.apparent, sure))
+        interval = f"95\u00a0% interval {span(everyone.honest.low, everyone.honest.high)}\u00a0%"
+        tiles.append(_tile(choice_words(everyone, page).capitalize(), everyone.honest.apparent, interval))
     if best is not None:
-        tiles.append(_tile("Best subset, apparent accuracy", best.honest.apparent, chosen_words(best, page)))
+        of = (best.mask or 0).bit_count()
+        tiles.append(_tile("Best subset, apparent accuracy", best.honest.apparent, chosen_words(best, page), of))
         if best.honest.score is not None:
-            sure = f"95\u00a0% interval {span(best.honest.low, best.honest.high)}\u00a0%"
-            tiles.append(_tile("Best subset, honest score", best.honest.score, sure))
+            interval = f"95\u00a0% interval {span(best.honest.low, best.honest.high)}\u00a0%"
+            tiles.append(_tile("Best subset, honest score", best.honest.score, interval))
     return join((
+        *(tag("p", shown(warning), class_="callout name") for warning in page.warnings),
         tag("p", lead(page), class_="lead name"), tag("dl", *tiles, class_="tiles"), tag("p", classes_words(page)),
     ))  # fmt: skip
 
 
-def _tile(title: str, share: float, note: str) -> Markup:
+def _tile(title: str, share: float, note: str, members: int = 1) -> Markup:
     value = tag("strong", percent(share), tag("small", " %"))
-    return tag("div", tag("dt", title), tag("dd", value, tag("span", note, class_="note name")), class_="tile")
+    return tag("div", tag("dt", title), tag("dd", value, _named(note, members, "note name")), class_="tile")
+
+
+def _named(names: str, members: int, kind: str = "name") -> Markup:
+    """Return the names of a subset's members, unbroken; of many letters how many they are, which unfolds to them."""
+    parts = [tag("span", part, class_="whole") for part in names.split(" + ")]
+    listed = tag("span", join(parts, " + "), class_=kind)
+    if len(names) <= LONG:
+        return listed
+    return tag("details", tag("summary", many(members, "member")), listed)
 
 
 def sizes(page: Page) -> Markup:
     """Return the table of all subsets by their size."""
     rows = [
         (str(s.k), f"{s.subsets:,}", *map(percent, (s.mean_accuracy, s.min_accuracy, s.max_accuracy)),
-         f"{s.mean_nll:.4f}", name(shown(name_set(s.best.members, page.table.members))))
+         f"{s.mean_nll:.4f}", _named(shown(name_set(s.best.members, page.table.members)), s.k))
         for s in page.table.by_size()
     ]  # fmt: skip
     heads = ("k", "subsets", "mean %", "lowest %", "highest %", "mean NLL", "the most accurate")
@@ -67,7 +78,9 @@ def worth(page: Page) -> Markup:
             "–" if honest.score is None else percent(honest.score),
             span(honest.low, honest.high) or "–",
             "–" if choice.stability is None else percent(choice.stability, 0),
-            name(chosen_words(choice, page)),
+            _weighed(chosen_words(choice, page).split(", "))
+            if choice.weights and choice.mask is None
+            else _named(chosen_words(choice, page), (choice.mask or 0).bit_count()),
         ))  # fmt: skip
     heads = ("chosen", "apparent %", "honest %", "95 % interval", "same choice %", "members")
     words = (
@@ -80,22 +93,28 @@ def worth(page: Page) -> Markup:
         "Ways to choose, apparent and honest accuracy", heads, rows, left=(0, 5)))  # fmt: skip
 
 
+def _weighed(parts: Sequence[str]) -> Markup:
+    """Return weights with their members' names, each with its comma unbroken."""
+    commas = [*("," for _ in parts[1:]), ""]
+    return join((tag("span", f"{part}{c}", class_="name whole") for part, c in zip(parts, commas, strict=True)), " ")
+
+
 def class_rows(page: Page) -> Markup:
     """Return the rows of the table of classes for all members together, hardest first."""
     value = page.classes
     names = [shown(text) for text in short_names(value)]
     rows = []
     for i in range(len(value)):
-        said = value.confused_with[i][:1]
+        other = value.confused_with[i][:1]
         if not value.samples[i]:
             cells = [tag("td", "no images on this split", colspan=4, class_="none")]
         else:
-            instead = f"{shown(said[0].name.split(', ')[0], shown(said[0].id))} ({said[0].count})" if said else "–"
+            confused = f"{shown(other[0].name.split(', ')[0], shown(other[0].id))} ({other[0].count})" if other else "–"
             cells = [
                 tag("td", f"{percent(value.accuracy[i], 0)} % ", tag("small", span(value.low[i], value.high[i], 0))),
                 tag("td", f"{value.correct[i]}/{value.samples[i]}"),
                 tag("td", "–"),
-                tag("td", instead, class_="name instead"),
+                tag("td", confused, class_="name confused-with"),
             ]
         rows.append(tag("tr", tag("th", name(names[i]), scope="row"), *cells))
     return join(rows)
@@ -104,22 +123,30 @@ def class_rows(page: Page) -> Markup:
 def members(page: Page) -> Markup:
     """Return the section of single members."""
     settings = list(dict.fromkeys(key for member in page.members for key in member.settings))
-    heads = ("member", "accuracy %", "top-5 %", "NLL", "Brier", "share, points", "others without it %", *settings)
+    several = len(page.members) > 1
+    worth_heads = ("Shapley value, points", "all but it %") if several else ()
+    top5 = ("top-5 %",) if page.table.classes > 5 else ()
+    heads = ("member", "accuracy %", *top5, "NLL", "Brier", *worth_heads, *settings)
     rows = []
     for member in page.members:
         scores = member.scores
+        worth_cells = (
+            f"{100 * member.share:+z.2f}".replace("-", "−"), "–" if member.without is None else percent(member.without),
+        )  # fmt: skip
         rows.append((
             join((name(shown(member.name)), " (random start)" if member.random_start else None)),
-            percent(scores["accuracy"]), percent(scores["top5"]), f"{scores['nll']:.4f}", f"{scores['brier']:.4f}",
-            f"{100 * member.share:+.2f}".replace("-", "−"),
-            "–" if member.without is None else percent(member.without),
+            percent(scores["accuracy"]), *(percent(scores["top5"]) for _ in top5),
+            f"{scores['nll']:.4f}", f"{scores['brier']:.4f}",
+            *(worth_cells if several else ()),
             *(name(shown(member.settings.get(key, "–"))) for key in settings),
         ))  # fmt: skip
     words = (
-        "“Share” is the member’s exact Shapley value: how the way from guessing to all members together is divided "
-        "among them, averaged over every order in which they could join."
+        "A member’s Shapley value is its share in the way from guessing to all members together: what it adds, "
+        "averaged over every order in which they could join. “All but it”: the accuracy of all other members together."
     )
-    left = tuple(7 + i for i, key in enumerate(settings) if key == "model")
+    left = tuple(len(heads) - len(settings) + i for i, key in enumerate(settings) if key == "model")
+    if not several:
+        return _section("members", "The member", table("Its scores and settings", heads, rows, (0, *left)))
     return _section("members", "Members", tag("p", words, class_="intro"),
                     table("Every member alone, and its share", heads, rows, (0, *left), sortable=True))  # fmt: skip
 
@@ -146,8 +173,8 @@ def diversity(page: Page) -> Markup | None:
     rows = [tag("tr", tag("th", f"{i + 1} ", name(names[i]), scope="row"), *(cell(i, j) for j in every)) for i in every]
     words = (
         "On how many of a hundred images two members predict different classes. Members that err alike add little to "
-        f"each other: here two of them differ on {percent(apart.mean(), 0)}\u00a0% of the images on average, from "
-        f"{percent(low, 0)} to {percent(high, 0)} %."
+        f"each other: here two of them differ on {percent(apart.mean(), 0)}\u00a0% of the images"
+        + (f" on average, from {percent(low, 0)} to {percent(high, 0)} %." if count > 2 else ".")
     )
     if found.oracle is not None and found.all_right is not None:
         words += f" {oracle(found.oracle, found.all_right)}".replace(" %", "\u00a0%")
@@ -208,16 +235,23 @@ def how(page: Page) -> Markup:
     words = (
         "An ensemble’s probabilities are the mean of its members’; it predicts the class with the largest, the first "
         "of equals. Members’ probabilities are summed as whole numbers, rounded to 2⁻²⁶, so that every count here is "
-        f"exact and the same in any order; every one of the {many(len(table_), 'subset')} was scored on all "
-        f"{table_.samples:,} images. Intervals of shares are Wilson’s, at 95 %. NLL is the mean negative logarithm of "
-        "the mean probability of the truth, in nats; the Brier score the summed squared error, between 0 and 2."
+        f"exact and the same in any order; every one of the {len(table_):,} subsets was scored on all "
+        f"{table_.samples:,} images."
+        if len(table_) > 1
+        else "The class with the largest probability, the first of equals, is predicted; probabilities are compared as "
+        "whole numbers, rounded to 2⁻²⁶."
+    )
+    words += (
+        " Intervals of shares are Wilson’s, at 95 %. NLL is the mean negative logarithm of "
+        "the probability of the truth, in nats; the Brier score the summed squared error, between 0 and 2."
     )
     if table_.floored:
         floored = many(table_.floored, "member probability", "member probabilities")
         words += f" {floored} of the truth below 1e-12 count as 1e-12."
     honest = page.choices[0].honest.how if page.choices else ""
     facts = [
-        ("Study", shown(page.study)), ("Data", shown(page.data)), ("Split", f"{table_.split}: {page.definition}"),
+        ("Study", shown(page.study)), ("Data", shown(page.data)),
+        ("Split", ": ".join(part for part in (table_.split, page.definition) if part)),
         ("Images", f"fingerprint {page.fingerprint}" if page.fingerprint else "not known"),
         ("Versions", f"kofn {version('kofn')}, Python {platform.python_version()}, NumPy {version('numpy')}, "
                      f"SciPy {version('scipy')}"),
@@ -250,8 +284,10 @@ def limits(histories: Sequence[History]) -> Limits:
     for what, _, _, _ in PANELS:
         values = np.concatenate([_values(h, f"{part}_{what}") for h in histories for part in ("train", "val")])
         values = values[np.isfinite(values)]
-        high = float(values.max()) if values.size else 1.0
-        found[what] = (0.0, high * 1.05 or 1.0)
+        high, low = (float(values.max()), float(values.min())) if values.size else (1.0, 0.0)
+        # Losses that hardly move, as of many classes at first, would be a flat line over much empty ground.
+        foot = np.floor(10 * low) / 10 if what == "cross_entropy" and low > 0.6 * high else 0.0
+        found[what] = (float(foot), high + 0.05 * (high - foot) or 1.0)
     return found
 
 
@@ -261,9 +297,9 @@ def training_plot(history: History, shared: Limits) -> Markup:
     parts = [_panel(history, epochs, shared[what], panel) for panel in PANELS for what in panel[:1]]
     last = int(epochs[-1])
     accuracy = history.last()[1]
-    told = f"{last} epochs" + (f", {100 * accuracy:.1f} % on val at the end" if accuracy == accuracy else "")
+    title = f"{last} epochs" + (f", {100 * accuracy:.1f} % on val at the end" if accuracy == accuracy else "")
     axis = tag("text", f"epoch {last}", x=RIGHT, y=HEIGHT - 3, text_anchor="end")
-    return tag("svg", tag("title", told), *parts, axis, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img")
+    return tag("svg", tag("title", title), *parts, axis, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img")
 
 
 def _panel(history: History, epochs: np.ndarray, shared: tuple[float, float], panel: tuple) -> Markup:

@@ -52,7 +52,7 @@ class Page:
     classes, confusion: those of all members together, classes hardest first; class_ids and class_names stand in column
     order.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
-    shown, why.
+    shown, why. warnings: what speaks against rows being of one order, a sentence each.
     """
 
     study: str
@@ -75,6 +75,7 @@ class Page:
     filters: tuple[FilterGrid, ...]
     pictures: Pictures | None
     lacking: Mapping[str, str]
+    warnings: tuple[str, ...]
 
     def choice(self, name: str) -> Choice | None:
         """Return the choice of this name, or None."""
@@ -194,6 +195,7 @@ def _page(
         filters=_filters(predictions, lacking),
         pictures=_pictures(stack, shown, split, encode, images, lacking),
         lacking=lacking,
+        warnings=tuple(str(finding) for finding in stack.misaligned()),
         **facts,
     )
 

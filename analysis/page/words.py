@@ -4,10 +4,11 @@ from analysis.classes.confusion import first_names
 from analysis.page.choices import Choice
 from analysis.page.markup import shown
 from analysis.page.value import Page
-from analysis.sentences import flattery, many, span
+from analysis.sentences import capital, flattery, many, span
 from analysis.subsets.table import name_set
 from ensemble.study.tabular import percent
 
+LONG = 72  # letters of names in a sentence or a cell; of more it is their number that is told first
 SMALL = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
 
@@ -19,7 +20,7 @@ def facts(page: Page) -> str:
             many(len(table.members), "member"),
             f"{table.samples:,} images of {many(table.classes, 'class', 'classes')}",
             f"split {table.split}",
-            f"{many(len(table), 'subset')}, every one scored",
+            *((f"{len(table):,} subsets, every one scored",) if len(table) > 1 else ()),
         )
     )
 
@@ -46,28 +47,36 @@ def best_words(page: Page) -> str:
     """Say which subset is best, and what that is worth."""
     table, choice = page.table, page.choice("best")
     best = table.best()
-    who = shown(name_set(best.members, table.members))
+    names = shown(name_set(best.members, table.members))
+    who = names if len(names) <= LONG else f"one of {len(best.members)} members"
     text = f"The best of the {many(len(table), 'subset')}, {who}, is right on {percent(best.accuracy)}\u00a0%."
     honest = None if choice is None else choice.honest
     if honest is None or honest.score is None:
         return text
-    told = flattery(best.accuracy, honest.score, "these very images").replace(" %", "\u00a0%")
-    return f"{text} {told} Its 95\u00a0% interval is {span(honest.low, honest.high)}\u00a0%."
+    worth = flattery(best.accuracy, honest.score, "these very images").replace(" %", "\u00a0%")
+    return f"{text} {worth} Its 95\u00a0% interval is {span(honest.low, honest.high)}\u00a0%."
 
 
 def classes_words(page: Page) -> str:
-    """Say which class is hardest and which easiest."""
+    """Say which class is hardest and which easiest, or how many share the lowest and the highest recall."""
     value = page.classes
     if not value.scored:
         return "No class has images on this split."
 
     names = first_names(value.class_names, value.class_ids)
 
-    def one(row: int) -> str:
-        return f"{shown(names[row])} ({value.correct[row]} of {value.samples[row]} right)"
+    def one(row: int, hard: bool) -> str:
+        alike = int((value.accuracy[: value.scored] == value.accuracy[row]).sum())
+        found = f"{shown(names[row])} ({value.correct[row]} of {value.samples[row]} right)"
+        if alike == 1:
+            return f"the {'hardest' if hard else 'easiest'} class is {found}"
+        recall = f"recall, {percent(value.accuracy[row], 0)}\u00a0%"
+        return f"{alike} classes share the {'lowest' if hard else 'highest'} {recall}, {found} among them"
 
-    whose = "For all members together the hardest" if len(page.members) > 1 else "The hardest class"
-    return f"{whose} is {one(0)}, the easiest {one(value.scored - 1)}."
+    if value.lowest == value.scored > 1:
+        return f"All {value.scored} classes have one recall, {percent(value.accuracy[0], 0)}\u00a0%."
+    parts = f"{one(0, True)}; {one(value.scored - 1, False)}."
+    return f"For all members together {parts}" if len(page.members) > 1 else capital(parts)
 
 
 def choice_words(choice: Choice, page: Page) -> str:

@@ -20,7 +20,8 @@ from ensemble.study.atomic import write_text
 # In the order they build on one another; each is a few dozen lines, and they share one scope.
 SCRIPTS = (
     "base", "data", "study", "state", "scale", "grid", "paint", "tip", "scatter", "pointer", "keys", "filter",
-    "ranking", "chosen", "versus", "sortable", "classes", "class", "matrix", "errors", "reliability", "take", "main",
+    "ranking", "chosen", "versus", "sortable", "classes", "class", "matrix", "errors", "reliability", "take", "peek",
+    "main",
 )  # fmt: skip
 
 
@@ -37,19 +38,36 @@ def page_html(page: Page, encode: Encode | None = None) -> str:
     """Return the page as HTML."""
     style, script = _resource("style.css"), _script()
     parts = [sections.members(page), sections.diversity(page), sections.training(page), sections.filters(page, encode)]
+    one = len(page.members) == 1
     there = {"members": "Members", "diversity": "Diversity", "training": "Training", "filters": "Filters"}
     linked = [(key, title) for (key, title), part in zip(there.items(), parts, strict=True) if part]
     return Template(_resource("template.html")).substitute(
         policy=policy(style, script),
-        title=tag("x", f"{shown(page.study)}: every ensemble on {page.table.split}")[3:-4],
+        title=tag("x", f"{shown(page.study)}: {'one classifier' if one else 'every ensemble'} on {page.table.split}")[
+            3:-4
+        ],
+        kind="one-member" if one else "many-members",
+        eyebrow="one classifier" if one else "every k-of-n ensemble of a study",
+        skip="the scores" if one else "the chart",
+        subsets="Scores" if one else "Every subset",
+        errors="gets wrong. Those"
+        if one
+        else "gets wrong, or right although most members are wrong. Those that all get wrong",
         style=style,
         study=join([shown(page.study)]),
         facts=join([facts(page)]),
-        links=_links(linked),
+        links=_links(linked, one),
         summary=sections.summary(page),
-        sizes=sections.sizes(page),
-        worth=sections.worth(page),
-        curve=_drawn(_curve, page, "Accuracy of every subset by the number of its members"),
+        sizes="" if one else sections.sizes(page),
+        worth="" if one else sections.worth(page),
+        curve=""
+        if one
+        else join(
+            (
+                _drawn(_curve, page, "Accuracy of every subset by the number of its members"),
+                tag("p", "With JavaScript this chart can be explored, filtered and searched.", class_="note"),
+            )
+        ),
         classwords=join([classes_words(page)]),
         classrows=sections.class_rows(page),
         classpicture=_drawn(_classes, page, "The hardest and the easiest classes"),
@@ -82,8 +100,8 @@ def _script() -> str:
     return f'(() => {{\n"use strict";\n{body}}})();\n'
 
 
-def _links(further: list[tuple[str, str]]) -> Markup:
-    shown_ = [("summary", "In short"), ("subsets", "Subsets"), ("classes", "Classes"),
+def _links(further: list[tuple[str, str]], one: bool) -> Markup:
+    shown_ = [("summary", "In short"), ("subsets", "Scores" if one else "Subsets"), ("classes", "Classes"),
               ("confusion", "Confusion"), ("errors", "Errors"), ("reliability", "Calibration"),
               *further, ("how", "How")]  # fmt: skip
     return join(

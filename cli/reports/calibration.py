@@ -155,7 +155,7 @@ def _say_sizes(output: Output, value: "CalibrationBySize") -> None:
         ("k", "subsets", "acc. %", "conf. %", "conf. - acc.", "ECE %", "NLL", "Brier"),
         [
             (str(k), f"{count:,}", f"{100 * means['accuracy'][i]:.1f}", f"{100 * means['confidence'][i]:.1f}",
-             f"{100 * (means['confidence'][i] - means['accuracy'][i]):+.1f}", f"{100 * means['ece'][i]:.2f}",
+             f"{100 * (means['confidence'][i] - means['accuracy'][i]):+z.1f}", f"{100 * means['ece'][i]:.2f}",
              f"{means['nll'][i]:.4f}", f"{means['brier'][i]:.4f}")
             for i, (k, count) in enumerate(zip(value.ks, value.counts, strict=True))
         ],
@@ -165,7 +165,7 @@ def _say_sizes(output: Output, value: "CalibrationBySize") -> None:
     gaps = 100 * (means["confidence"] - means["accuracy"])
     ends = 100 * means["ece"][[0, -1]]
     output.note(
-f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+.1f} to {gaps[-1]:+.1f} "
+f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+z.1f} to {gaps[-1]:+z.1f} "
               f"points, ECE from {ends[0]:.2f} to {ends[1]:.2f} %.")  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         found.append(_document(value, made))
     rest = differing(members)[1:] if not asked else []
     if rest:
-        output.note(f"More to compare: {' '.join(f'--by {name}' for name in rest)}")
+        output.hint(f"More to compare: {' '.join(f'--by {name}' for name in rest)}")
     return {"kind": "compare", "split": data.split, "x": job.options["along"], "comparisons": found, "files": files}
 
 
@@ -121,7 +121,7 @@ def _say_tests(output: Output, tests: "tuple[Tested, ...]") -> None:
     output.table(
         ("image by image", "diff. %", "only 1st", "only 2nd", "p", "Holm"),
         [
-            (f"{t.one} - {t.other}", f"{100 * t.difference:+.1f}", f"{t.won:,}", f"{t.lost:,}", f"{t.p:.2g}",
+            (f"{t.one} - {t.other}", f"{100 * t.difference:+z.1f}", f"{t.won:,}", f"{t.lost:,}", f"{t.p:.2g}",
              f"{t.adjusted:.2g}")
             for t in tests
         ],

@@ -137,4 +137,4 @@ def _say_labelled(output: Output, value: "EnsembleDiversity") -> None:
 def _pair(gains: "PairGains", row: int) -> str:
     i, j = gains.pairs[row].tolist()
     names = " + ".join(cut_middle(gains.members[k], 28) for k in (i, j))
-    return f"{names}, {100 * gains.gain[row]:+.1f} points"
+    return f"{names}, {100 * gains.gain[row]:+z.1f} points"

@@ -68,6 +68,8 @@ def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
         f"{many(len(page.table), 'subset')}, {len(page.panels.masks):,} of them with their classes; "
         f"{many(shown, 'image')}."
     )
+    for warning in page.warnings:
+        output.warn(warning)
     for what, reason in page.lacking.items():
         output.note(f"without {what}: {reason}")
     output.text(f"page: {path}, {size / 1e6:.1f} MB; it opens in any browser and can be sent as it is.")

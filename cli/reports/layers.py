@@ -48,10 +48,15 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             for layer in shown
         ]  # fmt: skip
         gflops = "" if network.gflops is None else f", {network.gflops:.3g} GFLOP an image"
-        heads = ("layer", "kind", "output", "parameters", "statistics")
-        output.table(heads, [*rows, total], title=f"{network.model}{gflops}; of {', '.join(names)}", left=(0, 1))
+        heads = ("layer", "kind", "output", "parameters", "BN stats")[: 5 if network.statistics else 4]
+        output.table(
+            heads,
+            [row[: len(heads)] for row in (*rows, total)],
+            title=f"{network.model}{gflops}; of {', '.join(names)}",
+            left=(0, 1),
+        )
         if not shown:
-            output.note(f"Its {len(network.layers)} rows are in the table; --member {names[0]} prints them.")
+            output.hint(f"Its {len(network.layers)} rows are in the table; --member {names[0]} prints them.")
         output.text(f"table:  {table}")
         found.append({
             "model": network.model, "members": names, "depth": network.depth, "parameters": network.parameters,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from analysis.members.models import Member
 
 OPTIONS = ()
-_HEADS = ("member", "model", "layers", "parameters", "statistics", "GFLOP", "epochs", "time", "img/s", "train %",
+_HEADS = ("member", "model", "layers", "parameters", "BN stats", "GFLOP", "epochs", "time", "img/s", "train %",
           "val %", "best val", "train loss", "val loss")  # fmt: skip
 # What stays in a narrow window, the most important first.
 _FIRST = (0, 10, 11, 9, 3, 7, 2, 5, 8, 13, 12, 4, 6, 1)
@@ -42,7 +42,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     title = f"{many(len(members), 'member')}; time: all epochs together; losses: cross-entropies in nats"
     left_out = fitting_table(output, heads, rows, first, title=title, left=(0, 1))
     if left_out:
-        output.note(f"In a wider window, and in the table: {', '.join(left_out)}.")
+        output.hint(f"In a wider window, and in the table: {', '.join(left_out)}.")
     alone = [m.name for m in members if not m.comparable]
     if alone:
         output.note(f"* {RANDOM_START} with its paper, which begins with trained weights: {', '.join(alone)}.")
@@ -69,7 +69,12 @@ def _cells(member: "Member") -> list[str]:
     sizes = ["-"] * 4
     if network:
         gflops = "-" if network.gflops is None else f"{network.gflops:.3g}"
-        sizes = [str(network.depth), f"{network.parameters:,}", f"{network.statistics:,}", gflops]
+        sizes = [
+            str(network.depth),
+            f"{network.parameters:,}",
+            f"{network.statistics:,}" if network.statistics else "-",
+            gflops,
+        ]
     rate = member.images_per_second
     return [
         member.name + ("" if member.comparable else " *"), member.model or "-", *sizes,

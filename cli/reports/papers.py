@@ -38,7 +38,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
                 f"{counts['other']} other, {counts['not run']} not run. Ours is always of val, the official validation "
                 "images; the challenge's test images have no labels.")  # fmt: skip
     if left_out:
-        output.note(f"In a wider window, and in the table: {', '.join(left_out)}.")
+        output.hint(f"In a wider window, and in the table: {', '.join(left_out)}.")
     table = job.path("papers", ending="csv")
     write_csv(table, COLUMNS, [list(n.as_row().values()) for n in numbers])
     written(output, table)

@@ -138,7 +138,7 @@ def _some(names: list[str]) -> str:
 
 def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str]) -> None:
     def points(columns: Any) -> str:
-        return _some([f"{names[int(c)]} ({100 * value.difference[c]:+.0f})" for c in columns]) or "none"
+        return _some([f"{names[int(c)]} ({100 * value.difference[c]:+z.0f})" for c in columns]) or "none"
 
     output.note(
         f"against {value.against}: {many(len(value.improved), 'class', 'classes')} significantly improved, "

@@ -38,14 +38,14 @@ def report(output: Output, study: "Study", names: tuple[str, ...], split: str, o
         title=f"{one} against {other}, {many(found.samples, 'sample')} of {split}",
     )
     output.note(
-        f"Accuracy: {100 * test.difference:+.2f} points for {one} ({100 * test.low:+.2f} to {100 * test.high:+.2f}), "
-        f"p = {test.p:.3g} (McNemar, mid-p)."
+        f"Accuracy: {100 * test.difference:+z.2f} points for {one} "
+        f"({100 * test.low:+z.2f} to {100 * test.high:+z.2f}), p = {test.p:.3g} (McNemar, mid-p)."
     )
     for score in (found.nll, found.brier):
         title = {"nll": "NLL", "brier": "Brier score"}[score.metric]
         output.note(
-            f"{title}: {score.one:.4f} against {score.other:.4f}, {score.difference:+.4f} ({score.low:+.4f} to "
-            f"{score.high:+.4f}; lower is better), p = {score.p:.3g} (Student, paired)."
+            f"{title}: {score.one:.4f} against {score.other:.4f}, {score.difference:+z.4f} ({score.low:+z.4f} to "
+            f"{score.high:+z.4f}; lower is better), p = {score.p:.3g} (Student, paired)."
         )
     output.note(found.verdict)
     if "best" in names:

@@ -294,7 +294,7 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     page.hold("ens-import", told(import_, "bare-0.npy --study bare"))
     Path("named.csv").write_text("id,fold,cat,dog,label\na,0,0.25,0.75,dog\nb,1,0.5,0.5,cat\n", encoding="utf-8")
     page.hold("ens-import", told(import_, "named.csv --study named"))
-    page.hold("ens-report all", told(report, "all --study i"))
+    page.hold("ens-report all", told(report, "all --pdf --study i"))
     (study.root / "predictions" / "stray").touch()
     page.hold("ens-check", told(check, "", 1))
     assert page.unseen("ens-combine", "ens-report", "ens-export", "ens-import", "ens-check") == []

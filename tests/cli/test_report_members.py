@@ -82,7 +82,7 @@ def test_models_fits_80_columns_and_grows(mixed: Study, ask: Ask, monkeypatch: p
     monkeypatch.setenv("COLUMNS", "200")
     _, out, _ = ask(mixed, "models")
     assert "In a wider window" not in out
-    assert all(head in out.splitlines()[1] for head in ("statistics", "GFLOP", "train loss", "img/s", "best val"))
+    assert all(head in out.splitlines()[1] for head in ("BN stats", "GFLOP", "train loss", "img/s", "best val"))
 
 
 def test_layers_of_each_network_once(mixed: Study, ask: Ask, tmp_path: Path) -> None:

@@ -55,7 +55,11 @@ const percent = (share, digits = 1) => fixed(100 * share, digits);
 const shareText = (share, digits = 1) => `${percent(share, digits)}\u00a0%`;
 const whole = (count) => count.toLocaleString("en-GB");
 const many = (count, noun, plural = `${noun}s`) => `${whole(count)} ${count === 1 ? noun : plural}`;
-const signed = (value, digits = 1) => `${value > 0 ? "+" : value < 0 ? "−" : "±"}${fixed(Math.abs(value), digits)}`;
+/** A number with its sign; what rounds to zero is ±0, never −0. */
+function signed(value, digits = 1) {
+  const text = fixed(Math.abs(value), digits);
+  return `${Number(text) === 0 ? "±" : value > 0 ? "+" : "−"}${text}`;
+}
 const range = (low, high, digits = 1) => `${percent(low, digits)}–${percent(high, digits)}\u00a0%`;
 const bits = (mask) => {
   let count = 0;
@@ -71,6 +75,9 @@ function wilson(x, n, z) {
   const half = Math.sqrt(z2 * ((share * (1 - share)) / n + z2 / (4 * n * n))) / (1 + z2 / n);
   return [x === 0 ? 0 : centre - half, x === n ? 1 : centre + half];
 }
+
+/** A title within a sentence: only a person's name keeps its capital. */
+const inSentence = (title) => (title.startsWith("Brier") || title.startsWith("NLL") ? title : title.charAt(0).toLowerCase() + title.slice(1));
 
 /** Tell a screen reader what has changed. */
 function announce(text) {

@@ -7,11 +7,11 @@ function buildChosen(study, state) {
   const boxes = study.members.map((name, i) => {
     const box = el("input", { type: "checkbox", value: i });
     box.addEventListener("change", () => toggle(study, state, i, box));
-    byId("team").append(el("label", { class: "mate" }, box, el("span", { class: "name", text: name })));
+    byId("chosen-members").append(el("label", { class: "member-box" }, box, el("span", { class: "name", text: name })));
     return box;
   });
   const show = () => showChosen(study, state, pick, boxes);
-  state.on("mask", () => { show(); announce(spoken(study, state.mask)); });
+  state.on("mask", () => { show(); announce(announcement(study, state.mask)); });
   show();
 }
 
@@ -69,13 +69,13 @@ function scoreRows(study, mask) {
   const gain = 100 * (study.score(mask, "accuracy") - study.score(alone, "accuracy"));
   const rows = [
     ["Accuracy", shareText(right / samples), `${whole(right)} of ${whole(samples)} right; 95\u00a0% interval ${range(...wilson(right, samples, z))}`],
-    ["Top-5 accuracy", shareText(study.score(mask, "top5")), "the truth is among the five likeliest"],
+    ...(study.metrics.includes("top5") ? [["Top-5 accuracy", shareText(study.score(mask, "top5")), "the truth is among the five likeliest"]] : []),
     ["NLL", METRICS.nll.text(study.score(mask, "nll")), "nats, lower is better"],
     ["Brier score", METRICS.brier.text(study.score(mask, "brier")), "0 to 2, lower is better"],
   ];
-  if (bits(mask) > 1) rows.push(["Gain", `${signed(gain)} points`, `over its best member, ${study.names(alone)[0]}`]);
+  if (bits(mask) > 1) rows.push(["Gain", `${signed(gain)} points`, ["over its best member, ", el("span", { class: "whole name", text: study.names(alone)[0] })]]);
   return rows.map(([name, value, note]) => el("div", {}, el("dt", { text: name }),
-    el("dd", {}, el("strong", { text: value, "data-score": name }), el("span", { class: "note", text: note }))));
+    el("dd", {}, el("strong", { text: value, "data-score": name }), el("span", { class: "note" }, ...[].concat(note)))));
 }
 
 /** The honest score of what was chosen, or what its own score is worth. */
@@ -96,7 +96,7 @@ function verdict(study, mask) {
   if (mask === study.everyone) {
     return {
       title: `Honest score: ${shareText(all.score)} (${range(all.low, all.high)})`,
-      text: `Nothing was chosen by its score here: every member takes part, so its accuracy is an honest one.${
+      text: `Nothing was chosen by its score here${study.members.length > 1 ? ": every member takes part" : ""}, so its accuracy is an honest one.${
         found.length ? " That it is also the best of all is a finding." : ""}`,
       how: all.how,
     };
@@ -137,7 +137,7 @@ function unplanned(study, split) {
 function showWhose(study, mask) {
   const shown = study.shown(mask);
   const own = shown === mask;
-  for (const place of document.querySelectorAll(".whose")) {
+  for (const place of document.querySelectorAll(".subset-name")) {
     place.textContent = own ? study.title(mask) : `the best ${bits(mask)} members (${study.title(shown)})`;
   }
   const note = byId("carried");
@@ -146,6 +146,6 @@ function showWhose(study, mask) {
     + `Below are those of the best ${bits(mask)} members; for this subset run: ens-report per-class ${study.names(mask).map((name) => `--member ${name}`).join(" ")}`;
 }
 
-function spoken(study, mask) {
+function announcement(study, mask) {
   return `Chosen: ${study.title(mask)}, ${shareText(study.score(mask, "accuracy"))} right.`;
 }

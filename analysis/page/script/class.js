@@ -19,25 +19,27 @@ function showClass(study, state) {
   const mask = study.shown(state.mask);
   const value = study.perClass(mask)[c];
   byId("class-title").textContent = study.className(c);
-  byId("class-id").textContent = [study.data.classes.ids[c], study.data.classes.also[c]].filter(Boolean).join(" · ");
-  byId("class-told").textContent = told(study, value, c);
-  byId("class-said").replaceChildren(...answerList(study, state, study.answers(mask, c), value.samples, c));
-  byId("class-taken").replaceChildren(...answerList(study, state, study.takenFor(mask, c), null, c));
+  const id = study.data.classes.ids[c];
+  byId("class-id").textContent = [id === study.className(c) ? "" : id, study.data.classes.also[c]].filter(Boolean).join(" · ");
+  byId("class-words").textContent = classWords(study, value, c);
+  byId("class-predicted").replaceChildren(...answerList(study, state, study.answers(mask, c), value.samples, c));
+  byId("class-mistaken").replaceChildren(...answerList(study, state, study.predictedAs(mask, c), null, c));
+  byId("gallery-title").hidden = byId("class-gallery").hidden = !study.data.pictures;
   byId("class-gallery").replaceChildren(...gallery(study, mask, c, state.first));
 }
 
-function told(study, value, c) {
+function classWords(study, value, c) {
   if (!value.samples) return "No image of this class is in the split.";
   const { hardest } = study.data;
   const right = `${value.correct} of ${value.samples} right, ${shareText(value.accuracy, 0)} (95\u00a0% interval ${range(value.low, value.high, 0)}).`;
   const share = hardest ? hardest.share[c] : 0;
   if (!hardest || share < 0.05) return right;
-  return `${right} For all members together it is among the ${hardest.k} hardest with a probability of ${shareText(share, 0)}.`;
+  return `${right} ${study.members.length > 1 ? "For all members together it" : "It"} is among the ${hardest.k} hardest with a probability of ${shareText(share, 0)}.`;
 }
 
 const MOST_ANSWERS = 8;
 
-/** Classes with bars of how often they were said. */
+/** Classes with bars of how often they were predicted. */
 function answerList(study, state, answers, samples, own) {
   if (!answers.length) return [el("li", { class: "none", text: "none" })];
   const most = Math.max(...answers.map((answer) => answer.count));
@@ -45,7 +47,7 @@ function answerList(study, state, answers, samples, own) {
     const bar = el("span", { class: "count-bar", "aria-hidden": "true" });
     bar.style.width = `${(100 * count) / most}%`;
     const label = c === own ? el("span", { class: "name", text: `${study.className(c)} (right)` })
-      : el("button", { type: "button", class: "link name", text: study.className(c), click: () => openClass(study, state, c) });
+      : el("button", { type: "button", class: "link name", "data-peek": c, text: study.className(c), click: () => openClass(study, state, c) });
     return el("li", { class: c === own ? "right" : "" }, label,
       el("span", { class: "count", text: samples ? `${count} of ${samples}` : count }), bar);
   });
@@ -58,22 +60,22 @@ function answerList(study, state, answers, samples, own) {
 /** The images of a class that the page carries, right ones first, but before them those predicted as `first`. */
 function gallery(study, mask, c, first) {
   const { pictures } = study.data;
-  if (!pictures) return [el("p", { class: "none", text: "The page carries no images." })];
+  if (!pictures) return [];
   const [from, to] = study.samplesOf(c);
   const shown = [];
   pictures.samples.forEach((sample, nth) => { if (sample >= from && sample < to) shown.push(nth); });
   const place = study.place.get(mask);
   const width = study.data.panels.masks.length;
-  const figures = shown.map((nth) => ({ nth, said: study.said(mask, pictures.samples[nth]),
-    sure: pictures.said[nth * width + place] / 60000, truth: pictures.truth[nth * width + place] / 60000 }));
-  figures.sort((a, b) => (b.said === first) - (a.said === first) || (b.said === c) - (a.said === c) || b.truth - a.truth);
+  const figures = shown.map((nth) => ({ nth, predicted: study.predicted(mask, pictures.samples[nth]),
+    confidence: pictures.confidence[nth * width + place] / 60000, truth: pictures.truth[nth * width + place] / 60000 }));
+  figures.sort((a, b) => (b.predicted === first) - (a.predicted === first) || (b.predicted === c) - (a.predicted === c) || b.truth - a.truth);
   return figures.length ? figures.map((figure) => picture(study, c, figure)) : [el("p", { class: "none", text: "No image." })];
 }
 
-function picture(study, c, { nth, said, sure, truth }) {
+function picture(study, c, { nth, predicted, confidence, truth }) {
   const { pictures } = study.data;
-  const right = said === c;
-  const words = right ? shareText(sure, 0) : `${study.className(said)} ${shareText(sure, 0)}`;
+  const right = predicted === c;
+  const words = right ? shareText(confidence, 0) : `${study.className(predicted)} ${shareText(confidence, 0)}`;
   const alt = `${study.className(c)}, image ${pictures.ids[nth]}`;
   const image = el("img", { src: pictures.files[pictures.file[nth]], alt, title: pictures.ids[nth], width: pictures.width,
     height: pictures.height, class: pictures.width < 48 ? "crisp" : "" });

@@ -14,7 +14,9 @@ class ClassTable {
   }
 
   fill() {
-    this.table.classList.toggle("alone", this.study.shown(this.state.mask) === this.study.everyone);
+    const alone = this.study.shown(this.state.mask) === this.study.everyone;
+    this.table.classList.toggle("alone", alone);
+    byId("to-all").hidden = alone;
     const mask = this.study.shown(this.state.mask);
     this.values = this.study.perClass(mask);
     const reference = mask === this.study.everyone ? null : this.study.perClass(this.study.everyone);
@@ -42,7 +44,7 @@ class ClassTable {
       (a, b) => a.accuracy - b.accuracy,
       (a, b) => a.correct - b.correct,
       (a, b) => difference(a) - difference(b),
-      (a, b) => (a.instead ? a.instead.count : 0) - (b.instead ? b.instead.count : 0),
+      (a, b) => (a.confusedWith ? a.confusedWith.count : 0) - (b.confusedWith ? b.confusedWith.count : 0),
     ][this.column];
   }
 
@@ -60,9 +62,9 @@ class ClassTable {
 const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().trim();
 
 function classRow(study, state, value, reference) {
-  const { c, samples, correct, accuracy, low, high, instead } = value;
+  const { c, samples, correct, accuracy, low, high, confusedWith } = value;
   const difference = reference && samples ? 100 * (accuracy - reference.accuracy) : 0;
-  const name = el("button", { type: "button", class: "link name", text: study.className(c), click: () => { state.first = null; openClass(study, state, c); } });
+  const name = el("button", { type: "button", class: "link name", "data-peek": c, text: study.className(c), click: () => { state.first = null; openClass(study, state, c); } });
   const id = study.data.classes.ids[c];
   const label = el("span", { class: "label" }, name,
     id === study.className(c) ? null : el("small", { class: "name", text: id }));
@@ -75,7 +77,7 @@ function classRow(study, state, value, reference) {
         el("span", { text: shareText(accuracy, 0) }), el("small", { text: range(low, high, 0) }))),
       el("td", { text: `${correct}/${samples}` }),
       el("td", { text: reference ? signed(difference, 0) : "–", class: difference > 0 ? "better" : difference < 0 ? "worse" : "" }),
-      el("td", { class: "name instead", text: instead ? `${study.className(instead.c)} (${instead.count})` : "–" }),
+      el("td", { class: "name confused-with", "data-peek": confusedWith && confusedWith.c, text: confusedWith ? `${study.className(confusedWith.c)} (${confusedWith.count})` : "–" }),
     );
   }
   return row;
@@ -95,7 +97,7 @@ function thumbnail(study, c) {
   if (!pictures) return null;
   const nth = pictures.thumbnails[c];
   if (nth < 0) return el("span", { class: "thumbnail" });
-  return el("img", { class: "thumbnail", src: pictures.files[pictures.file[nth]], alt: "" });
+  return el("img", { class: "thumbnail", "data-peek": c, src: pictures.files[pictures.file[nth]], alt: "" });
 }
 
 /** Show a class and go there. */

@@ -3,22 +3,23 @@
 const MOST_ERRORS = 48;
 
 const ERROR_KINDS = {
-  wrong: { text: "wrong for the chosen subset and every member", passes: (e) => !e.right && e.members === 0, order: (e) => -(e.sure - e.truth) },
+  wrong: { text: "wrong for the chosen subset and every member", passes: (e) => !e.right && e.members === 0, order: (e) => -(e.confidence - e.truth) },
   rescued: { text: "rescued: right, though most members are wrong", passes: (e, m) => e.right && 2 * e.members < m, order: (e) => e.members },
   spoiled: { text: "spoiled: wrong, though most members are right", passes: (e, m) => !e.right && 2 * e.members > m, order: (e) => -e.members },
-  sure: { text: "the most confident errors", passes: (e) => !e.right, order: (e) => -e.sure },
+  confident: { text: "the most confident errors", passes: (e) => !e.right, order: (e) => -e.confidence },
 };
 
 function buildErrors(study, state) {
   const pick = byId("errors-kind");
-  for (const [value, { text }] of Object.entries(ERROR_KINDS)) pick.append(el("option", { value, text }));
+  // Of one member alone an image is right or wrong, and there is one way to sort its errors.
+  for (const [value, { text }] of Object.entries(ERROR_KINDS).slice(study.members.length > 1 ? 0 : -1)) pick.append(el("option", { value, text }));
   const show = () => showErrors(study, state, pick.value);
   pick.addEventListener("change", show);
   state.on("mask", show);
   show();
 }
 
-/** Every sample as {sample, nth, right, members, sure, truth}; nth: its picture, -1 for none, which has no sure. */
+/** Every sample as {sample, nth, right, members, confidence, truth}; nth: its picture, -1 for none, which has no confidence. */
 function errorsOf(study, mask) {
   const { pictures } = study.data;
   const nth = new Map(pictures ? Array.from(pictures.samples, (sample, i) => [sample, i]) : []);
@@ -28,11 +29,11 @@ function errorsOf(study, mask) {
   for (let c = 0; c < study.classes; c += 1) {
     const [from, to] = study.samplesOf(c);
     for (let sample = from; sample < to; sample += 1) {
-      const said = study.said(mask, sample);
-      const members = alone.reduce((sum, one) => sum + (study.said(one, sample) === c), 0);
+      const predicted = study.predicted(mask, sample);
+      const members = alone.reduce((sum, one) => sum + (study.predicted(one, sample) === c), 0);
       const at = nth.has(sample) ? nth.get(sample) : -1;
-      const [sure, truth] = at < 0 ? [0, 0] : [pictures.said[at * width + place] / 60000, pictures.truth[at * width + place] / 60000];
-      found.push({ sample, c, said, right: said === c, members, nth: at, sure, truth });
+      const [confidence, truth] = at < 0 ? [0, 0] : [pictures.confidence[at * width + place] / 60000, pictures.truth[at * width + place] / 60000];
+      found.push({ sample, c, predicted, right: predicted === c, members, nth: at, confidence, truth });
     }
   }
   return found;
@@ -44,12 +45,13 @@ function showErrors(study, state, kind) {
   const all = errorsOf(study, mask).filter((error) => passes(error, study.members.length));
   const carried = all.filter((error) => error.nth >= 0).sort((a, b) => order(a) - order(b) || a.sample - b.sample);
   const shown = carried.slice(0, MOST_ERRORS);
-  byId("errors-told").textContent = errorWords(all.length, carried.length, shown.length, Boolean(study.data.pictures));
+  byId("errors-words").textContent = errorWords(all.length, carried.length, shown.length, Boolean(study.data.pictures));
   fill(byId("errors-gallery"), ...shown.map((error) => {
     const figure = picture(study, error.c, error);
     const caption = figure.querySelector("figcaption");
+    caption.append(el("small", { class: "name", text: study.data.pictures.ids[error.nth] }));
     caption.prepend(el("b", { class: "name", text: study.className(error.c) }), el("br"));
-    caption.append(el("small", { text: `${error.members} of ${study.members.length} members right` }));
+    if (study.members.length > 1) caption.append(el("small", { text: `${error.members} of ${study.members.length} members right` }));
     return figure;
   }));
 }

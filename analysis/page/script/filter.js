@@ -59,6 +59,7 @@ function buildAxes(chart) {
     const select = byId(`axis-${axis}`);
     for (const name of AXES) {
       if (axis === "y" && name === "size") continue;
+      if (name !== "size" && !chart.study.metrics.includes(name)) continue;
       if (name !== "size" && !Number.isFinite(chart.study.column(name)(0))) continue;
       select.append(el("option", { value: name, text: name === "size" ? "Size k" : METRICS[name].name }));
     }

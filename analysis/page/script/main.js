@@ -19,6 +19,7 @@ async function begin() {
   buildVersus(study, state);
   buildTakes(study, state, chart);
   buildReliability(study, state);
+  buildPeek(study);
   for (const one of document.querySelectorAll("table[data-sort]")) sortInPlace(one);
   followLight(chart, matrix);
   performance.mark("ready");

@@ -48,23 +48,31 @@ class Matrix {
     const side = Math.min(width - longest - 2, 720);
     this.left = longest;
     this.cell = side / n;
-    [this.canvas.style.width, this.canvas.style.height] = [`${longest + side + 2}px`, `${side + 2}px`];
-    [this.canvas.width, this.canvas.height] = [Math.round((longest + side + 2) * ratio), Math.round((side + 2) * ratio)];
+    const upright = longest > this.cell; // the columns' names, where they are wider than a column
+    const head = !named || this.cell <= 6 ? 0 : upright ? Math.min(longest, 110) : 20;
+    this.head = head;
+    Object.assign(this.canvas.dataset, { left: longest, head, cell: this.cell });
+    [this.canvas.style.width, this.canvas.style.height] = [`${longest + side + 2}px`, `${head + side + 2}px`];
+    [this.canvas.width, this.canvas.height] = [Math.round((longest + side + 2) * ratio), Math.round((head + side + 2) * ratio)];
+    context.translate(0, head * ratio);
     const step = this.cell * ratio;
     const most = this.largestRate();
-    const ink = colour("point");
+    const paper = channels(colour("card"));
+    const inks = [channels(colour("soft")), channels(colour("point"))];
+    this.grounds = this.cells.map((row) => row.map(() => paper));
     for (let i = 0; i < n; i += 1) {
       const samples = this.cells[i].reduce((a, b) => a + b, 0);
       for (let j = 0; j < n; j += 1) {
         const count = this.cells[i][j];
         const corner = i === n - 1 && j === n - 1 && n > this.shown.length;
         if (!count || corner) continue;
-        context.globalAlpha = i === j ? 0.12 + (0.5 * count) / samples : 0.18 + 0.82 * Math.sqrt(count / samples / most);
-        context.fillStyle = i === j ? colour("soft") : ink;
+        const strength = i === j ? 0.12 + (0.5 * count) / samples : 0.18 + 0.82 * Math.sqrt(count / samples / most);
+        const ground = paper.map((value, c) => Math.round(value + strength * (inks[+(i !== j)][c] - value)));
+        this.grounds[i][j] = ground;
+        context.fillStyle = `rgb(${ground.join(" ")})`;
         context.fillRect(longest * ratio + j * step, i * step, Math.ceil(step), Math.ceil(step));
       }
     }
-    context.globalAlpha = 1;
     context.strokeStyle = colour("line");
     context.lineWidth = ratio;
     context.strokeRect(longest * ratio, 0.5, side * ratio, side * ratio);
@@ -73,6 +81,7 @@ class Matrix {
     context.textAlign = "right";
     font(Math.min(11, this.cell * 0.85));
     if (named && this.cell > 6) for (let i = 0; i < n; i += 1) context.fillText(fitted(context, this.name(i), (longest - 6) * ratio), (longest - 5) * ratio, (i + 0.5) * step);
+    if (head) this.writeColumns(context, step, ratio, upright);
     if (n <= 20) this.writeCounts(context, step, ratio);
     if (this.at) this.frame(context, step, ratio);
   }
@@ -89,9 +98,25 @@ class Matrix {
   writeCounts(context, step, ratio) {
     context.textAlign = "center";
     context.font = `${Math.min(12, this.cell * 0.42) * ratio}px ${colour("sans")}`;
+    const texts = ["ink", "card"].map((name) => ({ fill: colour(name), light: luminance(channels(colour(name))) }));
     this.cells.forEach((row, i) => row.forEach((count, j) => {
+      const light = luminance(this.grounds[i][j]);
+      context.fillStyle = texts.reduce((a, b) => (contrast(b.light, light) > contrast(a.light, light) ? b : a)).fill;
       if (count) context.fillText(whole(count), this.left * ratio + (j + 0.5) * step, (i + 0.5) * step);
     }));
+  }
+
+  /** The names of the columns, above them. */
+  writeColumns(context, step, ratio, upright) {
+    for (let j = 0; j < this.cells.length; j += 1) {
+      context.save();
+      context.translate(this.left * ratio + (j + 0.5) * step, -5 * ratio);
+      if (upright) context.rotate(-Math.PI / 2);
+      context.textAlign = upright ? "left" : "center";
+      context.textBaseline = upright ? "middle" : "bottom";
+      context.fillText(upright ? fitted(context, this.name(j), (this.head - 6) * ratio) : this.name(j), 0, 0);
+      context.restore();
+    }
   }
 
   frame(context, step, ratio) {
@@ -103,7 +128,7 @@ class Matrix {
 
   cellOf(event) {
     const { left, top } = this.canvas.getBoundingClientRect();
-    const [i, j] = [Math.floor((event.clientY - top) / this.cell), Math.floor((event.clientX - left - this.left) / this.cell)];
+    const [i, j] = [Math.floor((event.clientY - top - this.head) / this.cell), Math.floor((event.clientX - left - this.left) / this.cell)];
     const n = this.cells.length;
     return i >= 0 && j >= 0 && i < n && j < n ? [i, j] : null;
   }
@@ -111,12 +136,13 @@ class Matrix {
   point(at) {
     if (String(at) === String(this.at)) return;
     this.at = at;
-    byId("matrix-told").textContent = at ? this.told(...at) : MATRIX_HINT;
+    fill(byId("matrix-words"), ...[...new Set(at || [])].map((i) => (i < this.shown.length ? thumbnail(this.study, this.shown[i]) : null)),
+      at ? this.words(...at) : MATRIX_HINT);
     this.redraw();
   }
 
   /** What a cell says in a sentence. */
-  told(i, j) {
+  words(i, j) {
     const samples = this.cells[i].reduce((a, b) => a + b, 0);
     const count = this.cells[i][j];
     if (i === this.shown.length && j === i) return `${this.name(i)}: not shown among themselves.`;
@@ -139,7 +165,7 @@ class Matrix {
     if (arrow) {
       const [i, j] = this.at || [0, 0];
       this.point(this.at ? [Math.max(0, Math.min(n - 1, i + arrow[1])), Math.max(0, Math.min(n - 1, j + arrow[0]))] : [0, 0]);
-      announce(this.told(...this.at));
+      announce(this.words(...this.at));
     } else if (event.key === "Enter" || event.key === " ") this.open();
     else return;
     event.preventDefault();
@@ -185,7 +211,7 @@ function confusionOf(study, mask) {
   const counts = new Uint32Array(study.classes ** 2);
   for (let c = 0; c < study.classes; c += 1) {
     const [from, to] = study.samplesOf(c);
-    for (let sample = from; sample < to; sample += 1) counts[c * study.classes + study.said(mask, sample)] += 1;
+    for (let sample = from; sample < to; sample += 1) counts[c * study.classes + study.predicted(mask, sample)] += 1;
   }
   return counts;
 }

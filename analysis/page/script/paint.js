@@ -62,6 +62,11 @@ function blend(context, counts, width, height, left, top) {
   context.putImageData(picture, left, top);
 }
 
+/** How light a colour is, and how well one can be read on another, as WCAG 2 defines them. */
+const luminance = (rgb) => rgb.map((value) => (value <= 10 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, value, c) => sum + value * [0.2126, 0.7152, 0.0722][c], 0);
+const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+
 /** [red, green, blue] of a colour written as #rrggbb. */
 const channels = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
@@ -163,25 +168,46 @@ function paintMeans(context, chart) {
   context.globalAlpha = 1;
 }
 
-/** The names of single members beside their points, where no other name stands already. */
+const NAME_LINE = 12; // pixels from one name to the next
+
+/** The names of single members left of their points, set apart where these stand close, each joined to its point. */
 function paintNames(context, chart) {
-  if (chart.axes.x !== "size" || chart.study.members.length < 2) return;
-  const { ratio, study, box } = chart;
+  if (!chart.named()) return;
+  const { ratio, study, box, xs, ys } = chart;
+  const rows = study.members.map((_, i) => study.row(2 ** i)).filter((row) => row !== undefined && inside(box, xs[row], ys[row]));
+  const room = chart.x.pixel(1) - box.left - 14;
+  if (!rows.length || room < 24) return;
+  rows.sort((a, b) => ys[a] - ys[b]);
+  const most = Math.floor((box.bottom - box.top) / NAME_LINE);
+  const shown = rows.length > most ? rows.filter((_, i) => Math.floor((i * most) / rows.length) !== Math.floor(((i - 1) * most) / rows.length)) : rows;
+  const places = apart(shown.map((row) => ys[row]), NAME_LINE, box.top, box.bottom);
   context.font = `${11 * ratio}px ${colour("sans")}`;
-  context.textAlign = "left";
+  context.textAlign = "right";
   context.textBaseline = "middle";
-  const room = chart.x.pixel(1.42) - chart.x.pixel(1) + 14;
-  const taken = [];
-  const rows = study.members.map((_, i) => study.row(2 ** i)).filter((row) => row !== undefined && inside(box, chart.xs[row], chart.ys[row]));
-  for (const row of rows.sort((a, b) => chart.ys[a] - chart.ys[b])) {
-    const [x, y] = [chart.xs[row] + 7, chart.ys[row]];
-    if (taken.some((other) => Math.abs(other - y) < 12)) continue;
-    taken.push(y);
-    const name = fittedMiddle(context, study.title(study.masks[row]), Math.max(40, room) * ratio);
-    context.strokeStyle = colour("card");
-    context.lineWidth = 3 * ratio;
-    context.strokeText(name, x * ratio, y * ratio);
+  shown.forEach((row, i) => {
+    const x = xs[row];
     context.fillStyle = colour("ink");
-    context.fillText(name, x * ratio, y * ratio);
+    context.fillText(fittedMiddle(context, study.title(study.masks[row]), room * ratio), (x - 14) * ratio, places[i] * ratio);
+    if (Math.abs(places[i] - ys[row]) < 2) return;
+    context.strokeStyle = colour("soft");
+    context.lineWidth = 0.7 * ratio;
+    line(context, (x - 12) * ratio, places[i] * ratio, (x - 4) * ratio, ys[row] * ratio);
+  });
+}
+
+/** Places near the rising `wanted` ones, at least `step` apart, within low..high: as `apart` of analysis/figures/style.py has it. */
+function apart(wanted, step, low, high) {
+  const start = (group) => {
+    const middle = group.reduce((sum, place) => sum + place, 0) / group.length - (step * (group.length - 1)) / 2;
+    return Math.max(low, Math.min(middle, high - step * (group.length - 1)));
+  };
+  const groups = [];
+  for (const place of wanted) {
+    groups.push([place]);
+    while (groups.length > 1 && start(groups.at(-1)) < start(groups.at(-2)) + step * groups.at(-2).length) {
+      const last = groups.pop();
+      groups.at(-1).push(...last);
+    }
   }
+  return groups.flatMap((group) => group.map((_, i) => start(group) + step * i));
 }

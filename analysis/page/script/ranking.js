@@ -4,6 +4,7 @@ const LISTED = 50;
 
 function buildRanking(chart, state) {
   const details = byId("ranking");
+  if (!chart.study.metrics.includes("top5")) details.querySelector("th:nth-child(4)").remove();
   const fill = () => { if (details.open) fillRanking(chart, state); };
   details.addEventListener("toggle", fill);
   state.on(["filter", "mask"], fill);
@@ -21,13 +22,13 @@ function fillRanking(chart, state) {
   const cells = rows.slice(0, LISTED).map((row) => rankingRow(study, state, study.masks[row]));
   byId("ranking-rows").replaceChildren(...cells);
   byId("ranking-note").textContent = rows.length > LISTED
-    ? `The first ${LISTED} of ${whole(rows.length)}, by ${METRICS[metric].name.toLowerCase()}.`
-    : `${many(rows.length, "subset")}, by ${METRICS[metric].name.toLowerCase()}.`;
+    ? `The first ${LISTED} of ${whole(rows.length)}, by ${inSentence(METRICS[metric].name)}.`
+    : `${many(rows.length, "subset")}, by ${inSentence(METRICS[metric].name)}.`;
 }
 
 function rankingRow(study, state, mask) {
   const button = el("button", { type: "button", class: "link name", text: study.title(mask), click: () => state.choose(mask) });
   if (mask === state.mask) button.setAttribute("aria-current", "true");
   return el("tr", {}, el("th", { scope: "row" }, button), el("td", { text: bits(mask) }),
-    ...Object.keys(METRICS).map((name) => el("td", { text: METRICS[name].text(study.score(mask, name)) })));
+    ...study.metrics.map((name) => el("td", { text: METRICS[name].text(study.score(mask, name)) })));
 }

@@ -22,7 +22,7 @@ function showReliability(study, mask) {
   const ece = study.data.panels.ece[study.place.get(mask)];
   const drawn = byId("reliability-plot");
   drawn.replaceChildren(svg("title", { text: "Accuracy by confidence, in bins" }), ...reliabilityParts(study, bins));
-  byId("reliability-told").textContent = reliabilityWords(study, bins, ece);
+  byId("reliability-words").textContent = reliabilityWords(study, mask, bins, ece);
   byId("reliability-rows").replaceChildren(...bins.map((bin) => el("tr", {}, el("th", { scope: "row", text: range(bin.low, bin.high, 0) }),
     el("td", { text: whole(bin.count) }), el("td", { text: percent(bin.confidence) }), el("td", { text: percent(bin.accuracy) }))));
 }
@@ -48,11 +48,11 @@ function reliabilityParts(study, bins) {
   return parts;
 }
 
-function reliabilityWords(study, bins, ece) {
-  const total = study.data.samples;
-  const mean = (key) => bins.reduce((sum, bin) => sum + bin[key] * bin.count, 0) / total;
-  const gap = 100 * (mean("confidence") - mean("accuracy"));
-  const lean = Math.abs(gap) < 1 ? "well calibrated to within a point" : gap > 0 ? "overconfident" : "underconfident";
-  return `On average it is ${lean}: mean confidence ${shareText(mean("confidence"))}, accuracy ${shareText(mean("accuracy"))}. `
+function reliabilityWords(study, mask, bins, ece) {
+  const accuracy = study.score(mask, "accuracy");
+  const confidence = bins.reduce((sum, bin) => sum + bin.confidence * bin.count, 0) / study.data.samples;
+  const gap = 100 * (confidence - accuracy);
+  const lean = Math.abs(gap) < 1 ? "within a point of calibrated" : gap > 0 ? "overconfident" : "underconfident";
+  return `On average it is ${lean}: mean confidence ${shareText(confidence)}, accuracy ${shareText(accuracy)}. `
     + `Expected calibration error ${percent(ece)} points, in ${study.data.panels.counts.length / study.data.panels.masks.length} bins.`;
 }

@@ -40,7 +40,24 @@ class Scatter {
   }
 
   domain(axis) {
-    return this.axes[axis] === "size" ? [0.45, this.study.members.length + 0.55] : airy(this.values[axis]);
+    if (this.axes[axis] !== "size") return airy(this.values[axis]);
+    const high = this.study.members.length + 0.55;
+    const part = this.roomForNames();
+    return [Math.min(0.45, (1 - part * high) / (1 - part)), high];
+  }
+
+  /** Whether the names of single members stand beside their points. */
+  named() {
+    return this.axes.x === "size" && this.study.members.length > 1;
+  }
+
+  /** The part of the width that the names of single members take, left of their points. */
+  roomForNames() {
+    if (!this.box || !this.named()) return 0;
+    const context = this.points.getContext("2d");
+    context.font = `11px ${colour("sans")}`;
+    const longest = Math.max(...this.study.members.map((name) => context.measureText(name).width));
+    return Math.min(0.3, (longest + 18) / (this.box.right - this.box.left));
   }
 
   use(axis, metric) {
@@ -57,7 +74,10 @@ class Scatter {
       canvas.width = Math.round(width * this.ratio);
       canvas.height = Math.round(height * this.ratio);
     }
+    const whole = !this.zoomed;
     this.box = { left: 46, right: width - 10, top: 26, bottom: height - 48 };
+    this.home.x = this.domain("x");
+    this.view.x = whole ? [...this.home.x] : held(this.view.x, this.home.x);
     this.draw();
   }
 
@@ -184,7 +204,7 @@ class Scatter {
     const factor = METRICS[metric]?.unit === "%" ? 100 : 1;
     const most = axis === "x" ? Math.max(2, Math.floor(this.size.width / 80)) : Math.max(3, Math.floor(this.size.height / 56));
     const { values, digits } = new Scale(scale.low * factor, scale.high * factor, 0, 1).ticks(metric === "size" ? 21 : most);
-    const shown = metric === "size" ? values.filter((v) => Number.isInteger(v)) : values;
+    const shown = metric === "size" ? values.filter((v) => Number.isInteger(v) && v >= 1) : values;
     return shown.map((value) => ({ value: value / factor, text: value.toFixed(metric === "size" ? 0 : digits) }));
   }
 

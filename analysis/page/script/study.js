@@ -18,6 +18,7 @@ class Study {
     this.sizes = Uint8Array.from(this.masks, bits);
     this.rows = data.points.masks ? new Map(Array.from(this.masks, (mask, row) => [mask, row])) : null;
     this.best = data.best;
+    this.metrics = Object.keys(METRICS).filter((name) => name !== "top5" || this.classes > 5);
     this.place = new Map(data.panels.masks.map((mask, i) => [mask, i]));
   }
 
@@ -81,43 +82,43 @@ class Study {
     return [this.data.classes.starts[c], this.data.classes.starts[c + 1]];
   }
 
-  /** What a subset with panels says of a sample. */
-  said(mask, sample) {
+  /** The class that a subset with panels predicts for a sample. */
+  predicted(mask, sample) {
     return this.data.panels.preds[sample * this.data.panels.masks.length + this.place.get(mask)];
   }
 
-  /** Every class as {c, samples, correct, accuracy, low, high, instead}: instead is the most frequent wrong answer. */
+  /** Every class as {c, samples, correct, accuracy, low, high, confusedWith}: confusedWith is the most frequent wrong answer. */
   perClass(mask) {
     return Array.from({ length: this.classes }, (_, c) => {
       const [from, to] = this.samplesOf(c);
-      const said = this.answers(mask, c);
+      const answers = this.answers(mask, c);
       const samples = to - from;
-      const correct = (said.find((answer) => answer.c === c) || { count: 0 }).count;
+      const correct = (answers.find((answer) => answer.c === c) || { count: 0 }).count;
       const [low, high] = wilson(correct, samples, this.data.z);
-      const instead = said.find((answer) => answer.c !== c) || null;
-      return { c, samples, correct, accuracy: samples ? correct / samples : NaN, low, high, instead };
+      const confusedWith = answers.find((answer) => answer.c !== c) || null;
+      return { c, samples, correct, accuracy: samples ? correct / samples : NaN, low, high, confusedWith };
     });
   }
 
-  /** What is said of a class's samples: [{c, count}], the most frequent first, then by column. */
+  /** What the samples of a class are predicted as: [{c, count}], the most frequent first, then by column. */
   answers(mask, c) {
     const [from, to] = this.samplesOf(c);
     const counts = new Map();
     for (let sample = from; sample < to; sample += 1) {
-      const said = this.said(mask, sample);
-      counts.set(said, (counts.get(said) || 0) + 1);
+      const predicted = this.predicted(mask, sample);
+      counts.set(predicted, (counts.get(predicted) || 0) + 1);
     }
     return ranked(counts);
   }
 
-  /** The classes whose samples are taken for this one: [{c, count}]. */
-  takenFor(mask, c) {
+  /** The classes whose samples are predicted as this one: [{c, count}]. */
+  predictedAs(mask, c) {
     const counts = new Map();
     for (let other = 0; other < this.classes; other += 1) {
       if (other === c) continue;
       const [from, to] = this.samplesOf(other);
       let count = 0;
-      for (let sample = from; sample < to; sample += 1) count += this.said(mask, sample) === c;
+      for (let sample = from; sample < to; sample += 1) count += this.predicted(mask, sample) === c;
       if (count) counts.set(other, count);
     }
     return ranked(counts);

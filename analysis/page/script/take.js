@@ -40,9 +40,9 @@ function subsetsCsv(study) {
 
 function classesCsv(study, mask) {
   const rows = [["id", "name", "samples", "correct", "recall", "low", "high", "confused_with", "confused_count"]];
-  for (const { c, samples, correct, accuracy, low, high, instead } of study.perClass(mask)) {
+  for (const { c, samples, correct, accuracy, low, high, confusedWith } of study.perClass(mask)) {
     const numbers = samples ? [accuracy, low, high] : ["", "", ""];
-    rows.push([study.data.classes.ids[c], study.className(c), samples, correct, ...numbers, instead ? study.className(instead.c) : "", instead ? instead.count : ""]);
+    rows.push([study.data.classes.ids[c], study.className(c), samples, correct, ...numbers, confusedWith ? study.className(confusedWith.c) : "", confusedWith ? confusedWith.count : ""]);
   }
   return csvOf(rows);
 }
@@ -63,7 +63,7 @@ function svgFile(drawing) {
 function captionOf(study, chart) {
   const all = study.data.points.all;
   const [x, y] = [chart.axisTitle("x"), chart.axisTitle("y")].map((title) => title.replace(/, lower is better/, ""));
-  return `${y} against ${x[0].toLowerCase()}${x.slice(1)} of ${all === study.count ? `all ${whole(all)}` : `${whole(study.count)} of the ${whole(all)}`} subsets of `
+  return `${y} against ${inSentence(x)} of ${all === study.count ? `all ${whole(all)}` : `${whole(study.count)} of the ${whole(all)}`} subsets of `
     + `${many(study.members.length, "member")} on ${whole(study.data.samples)} images of ${study.data.split}. Star: the most accurate subset; ring: ${study.title(chart.state.mask)}.`;
 }
 

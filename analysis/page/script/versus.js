@@ -13,15 +13,15 @@ function showVersus(study, state) {
   byId("pin").textContent = pinned === mask ? "Unpin" : "Pin to compare";
   byId("versus").hidden = pinned === null || pinned === mask;
   if (byId("versus").hidden) return;
-  const scores = Object.keys(METRICS).map((name) => versusRow(study, name, mask, pinned));
+  const scores = study.metrics.map((name) => versusRow(study, name, mask, pinned));
   byId("versus-rows").replaceChildren(...scores);
   byId("versus-chosen").textContent = study.title(mask);
   byId("versus-pinned").textContent = study.title(pinned);
   const both = study.place.has(mask) && study.place.has(pinned);
   const found = both ? flips(study, mask, pinned) : null;
-  byId("versus-told").textContent = found ? versusWords(study, found) : "Which images they differ on is not on the page: of so many subsets it carries only some in full.";
+  byId("versus-words").textContent = found ? versusWords(study, found) : "Which images they differ on is not on the page: of so many subsets it carries only some in full.";
   const changes = found ? classChanges(study, mask, pinned) : [];
-  const list = (rows) => rows.slice(0, 6).map(({ c, change }) => el("li", {}, el("button", { type: "button", class: "link name", text: study.className(c), click: () => openClass(study, state, c) }),
+  const list = (rows) => rows.slice(0, 6).map(({ c, change }) => el("li", {}, el("button", { type: "button", class: "link name", "data-peek": c, text: study.className(c), click: () => openClass(study, state, c) }),
     el("span", { class: "count", text: `${signed(change, 0)} ${Math.abs(change) === 1 ? "image" : "images"}` })));
   fill(byId("versus-gained"), ...none(list(changes.filter(({ change }) => change > 0))));
   fill(byId("versus-lost"), ...none(list(changes.filter(({ change }) => change < 0).reverse())));
@@ -44,7 +44,7 @@ function flips(study, mask, pinned) {
   for (let c = 0; c < study.classes; c += 1) {
     const [from, to] = study.samplesOf(c);
     for (let sample = from; sample < to; sample += 1) {
-      const [one, other] = [study.said(mask, sample), study.said(pinned, sample)];
+      const [one, other] = [study.predicted(mask, sample), study.predicted(pinned, sample)];
       found.differ += one !== other;
       found.won += one === c && other !== c;
       found.lost += other === c && one !== c;

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from studies import drawn
 
 from analysis import report, stack_arrays, subset_table
 from cli import report as command
@@ -41,12 +42,70 @@ def test_arrays_become_a_page_with_their_scores(tmp_path: Path) -> None:
     assert alone["members"] == ["m-0"]
 
 
+def test_a_page_of_one_speaks_of_no_choice(tmp_path: Path) -> None:
+    probs, labels = arrays()
+    text = report(probs[0], labels, tmp_path / "one.html").read_text()
+    body = re.sub(r"<(style|script)\b.*?</\1>", "", text, flags=re.DOTALL)
+    many = report(probs, labels, tmp_path / "three.html").read_text()
+    for words in ("What choosing is worth", "All subsets by their size", "Shapley value, points", "every one scored",
+                  "Those that all get wrong", "every k-of-n ensemble"):  # fmt: skip
+        assert words in many and words not in body, words
+    # What stands in the template for all pages is not shown to a reader of this one.
+    assert '<html lang="en" class="plain one-member">' in text and ".one-member .of-many" in text
+
+
+def test_members_at_chance_are_remarked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 200)
+    probs = drawn(labels, 4, rng, members=3, common=1)  # they err alike, as networks do
+    guess = rng.dirichlet(np.ones(4), 200)
+    found = re.findall(
+        r'<p class="callout name">(.*?)</p>', report([*probs, guess], labels, tmp_path / "a.html").read_text()
+    )
+    assert len(found) == 1 and found[0].startswith("m-3: ") and "no better than chance" in found[0]
+    assert "callout name" not in report(probs, labels, tmp_path / "b.html").read_text()
+    np.savez(tmp_path / "guess.npz", probs=guess, labels=labels)
+    done = CliRunner().invoke(command.report, ["html", str(tmp_path / "guess.npz"), "--out", str(tmp_path / "out")])
+    assert "guess: " in done.stderr and "no better than chance" in done.stderr
+
+
+def test_what_says_nothing_is_left_out(tmp_path: Path) -> None:
+    """Of two classes the truth is always among five; of classes alike in recall none is the hardest."""
+    labels = np.arange(20) % 2
+    right = np.eye(2)[labels]
+    plain = report([right, right], labels, tmp_path / "a.html").read_text().replace("\u00a0", " ")
+    assert "top-5 %" not in plain.split('id="members"')[1] and "All 2 classes have one recall, 100 %." in plain
+    assert "differ on 0 % of the images. " in plain, "one pair has no range"
+    labels = np.repeat(np.arange(6), 5)
+    probs = np.eye(6)[np.where(np.arange(30) % 5 == 0, (labels + 1) % 6, labels)]
+    probs[labels == 2] = np.eye(6)[3]
+    text = report([probs, probs], labels, tmp_path / "b.html").read_text().replace("\u00a0", " ")
+    assert "top-5 %" in text.split('id="members"')[1]
+    assert (
+        "For all members together the hardest class is 2 (0 of 5 right); "
+        "5 classes share the highest recall, 80 %, 5 (4 of 5 right) among them." in text
+    )
+
+
+def test_many_long_names_are_folded(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 4, 90)
+    names = [f"network-of-a-long-name-{'abcdef'[i]}{i}-run" for i in range(6)]
+    probs = drawn(labels, 4, rng, members=6, common=3)
+    text = report(probs, labels, tmp_path / "a.html", members=names).read_text()
+    best = subset_table(stack_arrays(probs, labels, names), range(1, 7)).by_size()[3].best
+    unfolded = " + ".join(f'<span class="whole">{name}</span>' for name in best.members)
+    assert f'<details><summary>4 members</summary><span class="name">{unfolded}</span></details>' in text
+
+
 def test_names_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     probs, labels = arrays()
     with pytest.raises(BadInput, match="class_names: expected 4, one a column of probs, found 3"):
         report(probs, labels, tmp_path / "page.html", class_names=["a", "b", "c"])
     with pytest.raises(BadInput, match="labels"):
         report(probs, labels[:-1], tmp_path / "page.html")
+    with pytest.raises(BadInput, match=r"probs: 21 members have 2,097,151 subsets.*pass fewer members"):
+        report(np.repeat(probs[:1], 21, axis=0), labels, tmp_path / "page.html")
     assert not list(tmp_path.iterdir())
 
 

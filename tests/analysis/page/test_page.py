@@ -321,6 +321,9 @@ def test_training_is_drawn_to_one_scale() -> None:
                         "val_cross_entropy": np.array([2.5, 2.0, 1.9])})  # fmt: skip
     shared = limits([one])
     assert shared == {"accuracy": (0.0, pytest.approx(84.0)), "cross_entropy": (0.0, pytest.approx(2.625))}
+    losses = {"val_cross_entropy": np.array([2.45, 2.4, 2.35]), "train_cross_entropy": np.array([2.5, 2.4, 2.35])}
+    still = History("b", {**one.columns, **losses})
+    assert limits([still])["cross_entropy"] == (pytest.approx(2.3), pytest.approx(2.51)), "no flat lines"
     drawn = training_plot(one, shared)
     lines = re.findall(r'class="curve (\w+)" points="([^"]*)"', drawn)
     assert [kind for kind, _ in lines] == ["train", "val"] * 2

@@ -29,7 +29,7 @@ def as_shown(found: dict, reference: dict | None = None) -> list[list[str | None
     before = {c["id"]: c["accuracy"] for c in (reference or found)["classes"]}
     for c in found["classes"]:
         difference = 100 * (c["accuracy"] - before[c["id"]])
-        sign = "+" if difference > 0 else "−" if difference < 0 else "±"
+        sign = "±" if f"{abs(difference):.0f}" == "0" else "+" if difference > 0 else "−"
         said = c["confused_with"][:1]
         rows.append([
             c["name"], f"{percent(c['accuracy'], 0)}{100 * c['low']:.0f}–{percent(c['high'], 0)}",
@@ -71,7 +71,7 @@ def test_scores_are_those_of_combine(read: Read, study: str, document: Ask, requ
     reader, found = read(where), document(where, "ens-combine")
     best = found["best"]
     reader.page.select_option("#pick", label="The best of all")
-    checked = reader.page.locator("#team label:has(input:checked)").all_inner_texts()
+    checked = reader.page.locator("#chosen-members label:has(input:checked)").all_inner_texts()
     assert checked == best["members"]
     told = dict(zip(reader.texts("#scores dt"), reader.texts("#scores dd strong"), strict=True))
     assert told["Accuracy"] == percent(best["accuracy"]) and told["Top-5 accuracy"] == percent(best["top5"])
@@ -120,14 +120,14 @@ def test_choosing_a_subset_drives_the_panels(read: Read, digits: Study) -> None:
     click_a_point(reader)
     title = reader.text("#chosen-title").lower()
     assert title != "all 4 members" and title == reader.text("#tip strong").lower()
-    assert {text.lower() for text in reader.texts(".whose")} == {title}
+    assert {text.lower() for text in reader.texts(".subset-name")} == {title}
     assert reader.page.inner_html("#reliability-plot") != bins
     assert reader.text("#announcer").lower().startswith(f"chosen: {title}")
     for nth in range(4):
-        reader.page.locator("#team input").nth(nth).set_checked(nth == 2)
+        reader.page.locator("#chosen-members input").nth(nth).set_checked(nth == 2)
     assert reader.text("#chosen-title") == "m3-2"
-    reader.page.locator("#team input").nth(2).click()
-    assert reader.page.locator("#team input").nth(2).is_checked(), "one member stays"
+    reader.page.locator("#chosen-members input").nth(2).click()
+    assert reader.page.locator("#chosen-members input").nth(2).is_checked(), "one member stays"
     reader.page.click("#ranking summary")
     reader.page.wait_for_selector("#ranking-rows tr")
     assert len(reader.texts("#ranking-rows tr")) == 15
@@ -184,9 +184,11 @@ def test_a_class_shows_its_images_and_confusions(read: Read, digits: Study) -> N
     counts = confusion_counts(labels, preds, 10)
     own = counts[3]
     said = {int(i): int(own[i]) for i in np.flatnonzero(own)}
-    shown = [re.match(r"(\d)(?: \(right\))?\n(\d+) of", text) for text in reader.texts("#class-said li:not(.none)")]
+    shown = [
+        re.match(r"(\d)(?: \(right\))?\n(\d+) of", text) for text in reader.texts("#class-predicted li:not(.none)")
+    ]
     assert all(match is not None and said[int(match[1])] == int(match[2]) for match in shown)
-    taken = [text.split("\n") for text in reader.texts("#class-taken li:not(.none)")]
+    taken = [text.split("\n") for text in reader.texts("#class-mistaken li:not(.none)")]
     assert all(counts[int(name), 3] == int(count) for name, count in taken)
     images = reader.page.locator("#class-gallery img")
     assert images.count() >= 8
@@ -198,7 +200,7 @@ def test_a_class_shows_its_images_and_confusions(read: Read, digits: Study) -> N
         told = figure.locator("figcaption").inner_text().replace("\u00a0", " ")
         assert labels[row] == 3 and ("✓ right" in told) == (preds[row] == 3)
         assert percent(probs[row, preds[row]], 0) in told
-    reader.page.locator("#class-said button").first.click()
+    reader.page.locator("#class-predicted button").first.click()
     assert reader.text("#class-title") != "3"
 
 
@@ -208,7 +210,7 @@ def test_reliability_is_that_of_the_chosen(read: Read, digits: Study) -> None:
     reader = read(digits)
     stack = join(digits.select("val"))
     slow = measure_calibration(stack.mean_probs(), stack.require_labels(), subset_preds(stack, range(4)))
-    assert f"Expected calibration error {100 * slow.ece:.1f} points, in 15 bins" in reader.text("#reliability-told")
+    assert f"Expected calibration error {100 * slow.ece:.1f} points, in 15 bins" in reader.text("#reliability-words")
     reader.page.click("#reliability summary")
     rows = [row.split("\t") for row in reader.page.locator("#reliability-rows tr").all_inner_texts()]
     there = np.flatnonzero(slow.counts)
@@ -320,7 +322,7 @@ def test_nothing_stands_in_the_way_of_anyone(
     assert reader.page.evaluate("document.documentElement.scrollWidth") <= width, "it never scrolls sideways"
     reader.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     reader.page.locator("#filter-members button").first.click()
-    reader.page.locator("#team input").first.click()
+    reader.page.locator("#chosen-members input").first.click()
     found = axe.Axe().run(reader.page).response["violations"]
     assert not found, [(v["id"], v["help"], [node["html"][:120] for node in v["nodes"][:3]]) for v in found]
 
@@ -360,7 +362,7 @@ def test_hostile_names_are_only_text(read: Read, hostile: Study) -> None:
 
 def test_a_subset_without_panels_says_whose_are_shown(read: Read, hostile: Study) -> None:
     reader = read(hostile, "#subset=21")
-    whose = reader.page.locator(".whose").first
+    whose = reader.page.locator(".subset-name").first
     if reader.page.is_visible("#carried"):
         assert "--member m-0 --member m-2 --member m-4" in reader.text("#carried")
         assert whose.inner_text().startswith("the best 3 members")
@@ -372,7 +374,7 @@ def test_a_subset_without_panels_says_whose_are_shown(read: Read, hostile: Study
 def test_a_subset_that_is_not_carried_is_told(read: Read, sampled: Study) -> None:
     reader = read(sampled)
     assert "(a sample of all 127)" in reader.text("#filter-count")
-    boxes = reader.page.locator("#team input")
+    boxes = reader.page.locator("#chosen-members input")
     for nth in range(6, 0, -1):
         before = reader.text("#chosen-title")
         boxes.nth(nth).click()
@@ -389,7 +391,7 @@ def test_a_subset_that_is_not_carried_is_told(read: Read, sampled: Study) -> Non
 def test_the_address_keeps_the_place(read: Read, digits: Study) -> None:
     reader = read(digits, "#subset=5&class=7")
     assert reader.text("#chosen-title") == "m3-0 + m3-2" and reader.text("#class-title") == "7"
-    reader.page.locator("#team input").nth(1).check()
+    reader.page.locator("#chosen-members input").nth(1).check()
     assert "subset=7" in reader.page.url
     reader.page.evaluate("location.hash = '#subset=8&class=2'")
     reader.page.wait_for_function("document.getElementById('chosen-title').textContent === 'm3-3'")
@@ -408,14 +410,15 @@ def test_the_confusion_matrix_is_the_count_and_leads_to_the_images(read: Read, d
     i, j = (int(np.flatnonzero(order == c)[0]) for c in np.unravel_index(int(wrong.argmax()), wrong.shape))
     reader.page.evaluate("document.getElementById('matrix').scrollIntoView({block: 'center', behavior: 'instant'})")
     box = reader.page.locator("#matrix").bounding_box()
-    side = box["height"] - 2
-    left = box["x"] + box["width"] - 2 - side
-    at = left + (j + 0.5) * side / 10, box["y"] + (i + 0.5) * side / 10
+    place = reader.page.evaluate("({...document.getElementById('matrix').dataset})")
+    left, head, cell = (float(place[key]) for key in ("left", "head", "cell"))
+    assert head > 0, "columns are named"
+    at = box["x"] + left + (j + 0.5) * cell, box["y"] + head + (i + 0.5) * cell
     reader.page.mouse.move(*at)
     true, predicted = int(order[i]), int(order[j])
     count, of = int(counts[true, predicted]), int(counts[true].sum())
     said = f"{stack.class_names[true]}: {count} of {of} predicted as {stack.class_names[predicted]} ("
-    assert reader.text("#matrix-told").startswith(said)
+    assert reader.text("#matrix-words").startswith(said)
     reader.page.mouse.click(*at)
     assert reader.text("#class-title") == stack.class_names[true]
     assert f"✕ predicted {stack.class_names[predicted]}" in reader.texts("#class-gallery figcaption")[0]
@@ -432,7 +435,7 @@ def test_errors_are_those_of_the_report(read: Read, digits: Study, document: Ask
     for kind, key in (("wrong", "suspects"), ("rescued", "rescued")):
         reader.page.select_option("#errors-kind", kind)
         count = found[key]["count"]
-        assert reader.text("#errors-told").startswith(f"{count:,} image" if count else "No image"), key
+        assert reader.text("#errors-words").startswith(f"{count:,} image" if count else "No image"), key
         shown = reader.page.locator("#errors-gallery img").evaluate_all("all => all.map(image => image.title)")
         assert len(shown) > 0 or not count
         if kind == "rescued":
@@ -451,7 +454,7 @@ def test_two_subsets_are_compared(read: Read, digits: Study) -> None:
     labels = stack.require_labels()
     one, other = (subset_preds(stack, members) for members in ([0, 1], range(4)))
     found = paired_test(labels, one, other)
-    told = reader.text("#versus-told")
+    told = reader.text("#versus-words")
     assert f"{found.won:,} only the chosen one has right, {found.lost:,} only the pinned one" in told
     assert f"They predict differently on {int((one != other).sum()):,} images" in told
     low, high = (f"{100 * end:+.2f}".replace("-", "−") for end in (found.low, found.high))
@@ -510,3 +513,39 @@ def test_the_legend_names_what_is_there(read: Read, digits: Study) -> None:
     reader.page.click("#filter-reset")
     settle(reader)
     assert legend() == [True, True, True]
+
+
+def test_a_class_shows_its_image_where_it_is_named(read: Read, digits: Study) -> None:
+    reader = read(digits)
+    name = reader.page.locator("#class-table tbody button").first
+    name.scroll_into_view_if_needed()
+    settle(reader)
+    assert not reader.page.is_visible("#peek")
+    name.hover()
+    row = reader.page.locator("#class-table tbody tr").first
+    assert reader.page.is_visible("#peek")
+    assert reader.page.get_attribute("#peek img", "src") == row.locator("img").get_attribute("src")
+    box = reader.page.locator("#peek").bounding_box()
+    assert box["x"] >= 0 and box["y"] >= 0 and box["y"] + box["height"] <= 900
+    reader.page.mouse.move(2, 2)
+    assert not reader.page.is_visible("#peek")
+    reader.page.locator("#class-predicted button").first.focus()
+    reader.page.keyboard.press("Tab")
+    assert "peek" in reader.page.evaluate("({...document.activeElement.dataset})")
+    settle(reader)
+    assert reader.page.is_visible("#peek")
+    reader.page.keyboard.press("Escape")
+    assert not reader.page.is_visible("#peek")
+
+
+def test_the_names_of_members_stand_in_full(read: Read, digits: Study) -> None:
+    script = """(() => { const write = CanvasRenderingContext2D.prototype.fillText; window.written = [];
+      CanvasRenderingContext2D.prototype.fillText = function (...given) {
+        if (this.canvas.id === "marks") window.written.push(given[0]);
+        return write.apply(this, given); }; })()"""
+    reader = read(digits)
+    reader.page.evaluate(script)
+    reader.page.click("#zoom-in")
+    reader.page.click("#zoom-whole")
+    settle(reader)
+    assert set(reader.page.evaluate("window.written")) == {f"m3-{i}" for i in range(4)}

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.classes.confusion import confusion, folded
 from analysis.figures.curve import jitter
+from analysis.figures.style import apart
 from analysis.page.write import SCRIPTS
 from analysis.statistics import tango, wilson
 from analysis.subsets.table import name_set
@@ -30,6 +31,28 @@ def test_numbers_are_rounded_as_python_does(ask: Any) -> None:
                                                                  rng.integers(0, 5, 400), strict=True)]  # fmt: skip
     found = ask("given.map(([value, digits]) => fixed(value, digits))", cases)
     assert [text.removeprefix("-") for text in found] == [f"{abs(v):.{d}f}" for v, d in cases]
+
+
+def test_signs_and_zeros(ask: Any) -> None:
+    cases = [(0.04, 1), (-0.04, 1), (0, 2), (-0.06, 1), (1.25, 1), (-0.00001, 4)]
+    assert ask("given.map(([value, digits]) => signed(value, digits))", cases) == [
+        "±0.0", "±0.0", "±0.00", "−0.1", "+1.2", "±0.0000"
+    ]  # fmt: skip
+
+
+def test_names_are_set_apart_as_in_the_figures(ask: Any) -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 5, 20):
+        wanted = np.sort(rng.uniform(0, 300, n)).tolist()
+        found = np.array(ask("apart(given, 12, 6, 294)", wanted))
+        # The figures' own keeps half a step from either end of its room.
+        np.testing.assert_allclose(found, apart(wanted, 12, 300), atol=1e-9)
+        assert (np.diff(found) >= 12 - 1e-9).all()
+
+
+def test_text_on_a_colour_is_the_one_that_reads_better(ask: Any) -> None:
+    assert ask("contrast(luminance([255, 255, 255]), luminance([0, 0, 0]))") == pytest.approx(21)
+    assert ask("contrast(luminance([119, 119, 119]), luminance([255, 255, 255]))") == pytest.approx(4.48, abs=0.01)
 
 
 def test_intervals_are_wilsons(ask: Any) -> None:
