@@ -52,6 +52,7 @@ EXAMPLES = (
 )
 @click.option("--store", metavar="URL", help="Database of the search's trials.  [default: SQLite in the study]")
 @click.option("--engine", default="local", show_default=True, metavar="local|ray|ray://HOST:PORT", help="What trains.")
+@click.option("--tensorboard", metavar="DIR", help="Write every epoch there too, as TensorBoard's event files.")
 @click.option("--force", is_flag=True, help="Start existing members over.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and what it will take; write nothing.")
 @click.option("--list-models", is_flag=True, help="Print every network with its parameters; train nothing.")
@@ -59,7 +60,7 @@ EXAMPLES = (
 @click.option("--show-recipe", metavar="NAME", help="Print a recipe that ships, as a file to begin one's own with.")
 def train(
     output: Output, data: str | None, settings: tuple[str, ...], dry_run: bool, list_models: bool, list_recipes: bool,
-    show_recipe: str | None, search: int | None, store: str | None, **asked: Any,
+    show_recipe: str | None, tensorboard: str | None, search: int | None, store: str | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Train variants of a network and save every member's predictions.
 
@@ -98,8 +99,19 @@ def train(
     if dry_run:
         return text.show_plan(output, plan, dataset)
     text.show_start(output, plan, named=any(asked[key] for key in ("model", "name", "recipe")))
+    log = None
+    if tensorboard:
+        from ensemble.training.event_files import log_to_tensorboard
+
+        log = log_to_tensorboard(tensorboard)
     with board(output) as show:
-        outcomes = train_members(study, plan, on_event=show)
+
+        def hear(title: str, kind: str, facts: dict[str, Any]) -> None:
+            show(title, kind, facts)
+            if log:
+                log(title, kind, facts)
+
+        outcomes = train_members(study, plan, on_event=hear)
     return text.show_outcomes(output, plan, outcomes)
 
 

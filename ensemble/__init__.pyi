@@ -30,6 +30,7 @@ from .study.study import StudyConfig as StudyConfig
 from .training.base_plan import begin_study as begin_study
 from .training.base_plan import open_study as open_study
 from .training.conversion import convert_weights as convert_weights
+from .training.event_files import log_to_tensorboard as log_to_tensorboard
 from .training.job import Outcome as Outcome
 from .training.plan_members import MemberPlan as MemberPlan
 from .training.plan_members import TrainingPlan as TrainingPlan

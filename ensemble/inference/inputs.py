@@ -76,6 +76,15 @@ def fixed_steps(augment_val: str) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda images: centre_crop(images.permute(0, 3, 1, 2) if images.dtype == torch.uint8 else images, sides[0])
 
 
+def mirrors_inputs(augment: str) -> float | None:
+    """Return the chance of a mirror where training turns normalised inputs, the mean image with them; else None.
+
+    It does so where `augment` is a mirror alone: as Ting's study was made, and the fastest.
+    """
+    sets = parse_augment(augment)
+    return sets[0][0].values[0] if len(sets) == len(sets[0]) == 1 and sets[0][0].name == "mirror" else None
+
+
 def fit_inputs(images: np.ndarray, normalise: str = "mean-image", input_size: int = 0, block: int = 2000) -> Inputs:
     """Return the `Inputs` of a recipe's `normalise` and `input_size`.
 

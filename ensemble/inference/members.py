@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from ensemble.inference.inputs import (
     Inputs,
     Precision,
     fixed_steps,
+    mirrors_inputs,
     network_spec,
     precision_on,
     predict_probs,
     resolve_device,
 )
-from ensemble.inference.tta import PLAIN, Views, views_named
+from ensemble.inference.tta import PLAIN, View, Views, views_named
 from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
 from ensemble.study.atomic import file_sha256
@@ -198,12 +200,14 @@ class TrainedMember(Tabular):
                 f"found {images.dtype} {images.shape}."
             )
         batches, fixed = Batches(images, None, self.device), fixed_steps(self.recipe.augment_val)
-        return [
-            predict_probs(
-                self.network, batches, lambda batch, view=view: self.inputs(fixed(view(batch))), self.precision
-            )
-            for view in views.each
-        ]
+        last = mirrors_inputs(self.recipe.augment) is not None
+
+        def seen(batch: torch.Tensor, view: View) -> torch.Tensor:
+            if last and view.unmirrored is not None:  # as training turned it, with the mean image
+                return self.inputs(fixed(view.unmirrored(batch))).flip(3)
+            return self.inputs(fixed(view(batch)))
+
+        return [predict_probs(self.network, batches, partial(seen, view=view), self.precision) for view in views.each]
 
 
 def averaged(each: Sequence[np.ndarray]) -> np.ndarray:

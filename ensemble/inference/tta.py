@@ -9,8 +9,24 @@ from torch.nn import functional as F
 from ensemble.errors import BadInput, nearest
 
 # uint8 (B, H, W, Ch) to the same, or to float32 (B, Ch, H, W) in 0..255: both are what `Inputs` takes.
-View = Callable[[torch.Tensor], torch.Tensor]
+Change = Callable[[torch.Tensor], torch.Tensor]
 SHARE = 7 / 8  # of height and width that a crop keeps: 56 of 64, 14 of 16
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at images. change: what becomes of them; unmirrored: the same without its swap of left and right.
+
+    unmirrored is None where nothing is swapped. A member whose training mirrored its inputs last of all, the mean image
+    with them, is shown `unmirrored`, and that is turned as its training did.
+    """
+
+    change: Change
+    unmirrored: Change | None = None
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what becomes of uint8 (B, H, W, Ch)."""
+        return self.change(images)
 
 
 @dataclass(frozen=True)
@@ -67,18 +83,20 @@ class Crop:
 
 
 _FIVE = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))
-_CROPS = tuple(Crop(down, across) for down, across in _FIVE)
+_CROPS = tuple(View(Crop(down, across)) for down, across in _FIVE)
+_PLAIN, _MIRRORED = View(plain), View(mirrored, plain)
 
 VIEWS: Mapping[str, Views] = {
     views.name: views
     for views in (
-        Views("none", "each image as it is", (plain,)),
-        Views("mirror", "each image and its mirror image", (plain, mirrored)),
-        Views("flips", "each image, mirrored, upside down, and both", (plain, mirrored, upside_down, turned)),
+        Views("none", "each image as it is", (_PLAIN,)),
+        Views("mirror", "each image and its mirror image", (_PLAIN, _MIRRORED)),
+        Views("flips", "each image, mirrored, upside down, and both",
+              (_PLAIN, _MIRRORED, View(upside_down), View(turned, upside_down))),
         Views("crops5", "its four corners and its centre, 7/8 of each side, enlarged", _CROPS),
         # Krizhevsky, Sutskever and Hinton (NIPS 2012), section 4.1, predict by these ten.
         Views("crops10", "the five crops and their mirror images",
-              (*_CROPS, *(Crop(down, across, mirror=True) for down, across in _FIVE))),
+              (*_CROPS, *(View(Crop(*place, mirror=True), Crop(*place)) for place in _FIVE))),
     )
 }  # fmt: skip
 PLAIN = VIEWS["none"]

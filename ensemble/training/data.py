@@ -13,10 +13,10 @@ from ensemble.inference.inputs import (
     evaluate,
     fit_inputs,
     fixed_steps,
+    mirrors_inputs,
 )
 from ensemble.machine import Progress
 from ensemble.models.network import Network
-from ensemble.study.image_spec import parse_augment
 from ensemble.study.recipe import Recipe
 from ensemble.study.split import Dataset
 from ensemble.training.augment import Augmenter, mirror, mix
@@ -60,7 +60,7 @@ class TrainingData:
         self._rows = b"learn" + parts.learn.tobytes(), held, b"tune" + parts.tune.tobytes()
         self._augment, self._augment_val = Augmenter(recipe.augment), Augmenter(recipe.augment_val)
         self._fixed = fixed_steps(recipe.augment_val)
-        self._mirror = _mirror_alone(recipe.augment)
+        self._mirror = mirrors_inputs(recipe.augment)
         self.of_features = self.asked_for_features = False
 
     @property
@@ -172,9 +172,3 @@ class TrainingData:
         if self.of_features:
             self.learn, self.val, self.tune = self._images
             self.of_features = False
-
-
-def _mirror_alone(augment: str) -> float | None:
-    """Return the probability where `augment` is "mirror" and nothing else."""
-    sets = parse_augment(augment)
-    return sets[0][0].values[0] if len(sets) == len(sets[0]) == 1 and sets[0][0].name == "mirror" else None

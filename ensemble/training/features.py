@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ensemble.inference.inputs import BATCH, Batches, Inputs, Precision, ToInputs, in_parts
+from ensemble.inference.inputs import BATCH, Batches, Inputs, Precision, ToInputs, in_parts, mirrors_inputs
 from ensemble.machine import Progress
 from ensemble.models.network import Network
 from ensemble.study.atomic import locked
@@ -96,11 +96,7 @@ def base_features(
 
 def _mirrored(augment: str) -> float | None:
     """Return with what probability `augment` mirrors an image, None where it does anything else."""
-    sets = parse_augment(augment)
-    if sets == ((),):
-        return 0.0
-    ops = sets[0]
-    return ops[0].values[0] if len(sets) == len(ops) == 1 and ops[0].name == "mirror" else None
+    return 0.0 if parse_augment(augment) == ((),) else mirrors_inputs(augment)
 
 
 class FeatureFiles:

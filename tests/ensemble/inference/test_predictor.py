@@ -71,6 +71,23 @@ def test_the_trainers_own_predictions_to_the_bit(begun: Study) -> None:
     np.testing.assert_array_equal(np.concatenate(blocks), stored.probs)
 
 
+@pytest.mark.parametrize("augment", ["mirror", "mirror crop:2", ""])
+def test_the_mirror_of_a_view_is_trainings(begun: Study, augment: str) -> None:
+    """A mirror alone turns normalised inputs, and the mean image with them; beside other steps it turns the pixels."""
+    member = replace(open_member(begun, "m-0", CPU), recipe=replace(RECIPE, augment=augment))
+    pixels = torch.from_numpy(DIGITS.split("val").images[:40].copy())
+    member.network.eval()
+    turned = member.inputs(pixels).flip(3) if augment == "mirror" else member.inputs(pixels.flip(2))
+    with torch.no_grad():
+        expected = torch.softmax(member.network(turned), 1).numpy()
+    plain, mirrored = member.each_view(pixels.numpy(), VIEWS["mirror"])
+    np.testing.assert_allclose(mirrored, expected, atol=1e-6)
+    assert not np.allclose(plain, mirrored, atol=1e-3)
+    other = member.inputs(pixels.flip(2)) if augment == "mirror" else member.inputs(pixels).flip(3)
+    with torch.no_grad():
+        assert not np.allclose(torch.softmax(member.network(other), 1).numpy(), expected, atol=1e-4)
+
+
 def test_snapshots_are_members(study: Study) -> None:
     recipe = replace(RECIPE, epochs=2, schedule="cosine", snapshots=2)
     train_member(TrainingJob(study.root, "c-0", recipe, threads=1, device="cpu", splits=("val",)), lambda *_: None)
