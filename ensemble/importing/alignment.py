@@ -11,7 +11,7 @@ from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study
 
 MOST_READ = 4  # members of the study that are read to compare with
-MOST_TWINS = 64  # those that are read to find the same predictions under another name
+MOST_VALUES = 2**26  # that are read to find the same predictions under another name
 SAME = 1e-6  # probabilities that differ by no more are the same, written as text
 FEWEST = 20  # samples in common
 
@@ -41,7 +41,8 @@ def twin_warnings(study: Study, imported: Sequence[Imported]) -> list[str]:
         new = [one for one in imported if one.predictions.split == split]
         names = [name for name in study.members(split) if (name, split) not in files] if study.path.is_file() else []
         twins: dict[str, str] = {}
-        for there in (study.read(name, split) for name in names[:MOST_TWINS]):
+        most = max(MOST_READ, MOST_VALUES // max(one.predictions.probs.size for one in new))
+        for there in (study.read(name, split) for name in names[:most]):
             for one in new if there.kind == "member" else ():
                 twins[one.predictions.member] = twins.get(one.predictions.member) or _twin(one.predictions, there)
         for i, one in enumerate(new):

@@ -50,6 +50,9 @@ def labels_for(file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_
             found = match(ids, [pair[0] for pair in pairs], some=some)
             if found is not None:
                 return _placed([pair[1] for pair in pairs], None, found[0], _said("by its first words", found[1]))
+        different = len({pair[0] for pair in pairs}) == len(pairs) > 2
+        if ids is None and different and all(len(pair) == 2 for pair in pairs):
+            raise _no_ids(file, path, pairs[0][0])
         if (
             ids is None
             or len(table := read_table(file).columns) < 2
@@ -88,7 +91,8 @@ def _of_list(
     if found != n:
         side = f"; if its array lies on its side, ({n}, {found}), save its .T" if n < found else ""
         raise BadInput(f"{file}: expected {n} labels, one for each row of {path}, found {found}{side}.")
-    return Given(texts, columns, "row by row, since neither file has ids")
+    how = "row by row, since neither file has ids" if ids is None else "row by row, as the ids were"
+    return Given(texts, columns, how)
 
 
 def _placed(texts: list[str] | None, columns: np.ndarray | None, rows: np.ndarray, how: str) -> Given:

@@ -193,7 +193,8 @@ def _compare(one: Imported, other: Rows | Predictions) -> str | None:
     if not mine.size:
         raise BadInput(
             f"{where}: no sample id in common, expected ids such as {str(other.sample_ids[0])!r}, found "
-            f"{str(p.sample_ids[0])!r}; give the same ids with ids=FILE, or another split=NAME."
+            f"{str(p.sample_ids[0])!r}; give the same ids with ids=FILE, or another split=NAME, or put the rows "
+            "of both into one file if they are folds of one model."
         )
     if p.labels is not None and other.labels is not None:
         own = np.asarray(p.class_ids)[p.labels[mine]]

@@ -196,6 +196,24 @@ def test_ids_of_another_form_are_shown_in_both(tmp_path: Path) -> None:
         import_file(path, labels=labels)
 
 
+def test_rows_that_cannot_be_matched_say_why(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", P)
+    np.save(tmp_path / "y.npy", Y)
+    (tmp_path / "ids.txt").write_text("\n".join(IDS), encoding="utf-8")
+    one = import_file(tmp_path / "m.npy", labels=tmp_path / "y.npy", ids=tmp_path / "ids.txt")
+    assert one.reading.labels == f"{tmp_path / 'y.npy'}, row by row, as the ids were" and accuracy(one) == ACCURACY
+    (tmp_path / "y.txt").write_text("\n".join(f"{i} {y}" for i, y in zip(IDS, Y, strict=True)), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"y.txt: has ids \('img_000'\), and .*m.npy has none"):
+        import_file(tmp_path / "m.npy", labels=tmp_path / "y.txt")
+    folds = []
+    for fold in range(2):
+        rows = np.arange(N) % 2 == fold
+        arrays = {"probs": P[rows], "labels": Y[rows], "sample_ids": np.array(IDS)[rows]}
+        folds.append(import_file(npz(tmp_path / f"fold{fold}.npz", **arrays)))
+    with pytest.raises(BadInput, match=r"no sample id in common, .* into one file if they are folds of one model"):
+        admit(tmp_path / "s", folds)
+
+
 # -- tables that are laid out in another way -----------------------------------------------------------------------
 
 LAYOUTS: dict[str, tuple[list[Sequence[Any]], str]] = {
