@@ -9,6 +9,11 @@ from .calibration.of_ensemble import ensemble_calibration as ensemble_calibratio
 from .calibration.temperature import Temperature as Temperature
 from .calibration.temperature import temperature as temperature
 from .calibration.temperature import tempered as tempered
+from .class_metrics import CLASS_METRICS as CLASS_METRICS
+from .class_metrics import ClassMetric as ClassMetric
+from .class_metrics import auroc as auroc
+from .class_metrics import balanced_accuracy as balanced_accuracy
+from .class_metrics import macro_f1 as macro_f1
 from .classes.confusion import Confusion as Confusion
 from .classes.confusion import confused_pairs as confused_pairs
 from .classes.confusion import confusion as confusion
@@ -54,9 +59,13 @@ from .selection.choose import EnsembleSelection as EnsembleSelection
 from .selection.choose import cross_validate as cross_validate
 from .selection.choose import select as select
 from .selection.compare import SelectionResult as SelectionResult
+from .selection.costs import CostFront as CostFront
+from .selection.costs import FrontPoint as FrontPoint
 from .selection.cross_validation import CrossValidation as CrossValidation
 from .selection.cross_validation import HonestScore as HonestScore
 from .selection.data import SelectionData as SelectionData
+from .selection.every_subset import combine as combine
+from .selection.every_subset import cost_front as cost_front
 from .selection.exact import ExactBest as ExactBest
 from .selection.exact import exact_best as exact_best
 from .stack import PredictionStack as PredictionStack
@@ -69,7 +78,6 @@ from .statistics import wilson as wilson
 from .study_reports import study_report as study_report
 from .subsets.leading import leading_table as leading_table
 from .subsets.reference import subset_preds as subset_preds
-from .subsets.score import combine as combine
 from .subsets.score import subset_table as subset_table
 from .subsets.shapley import Shapley as Shapley
 from .subsets.shapley import shapley as shapley

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
 from analysis.classes.improved import ClassComparison, compare_classes
 from analysis.ensemble import BLOCK_NUMBERS, Ensemble
 from analysis.metrics import METRICS
-from analysis.statistics import Paired, compare_correct, mean_interval
+from analysis.statistics import Paired, compare_correct, design_effect, few_groups, mean_interval, paired_groups
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows, Tabular
 
@@ -37,6 +38,7 @@ class Versus(Rows):
     names: of the first and of the second. both, neither: how many samples both, or neither of them, has right;
     `accuracy` has how many only one has right.
     classes: the two class by class, with Benjamini and Hochberg's correction over the classes.
+    groups: int64 (N,), which samples belong together; None where all are separate.
     sample_ids: str (N,); labels, preds, other: int64 (N,), what is true and what either predicts.
     """
 
@@ -52,6 +54,14 @@ class Versus(Rows):
     labels: np.ndarray
     preds: np.ndarray
     other: np.ndarray
+    groups: np.ndarray | None = None
+
+    @property
+    def effective(self) -> float | None:
+        """As how many separate samples the differences in accuracy count; None where all are separate."""
+        if self.groups is None:
+            return None
+        return self.samples / paired_groups(self.preds == self.labels, self.other == self.labels, self.groups)[0]
 
     @property
     def samples(self) -> int:
@@ -102,10 +112,12 @@ class Versus(Rows):
         )
 
 
-def versus(one: Ensemble, other: Ensemble) -> Versus:
+def versus(one: Ensemble, other: Ensemble, *, groups: ArrayLike | None = None) -> Versus:
     """Compare two ensembles or members on the labelled samples that both have, joined by sample id and class id.
 
-    What is said holds where neither was chosen on these samples; of one that was, its accuracy is likely flattered.
+    groups: (N,), a name or number of what each of the first one's samples belongs to: intervals and tests then count
+    what belongs together as such. What is said holds where neither was chosen on these samples; of one that was, its
+    accuracy is likely flattered.
     Raises `BadInput` where they have no samples in common, other classes or labels, or row numbers in place of ids in
     one of them only.
     """
@@ -125,15 +137,21 @@ def versus(one: Ensemble, other: Ensemble) -> Versus:
     preds, others = one.preds[ours], other.preds[theirs]
     hit, their_hit = preds == labels, others == labels
     names = (one.name, other.name)
+    of = None
+    if groups is not None:
+        if np.shape(groups) != (left.samples,):
+            raise BadInput(f"groups: expected one for each of {left.samples:,} samples, found {np.shape(groups)}.")
+        of = np.unique(np.asarray(groups)[ours], return_inverse=True)[1]
     return Versus(
         names=names,
         split=left.split,
         both=int((hit & their_hit).sum()),
         neither=int((~hit & ~their_hit).sum()),
-        accuracy=compare_correct(hit, their_hit),
-        nll=_difference("nll", one, ours, other, theirs, labels),
-        brier=_difference("brier", one, ours, other, theirs, labels),
-        classes=compare_classes(labels, preds, others, left.class_ids, left.class_names, against=names[1]),
+        accuracy=compare_correct(hit, their_hit, of),
+        nll=_difference("nll", one, ours, other, theirs, labels, of),
+        brier=_difference("brier", one, ours, other, theirs, labels, of),
+        classes=compare_classes(labels, preds, others, left.class_ids, left.class_names, against=names[1], groups=of),
+        groups=of,
         sample_ids=left.sample_ids[ours],
         labels=labels,
         preds=preds,
@@ -142,14 +160,17 @@ def versus(one: Ensemble, other: Ensemble) -> Versus:
 
 
 def _difference(
-    metric: str, one: Ensemble, our_rows: np.ndarray, other: Ensemble, their_rows: np.ndarray, labels: np.ndarray
-) -> MeanDifference:
+    metric: str, one: Ensemble, our_rows: np.ndarray, other: Ensemble, their_rows: np.ndarray, labels: np.ndarray,
+    groups: np.ndarray | None,
+) -> MeanDifference:  # fmt: skip
     ours, theirs = (_per_sample(metric, *own, labels) for own in ((one, our_rows), (other, their_rows)))
     apart = ours - theirs
     n, mean = len(apart), float(apart.mean())
-    error = float(apart.std(ddof=1)) / n**0.5 if n > 1 else 0.0
-    low, high = mean_interval(apart)
-    p = 1.0 if error == 0 else 2 * float(stdtr(n - 1, -abs(mean) / error))
+    effect = design_effect(apart, groups)
+    error = float(apart.std(ddof=1)) * (effect / n) ** 0.5 if n > 1 else 0.0
+    count = n if groups is None else int(groups.max()) + 1
+    low, high = mean_interval(apart, effect if groups is None else effect * few_groups(count))
+    p = 1.0 if error == 0 else 2 * float(stdtr(count - 1, -abs(mean) / error))
     return MeanDifference(metric, float(ours.mean()), float(theirs.mean()), mean, low, high, p)
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+
+import numpy as np
 
 from analysis.classes.per_class import PerClass, per_class
 from analysis.ensemble import Baseline, Ensemble, ensemble_of
@@ -10,6 +13,7 @@ from analysis.saved import names_on, predictions_of, saved_ensemble, select_stac
 from analysis.selection.compare import MOMENT, evaluate_selection, selection_of
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import selection_data
+from analysis.selection.resampling import read_groups
 from analysis.stack import PredictionStack, join
 from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
@@ -37,7 +41,7 @@ class ReportData:
     patterns: names, or patterns such as 'm3-*', of the members that take part; all members where empty.
     name: "all" of them, the "best" subset of them by accuracy, or the name of one member or saved ensemble.
     intersect: where members differ in samples, take the common ones.
-    progress: told (done, total) while subsets are scored.
+    progress: told (done, total) while subsets are scored. groups_file: which samples belong together.
     """
 
     study: Study
@@ -46,6 +50,7 @@ class ReportData:
     name: str = "all"
     intersect: bool = False
     progress: Progress | None = None
+    groups_file: Path | None = None
 
     @cached_property
     def _selected(self) -> tuple[PredictionStack, list[Predictions | Rows]]:
@@ -75,7 +80,7 @@ class ReportData:
     @cached_property
     def honest(self) -> HonestScore | None:
         """The honest score of taking the best of all subsets; None of one member, and where it takes over a moment."""
-        seen = selection_data(self.stack)
+        seen = selection_data(self.stack, groups=self.groups_of(self.stack))
         if seen.members < 2:
             return None
         selection = selection_of("best", seen, range(1, seen.members + 1))
@@ -106,7 +111,16 @@ class ReportData:
     def classes(self) -> PerClass:
         """How well the ensemble that was asked for recognises each class."""
         stack = self.ensemble.stack
-        return per_class(stack.require_labels(), self.ensemble.preds, stack.class_ids, stack.class_names)
+        return per_class(
+            stack.require_labels(), self.ensemble.preds, stack.class_ids, stack.class_names,
+            groups=self.groups_of(stack),
+        )  # fmt: skip
+
+    def groups_of(self, stack: PredictionStack) -> np.ndarray | None:
+        """Return what each sample of a stack belongs to, int64 (N,); None where no groups were given."""
+        if self.groups_file is None:
+            return None
+        return np.unique(read_groups(self.groups_file, stack.sample_ids), return_inverse=True)[1]
 
 
 def every_subset(stack: PredictionStack, progress: Progress | None = None) -> SubsetTable:

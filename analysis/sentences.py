@@ -113,12 +113,20 @@ def chance(p: float) -> str:
 GLOSSARY = {
     "Accuracy": "The share of samples whose predicted class is the true one.",
     "Apparent score": "A score on the very samples on which what it scores was chosen.",
+    "AUROC": (
+        "The area under the ROC curve: the chance that a sample of a class has a higher probability of it than one of "
+        "another class. The mean is over classes, each against the rest."
+    ),
+    "Balanced accuracy": "The mean recall of the classes that have samples: each class counts alike.",
     "Brier score": (
         "The squared error of the probabilities, summed over classes and averaged over samples: 0 is perfect, 2 the "
         "worst."
     ),
     "Calibration": (
         "How well confidence agrees with accuracy: of predictions made with 80 % confidence 80 % should be right."
+    ),
+    "Cohen's kappa": (
+        "How far predictions agree with the truth beyond what chance would make agree: 0 for chance, 1 for all right."
     ),
     "Confidence": "The probability of the predicted class.",
     "Confusion matrix": "How often samples of each class (row) are predicted as each class (column).",
@@ -128,14 +136,22 @@ GLOSSARY = {
         "Expected calibration error: the gap between confidence and accuracy in bins of equal width, averaged over "
         "samples. With few samples it is above 0 even where confidence is exactly right."
     ),
+    "Effective sample size": ("As how many separate samples those that belong together in groups count."),
     "Ensemble": "Members whose probabilities are averaged; the class of the largest mean is predicted.",
     "False discovery rate": (
         "Of the claims made, the share that are false on average; Benjamini and Hochberg's method keeps it to a level"
         " however many classes are tested."
     ),
+    "Front": ("The subsets that no other beats at their cost or below; all others can be had better, or for less."),
     "Honest score": (
         "What a way of choosing is worth on new samples: the whole choice is made again on a part of the samples and"
         " scored on the others, which it has not seen, many times over. It says nothing of training the members anew."
+    ),
+    "Macro-F1": (
+        "The mean over classes of F1, which is 2 right / (samples + predicted); classes without samples are left out."
+    ),
+    "Matthews correlation": (
+        "The correlation of predictions with the truth, over all classes: 0 for chance, 1 for all right."
     ),
     "McNemar's test": (
         "Whether two predictors differ on the same samples, from those that only one of them has right."

@@ -117,6 +117,63 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
     return low, high
 
 
+def design_effect(z: np.ndarray, block: np.ndarray | None) -> float:
+    """Return the variance of the mean of z over what it were if samples had been drawn one by one; at least 1.
+
+    L. Kish, Survey Sampling (1965): the sums of the blocks' deviations vary, n samples' deviations add up.
+    """
+    if block is None:
+        return 1.0
+    deviation = z - z.mean()
+    single = float((deviation**2).sum())
+    sums = np.bincount(block, weights=deviation)
+    sums = sums[np.bincount(block) > 0]
+    count = len(sums)
+    return 1.0 if single == 0 or count < 2 else max(1.0, float((sums**2).sum()) * count / (count - 1) / single)
+
+
+def few_groups(groups: int, level: float = 0.95) -> float:
+    """Return by what a variance that few groups tell is widened: Student's quantile over the normal one, squared.
+
+    E. L. Korn and B. I. Graubard, Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data, Survey Methodology 24 (1998).
+    """
+    upper = (1 + level) / 2
+    return float(stdtrit(max(groups - 1, 1), upper) / ndtri(upper)) ** 2
+
+
+def class_effects(values: np.ndarray, columns: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
+    """Return by what the variance of each class's mean is larger than that of separate samples, float64 (C,).
+
+    values: float64 (N,), such as 1 where a sample is right; columns, groups: int64 (N,), the class and the group of
+    each. The design effect 1 + (m - 1) r (L. Kish, Survey Sampling, 1965): m is the mean size of a sample's group
+    within its class, r the correlation within groups by analysis of variance, at least 0, over all classes together
+    (A. Donner and J. J. Koval, Biometrics 36, 1980), since single classes hold too few groups to tell. Where nothing
+    varies a group counts as one sample. It is widened by `few_groups` where any group has two samples of a class, and
+    is NaN for a class without samples.
+    """
+    count = np.bincount(columns, minlength=classes).astype(np.float64)
+    mean = np.bincount(columns, weights=values, minlength=classes) / np.maximum(count, 1)
+    _, cell = np.unique(columns * (int(groups.max()) + 1) + groups, return_inverse=True)
+    size = np.bincount(cell)
+    of = np.empty(len(size), np.int64)
+    of[cell] = columns
+    within_mean = np.bincount(cell, weights=values) / size
+    squares = np.bincount(of, weights=size.astype(np.float64) ** 2, minlength=classes) / np.maximum(count, 1)
+    if (size == 1).all():
+        return np.where(count > 0, 1.0, np.nan)
+    between_freedom = len(size) - int((count > 0).sum())
+    between = float((size * (within_mean - mean[of]) ** 2).sum())
+    within = float(((values - within_mean[cell]) ** 2).sum()) / (len(values) - len(size))
+    correlation = 1.0
+    if between_freedom > 0 and between + within > 0:
+        between /= between_freedom
+        typical = (len(values) - float(squares.sum())) / between_freedom
+        correlation = min(1.0, max(0.0, (between - within) / (between + (typical - 1) * within)))
+    found = (1 + (squares - 1) * correlation) * few_groups(len(np.unique(groups)))
+    return np.where(count > 0, found, np.nan)
+
+
 def mean_interval(
     values: np.ndarray, effect: float = 1.0, extra: float = 0.0, level: float = 0.95
 ) -> tuple[float, float]:
@@ -174,11 +231,7 @@ def compare_correct(one: np.ndarray, other: np.ndarray, groups: np.ndarray | Non
     clustered data, Statistics in Medicine 17 (1998); the interval is Tango's at as many samples as have that variance.
     """
     won, lost, n = int((one & ~other).sum()), int((other & ~one).sum()), len(one)
-    effect, p = 1.0, mcnemar(won, lost)
-    if groups is not None and won + lost:
-        sums = np.bincount(groups, weights=one.astype(np.float64) - other)
-        effect = max(1.0, float((sums**2).sum()) / (won + lost))
-        p = min(1.0, 2 * float(ndtr(-abs(won - lost) / (effect * (won + lost)) ** 0.5)))
+    effect, p = paired_groups(one, other, groups)
     low, high = tango(won / effect, lost / effect, n / effect)
     return Paired(
         difference=(won - lost) / n,
@@ -190,6 +243,16 @@ def compare_correct(one: np.ndarray, other: np.ndarray, groups: np.ndarray | Non
         smallest=smallest_difference((won + lost) / effect, n / effect),
         samples=n,
     )
+
+
+def paired_groups(one: np.ndarray, other: np.ndarray, groups: np.ndarray | None) -> tuple[float, float]:
+    """Return the design effect and p of two classifiers' difference; without groups 1 and McNemar's mid-p."""
+    won, lost = int((one & ~other).sum()), int((other & ~one).sum())
+    if groups is None or not won + lost:
+        return 1.0, mcnemar(won, lost)
+    sums = np.bincount(groups, weights=one.astype(np.float64) - other)
+    effect = max(1.0, float((sums**2).sum()) / (won + lost))
+    return effect, min(1.0, 2 * float(ndtr(-abs(won - lost) / (effect * (won + lost)) ** 0.5)))
 
 
 def paired_test(y_true: ArrayLike, y_pred: ArrayLike, other: ArrayLike) -> Paired:

@@ -9,8 +9,17 @@ import click
 from click.core import ParameterSource
 
 from cli import completion
-from cli.combine_text import document, many, say_cost, show_selection, show_sizes, warn
-from cli.common import Output, command, entry
+from cli.combine_text import (
+    document,
+    many,
+    say_cost,
+    say_left_out,
+    show_front,
+    show_selection,
+    show_sizes,
+    warn,
+)
+from cli.common import TABLES, Output, command, entry
 
 if TYPE_CHECKING:
     from analysis.selection.choose import EnsembleSelection
@@ -28,6 +37,8 @@ EXAMPLES = (
     "ens-combine --select greedy                          weights by greedy selection, with an honest score",
     "ens-combine --weights m3-0=.7,m3-1=.3 --save pair    weights of one's own",
     "ens-combine --only 2/4                               a quarter of the subsets; --merge puts the parts together",
+    "ens-combine --metric balanced_accuracy               each class counts alike, however many samples it has",
+    "ens-combine --cost gflops --max-cost 2               what score can be had for what cost",
     "ens-combine --table subsets.csv --json > best.json   a row a subset, and the summary for a script",
 )
 
@@ -93,10 +104,11 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
 )
 @click.option(
     "--metric",
-    type=click.Choice(["accuracy", "nll", "brier", "top5"]),
+    type=click.Choice(["accuracy", "nll", "brier", "top5", "balanced_accuracy", "macro_f1", "auroc"]),
     default="accuracy",
     show_default=True,
-    help="What the best subset is best by.",
+    help="What the best subset is best by. Macro-F1 and the mean AUROC take each subset by itself, so only some "
+    "thousands.",
 )
 @click.option(
     "--select",
@@ -131,20 +143,46 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
     is_flag=True,
     help="Score by accuracy alone; top-5, NLL and Brier score take most of the time where members are many.",
 )
+@click.option(
+    "--class-weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What classes count in the metric: a CSV file with the columns class and weight.",
+)
+@click.option(
+    "--cost",
+    metavar="gflops|parameters|FILE.csv",
+    help="What members cost: shows what score can be had for what cost. A file has the columns member and cost.",
+)
+@click.option(
+    "--cost-by",
+    type=click.Choice(["sum", "max"]),
+    default="sum",
+    show_default=True,
+    help="A subset costs the sum of its members, or the most of them.",
+)
+@click.option(
+    "--max-cost", type=click.FloatRange(min=0), metavar="X", help="Choose of the subsets that cost at most X."
+)
+@TABLES
 @click.option("--save", metavar="NAME", help="Keep the chosen ensemble's predictions in the study.")
 @click.option("--only", metavar="I/N", help="Score part I of N of the subsets and keep it: for one machine of several.")
 @click.option("--merge", is_flag=True, help="Take the subsets' scores that --only kept, all N parts of them.")
 def combine(
     output: Output, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
     metric: str, select: str, max_size: int | None, weights: dict[str, float] | None, table: Path | None,
-    groups: Path | None, save: str | None, only_accuracy: bool, only: str | None, merge: bool,
+    groups: Path | None, class_weights: Path | None, cost: str | None, cost_by: str, max_cost: float | None,
+    format_: str | None, save: str | None, only_accuracy: bool, only: str | None, merge: bool,
 ) -> None:  # fmt: skip
     """Score every subset of the members, choose an ensemble, and say what it is worth.
 
     Members are joined by sample id and class id. Accuracy, top-5, NLL and Brier score are exact for every subset;
-    a vote has the former two, and the geometric mean of more than 12 members too. What is chosen on a split looks
+    a vote has the former two, and the geometric mean of more than 12 members too; balanced accuracy, and weights of
+    classes, are exact for every subset as well. What is chosen on a split looks
     better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
+    from analysis.class_metrics import read_class_weights
+    from analysis.members.costs import cost_words, member_costs
     from analysis.saved import select_stack
     from analysis.selection import choose
     from analysis.selection.best import Counted
@@ -157,6 +195,7 @@ def combine(
 
     _check_options()
     part = parse_part(only)
+    output = output.writing(format_)
     study = Study.open(output.study)
     if table:
         check_table_path(table)
@@ -169,6 +208,9 @@ def combine(
     metrics = ("accuracy",) if only_accuracy else ("accuracy", "top5", "nll", "brier")
     if only_accuracy and metric != "accuracy":
         raise BadInput(f"--only-accuracy leaves out what --metric {metric} asks for; drop one of the two.")
+    weighing = None if class_weights is None else read_class_weights(class_weights)
+    choose.check_data(stack, metric, rule, sizes, weighing)
+    costs = None if cost is None else member_costs(study, stack.members, cost)
     shards = shards_of(study.root / "subsets", stack, sizes, rule) if part or merge else None
     if part and shards:
         _score_part(output, stack, sizes, shards, part)
@@ -189,35 +231,52 @@ def combine(
     with output.progress("Choosing again and again for honest scores", "folds") as progress:
         found = choose.select(
             stack, select, metric=metric, sizes=sizes, max_size=max_size, weights=weights, rule=rule, groups=of,
-            table=counted, progress=progress,
+            class_weights=weighing, costs=costs, cost_by=cost_by, max_cost=max_cost, table=counted, progress=progress,
         )  # fmt: skip
     if not output.json:
-        show_sizes(output, scored, metric)
+        show_sizes(output, found.table, found.metric)
+        say_left_out(output, found)
         show_selection(output, found, max_size)
+        if found.front is not None and cost is not None:
+            show_front(output, found.front, cost_words(cost), max_cost)
     if table:
-        write_subset_table(table, scored)
+        write_subset_table(table, found.table)
         output.say(f"Wrote {many(len(scored), 'subset')} to {table}.")
     if save:
         _save(output, study, save, stack, files, found)
     if output.json:
-        output.document(**document(found))
+        output.document(**document(found, cost))
     on = "" if split == "val" else f" --split {split}"
     saved = f" --ensemble {save}" if save else ""
-    output.next(f"ens-report per-class{saved}{on}", f"ens-report curve{on}")
+    front = (
+        () if cost is None else (f"ens-report cost --cost {cost}{'' if cost_by == 'sum' else ' --cost-by max'}{on}",)
+    )
+    output.next(f"ens-report per-class{saved}{on}", f"ens-report curve{on}", *front)
 
 
 def _check_options() -> None:
     """Refuse options that have nothing to do beside `--weights`, or beside `--only`."""
     context = click.get_current_context()
     if context.params["only"] is not None:
-        for name in ("merge", "save", "table", "weights", "select", "max_size", "metric", "groups"):
+        for name in (
+            "merge",
+            "save",
+            "table",
+            "weights",
+            "select",
+            "max_size",
+            "metric",
+            "groups",
+            "class_weights",
+            "cost",
+        ):
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise click.UsageError(
                     f"--only scores a part of the subsets, and --{name.replace('_', '-')} is of all of them: name it "
                     "with --merge, once all parts are there."
                 )
     if context.params["weights"] is not None:
-        for name, spelled in (("select", "--select"), ("max_size", "--max-size")):
+        for name, spelled in (("select", "--select"), ("max_size", "--max-size"), ("cost", "--cost")):
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise click.UsageError(f"--weights names the ensemble, so {spelled} has nothing to choose; drop one.")
 

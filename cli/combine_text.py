@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from analysis.sentences import capital, chance, chosen_on, compared, many, two_gains, unequal
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from analysis.ensemble import Ensemble
     from analysis.selection.choose import EnsembleSelection
     from analysis.selection.compare import SelectionResult
+    from analysis.selection.costs import CostFront
     from analysis.selection.cross_validation import HonestScore
     from analysis.stack import PredictionStack
     from analysis.statistics import Paired
@@ -24,7 +24,10 @@ NAMES = {
     "member": "best member", "all": "all members", "best": "best subset", "greedy": "greedy", "weights": "weights",
     "stack": "stacking", "given": "given weights",
 }  # fmt: skip
-SHORT = {"accuracy": "accuracy", "top5": "top-5", "nll": "NLL", "brier": "Brier"}
+SHORT = {
+    "accuracy": "accuracy", "top5": "top-5", "nll": "NLL", "brier": "Brier", "balanced_accuracy": "balanced",
+    "macro_f1": "macro-F1", "auroc": "AUROC",
+}  # fmt: skip
 LONG = 10.0  # seconds by a model, from which on a job's time is measured and said
 BAR = 24  # characters of the longest bar
 
@@ -81,13 +84,16 @@ def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
     from analysis.subsets.table import name_set
 
     by_size = table.by_size(metric)
+    other = metric in table.others
     output.table(
-        ("k", "subsets", "accuracy", "min", "max", "top-5", "NLL", "Brier"),
+        ("k", "subsets", "accuracy", "min", "max", "top-5", "NLL", "Brier")
+        + ((short(metric), "best") if other else ()),
         [
             (
                 str(s.k), f"{s.subsets:,}",
                 *(percent(x) for x in (s.mean_accuracy, s.min_accuracy, s.max_accuracy, s.mean_top5)),
                 value("nll", s.mean_nll), value("brier", s.mean_brier),
+                *((value(metric, s.mean_score), value(metric, s.best.score(metric))) if other else ()),
             )
             for s in by_size
         ],
@@ -111,14 +117,14 @@ def show_selection(output: Output, found: "EnsembleSelection", max_size: int | N
         return
     show_ways(output, found)
     if found.paired is not None:
-        show_paired(output, name, found.paired)
+        show_paired(output, name, found.paired, found.data.groups is not None)
     if values := found.shapley():
         show_shapley(output, values)
 
 
 def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     """Print the chosen ensemble, its scores, and what it gains over the best member."""
-    from analysis.metrics import METRICS
+    from analysis.class_metrics import is_share, metric_of
 
     table, scores, metric, result = found.table, found.scores, found.metric, found.result
     output.text("")
@@ -126,14 +132,18 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     output.text(
         f"  accuracy {percent(scores['accuracy'])}, top-5 {percent(scores['top5'])}, "
         f"NLL {value('nll', scores['nll'])}, Brier {value('brier', scores['brier'])}"
+        + "".join(f", {_title(name)} {value(name, scores[name])}" for name in table.others)
     )
     name, score = table.members[found.member.chosen.members[0]], found.member.apparent
     if found.members != (name,):
-        gain = METRICS[metric].advantage(scores[metric], score)
-        points = f"{100 * gain:+z.2f} points" if metric in ("accuracy", "top5") else f"{gain:+z.4f}"
+        gain = metric_of(metric).advantage(scores[metric], score)
+        points = f"{100 * gain:+z.2f} points" if is_share(metric) else f"{gain:+z.4f}"
         output.note(f"  Gain in {_title(metric)} over the best member, {name} ({value(metric, score)}): {points}")
     elif result.choices > 1:
         output.note("  It is the best member alone: no ensemble that was scored beats it here.")
+    stopped = stopped_early(result)
+    if stopped:
+        output.note(f"  {stopped}")
     if not result.was_chosen:
         return
     output.note(f"  {chosen_on(result.choices, table.split)}")
@@ -169,7 +179,7 @@ def show_ways(output: Output, found: "EnsembleSelection") -> None:
     columns = ("  chosen by", "members", "apparent", "honest", "95 %", "optimism")
     output.text("")
     output.table(
-        columns + ((SHORT[metric], "honest") if other else ()),
+        columns + ((short(metric), "honest") if other else ()),
         rows,
         title="Ways to choose, and the accuracy of what they chose",
         cut=(),
@@ -180,15 +190,18 @@ def show_ways(output: Output, found: "EnsembleSelection") -> None:
     if told:
         output.note(capital(told))
     output.note("What the terms mean: ens-report --glossary")
+    for way in found.ways:
+        if way.name != asked and (stopped := stopped_early(way)):
+            output.note(stopped)
     if found.slow:
         output.note(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in found.slow)}.")
 
 
-def show_paired(output: Output, asked: str, found: "Paired") -> None:
+def show_paired(output: Output, asked: str, found: "Paired", grouped: bool) -> None:
     """Print the paired test of the chosen way against the best member."""
     output.note(
         compared(asked, found.samples, found.difference, found.low, found.high, found.won, found.lost)
-        + f" {_p(found.p)} (McNemar, mid-p).{chance(found.p)} A true difference of "
+        + f" {_p(found.p)} ({'Obuchowski' if grouped else 'McNemar, mid-p'}).{chance(found.p)} A true difference of "
         f"{100 * found.smallest:.2f} points would be found in 80 of 100 such sets."
     )
     output.note(two_gains(asked))
@@ -209,7 +222,7 @@ def show_shapley(output: Output, values: Sequence["Shapley"]) -> None:
         for member, share in sorted(first.values.items(), key=lambda item: -item[1])
     ]
     output.table(
-        ("member", "points", "", *(SHORT[v.metric] for v in values[1:])),
+        ("member", "points", "", *(short(v.metric) for v in values[1:])),
         rows,
         title=f"Shapley values: from {percent(first.empty)} (none) to {percent(first.all)} (all)",
         left=(0, 2),
@@ -229,6 +242,17 @@ def spelled(result: "SelectionResult", members: Sequence[str]) -> str:
     return " + ".join(f"{weight:.3g} {name}" for name, weight in zip(names, own, strict=True))
 
 
+def stopped_early(result: "SelectionResult") -> str:
+    """Say that a regression had not converged when it ended; nothing of what has."""
+    chosen = result.chosen
+    if getattr(chosen, "converged", True):
+        return ""
+    return (
+        f"Stacking was stopped after {getattr(chosen, 'steps', 0)} steps, before it had converged: that is part of "
+        "this way to choose, and its honest score is of it."
+    )
+
+
 def percent(share: float) -> str:
     """Return a fraction as a percentage, '-' where there is none."""
     return "-" if math.isnan(share) else f"{100 * share:.2f}%"
@@ -236,9 +260,70 @@ def percent(share: float) -> str:
 
 def value(metric: str, score: float) -> str:
     """Return a score as people read it, '-' where the rule has none."""
+    from analysis.class_metrics import is_share
+
     if math.isnan(score):
         return "-"
-    return percent(score) if metric in ("accuracy", "top5") else f"{score:.4f}"
+    return percent(score) if is_share(metric) else f"{score:.4f}"
+
+
+def short(metric: str) -> str:
+    """Return a metric's name at the head of a column."""
+    base = metric.removeprefix("weighted_")
+    return SHORT[base] if base == metric else f"w. {SHORT[base]}"
+
+
+def say_left_out(output: Output, found: "EnsembleSelection") -> None:
+    """Say which classes a mean over classes leaves out, and what classes weigh."""
+    from analysis.class_metrics import CLASS_METRICS, base_of
+
+    data, metric = found.data, found.metric
+    if base_of(metric) in CLASS_METRICS:
+        absent = CLASS_METRICS[base_of(metric)].left_out(data.labels, data.source.classes)
+        if len(absent):
+            ids = getattr(data.source, "class_ids", [str(c) for c in range(data.source.classes)])
+            few = ", ".join(str(ids[c]) for c in absent[:5]) + (
+                f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+            )
+            output.note(
+                f"{capital(_title(metric))} is the mean of {data.source.classes - len(absent)} of "
+                f"{many(data.source.classes, 'class', 'classes')}; left out, since "
+                f"{'it has' if len(absent) == 1 else 'they have'} no samples here or all of them: {few}."
+            )
+
+
+def show_front(output: Output, front: "CostFront", what: str, max_cost: float | None) -> None:
+    """Print what score can be had for what cost."""
+    from analysis.subsets.table import name_set
+
+    limit = "" if max_cost is None else f", up to {max_cost:g}"
+    by = "the sum" if front.by == "sum" else "the most"
+    output.text("")
+    output.table(
+        ("cost", "members", short(front.metric), "honest", "95 %", "the best of at most this cost"),
+        [
+            (
+                f"{p.cost:,.6g}", str(len(p.members)), value(front.metric, p.score),
+                "-" if p.honest.score is None else value(front.metric, p.honest.score), _span(p.honest),
+                name_set(p.members, front.members),
+            )
+            for p in front.points
+        ],
+        title=f"{_title(front.metric, capital=True)} against cost, {by} of {what}{limit}: no subset of the "
+        f"{len(front.masks):,} scores as well for less",
+        left=(5,),
+    )  # fmt: skip
+    output.note("Honest: of choosing the best subset of at most this cost, on samples that did not choose.")
+
+
+def _span(score: "HonestScore") -> str:
+    from analysis.class_metrics import is_share
+
+    if score.low is None or score.high is None:
+        return "-"
+    if is_share(score.metric):
+        return f"{100 * score.low:.1f}-{100 * score.high:.1f}"
+    return f"{score.low:.4f}-{score.high:.4f}"
 
 
 def _interval(result: "SelectionResult") -> str:
@@ -248,16 +333,18 @@ def _interval(result: "SelectionResult") -> str:
 
 def _honest_words(score: "HonestScore") -> str:
     """Say what a score is on other samples, and by how much the apparent one flatters, each with its interval."""
+    from analysis.class_metrics import is_share
+
     ends = score.optimism_interval
     if score.score is None or score.low is None or score.high is None or score.optimism is None or ends is None:
-        return f"{SHORT[score.metric]}: {score.how}"
-    if score.metric in ("accuracy", "top5"):
+        return f"{_title(score.metric)}: {score.how}"
+    if is_share(score.metric):
         found, span = percent(score.score), f"{100 * score.low:.1f}-{100 * score.high:.1f}"
         flattery = f"{100 * score.optimism:+z.2f} points ({100 * ends[0]:+z.1f} to {100 * ends[1]:+z.1f})"
     else:
         found, span = f"{score.score:.4f}", f"{score.low:.4f}-{score.high:.4f}"
         flattery = f"{score.optimism:+z.4f} ({ends[0]:+z.4f} to {ends[1]:+z.4f})"
-    return f"{SHORT[score.metric]} {found}, 95 % interval {span}; optimism {flattery}"
+    return f"{SHORT.get(score.metric) or _title(score.metric)} {found}, 95 % interval {span}; optimism {flattery}"
 
 
 def _points(share: float) -> str:
@@ -268,14 +355,16 @@ def _p(p: float) -> str:
     return f"p = {p:.3f}" if p >= 0.001 else "p < .001"
 
 
-def _title(metric: str) -> str:
-    from analysis.metrics import METRICS
+def _title(metric: str, capital: bool = False) -> str:
+    from analysis.class_metrics import title_of
 
-    title = METRICS[metric].title
-    return title if title[:2].isupper() else title.lower()
+    title = title_of(metric)
+    if capital or title[:2].isupper():
+        return title
+    return title[0].lower() + title[1:]
 
 
-def document(found: "EnsembleSelection") -> dict[str, Any]:
+def document(found: "EnsembleSelection", cost: str | None = None) -> dict[str, Any]:
     """Return the JSON of docs/reference/json.md."""
     table, result = found.table, found.result
     contributions = {s.metric: {"empty": s.empty, "all": s.all, "values": s.values} for s in found.shapley()}
@@ -288,12 +377,13 @@ def document(found: "EnsembleSelection") -> dict[str, Any]:
         "members": table.members,
         "groups": _groups(found),
         "subsets": table.count,
-        "by_size": [asdict(s) | {"best": s.best.members} for s in table.by_size(found.metric)],
+        "by_size": [vars(s) | {"best": s.best.members} for s in table.by_size(found.metric)],
         "best": {
             "members": found.members,
             "weights": _own_weights(result),
             "k": len(found.members),
-            **found.scores,
+            **{name: score for name, score in found.scores.items() if name not in table.others},
+            "others": {name: found.scores[name] for name in table.others},
             "honest_accuracy": result.honest.score,
             "honest_low": result.honest.low,
             "honest_high": result.honest.high,
@@ -310,11 +400,39 @@ def document(found: "EnsembleSelection") -> dict[str, Any]:
                 "honest_accuracy": way.honest.score,
                 "honest_low": way.honest.low,
                 "honest_high": way.honest.high,
+                "converged": getattr(way.chosen, "converged", None),
             }
             for way in found.ways
         ],
         "shapley": contributions or None,
-    }
+        "cost": None if found.front is None else {
+            "of": cost, "by": found.front.by, "members": dict(zip(table.members, found.front.costs, strict=True)),
+        },
+        "front": None if found.front is None else front_document(found.front),
+        "left_out": _left_out(found),
+    }  # fmt: skip
+
+
+def front_document(front: "CostFront") -> list[dict[str, Any]]:
+    """Return the points of a front for the JSON document."""
+    return [
+        {
+            "members": p.members, "cost": p.cost, "score": p.score, "honest": p.honest.score,
+            "honest_low": p.honest.low, "honest_high": p.honest.high,
+        }
+        for p in front.points
+    ]  # fmt: skip
+
+
+def _left_out(found: "EnsembleSelection") -> list[str] | None:
+    """Return the ids of the classes that a mean over classes leaves out; None where the metric is none."""
+    from analysis.class_metrics import CLASS_METRICS, base_of
+
+    base, data = base_of(found.metric), found.data
+    if base not in CLASS_METRICS:
+        return None
+    ids = getattr(data.source, "class_ids", [str(c) for c in range(data.source.classes)])
+    return [str(ids[c]) for c in CLASS_METRICS[base].left_out(data.labels, data.source.classes)]
 
 
 def _honest(score: "HonestScore") -> dict[str, float | None]:

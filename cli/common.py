@@ -13,12 +13,14 @@ import textwrap
 import traceback
 import unicodedata
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cli.markup import sentence
+from cli.markup import table as markup_table
 from ensemble.errors import BadInput, KofnError, nearest
 from ensemble.machine import Progress, is_out_of_memory
 
@@ -60,6 +62,11 @@ class Output:
     json: bool
     quiet: bool
     debug: bool = False
+    markup: str | None = None
+
+    def writing(self, markup: str | None) -> "Output":
+        """Return an output whose results are LaTeX, "tex", or Markdown, "md"; as a terminal shows them where None."""
+        return replace(self, markup=markup)
 
     def say(self, text: str) -> None:
         """Tell the person at the terminal something; silent under --quiet."""
@@ -91,12 +98,13 @@ class Output:
 
     def text(self, line: str) -> None:
         """Print a line of the result; nothing under `--json`."""
-        if not self.json:
-            _out(printable_lines(line))
+        if self.json:
+            return
+        _out(sentence(self.markup, printable_lines(line)) if self.markup else printable_lines(line))
 
     def note(self, sentences: str) -> None:
         """Print sentences in lines as wide as the terminal, words unbroken; nothing under `--json`."""
-        self.text(wrapped(sentences, width(100)))
+        self.text(sentences if self.markup else wrapped(sentences, width(100)))
 
     def hint(self, sentences: str) -> None:
         """Print sentences as `note` does, but such as are of this output alone: what is left out, and how to see it."""
@@ -116,6 +124,10 @@ class Output:
         Columns in `left` are aligned left; those in `cut` (by default the same) are shortened where it is narrow.
         """
         if self.json:
+            return
+        if self.markup:
+            cells = [[printable(cell) for cell in row] for row in rows]
+            _out(markup_table(self.markup, columns, cells, title and printable(title), left) + "\n")
             return
         from rich.box import SIMPLE_HEAD
         from rich.cells import cell_len
@@ -158,6 +170,12 @@ class Output:
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+TABLES = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["tex", "md"]),
+    help="Tables as LaTeX (booktabs) or as Markdown, on standard output; sentences are comments or paragraphs.",
+)
 HELP = 80  # letters to a line of --help
 WIDE = 250  # a file or a pipe has no width to fit, unless COLUMNS says one
 MOST_LETTERS = 120  # in a line of sentences, however wide the terminal is
@@ -204,7 +222,9 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
         tables = tables.get(part, {}) if isinstance(tables, dict) else {}
         named |= {key: value for key, value in tables.items() if not isinstance(value, dict)} if tables else {}
     settings = {key: value for key, value in content.items() if not isinstance(value, dict)} | named
-    known = {p.name: p for p in context.command.params if isinstance(p, click.Option) and p.name}
+    options = [p for p in context.command.params if isinstance(p, click.Option) and p.name]
+    known = {str(p.name): p for p in options}
+    known |= {opt.lstrip("-").replace("-", "_"): p for p in options for opt in p.opts if opt.startswith("--")}
     for key in settings:
         if key.replace("-", "_") not in known:
             where = f"{own}.{key}" if key in named else key
@@ -212,7 +232,9 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
                 "" if key in named else f" What is meant for another command stands in its own table, as [{own}] does."
             )
             raise BadInput(f"{path}: {where} is no option of {context.command_path}; {nearest(key, known)}.{advice}")
-        context.default_map = {**(context.default_map or {}), key.replace("-", "_"): settings[key]}
+        option = known[key.replace("-", "_")]
+        setting = [settings[key]] if option.multiple and isinstance(settings[key], str) else settings[key]
+        context.default_map = {**(context.default_map or {}), str(option.name): setting}
     return path
 
 

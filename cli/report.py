@@ -34,6 +34,7 @@ EXAMPLES = (
     "ens-report all --pdf                                  all of these that the study allows, and one PDF to print",
 )
 
+PICTURES = ("png", "svg", "pdf")
 EVERY = (*KINDS, "versus", "all")
 
 # Option -> the kinds that have a use for it.
@@ -57,6 +58,7 @@ def _gather() -> None:
 
 
 _gather()
+_USED_BY["groups"].append("versus")
 
 
 def _kind_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,10 +113,11 @@ def _kinds(_context: click.Context, _argument: click.Parameter, start: str) -> l
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["png", "svg", "pdf"]),
-    default="png",
-    show_default=True,
-    help="Of the pictures.",
+    type=click.Choice([*PICTURES, "tex", "md"]),
+    multiple=True,
+    default=("png",),
+    show_default="png",
+    help="Of the pictures; tex or md, of the tables on standard output: LaTeX (booktabs) or Markdown. May be repeated.",
 )
 @click.option("--pdf", is_flag=True, help="all: report.pdf as well, every picture with a caption on a page to print.")
 @click.option(
@@ -130,7 +133,7 @@ def report(
     split: str,
     intersect: bool,
     out: Path | None,
-    format_: str,
+    format_: tuple[str, ...],
     style_file: Path | None,
     pdf: bool,
     **options: Any,
@@ -142,6 +145,7 @@ def report(
     \b
     per-class    recall of each class, the hardest and the easiest
     curve        every subset by its size
+    cost         what score can be had for what cost
     training     loss and accuracy by epoch
     models       each member's size, time and accuracy
     papers       the five papers' numbers beside this study's
@@ -163,8 +167,10 @@ def report(
     _check_options(kind)
     if pdf and kind != "all":
         raise click.UsageError(f"--pdf is for all, not for {kind}; --format pdf gives each picture as a PDF.")
+    pictures = next((name for name in reversed(format_) if name in PICTURES), "png")
+    output = output.writing(next((name for name in reversed(format_) if name not in PICTURES), None))
     if kind == "versus":
-        _versus(output, tuple(map(str, files)), split, out)
+        _versus(output, tuple(map(str, files)), split, out, options["groups"])
         return
     if files:
         _from_files(output, kind, files, out or Path("report"), options | {"intersect": intersect})
@@ -175,7 +181,7 @@ def report(
     study = Study.open(output.study)
     out = study.report_dir if out is None else out
     with output.progress("Scoring subsets", "samples") as progress:
-        data = ReportData(study, split, members, options["ensemble"], intersect, progress)
+        data = ReportData(study, split, members, options["ensemble"], intersect, progress, options["groups"])
         if kind in ("curve", "html") or (options["ensemble"] == "best" and kind in (*_USED_BY["ensemble"], "all")):
             # Scored while the bar is there, and kept.
             _ = data.table
@@ -184,7 +190,7 @@ def report(
     if options["classes"] and kind == "all":
         _check_classes(data, options["classes"])
     _ready(out)
-    job = Job(data, out, format_, options)
+    job = Job(data, out, pictures, options)
     with _styled(style_file):
         document = _all(output, job, pdf) if kind == "all" else KINDS[kind].report(output, job)
     output.document(**document)
@@ -192,7 +198,7 @@ def report(
     output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
 
 
-def _versus(output: Output, names: tuple[str, ...], split: str, out: Path | None) -> None:
+def _versus(output: Output, names: tuple[str, ...], split: str, out: Path | None, groups: Path | None) -> None:
     """Compare two predictors by name."""
     from cli.reports import versus
     from ensemble.study.study import Study
@@ -200,7 +206,7 @@ def _versus(output: Output, names: tuple[str, ...], split: str, out: Path | None
     study = Study.open(output.study)
     out = study.report_dir if out is None else out
     _ready(out)
-    output.document(**versus.report(output, study, names, split, out))
+    output.document(**versus.report(output, study, names, split, out, groups))
     output.next(f"ens-report errors{'' if split == 'val' else f' --split {split}'}")
 
 

@@ -58,6 +58,8 @@ WAY = {
     "combine": ("combine", "subset_table", "SubsetTable"),
     "select": ("select", "ensemble_of", "Ensemble"),
     "the best of very many subsets, exactly": ("leading_table", "exact_best", "ExactBest"),
+    "score against cost": ("cost_front", "CostFront"),
+    "metrics in which classes count": ("balanced_accuracy", "macro_f1", "auroc"),
     "cross-validate": ("cross_validate", "paired_test"),
     "Shapley values": ("shapley",),
     "per class": ("per_class", "compare_classes", "agreement"),
@@ -118,6 +120,7 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         kofn.Epoch(1, 0.1, 2.0, 2.5, 0.5, 2.1, 2.6, 0.4, 100.0, 3.0),
         kofn.filter_grid(np.ones((4, 3, 5, 5), np.float32), member="m"), checked, checked.findings[0],
         kofn.OnnxFile(root / "m.onnx", ("m",), (1.0,), "mean", (16, 16, 1), 10, None),
+        kofn.CLASS_METRICS["auroc"], (front := kofn.cost_front(stack, [1, 2, 3, 4])), front.points[0],
         kofn.Outcome("m", "trained"), kofn.Plan(plan.members[0].recipe, ({}, {"seed": 3, "dropout": 0.5})),
     ]  # fmt: skip
     return {type(value).__name__: value for value in found} | {"TrainedMember": None}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.classes.confusion import names_of
-from analysis.statistics import benjamini_hochberg, mcnemar, smallest_difference
+from analysis.statistics import benjamini_hochberg, paired_groups, smallest_difference
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
@@ -22,7 +22,7 @@ class ClassComparison(Rows):
     against: the name of the second; chosen_here: whether it was chosen, as the best of several, on these samples.
     samples, won, lost: int64 (C,), a class's samples, and those that only the first, or only the second, has right.
     difference: float64 (C,), (won - lost) / samples, the first's accuracy less the second's.
-    p: float64 (C,), McNemar's exact mid-p, two-sided, see `analysis.statistics`.
+    p: float64 (C,), McNemar's mid-p, two-sided, see `analysis.statistics`; of samples in groups Obuchowski's.
     q: float64 (C,), p adjusted by Benjamini and Hochberg over the classes that have samples.
     smallest: float64 (C,), the smallest true difference that would have been found in 80 of 100 such data sets, at
         `level` among so many classes, given on how many samples the two differ.
@@ -88,13 +88,14 @@ def compare_classes(
     against: str = "the other",
     chosen_here: bool = False,
     level: float = LEVEL,
+    groups: np.ndarray | None = None,
 ) -> ClassComparison:
     """Compare two predictors class by class.
 
     y_true, y_pred, y_other: whole numbers (N,), columns; what is true, what the one and what the other predicts.
     class_ids, class_names: C each; the columns' numbers where there are none. against: what the other is called;
-    chosen_here: whether it was chosen on these samples; level: of false discoveries. Raises `BadInput` for shapes that
-    do not fit.
+    chosen_here: whether it was chosen on these samples; level: of false discoveries. groups: int64 (N,), which samples
+    belong together. Raises `BadInput` for shapes that do not fit.
 
     Each class is a test of its own, so many are made, and chance alone would give some: hence Benjamini and Hochberg.
     Where the second was chosen as the best of several on these samples, its accuracy is flattered: classes found to
@@ -114,15 +115,18 @@ def compare_classes(
     seen = np.flatnonzero(samples)
     difference, p, q, smallest = (np.full(c, np.nan) for _ in range(4))
     difference[seen] = (won[seen] - lost[seen]) / samples[seen]
-    p[seen] = [mcnemar(int(won[i]), int(lost[i])) for i in seen]
+    effects = np.ones(c)
+    for i in seen:
+        own = truth == i
+        effects[i], p[i] = paired_groups(right[own], other[own], None if groups is None else groups[own])
     q[seen] = benjamini_hochberg(p[seen].tolist())
     # The p-value one more class must stay below to be claimed, with as many as are claimed already.
     own = level * max(1, int((q[seen] <= level).sum())) / len(seen)
-    smallest[seen] = [_smallest(int(won[i] + lost[i]), int(samples[i]), own) for i in seen]
+    smallest[seen] = [_smallest((won[i] + lost[i]) / effects[i], samples[i] / effects[i], own) for i in seen]
     return ClassComparison(against, chosen_here, ids, names, samples, won, lost, difference, p, q, smallest, level)
 
 
-def _smallest(discordant: int, samples: int, level: float) -> float:
+def _smallest(discordant: float, samples: float, level: float) -> float:
     """Return `smallest_difference`, at least what the fewest samples make that, all won, give a mid-p of `level`.
 
     Of w all won the mid-p is 2^-w: w = 5 at .05, 12 at .05 / 200. More than 1 where there are not so many samples: no

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.classes.confusion import confusion_counts, first_names, names_of
 from analysis.classes.improved import Agreement, ClassComparison
 from analysis.csv_cells import write_csv
-from analysis.statistics import wilson
+from analysis.statistics import class_effects, wilson
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
@@ -125,6 +126,10 @@ class PerClass(Rows):
     predicted: int64 (C,), how many samples are predicted to be of the class.
     precision, precision_low, precision_high: float64 (C,), of the samples predicted to be of the class, the share
         that is, and its Wilson 95 % interval; NaN for a class that is never predicted.
+    kappa, mcc: Cohen's kappa and the Matthews correlation coefficient of all classes together; NaN where all samples
+        are, or are predicted as, one class.
+    effective: float64 (C,), as how many separate samples a class's count where samples belong together in groups, and
+        by which its intervals are made; None where all are separate. groups: how many there are.
     f1: float64 (C,), 2 correct / (samples + predicted), the harmonic mean of accuracy and precision: 0 for a class of
         which nothing is right, NaN for one without samples.
     """
@@ -146,6 +151,10 @@ class PerClass(Rows):
     precision_low: np.ndarray
     precision_high: np.ndarray
     f1: np.ndarray
+    kappa: float
+    mcc: float
+    effective: np.ndarray | None = None
+    groups: int | None = None
 
     def _columns(self) -> dict[str, Any]:
         return self._named(
@@ -181,6 +190,11 @@ class PerClass(Rows):
         return self.samples
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """The ids of the classes without samples, which the macro averages leave out."""
+        return self.class_ids[self.scored :]
+
+    @property
     def never_predicted(self) -> np.ndarray:
         """The rows of the classes that have samples and that are never predicted, int64."""
         return np.flatnonzero((self.samples > 0) & (self.predicted == 0))
@@ -203,7 +217,7 @@ class PerClass(Rows):
 
     @property
     def macro_f1(self) -> float:
-        """The mean F1 of the classes that have samples."""
+        """The mean F1 of the classes that have samples; one that is never predicted counts as 0."""
         return float(self.f1[: self.scored].mean())
 
 
@@ -212,10 +226,14 @@ def per_class(
     y_pred: np.ndarray | Sequence[int],
     class_ids: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
+    *,
+    groups: ArrayLike | None = None,
 ) -> PerClass:
     """Count, for each class, how many of its samples are right, and what is predicted instead.
 
     y_true, y_pred: int64 (N,), columns 0..C-1. class_ids, class_names: C each; numbers where there are none.
+    groups: (N,), a name or number of what each sample belongs to, such as a patient; intervals are then Wilson's for as
+    many samples as have the variance, see `statistics.class_effects`.
     Raises `BadInput` where there are no labels or no samples.
     """
     if y_true is None:
@@ -228,9 +246,17 @@ def per_class(
     counts = confusion_counts(labels, preds, c)
     samples, correct, predicted = counts.sum(axis=1), counts.diagonal(), counts.sum(axis=0)
     worst_k = min(10, c // 4)
-    hard, easy = end_shares(correct, samples, worst_k)
-    low, high = wilson(correct, samples)
-    precision_low, precision_high = wilson(correct, predicted)
+    effect = effect_of_precision = np.ones(c)
+    member_of = None
+    if groups is not None:
+        member_of = np.unique(_groups_of(groups, len(labels)), return_inverse=True)[1]
+        right = (labels == preds).astype(np.float64)
+        effect = np.nan_to_num(class_effects(right, labels, member_of, c), nan=1.0)
+        effect_of_precision = np.nan_to_num(class_effects(right, preds, member_of, c), nan=1.0)
+    hard, easy = end_shares(correct / effect, samples / effect, worst_k)
+    low, high = wilson(correct / effect, samples / effect)
+    precision_low, precision_high = wilson(correct / effect_of_precision, predicted / effect_of_precision)
+    kappa, mcc = _agreement(counts)
     accuracy, precision = _share(correct, samples), _share(correct, predicted)
     f1 = np.where(samples > 0, _share(2 * correct, samples + predicted), np.nan)
     order = np.array(sorted(range(c), key=lambda i: (samples[i] == 0, accuracy[i] if samples[i] else 0, class_ids[i])))
@@ -252,7 +278,34 @@ def per_class(
         precision_low=precision_low[order],
         precision_high=precision_high[order],
         f1=f1[order],
+        kappa=kappa,
+        mcc=mcc,
+        effective=None if member_of is None else (samples / effect)[order],
+        groups=None if member_of is None else int(member_of.max()) + 1,
     )
+
+
+def _groups_of(groups: ArrayLike, samples: int) -> np.ndarray:
+    found = np.asarray(groups)
+    if found.shape != (samples,):
+        raise BadInput(f"groups: expected one for each of the {samples:,} samples, found the shape {found.shape}.")
+    return found
+
+
+def _agreement(counts: np.ndarray) -> tuple[float, float]:
+    """Return Cohen's kappa and the Matthews correlation of a confusion matrix, int64 (C, C).
+
+    J. Cohen, A coefficient of agreement for nominal scales (1960); of many classes J. Gorodkin, Comparing two
+    K-category assignments by a K-category correlation coefficient, Computational Biology and Chemistry 28 (2004).
+    NaN where the denominator is 0; scikit-learn's `matthews_corrcoef` is 0 there.
+    """
+    n, right = int(counts.sum()), int(np.trace(counts))
+    true, predicted = (counts.sum(axis=axis).tolist() for axis in (1, 0))
+    chance = sum(a * b for a, b in zip(true, predicted, strict=True))
+    spread = [n * n - sum(a * a for a in side) for side in (true, predicted)]
+    kappa = (n * right - chance) / (n * n - chance) if n * n > chance else float("nan")
+    mcc = (n * right - chance) / (spread[0] * spread[1]) ** 0.5 if all(spread) else float("nan")
+    return kappa, mcc
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -270,7 +323,7 @@ HEADER = (
     "rank", "class_id", "class_name", "samples", "correct", "accuracy", "low", "high", "worst_share",
     "confused_with_id", "confused_with_name", "confused_count", "best_share", "predicted", "precision", "precision_low",
     "precision_high", "f1", "against", "won", "lost", "difference", "p", "q", "smallest_difference",
-    "members_disagree", "all_right", "all_wrong",
+    "members_disagree", "all_right", "all_wrong", "effective_samples",
 )  # fmt: skip
 
 
@@ -314,5 +367,7 @@ def _row(value: PerClass, i: int, changed: ClassComparison | None, agreement: Ag
         row += [changed.against, changed.won[own], changed.lost[own]]
         row += [column[own] for column in (changed.difference, changed.p, changed.q, changed.smallest)]
     if agreement is None:
-        return [*row, None, None, None]
-    return [*row, *(column[own] for column in (agreement.disagreement, agreement.all_right, agreement.all_wrong))]
+        row += [None] * 3
+    else:
+        row += [column[own] for column in (agreement.disagreement, agreement.all_right, agreement.all_wrong)]
+    return [*row, None if value.effective is None else value.effective[i]]

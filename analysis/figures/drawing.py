@@ -17,6 +17,7 @@ from analysis.diversity import Diversity, PairGains
 from analysis.errors import ErrorAnalysis
 from analysis.figures.calibration import by_size_figure, draw_by_size, draw_reliability, reliability_figure
 from analysis.figures.confusion import NAMED, confusion_figure, draw_confusion
+from analysis.figures.cost import cost_figure, draw_cost
 from analysis.figures.curve import curve_figure, draw_curve
 from analysis.figures.diversity import draw_gains, draw_matrix, gains_figure, matrices_figure
 from analysis.figures.errors import draw_errors, errors_figure
@@ -28,6 +29,7 @@ from analysis.figures.text import drawable
 from analysis.figures.training import draw_accuracy, members_figure
 from analysis.images.gallery import Gallery
 from analysis.members.filters import FilterGrid
+from analysis.selection.costs import CostFront
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 from ensemble.study.history import History
@@ -41,6 +43,7 @@ def _confusion(value: Confusion, axes: Axes) -> Axes:
 # A value's type -> its whole figure, and how it is drawn into axes; None where it needs more than one pair of them.
 DRAWINGS: dict[type, tuple[Callable[[Any], Figure], Callable[[Any, Axes], Axes] | None]] = {
     SubsetTable: (curve_figure, draw_curve),
+    CostFront: (cost_figure, draw_cost),
     PerClass: (lambda v: per_class_figure(v, "Recall by class"), draw_recall),
     ClassComparison: (lambda v: improved_figure(v, "the first"), None),
     Confusion: (lambda v: confusion_figure(v, "Confusion matrix"), _confusion),
@@ -79,9 +82,9 @@ class Picture:
 def draw(value: Any, ax: Axes | None = None) -> Any:
     """Draw a value of analysis as its report does.
 
-    value: a SubsetTable, PerClass, ClassComparison, Confusion, Calibration, CalibrationBySize, Diversity, PairGains,
-    ErrorAnalysis, FilterGrid, History or Gallery. ax: matplotlib axes to draw into, as they are styled; what needs
-    several pairs of axes cannot be drawn into one.
+    value: a SubsetTable, CostFront, PerClass, ClassComparison, Confusion, Calibration, CalibrationBySize, Diversity,
+    PairGains, ErrorAnalysis, FilterGrid, History or Gallery. ax: matplotlib axes to draw into, as they are styled;
+    what needs several pairs of axes cannot be drawn into one.
     Returns the axes, or without `ax` a `Picture`, which a notebook shows and `save(path)` writes. Raises `BadInput` for
     another value, and for axes where one pair is not enough.
     """

@@ -98,6 +98,7 @@ def _points(page: Page) -> dict[str, Any]:
         "top5": pack(table.top5[rows]),
         "nll": pack(table.nll[rows].astype(kind)),
         "brier": pack(table.brier[rows].astype(kind)),
+        **{name: pack(scores[rows].astype(kind)) for name, scores in table.others.items()},
         "exact": _exact(table, page.panels.masks) if kind is np.float32 else {},
         "strips": {
             name: {"low": strips.low, "high": strips.high, "counts": pack(strips.counts)}

@@ -47,7 +47,8 @@ def points(table: SubsetTable, always: tuple[int, ...]) -> Points:
     named = np.searchsorted(table.masks, np.array(always, dtype=np.uint64))
     rows = np.unique(np.concatenate([sampled, leading, named]))
     sizes = sizes_of(table.masks)
-    found = {name: _strips(table.scores(name), sizes) for name in METRICS if np.isfinite(table.scores(name)).all()}
+    names = [name for name in (*METRICS, *table.others) if np.isfinite(table.scores(name)).all()]
+    found = {name: _strips(table.scores(name), sizes) for name in names}
     return Points(rows, found)
 
 

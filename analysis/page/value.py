@@ -16,6 +16,7 @@ from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
 from analysis.report_data import NotAvailable, ReportData, every_subset, histories
 from analysis.selection.data import selection_data
+from analysis.selection.every_subset import with_metrics
 from analysis.stack import PredictionStack, join
 from analysis.subsets.shapley import shapley
 from analysis.subsets.table import SubsetTable
@@ -173,6 +174,9 @@ def _page(
     """Return a page; predictions in the stack's order; lacking: grows by what is not shown; facts: of the `Page`."""
     everyone = 2 ** len(stack.members) - 1
     best = table.best().mask
+    counts = np.bincount(stack.require_labels(), minlength=stack.classes)
+    if len(np.unique(counts[counts > 0])) > 1:  # else it is the accuracy itself
+        table = with_metrics(table, stack, ["balanced_accuracy"])
     found = choices(selection_data(stack), progress)
     shown = panels(stack, panel_masks(table, [best, *(c.mask for c in found if c.mask)]))
     if split is None:

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Protocol
 
 import numpy as np
 
+from analysis.class_metrics import base_of, is_plain, is_share, metric_of
 from analysis.metrics import METRICS, TOP
-from analysis.selection.data import SelectionData, Weighted, of_members
+from analysis.selection.class_sums import WeightedSums, WholeSets
+from analysis.selection.data import SelectionData, Weighted, of_members, per_sample
 from analysis.selection.resampling import Resamples
 from analysis.stack import BlockSource
 from analysis.subsets.reference import mask_of
@@ -42,9 +44,18 @@ class SubsetSums(Protocol):
 def sums_of(data: SelectionData, sizes: Sequence[int], metric: str = "accuracy") -> SubsetSums:
     """Return the sums of all subsets of these sizes: by the reference for few of them, by the engine for many."""
     data.require(metric)
-    if reference_is_faster(data.source, list(sizes)):
-        return ReferenceSums(data, sizes)
-    return LatticeSums(data, sizes, metric)
+    few = reference_is_faster(data.source, list(sizes))
+    plain = ReferenceSums(data, sizes) if few else LatticeSums(data, sizes, per_sample(metric))
+    return plain if data.class_scale(metric) is None else WeightedSums(plain, data, metric)
+
+
+def scores_of_subsets(subsets: "SubsetSums | WholeSets", data: SelectionData, metric: str) -> np.ndarray:
+    """Return a metric of each subset on all samples, float64 (S,)."""
+    if isinstance(subsets, WholeSets):
+        return subsets.scores(np.zeros(data.samples, np.int64), np.ones((1, 1), np.int64))[0]
+    scale = data.sample_scale(metric)
+    total = data.samples if scale is None else scale.sum()
+    return subsets.sums(metric, np.ones(data.samples, dtype=bool)) / total
 
 
 class LatticeSums:
@@ -60,6 +71,10 @@ class LatticeSums:
         """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""
         ask = {"accuracy": "correct", "top5": "top5", "nll": "nll_sums", "brier": "brier_sums"}[metric]
         return getattr(self._lattice, ask)(rows)
+
+    def weighted(self, metric: str, rows: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return the sum of `scale`, (n,), over the `rows` that each subset has right, (S,)."""
+        return self._lattice.weighted_right(rows, scale, metric == "top5")
 
     def by_block(self, metric: str, block: np.ndarray) -> np.ndarray:
         """Return the sums over the samples of each block, (G, S), in the smallest type that holds them."""
@@ -226,17 +241,24 @@ class Best:
     """The subset with the best `metric`, of at most `max_size` members.
 
     Of equally good ones (counts equal, NLL and Brier within 1e-12) the one with fewer members, then with lower NLL,
-    then with the lower mask: as `SubsetTable.best` has it.
+    then with the lower mask: as `SubsetTable.best` has it. costs: float64 (S,), of each subset; then none that costs
+    more than `max_cost` is chosen, and of equally good ones the cheapest goes first.
     """
 
     data: SelectionData
-    subsets: SubsetSums
+    subsets: SubsetSums | WholeSets
     metric: str = "accuracy"
     max_size: int | None = None
     name: str = "best"
+    costs: np.ndarray | None = None
+    max_cost: float | None = None
 
     def __post_init__(self) -> None:
-        if not self._allowed.size:
+        if self.costs is not None and self.max_cost is not None and not (self.costs <= self.max_cost).any():
+            raise BadInput(
+                f"no subset costs {self.max_cost:g} or less: the cheapest costs {self.costs.min():g}; allow more."
+            )
+        if not self.allowed.size:
             raise BadInput(
                 f"no subset has {self.max_size} members or fewer: the smallest that was scored has "
                 f"{int(self._sizes.min())}; allow more members, or score smaller sizes too."
@@ -247,67 +269,113 @@ class Best:
         return sizes_of(self.subsets.masks)
 
     @cached_property
-    def _allowed(self) -> np.ndarray:
-        """Rows of the subsets that may be chosen, int64."""
-        return np.flatnonzero(self._sizes <= (self.max_size or self.data.members))
+    def allowed(self) -> np.ndarray:
+        """Rows of the subsets that may be chosen, int64, the cheaper ones first."""
+        allowed = self._sizes <= (self.max_size or self.data.members)
+        if self.costs is None:
+            return np.flatnonzero(allowed)
+        rows = np.flatnonzero(allowed & (self.costs <= (np.inf if self.max_cost is None else self.max_cost)))
+        return rows[np.argsort(self.costs[rows], kind="stable")]
 
     @cached_property
     def _by_block(self) -> np.ndarray:
         """The sums of the subsets that may be chosen in each block of samples, (G, S)."""
+        assert not isinstance(self.subsets, WholeSets)
         found = self.subsets.by_block(self.metric, self.data.blocks_of_samples)
-        return found if len(self._allowed) == found.shape[1] else np.ascontiguousarray(found[:, self._allowed])
+        plain = self.costs is None and len(self.allowed) == found.shape[1]
+        return found if plain else np.ascontiguousarray(found[:, self.allowed])
 
     @property
     def seconds(self) -> float:
         """What choosing once takes, roughly, of many times: its share of the blocks' sums and of their products."""
-        return 1e-3 + 4e-8 * len(self.subsets.masks) + 1e-12 * len(self.subsets.masks) * self.data.samples
+        samples, subsets = self.data.samples, len(self.subsets.masks)
+        if isinstance(self.subsets, WholeSets):
+            each = {"macro_f1": 1e-8, "auroc": 5e-8}[base_of(self.metric)]
+            return 1e-3 + subsets * self.data.source.classes * (2e-6 + each * samples) / 50
+        return 1e-3 + 4e-8 * subsets + 1e-12 * subsets * samples
 
     @property
     def choices(self) -> int:
         """How many subsets it chooses from."""
         if isinstance(self.subsets, Listed):
             return count_subsets(self.data.members, range(1, (self.max_size or self.data.members) + 1))
-        return len(self._allowed)
+        return len(self.allowed)
 
     def choose(self, times: np.ndarray | None = None) -> Weighted:
         """Return the best subset where each sample counts so many times, int64 (n,); once if None."""
         counts = np.ones(self.data.samples, dtype=np.int64) if times is None else times
-        sums = np.zeros(len(self.subsets.masks))
-        for count in range(1, int(counts.max()) + 1):
-            if (rows := counts >= count).any():
-                sums = sums + self.subsets.sums(self.metric, rows)
-        means = sums[self._allowed] / counts.sum()
-        means = -means if METRICS[self.metric].higher_is_better else means
-        return self._of(np.flatnonzero(means <= means.min() + TIE), counts)
+        if isinstance(self.subsets, WholeSets):
+            different, block = np.unique(counts, return_inverse=True)
+            means = self.subsets.scores(block, different[None])[0, self.allowed]
+        else:
+            sums = np.zeros(len(self.subsets.masks))
+            for count in range(1, int(counts.max()) + 1):
+                if (rows := counts >= count).any():
+                    sums = sums + self.subsets.sums(self.metric, rows)
+            scale = self.data.sample_scale(self.metric)
+            means = sums[self.allowed] / (counts.sum() if scale is None else counts @ scale)
+        return self._of(self._least(means), counts)
+
+    def _least(self, means: np.ndarray) -> np.ndarray:
+        """Return the positions of the best of some means, those that are equal within 1e-12."""
+        # Where no class has a value, as where a part of the samples is of one class, all are equally good.
+        losses = _no_nan(-means if metric_of(self.metric).higher_is_better else means)
+        return np.flatnonzero(losses <= losses.min() + TIE)
 
     def choose_again(self, resamples: Resamples, progress: Progress | None = None) -> tuple[Weighted, ...]:
         """Return the best subset in each resampling of the data's own blocks; sums are taken block by block, once."""
-        table = self._by_block
-        counts = table.dtype.kind in "iu"
-        # Whole numbers below 2^24 are exact in 32 bits; sums of others may come out in another last digit.
-        exact = (
-            np.float32 if not counts or int(self.data.samples) * int(resamples.weights.max()) < 2**24 else np.float64
-        )
-        weights = resamples.weights.astype(exact)
-        weights = -weights if METRICS[self.metric].higher_is_better else weights
+        return self.choose_within(resamples, [len(self.allowed)], progress)[0]
+
+    def choose_within(
+        self, resamples: Resamples, firsts: Sequence[int], progress: Progress | None = None
+    ) -> list[tuple[Weighted, ...]]:
+        """Return the best in each resampling out of the first so many subsets that may be chosen, the cheapest ones.
+
+        firsts: increasing; for each of them R choices. Of equally good subsets the cheaper one is taken.
+        """
         least = np.full(len(resamples), np.inf)
         tied: list[list[np.ndarray]] = [[] for _ in range(len(resamples))]
-        starts = range(0, table.shape[1], COLUMNS)
-        for step, start in enumerate(starts):
-            sums = weights @ table[:, start : start + COLUMNS].astype(exact)
+        found: list[tuple[Weighted, ...]] = []
+        slack, portions = self._portions(resamples, firsts)
+        for start, stop, sums in portions:
             for r, lowest in enumerate(sums.min(axis=1)):
-                if lowest <= least[r]:
-                    if lowest < least[r]:
+                if lowest <= least[r] + slack:
+                    if lowest < least[r] - slack:
                         tied[r].clear()
-                    least[r] = lowest
-                    tied[r].append(start + np.flatnonzero(sums[r] == lowest))
+                    least[r] = min(lowest, least[r])
+                    tied[r].append(start + np.flatnonzero(sums[r] <= least[r] + slack))
             if progress:
-                progress(step + 1, len(starts))
-        return tuple(self._of(np.concatenate(rows), resamples.times(r)) for r, rows in enumerate(tied))
+                progress(stop, len(self.allowed))
+            if stop in firsts:
+                found.append(tuple(self._of(np.concatenate(rows), resamples.times(r)) for r, rows in enumerate(tied)))
+        return found
+
+    def _portions(
+        self, resamples: Resamples, cuts: Sequence[int]
+    ) -> tuple[float, Iterator[tuple[int, int, np.ndarray]]]:
+        """Return how far equal sums may lie apart, and portions of subsets with their losses, (R, stop - start)."""
+        edges = sorted({0, *range(0, cuts[-1], COLUMNS), *cuts})
+        sign = -1 if metric_of(self.metric).higher_is_better else 1
+        if isinstance(self.subsets, WholeSets):
+            scores = _no_nan(sign * self.subsets.scores(resamples.block, resamples.weights)[:, self.allowed])
+            return TIE, ((a, b, scores[:, a:b]) for a, b in pairwise(edges))
+        table = self._by_block
+        # Whole numbers below 2^24 are exact in 32 bits; sums of others may come out in another last digit.
+        exact, slack = np.float32, 0.0
+        if table.dtype.kind in "iu":
+            most = int(table.max(initial=0)) * int(resamples.weights.sum(axis=1).max())
+            exact = np.float32 if most < 2**24 else np.float64
+        elif not is_plain(self.metric) and is_share(self.metric):
+            exact = table.dtype.type  # weights of classes that are no whole numbers: equal sums differ in last digits
+            slack = (1e-12 if exact is np.float64 else 1e-6) * float(table.sum(axis=0).max())
+        weights = sign * resamples.weights.astype(exact)
+        return slack, ((a, b, weights @ table[:, a:b].astype(exact)) for a, b in pairwise(edges))
 
     def _of(self, tied: np.ndarray, times: np.ndarray) -> Weighted:
         """Return the one of equally good subsets (positions among those allowed) that is to be taken."""
-        rows = self._allowed[tied]
+        rows = self.allowed[tied]
+        if self.costs is not None:
+            rows = np.sort(rows[self.costs[rows] == self.costs[rows].min()])
         rows = rows[self._sizes[rows] == self._sizes[rows].min()]
         if len(rows) > 1 and self.data.rule.floor is not None:
             nll = self._nlls(rows, times)
@@ -327,6 +395,10 @@ class Best:
         if members not in known:
             known[members] = of_members(members, self.data.members, self.data.rule).scores(self.data, "nll")
         return known[members]
+
+
+def _no_nan(losses: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(losses), np.inf, losses)
 
 
 def _members(mask: int) -> tuple[int, ...]:

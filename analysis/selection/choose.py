@@ -1,7 +1,7 @@
 """Choosing an ensemble, and what the choice is worth: its honest score, the other ways to choose, the paired test."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.class_metrics import WEIGHTED, WHOLE_SET, base_of, metric_of
+from analysis.class_metrics import class_weights as checked_class_weights
 from analysis.metrics import GEOMETRIC_MEMBERS, METRICS, rule_of
-from analysis.selection.best import Counted, Listed, score_by_block
+from analysis.selection.best import Best, Counted, Listed, score_by_block, scores_of_subsets
+from analysis.selection.class_sums import check_whole_set
 from analysis.selection.compare import (
     SelectionResult,
     against_the_best_member,
@@ -23,8 +26,9 @@ from analysis.selection.compare import (
     selection_of,
     unchosen,
 )
+from analysis.selection.costs import CostFront, check_costs, front_of, subset_costs
 from analysis.selection.cross_validation import CrossValidation, cross_validated, out_of_fold
-from analysis.selection.data import SelectionData, Weighted, selection_data
+from analysis.selection.data import Selection, SelectionData, Weighted, selection_data
 from analysis.selection.resampling import blocks_of, check_groups
 from analysis.stack import PredictionStack
 from analysis.statistics import Paired
@@ -50,6 +54,7 @@ class EnsembleSelection(Rows):
     ways: the ways to choose beside each other, `result` among them; `result` alone where there is one member.
     slow: names of ways that were left out, since they take longer than a moment.
     paired: the test against the best member; None where nothing was chosen or samples are too few.
+    front: what score can be had for what cost; None where no costs were given.
     """
 
     data: SelectionData
@@ -61,6 +66,7 @@ class EnsembleSelection(Rows):
     ways: tuple[SelectionResult, ...]
     slow: tuple[str, ...]
     paired: Paired | None
+    front: CostFront | None = None
 
     def _columns(self) -> dict[str, Any]:
         ways = {name: [getattr(way.honest, name) for way in self.ways] for name in ("apparent", "score", "low", "high")}
@@ -116,18 +122,30 @@ def select(
     weights: Mapping[str, float] | None = None,
     rule: str = "mean",
     groups: ArrayLike | None = None,
+    class_weights: Mapping[str, float] | ArrayLike | None = None,
+    costs: Mapping[str, float] | ArrayLike | None = None,
+    cost_by: str = "sum",
+    max_cost: float | None = None,
     table: SubsetTable | Counted | None = None,
     progress: Progress | None = None,
 ) -> EnsembleSelection:
     """Choose an ensemble of a labelled stack's members, and say what it is worth.
 
     how: "best" of all subsets; "greedy", Caruana's selection with replacement; "weights", those with the lowest NLL;
-    "stack", a regression on log-probabilities. metric: what the best subset and greedy selection are best by.
+    "stack", a regression on log-probabilities. metric: what the best subset and greedy selection are best by:
+    "accuracy", "nll", "brier", "top5", "balanced_accuracy", "macro_f1" or "auroc" (the last two not greedily, and up to
+    a number of subsets, see docs/classes.md).
     sizes: of the subsets to choose from, all where None. max_size: the most members, for best and greedy.
     weights: name -> weight, not negative, summing to 1; then nothing is chosen, and `how` has no part in it.
     rule: how members are combined, see `analysis.metrics`.
     groups: (N,), a name or number of what each sample belongs to, such as a patient or a video, in the order of the
     stack's samples: what belongs together is never chosen on in part and scored on in part, and intervals count it so.
+    class_weights: class id or name -> weight, or numbers (C,): what classes count in the metric, which is then called
+    weighted_... beside the plain ones; in a metric of samples each sample counts as its class, in a mean over classes
+    each class.
+    costs: member -> what it costs (latency, memory, money), or numbers (M,) in the members' order, for the best subset;
+    then `front` says what score can be had for what cost, and of equally good subsets the cheaper one is taken.
+    cost_by: "sum" of a subset's members or "max". max_cost: none that costs more is chosen.
     table: that of these sizes and rule, where it is there; of `score_subsets` it spares counting anew.
     progress: told (done, total) of the selections that are made again and again for honest scores.
     Raises `BadInput` where these do not go together, and for a stack without labels.
@@ -135,29 +153,48 @@ def select(
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size, weights)
+    metric, data = data_of(stack, how if weights is None else "given", metric, rule, wanted, groups, class_weights)
     if table is None:
         table = score_subsets(stack, wanted, how, metric, rule, groups)
     counted, table = (table, table.table) if isinstance(table, Counted) else (None, table)
-    top5 = metric == "top5" or how != "best" or weights is not None
-    data = selection_data(stack, rule, top5=top5, groups=None if groups is None else grouped(groups, stack.samples))
     if isinstance(table, LeadingTable):
+        if metric not in METRICS or costs is not None:
+            raise BadInput(
+                f"of {table.count:,} subsets the best are kept by accuracy, top-5, NLL and Brier score, and not by "
+                "classes or costs; name fewer members."
+            )
         allowed = table.leading(metric)
         if max_size is not None:  # of a budget the best by size are there
             allowed = np.arange(len(table))
         counted = Listed(data, table, metric, allowed)
+    if counted is not None and counted.metric != metric:
+        counted = None
     asked = None if weights is not None else selection_of(how, data, wanted, metric, max_size, counted)
-    quick, slow = beside("given" if asked is None else how, data, wanted, metric, max_size) if members > 1 else ([], [])
+    check_cost_limit(asked, costs, max_cost)
+    own_costs = None
+    if costs is not None and isinstance(asked, Best):
+        own_costs = check_costs(costs, stack.members)
+        asked = replace(asked, costs=subset_costs(own_costs, asked.subsets.masks, cost_by), max_cost=max_cost)
+    others = members > 1 and max_cost is None  # the other ways know no costs
+    quick, slow = beside("given" if asked is None else how, data, wanted, metric, max_size) if others else ([], [])
     stages = iter([_stage(progress, i, len(quick) + 1) for i in range(len(quick) + 1)])
     if asked is None:
         result = unchosen("given", data, weighted(weights or {}, stack.members, rule), metric)
     else:
         result = evaluate_selection(asked, metric, next(stages))
+    if metric not in METRICS and metric not in table.others:
+        best = asked if isinstance(asked, Best) else selection_of("best", data, wanted, metric)
+        assert isinstance(best, Best)
+        table = table.with_scores(metric, scores_of_subsets(best.subsets, data, metric))
     member = evaluate_selection(selection_of("member", data, [1], metric), metric)
     ways = [result]
     if members > 1:
         ways += [member, unchosen("all", data, everyone(data), metric)]
         ways += [evaluate_selection(selection, metric, next(stages)) for selection in quick]
     chosen = result.selection if members > 1 and result.was_chosen else None
+    front = None
+    if own_costs is not None and isinstance(asked, Best):
+        front = front_of(asked, table, own_costs, cost_by)
     return EnsembleSelection(
         data=data,
         table=table,
@@ -168,6 +205,7 @@ def select(
         ways=tuple(sorted(ways, key=lambda way: ORDER.index(way.name))),
         slow=tuple(slow),
         paired=None if chosen is None else against_the_best_member(chosen, metric),
+        front=front,
     )
 
 
@@ -195,13 +233,54 @@ def score_subsets(
         from analysis.subsets.leading import leading_table
 
         return leading_table(stack, rule, metrics, progress, folder=folder)
-    if how == "best" and METRICS[metric].higher_is_better and len(stack.members) > 1:
+    if how == "best" and metric in METRICS and METRICS[metric].higher_is_better and len(stack.members) > 1:
         own = None if groups is None else np.unique(grouped(groups, stack.samples), return_inverse=True)[1]
         block = blocks_of(labels, stack.sample_ids, own)
         counted = score_by_block(stack, sizes, block, metric, rule, metrics, progress)
         if counted is not None:
             return counted
     return subset_table(stack, sizes, progress, rule, metrics)
+
+
+def check_cost_limit(asked: Selection | None, costs: object, max_cost: float | None) -> None:
+    """Raise `BadInput` where costs have nothing to say, or the most that may be spent is no cost."""
+    if costs is not None and not isinstance(asked, Best):
+        raise BadInput("costs: only the best subset is chosen by its cost; leave them out, or choose by 'best'.")
+    if max_cost is not None and costs is None:
+        raise BadInput("max_cost: needs the costs of the members.")
+    if max_cost is not None and not 0 <= max_cost < np.inf:
+        raise BadInput(f"max_cost: expected a number of 0 or more, found {max_cost:g}.")
+
+
+def data_of(
+    stack: PredictionStack, how: str, metric: str, rule: str, sizes: Sequence[int], groups: ArrayLike | None,
+    class_weights: Mapping[str, float] | ArrayLike | None,
+) -> tuple[str, SelectionData]:  # fmt: skip
+    """Return the metric by its full name, and what a selection by it reads."""
+    check_data(stack, metric, rule, sizes, class_weights)
+    weighing = None
+    if class_weights is not None:
+        weighing = checked_class_weights(class_weights, stack.class_ids, stack.class_names)
+        metric = WEIGHTED + base_of(metric)
+    own = None if groups is None else grouped(groups, stack.samples)
+    top5 = base_of(metric) == "top5" or how != "best"
+    return metric, selection_data(stack, rule, top5=top5, groups=own, class_weights=weighing)
+
+
+def check_data(
+    stack: PredictionStack, metric: str, rule: str, sizes: Sequence[int],
+    class_weights: Mapping[str, float] | ArrayLike | None,
+) -> None:  # fmt: skip
+    """Raise `BadInput` where the metric cannot be had of these samples or so many subsets; before they are scored."""
+    stack.require_labels()
+    if base_of(metric) in WHOLE_SET:
+        check_whole_set(metric, rule_of(rule), len(stack.members), sizes, stack.samples, stack.classes)
+    if class_weights is not None:
+        weighing = checked_class_weights(class_weights, stack.class_ids, stack.class_names)
+        if not weighing[stack.require_labels()].any():
+            raise BadInput("class_weights: every class that has samples here has weight 0, so nothing counts.")
+    elif metric.startswith(WEIGHTED):
+        raise BadInput(f"metric {metric!r}: needs the weights of the classes, as class_weights=...")
 
 
 def _stage(progress: Progress | None, stage: int, stages: int) -> Progress | None:
@@ -218,19 +297,19 @@ def cross_validate(
     max_size: int | None = None,
     rule: str = "mean",
     groups: ArrayLike | None = None,
+    class_weights: Mapping[str, float] | ArrayLike | None = None,
     progress: Progress | None = None,
 ) -> CrossValidation:
     """Choose again and again on some of the samples, and score what was chosen on the others.
 
     A subset is chosen on 200 bootstraps, greedily on 50, weights and regressions on nine of ten folds, five
-    times. stack, how, metric, sizes, max_size, rule, groups (N,) and progress are as `select` has them.
+    times. stack, how, metric, sizes, max_size, rule, groups (N,), class_weights and progress are as `select` has them.
     Raises `BadInput` as it does, and for fewer than 20 samples.
     """
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size)
-    own = None if groups is None else grouped(groups, stack.samples)
-    data = selection_data(stack, rule, top5=metric == "top5" or how != "best", groups=own)
+    metric, data = data_of(stack, how, metric, rule, wanted, groups, class_weights)
     selection = selection_of(how, data, wanted, metric, max_size)
     return cross_validated(selection, metrics_of(data, metric), progress=progress)
 
@@ -257,9 +336,10 @@ def check_choice(
         check_selection(how, rule, max_size)
     else:
         weighted(weights, members, rule)
-    if metric not in METRICS:
-        raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
-    if metric not in ("nll", "brier"):
+    metric_of(metric)
+    if weights is None and how == "greedy" and base_of(metric) in WHOLE_SET:
+        raise BadInput(f"metric {metric!r}: greedy selection takes metrics that add up over samples; choose by 'best'.")
+    if base_of(metric) not in ("nll", "brier"):
         return
     if rule_of(rule).floor is None:
         raise BadInput(f"metric {metric!r}: a vote gives no probabilities; choose by accuracy or top5.")

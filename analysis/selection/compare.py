@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.class_metrics import WHOLE_SET, base_of
 from analysis.metrics import METRICS
 from analysis.selection.best import Best, Counted, Listed, ReferenceSums, sums_of
+from analysis.selection.class_sums import WeightedSums, WholeSets, score_of
 from analysis.selection.cross_validation import (
     FEWEST,
     FOLDS,
@@ -90,11 +92,15 @@ def selection_of(
     members; "member": the best one.
     Raises `BadInput` as `check_selection` does.
     """
+    whole = base_of(metric) in WHOLE_SET
     if name == "member":
-        return Best(data, ReferenceSums(data, [1]), metric, name="member")
+        singles = WholeSets(data, [1], metric) if whole else ReferenceSums(data, [1])
+        plain = isinstance(singles, WholeSets) or data.class_scale(metric) is None
+        return Best(data, singles if plain else WeightedSums(singles, data, metric), metric, name="member")
     check_selection(name, data.rule.name, max_size)
     if name == "best":
-        return Best(data, counted or sums_of(data, sizes, metric), metric, max_size)
+        subsets = counted or (WholeSets(data, sizes, metric) if whole else sums_of(data, sizes, metric))
+        return Best(data, subsets, metric, max_size)
     if name == "greedy":
         return Greedy(data, metric, max_size=max_size)
     return Weights(data) if name == "weights" else Stack(data)
@@ -131,20 +137,22 @@ def metrics_of(data: SelectionData, metric: str) -> tuple[str, ...]:
     all classes of the geometric mean is dear, and a vote has none.
     """
     usual = ("accuracy", "nll", "brier") if data.rule.name == "mean" else ("accuracy",)
-    return tuple(name for name in METRICS if name in usual or name == metric)
+    names = [name for name in METRICS if name in usual or name == metric]
+    return tuple(names if metric in names else [*names, metric])
 
 
 def all_scores(result: SelectionResult, data: SelectionData, table: SubsetTable) -> dict[str, float]:
     """Return each metric of what was chosen, on all samples, in the order of `METRICS`; NaN where the rule has none.
 
-    A subset of the table has the table's scores.
+    A subset of the table has the table's scores; metrics in which classes count stand last.
     """
     chosen = result.chosen
     if result.name == "best":
         row = table.find(mask_of(chosen.members))
-        return {name: row.score(name) for name in METRICS}
+        return {name: row.score(name) for name in (*METRICS, *table.others)}
     none = ("nll", "brier") if data.rule.floor is None else ()
-    return {name: math.nan if name in none else float(chosen.scores(data, name).mean()) for name in METRICS}
+    names = (*METRICS, *table.others)
+    return {name: math.nan if name in none else score_of(chosen, data, name) for name in names}
 
 
 def everyone(data: SelectionData) -> Weighted:
@@ -166,6 +174,8 @@ def beside(
         if name == asked or (data.rule.name != "mean" and name != "best"):
             continue
         if max_size and name in ("weights", "stack"):
+            continue
+        if name == "greedy" and base_of(metric) in WHOLE_SET:
             continue
         if name == "best" or (small and data.samples >= FEWEST):
             selection = selection_of(name, data, sizes, metric, max_size)

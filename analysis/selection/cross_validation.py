@@ -1,16 +1,17 @@
 """Scores of a chosen ensemble that do not flatter it: chosen again and again, scored on samples that did not choose."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
-from analysis.metrics import METRICS
+from analysis.class_metrics import WHOLE_SET, base_of, is_share, metric_of
 from analysis.selection.best import Best, Listed
+from analysis.selection.class_sums import pooled, score_of, spread_of, weighted_spread
 from analysis.selection.data import Chosen, Selection, SelectionData, Weighted
 from analysis.selection.resampling import BOOTSTRAPS, Resamples, bootstraps, forward, k_folds
-from analysis.statistics import Paired, compare_correct, mean_interval, wilson
+from analysis.statistics import Paired, compare_correct, design_effect, few_groups, mean_interval, wilson
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
 from ensemble.study.tabular import Rows, Tabular
@@ -32,15 +33,17 @@ class CrossValidation(Rows):
     """What a selection scores on samples that it did not choose on.
 
     resamples: what was chosen on and what was scored, again and again. chosen: what was chosen each time.
-    z: by metric each sample's mean over the times it was not chosen on, float64 (n,); NaN where it always was.
+    z: by metric each sample's mean over the times it was not chosen on, float64 (n,); NaN where it always was. Of a
+    metric in which classes count, numbers whose mean is the score and that vary as it does.
     between: by metric the variance, over the times, of the chosen ensembles' scores on all samples: how much hangs on
-    which of them it is.
+    which of them it is. variance: of the scores in which classes count, were samples separate.
     """
 
     resamples: Resamples
     chosen: tuple[Chosen, ...]
     z: dict[str, np.ndarray]
     between: dict[str, float]
+    variance: dict[str, float] = field(default_factory=dict)
 
     def _columns(self) -> dict[str, Any]:
         return dict(self.z)
@@ -77,14 +80,14 @@ class HonestScore(Tabular):
     @property
     def optimism(self) -> float | None:
         """How much better the apparent score is than the honest one: an estimate of how the choice flatters itself."""
-        return None if self.score is None else METRICS[self.metric].advantage(self.apparent, self.score)
+        return None if self.score is None else metric_of(self.metric).advantage(self.apparent, self.score)
 
     @property
     def optimism_interval(self) -> tuple[float, float] | None:
         """The lower and upper end of the optimism, at the interval's level."""
         if self.low is None or self.high is None:
             return None
-        ends = (METRICS[self.metric].advantage(self.apparent, end) for end in (self.low, self.high))
+        ends = (metric_of(self.metric).advantage(self.apparent, end) for end in (self.low, self.high))
         low, high = sorted(ends)
         return low, high
 
@@ -105,10 +108,27 @@ def cross_validated(
     check_enough(data)
     resamples = resamples or usual_resamples(selection)
     chosen = choose_again(selection, resamples, progress)
-    z, between = {}, {}
+    return of_choices(data, chosen, resamples, metrics, selection.choose)
+
+
+def of_choices(
+    data: SelectionData,
+    chosen: tuple[Chosen, ...],
+    resamples: Resamples,
+    metrics: tuple[str, ...],
+    on_all: Callable[[], Chosen],
+) -> CrossValidation:
+    """Score what was chosen in each resampling on what that left out; `on_all` gives what is chosen on all samples."""
+    z, between, variance = {}, {}, {}
     for metric in metrics:
+        if base_of(metric) in WHOLE_SET:
+            score, between[metric] = pooled(data, chosen, resamples, metric)
+            z[metric], variance[metric] = spread_of(data, metric, score, on_all())
+            continue
         z[metric], between[metric] = _held_out(data, chosen, resamples, metric)
-    return CrossValidation(resamples, chosen, z, between)
+        if data.class_scale(metric) is not None:
+            z[metric], variance[metric] = weighted_spread(data, metric, z[metric])
+    return CrossValidation(resamples, chosen, z, between, variance)
 
 
 def choose_again(selection: Selection, resamples: Resamples, progress: Progress | None = None) -> tuple[Chosen, ...]:
@@ -160,7 +180,7 @@ def _held_out(
         part = distinct[start : start + AT_ONCE]
         weights = np.array([np.asarray(chosen[same[0]].weights) for same in part])
         for same, scores in zip(part, data.scores_of(weights, metric), strict=True):
-            everywhere[same] = scores.mean()
+            everywhere[same] = data.mean_of(metric, scores)
             total += resamples.tested[same].sum(axis=0)[block] * scores
     with np.errstate(invalid="ignore"):
         return total / times, float(everywhere.var())
@@ -191,12 +211,13 @@ def interval(found: CrossValidation, metric: str = "accuracy", level: float = 0.
 
     The variance of the mean of z is that of its samples (of its blocks, where groups belong together), 1.1 times, and
     twice the variance between choices. For accuracy and top-5 it is Wilson's interval for as many samples as have that
-    variance; for NLL and Brier score Hall's, which allows for skewness.
+    variance; for NLL and Brier score Hall's, which allows for skewness. Of metrics in which classes count the variance
+    is that of `CrossValidation.variance`.
     """
     z = found.z[metric]
     kept = ~np.isnan(z)
     block = found.resamples.block[kept] if found.resamples.grouped else None
-    return score_interval(z[kept], metric, found.between[metric], block, WIDENING, level)
+    return score_interval(z[kept], metric, found.between[metric], block, WIDENING, level, found.variance.get(metric))
 
 
 def score_interval(
@@ -206,16 +227,21 @@ def score_interval(
     block: np.ndarray | None = None,
     widening: float = 1.0,
     level: float = 0.95,
+    variance: float | None = None,
 ) -> tuple[float, float]:
-    """Return the interval of the mean of z, float64 (n,), whose samples belong together in blocks, if any."""
+    """Return the interval of the mean of z, float64 (n,), whose samples belong together in blocks, if any.
+
+    variance: of the mean, were samples separate; by default that of a share, or that of z.
+    """
     n, mean = len(z), float(z.mean())
     effect = widening * design_effect(z, block)
     if block is not None:  # few blocks tell little of how much they vary
-        few = max(len(np.unique(block)) - 1, 1)
-        effect *= float(stdtrit(few, (1 + level) / 2) / ndtri((1 + level) / 2)) ** 2
-    if metric in ("accuracy", "top5"):
+        effect *= few_groups(len(np.unique(block)), level)
+    if is_share(metric):
         # One sample's worth of variance at least: where all are right, nothing is known of how much scores vary.
-        inflation = effect + BETWEEN * between * n / max(mean * (1 - mean), 1 / n)
+        single = max(mean * (1 - mean), 1 / n)
+        ratio = 1.0 if variance is None else max(variance * n, 1 / n) / single
+        inflation = effect * ratio + BETWEEN * between * n / single
         low, high = wilson(mean * n / inflation, n / inflation, level)
         return (0.0 if mean <= 0 else float(low)), (1.0 if mean >= 1 else float(high))
     return mean_interval(z, effect, BETWEEN * between, level)
@@ -227,21 +253,6 @@ def effective_samples(z: np.ndarray, block: np.ndarray | None) -> float | None:
         return None
     kept = ~np.isnan(z)
     return int(kept.sum()) / design_effect(z[kept], block[kept])
-
-
-def design_effect(z: np.ndarray, block: np.ndarray | None) -> float:
-    """Return the variance of the mean of z over what it were if samples had been drawn one by one; at least 1.
-
-    L. Kish, Survey Sampling (1965): the sums of the blocks' deviations vary, n samples' deviations add up.
-    """
-    if block is None:
-        return 1.0
-    deviation = z - z.mean()
-    single = float((deviation**2).sum())
-    sums = np.bincount(block, weights=deviation)
-    sums = sums[np.bincount(block) > 0]
-    count = len(sums)
-    return 1.0 if single == 0 or count < 2 else max(1.0, float((sums**2).sum()) * count / (count - 1) / single)
 
 
 def honest(
@@ -256,19 +267,35 @@ def honest(
     says so.
     """
     data = selection.data
-    apparent = {metric: float(chosen.scores(data, metric).mean()) for metric in metrics}
+    apparent = {metric: score_of(chosen, data, metric) for metric in metrics}
     if data.samples < FEWEST:
-        how = f"none: {data.samples} samples are too few to hold out a tenth of, at least {FEWEST} are needed"
-        return {m: HonestScore(apparent[m], None, None, None, how, m) for m in metrics}, None
+        return none_for(data, apparent), None
     found = cross_validated(selection, metrics, progress=progress)
-    how = _how(data, found)
+    among = ""
     if isinstance(selection, Best) and isinstance(selection.subsets, Listed):
-        how += f"; chosen each time among the {len(selection.subsets.masks):,} that are best on all samples"
+        among = f"; chosen each time among the {len(selection.subsets.masks):,} that are best on all samples"
+    return honest_scores(data, found, apparent, among), found
+
+
+def honest_scores(
+    data: SelectionData, found: CrossValidation, apparent: dict[str, float], among: str = ""
+) -> dict[str, HonestScore]:
+    """Return the honest scores, with their intervals, of what was held out, beside the apparent ones by metric.
+
+    among: what else `how` says.
+    """
+    how = _how(data, found) + among
     block = found.resamples.block if found.resamples.grouped else None
     return {
         m: HonestScore(apparent[m], found.score(m), *interval(found, m), how, m, effective_samples(found.z[m], block))
-        for m in metrics
-    }, found
+        for m in apparent
+    }
+
+
+def none_for(data: SelectionData, apparent: dict[str, float]) -> dict[str, HonestScore]:
+    """Return what stands in place of honest scores where samples are too few."""
+    how = f"none: {data.samples} samples are too few to hold out a tenth of, at least {FEWEST} are needed"
+    return {m: HonestScore(apparent[m], None, None, None, how, m) for m in apparent}
 
 
 def fixed(data: SelectionData, ensemble: Chosen, metrics: tuple[str, ...] = ("accuracy",)) -> dict[str, HonestScore]:
@@ -277,9 +304,14 @@ def fixed(data: SelectionData, ensemble: Chosen, metrics: tuple[str, ...] = ("ac
     block = data.blocks_of_samples if data.groups is not None else None
     found = {}
     for metric in metrics:
-        scores = ensemble.scores(data, metric)
-        mean = float(scores.mean())
-        span = score_interval(scores, metric, block=block)
+        mean, variance = score_of(ensemble, data, metric), None
+        if base_of(metric) in WHOLE_SET:
+            scores, variance = spread_of(data, metric, mean, ensemble)
+        else:
+            scores = ensemble.scores(data, metric)
+            if data.class_scale(metric) is not None:
+                scores, variance = weighted_spread(data, metric, scores)
+        span = score_interval(scores, metric, block=block, variance=variance)
         found[metric] = HonestScore(mean, mean, *span, how, metric, effective_samples(scores, block))
     return found
 
@@ -330,9 +362,9 @@ def prequential(selection: Selection, folds: int = FORWARD_FOLDS, first: int = F
     """Choose on the first folds and score on the next, then choose on these and score on the one after, to the last.
 
     Unlike in cross-fitting no sample is scored after it was chosen on, so whether it is right is independent of those
-    before it, given the choice: a test that counts samples as separate trials is exact (A. P. Dawid, Present position
-    and potential developments: the prequential approach, JRSS A 147, 1984). All selections on the same samples go the
-    same way. Raises `BadInput` for fewer than 20 samples.
+    before it, given the choice: a test that counts samples as separate trials holds its level (A. P. Dawid, Present
+    position and potential developments: the prequential approach, JRSS A 147, 1984). All selections on the same
+    samples go the same way. Raises `BadInput` for fewer than 20 samples.
     """
     data = selection.data
     check_enough(data)

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from analysis.class_metrics import WHOLE_SET, base_of, metric_of, scale_of
 from analysis.metrics import METRICS, RULES, TOP, Rule, floored, floored_logs, rule_of, true_probs, whole
 from analysis.selection.resampling import blocks_of
 from analysis.stack import Block, BlockSource
-from ensemble.errors import BadInput, nearest
+from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
 BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
@@ -37,6 +38,7 @@ class SelectionData(Rows):
     sample: int64 (R,), increasing: which of the n samples each pair belongs to.
     counted: how many rivals ahead of y `ahead` counts rightly: 1 is enough for accuracy, top-5 takes 5.
     groups: int64 (n,), which samples belong together and are no separate trials; None where all are.
+    class_weights: float64 (C,), what classes count in a metric called weighted_...; None where none were given.
     """
 
     source: BlockSource
@@ -50,6 +52,7 @@ class SelectionData(Rows):
     sample: np.ndarray
     counted: int
     groups: np.ndarray | None = None
+    class_weights: np.ndarray | None = None
 
     def _columns(self) -> dict[str, Any]:
         own = dict(zip(self.source.members, self.own, strict=True))
@@ -133,11 +136,13 @@ class SelectionData(Rows):
         return np.minimum(np.bincount(self.sample[sums < 0], minlength=self.samples), self.counted)
 
     def scores(self, weights: np.ndarray, metric: str) -> np.ndarray:
-        """Return the numbers whose mean is the metric of the weighted ensemble, float64 (n,).
+        """Return the numbers whose mean, see `mean_of`, is the metric of the weighted ensemble, float64 (n,).
 
-        Raises `BadInput` for an unknown metric, and for NLL and Brier of a vote, which has no probabilities.
+        Raises `BadInput` for an unknown metric, one that is no mean over samples, and for NLL and Brier of a vote,
+        which has no probabilities.
         """
         self.require(metric)
+        metric = per_sample(metric)
         if metric in ("accuracy", "top5"):
             return (self.ahead(weights) < (1 if metric == "accuracy" else TOP)).astype(np.float64)
         if metric == "nll" and self.rule.name == "mean":
@@ -151,6 +156,7 @@ class SelectionData(Rows):
 
     def scores_of(self, weights: np.ndarray, metric: str) -> np.ndarray:
         """Return the scores of several ensembles, float64 (K, n), as `scores` does of one; weights: float64 (K, M)."""
+        metric = per_sample(metric)
         if metric != "brier" or self.rule.name != "mean":
             return np.array([self.scores(own, metric) for own in weights])
         pairs = (weights[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
@@ -168,10 +174,28 @@ class SelectionData(Rows):
 
     def require(self, metric: str) -> None:
         """Raise `BadInput` for an unknown metric, or for top-5 where its rivals were not gathered."""
-        if metric not in METRICS:
-            raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
-        if metric == "top5" and self.counted < TOP:
+        metric_of(metric)
+        if base_of(metric) == "top5" and self.counted < TOP:
             raise BadInput("selection data: was gathered for accuracy; ask for top5=True.")
+
+    @cached_property
+    def class_counts(self) -> np.ndarray:
+        """How many samples of each class the source has, int64 (C,): what a class counts is the same in every part."""
+        return np.bincount(self.source.require_labels(), minlength=self.source.classes)
+
+    def class_scale(self, metric: str) -> np.ndarray | None:
+        """Return what a sample of each class counts in a metric, (C,); None where all count alike."""
+        return scale_of(metric, self.class_counts, self.class_weights)
+
+    def sample_scale(self, metric: str) -> np.ndarray | None:
+        """Return what each sample counts in a metric, (n,); None where all count alike."""
+        scale = self.class_scale(metric)
+        return None if scale is None else scale[self.labels]
+
+    def mean_of(self, metric: str, scores: np.ndarray) -> np.ndarray:
+        """Return the metric of scores (..., n), as `scores` gives them: their mean, each counted as it does."""
+        scale = self.sample_scale(metric)
+        return scores.mean(axis=-1) if scale is None else scores @ scale / scale.sum()
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Give the members' probabilities some samples at a time: which of the n, and (M, samples, C)."""
@@ -192,12 +216,13 @@ def selection_data(
     top5: bool = False,
     ids: np.ndarray | None = None,
     groups: np.ndarray | None = None,
+    class_weights: np.ndarray | None = None,
 ) -> SelectionData:
     """Return the data of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
 
     top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
     groups: (N,), a name or number of what each sample belongs to, such as a patient or a video; None where samples are
-    separate.
+    separate. class_weights: float64 (C,), what classes count in metrics called weighted_...
     A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources
     the engine's pruning leaves out those too that others dominate: what holds for subsets holds for any weights >= 0.
     """
@@ -226,6 +251,7 @@ def selection_data(
         sample=np.concatenate([sample for _, _, sample in parts]),
         counted=TOP if top5 or not compiled else 1,
         groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
+        class_weights=class_weights,
     )
 
 
@@ -258,6 +284,14 @@ def _pruned(block: Block, labels: np.ndarray, rule: Rule, top5: bool) -> Pairs:
     margins = np.concatenate([ready.rivals[:, :-1].T, lost], axis=1)[:, order]
     thresholds = np.concatenate([-ready.rivals[:, -1].astype(np.int64), np.zeros(len(added), np.int64)])[order]
     return np.ascontiguousarray(margins), thresholds, sample[order] + block.start
+
+
+def per_sample(metric: str) -> str:
+    """Return the metric whose number of each sample this one is a mean of; raise `BadInput` where there is none."""
+    base = base_of(metric)
+    if base in WHOLE_SET:
+        raise BadInput(f"{metric}: is known of a set of samples, and has no number for each of them.")
+    return "accuracy" if base == "balanced_accuracy" else base
 
 
 def combined(probs: np.ndarray, weights: np.ndarray, rule: Rule) -> np.ndarray:

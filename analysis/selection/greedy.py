@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.metrics import METRICS, TOP
-from analysis.selection.data import SelectionData, Weighted
+from analysis.class_metrics import WHOLE_SET, base_of, metric_of
+from analysis.metrics import TOP
+from analysis.selection.data import SelectionData, Weighted, per_sample
 from analysis.subsets.table import TIE
 from ensemble.errors import BadInput, nearest
 
@@ -38,7 +39,7 @@ class Greedy:
             len(self.data.sample),
             self.data.members,
         )
-        each = {"nll": 6e-9 * samples, "brier": 1e-7}.get(self.metric, 5e-6 + 5e-10 * pairs)
+        each = {"nll": 6e-9 * samples, "brier": 1e-7}.get(base_of(self.metric), 5e-6 + 5e-10 * pairs)
         return 1e-3 + 2e-7 * pairs + self.rounds * members * each
 
     def choose(self, times: np.ndarray | None = None) -> Weighted:
@@ -57,10 +58,12 @@ def greedy_order(
     and Brier within 1e-12) it is one that takes part already, then the one with the lowest NLL (to 1e-12), then the
     first. Sums are running sums of whole numbers, which do not drift. Raises `BadInput` for an unknown metric.
     """
-    if metric not in _STATES:
-        raise BadInput(f"greedy selection by {metric!r}: {nearest(metric, _STATES)}.")
+    if base_of(metric) in WHOLE_SET or base_of(metric) not in (*_STATES, "balanced_accuracy"):
+        known = nearest(metric, [*_STATES, "balanced_accuracy"])
+        raise BadInput(f"greedy selection by {metric!r}: it takes metrics that add up over samples; {known}.")
+    base, scale = per_sample(metric), data.sample_scale(metric)
     likelihood = _Likelihood(data)
-    state = likelihood if metric == "nll" else _STATES[metric](data)
+    state = likelihood if metric == "nll" else _STATES[base](data, scale)
     every = np.arange(data.members)
     used = np.zeros(data.members, dtype=bool)
     order: list[int] = []
@@ -81,21 +84,24 @@ def greedy_order(
         for each in {id(state): state, id(likelihood): likelihood}.values():
             each.add(chosen)
     kept = 1 + next(i for i, loss in enumerate(losses) if loss <= min(losses) + TIE)
-    higher = METRICS[metric].higher_is_better
+    higher = metric_of(metric).higher_is_better
     return order[:kept], [1 - loss if higher else loss for loss in losses[:kept]]
 
 
 class _Likelihood:
     """NLL: running sums of the members' p(y)."""
 
-    def __init__(self, data: SelectionData) -> None:
+    def __init__(self, data: SelectionData, scale: np.ndarray | None = None) -> None:
         self.own = data.own
         self.total = np.zeros(data.samples)
         self.size = 0
+        self.share = np.full(data.samples, 1 / data.samples) if scale is None else scale / scale.sum()
+        self.plain = scale is None
 
     def losses(self, candidates: np.ndarray) -> np.ndarray:
         """Return the NLL with each of the candidates added, float64."""
-        return np.array([-np.log((self.total + self.own[m]) / (self.size + 1)).mean() for m in candidates])
+        losses = [-np.log((self.total + self.own[m]) / (self.size + 1)) for m in candidates]
+        return np.array([loss.mean() if self.plain else loss @ self.share for loss in losses])
 
     def add(self, member: int) -> None:
         """Add a member for good."""
@@ -106,8 +112,11 @@ class _Likelihood:
 class _Quadratic:
     """Brier: a quadratic form in how often each member was added."""
 
-    def __init__(self, data: SelectionData) -> None:
-        self.products = data.products / data.samples
+    def __init__(self, data: SelectionData, scale: np.ndarray | None = None) -> None:
+        if scale is None:
+            self.products = data.products / data.samples
+        else:
+            self.products = np.tensordot(scale / scale.sum(), data.pair_products, axes=1)
         self.towards = np.zeros(data.members)  # products times counts
         self.value = 0.0
         self.size = 0
@@ -131,11 +140,13 @@ class _Counts:
     those that the coming rounds could win or lose, by bounds over the members; until the next time only they count.
     """
 
-    def __init__(self, data: SelectionData, allowed: int = 0) -> None:
+    def __init__(self, data: SelectionData, scale: np.ndarray | None = None, allowed: int = 0) -> None:
+        self.scale = scale
         self.margins, self.sample = data.margins, data.sample
         self.least, self.most = self.margins.min(axis=0, initial=0), self.margins.max(axis=0, initial=0)
         self.sums = -data.thresholds
         self.samples, self.allowed = data.samples, allowed
+        self.weight = data.samples if scale is None else scale.sum()
         self.added: list[int] = []  # since all pairs were looked through
         self.size = 0
         self._look_through()
@@ -149,7 +160,7 @@ class _Counts:
         base = np.bincount(self.sample[lost], minlength=self.samples)
         settled = base > self.allowed
         live = ~lost & (self.sums + self.rounds * self.least.astype(np.int64) < 0) & ~settled[self.sample]
-        self.settled = int(np.count_nonzero(settled))
+        self.settled = np.count_nonzero(settled) if self.scale is None else self.scale[settled].sum()
         # Laid out by rank: the first live pair of every sample, then the second of those that have two, and so on, the
         # samples with the most pairs at the front; so a rank is put over the first samples without a loop over them.
         sample, pairs = np.unique(self.sample[live], return_inverse=True)
@@ -162,13 +173,14 @@ class _Counts:
         self.live_sums, self.live_margins = self.sums[layout], self.margins[:, layout]
         self.ranks = np.bincount(rank)
         self.spare = self.allowed - base[sample[most_first]]
+        self.open = sample[most_first]
 
     def losses(self, candidates: np.ndarray) -> np.ndarray:
         """Return the share of samples that are wrong with each of the candidates added, float64."""
         if len(self.added) == self.rounds:
             self._look_through()
         if not len(self.spare):
-            return np.full(len(candidates), self.settled / self.samples)
+            return np.full(len(candidates), self.settled / self.weight)
         # Compared in 32 bits: a sum beyond them is out of any one member's reach.
         reach = np.clip(-self.live_sums, -(2**31), 2**31 - 1).astype(np.int32)
         margins = self.live_margins if len(candidates) == len(self.margins) else self.live_margins[candidates]
@@ -181,8 +193,9 @@ class _Counts:
             else:
                 front[:, :length] |= lost[:, start : start + length]
             start += length
-        wrong = np.count_nonzero(front > self.spare if self.allowed else front, axis=1)
-        return (self.settled + wrong) / self.samples
+        missed = front > self.spare if self.allowed else front
+        wrong = np.count_nonzero(missed, axis=1) if self.scale is None else missed @ self.scale[self.open]
+        return (self.settled + wrong) / self.weight
 
     def add(self, member: int) -> None:
         """Add a member for good."""
@@ -191,9 +204,9 @@ class _Counts:
         self.size += 1
 
 
-_STATES: dict[str, Callable[[SelectionData], "_Counts | _Likelihood | _Quadratic"]] = {
+_STATES: dict[str, Callable[[SelectionData, np.ndarray | None], "_Counts | _Likelihood | _Quadratic"]] = {
     "accuracy": _Counts,
-    "top5": lambda data: _Counts(data, allowed=TOP - 1),
+    "top5": lambda data, scale: _Counts(data, scale, allowed=TOP - 1),
     "nll": _Likelihood,
     "brier": _Quadratic,
 }

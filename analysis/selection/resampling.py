@@ -4,13 +4,13 @@ A block is what is drawn, held out or kept as a whole: about a hundred of them, 
 subsets score in each block is counted once; every resampling is then a product of that table with the blocks' weights.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ensemble.errors import BadInput, storage_error
+from analysis.csv_pairs import read_pairs
+from ensemble.errors import BadInput
 from ensemble.study.predictions import read_predictions
 
 BLOCKS = 100
@@ -134,9 +134,6 @@ def grouped_folds(groups: np.ndarray, folds: int, ids: np.ndarray | None = None,
     return fold[of]
 
 
-COLUMNS = ("id", "group")
-
-
 def read_groups(path: str | Path, sample_ids: np.ndarray) -> np.ndarray:
     """Return the group of each sample, str (N,), in the order of `sample_ids`, str (N,).
 
@@ -145,7 +142,7 @@ def read_groups(path: str | Path, sample_ids: np.ndarray) -> np.ndarray:
     groups, or all samples are of one group.
     """
     path = Path(path)
-    known = _of_predictions(path) if path.suffix.lower() == ".h5" else _of_csv(path)
+    known = _of_predictions(path) if path.suffix.lower() == ".h5" else read_pairs(path, "id", "group")
     missing = [str(sample) for sample in sample_ids if str(sample) not in known]
     if missing:
         raise BadInput(
@@ -161,33 +158,6 @@ def check_groups(groups: np.ndarray, where: str = "groups") -> None:
     """Raise `BadInput` where there are fewer than two groups, so that nothing can be held out."""
     if len(np.unique(groups)) < 2:
         raise BadInput(f"{where}: all {len(groups):,} samples are of one group; two are needed to hold one out.")
-
-
-def _of_csv(path: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            columns = rows.fieldnames or []
-            absent = [name for name in COLUMNS if name not in columns]
-            if absent:
-                raise BadInput(
-                    f"{path}: expected a heading with the columns id and group, found "
-                    f"{', '.join(columns) or 'nothing'}."
-                )
-            for row in rows:
-                sample, group = row["id"], row["group"]
-                if not sample or not group:
-                    raise BadInput(f"{path}: line {rows.line_num}: expected an id and a group, found an empty cell.")
-                if found.setdefault(sample, group) != group:
-                    raise BadInput(f"{path}: line {rows.line_num}: {sample!r} has group {found[sample]!r} above.")
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: expected CSV in UTF-8, {error}.") from error
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: is not there; expected a CSV file with the columns id and group.") from error
-    except OSError as error:
-        raise storage_error(path, error) from error
-    return found
 
 
 def _of_predictions(path: Path) -> dict[str, str]:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.metrics import METRICS
-from analysis.selection.data import SelectionData
-from ensemble.errors import BadInput, nearest
+from analysis.selection.data import SelectionData, per_sample
 
 FLOOR = 2.0**-26  # of a probability, before its logarithm
 STRENGTH = 0.01  # scikit-learn's C: how little the coefficients are held down
@@ -23,6 +22,7 @@ class Stacked:
 
     coefficients: float64 (K, M * C), for the K classes seen, member after member; intercepts: float64 (K,);
     seen: int64 (K,), their columns. A class that was not seen has probability 0. members: 0..M-1, all take part.
+    steps: how many were taken; converged: whether the fit ended by its tolerance, and not by the most steps.
     """
 
     coefficients: np.ndarray
@@ -30,6 +30,8 @@ class Stacked:
     seen: np.ndarray
     members: tuple[int, ...]
     weights: None = None
+    steps: int = 0
+    converged: bool = True
 
     def probs(self, probs: np.ndarray) -> np.ndarray:
         """Return the regression's probabilities, float64 (n, C), of its members', (M, n, C)."""
@@ -42,9 +44,8 @@ class Stacked:
 
     def scores(self, data: SelectionData, metric: str) -> np.ndarray:
         """Return the numbers whose mean is the metric, float64 (n,)."""
-        if metric not in METRICS:
-            raise BadInput(f"no metric is called {metric!r}; {nearest(metric, METRICS)}.")
-        return METRICS[metric].per_sample(self.probs(data.probs()), data.labels)
+        data.require(metric)
+        return METRICS[per_sample(metric)].per_sample(self.probs(data.probs()), data.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ def fit(probs: np.ndarray, labels: np.ndarray) -> Stacked:
     """Return the multinomial logistic regression of labels, int64 (n,), on ln max(p, 2^-26) of probs (M, n, C).
 
     L2 penalty with scikit-learn's C = 0.01; L-BFGS stops at its default tolerance or after 100 steps, which is part of
-    what this selection is (up to 3,000 changed no decision on 597 held-out digits).
+    what this selection is (up to 3,000 changed no decision on 597 held-out digits); `converged` says which.
     """
     members = tuple(range(len(probs)))
     seen = np.unique(labels)
@@ -80,14 +81,15 @@ def fit(probs: np.ndarray, labels: np.ndarray) -> Stacked:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=STRENGTH, max_iter=STEPS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ConvergenceWarning)
         model.fit(_features(probs), labels)
+    converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in told)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(seen) == 2:  # scikit-learn fits the second class's odds alone
         coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
         intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
-    return Stacked(coefficients, intercepts, seen, members)
+    return Stacked(coefficients, intercepts, seen, members, steps=int(np.max(model.n_iter_)), converged=converged)
 
 
 def _features(probs: np.ndarray) -> np.ndarray:

@@ -70,6 +70,26 @@ def count_by_group(
     )  # fmt: skip
 
 
+def weigh_wrong(
+    enumeration: Enumeration, asked: Sequence[tuple[Question, float]], kind: np.dtype, threads: int
+) -> np.ndarray:
+    """Sum for every subset the weights of the samples it has wrong, (raw,) of `kind`: questions, each with a weight.
+
+    A part's questions are added in their order, so the bits of a sum do not depend on threads.
+    """
+    always = sum((weight * question.wrong for question, weight in asked), kind.type(0))
+    wrong = np.full(enumeration.raw, always, kind)
+
+    def task(part: int) -> None:
+        ours = wrong[enumeration.parts[part]]
+        for question, weight in asked:
+            if weight and len(question.order):
+                ours += weight * enumeration.count_wrong(part, question, 0, len(question.order))
+
+    run_all((partial(task, part) for part in range(len(enumeration.parts))), threads)
+    return wrong
+
+
 def _pieces(question: Question, parts: int, threads: int) -> list[int]:
     """Return where to cut the order of samples: short tasks, and enough of them for the threads."""
     rivals = np.cumsum((question.ends - question.starts)[question.order])

@@ -271,6 +271,21 @@ class Lattice:
         wrong = accumulate.count_wrong(self._enumeration, question(self._held, rows, top), self.threads)
         return len(rows) - self._enumeration.arrange(wrong)
 
+    def weighted_right(self, rows: np.ndarray, weights: np.ndarray, top: bool = False) -> np.ndarray:
+        """Return the sum of the weights of the samples that each subset has right, or among the five: (S,).
+
+        weights: (N,) of few different values, in whose type the sum comes. Samples of one weight are counted together,
+        in whole numbers.
+        """
+        if top:
+            self._require("top5")
+        chosen = chosen_rows(rows, self.samples)
+        chosen = chosen[np.argsort(weights[chosen], kind="stable")]
+        parts = np.split(chosen, np.flatnonzero(np.diff(weights[chosen])) + 1)
+        asked = [(question(self._held, part, top), weights[part[0]]) for part in parts if len(part)]
+        lost = accumulate.weigh_wrong(self._enumeration, asked, weights.dtype, self.threads)
+        return weights[chosen].sum() - self._enumeration.arrange(lost)
+
     def nll_sums(self, rows: np.ndarray | Sequence[int] | None = None) -> np.ndarray:
         """Return each subset's sum of NLL over the samples, float64 (S,); NaN where the rule has none."""
         self._require("nll")

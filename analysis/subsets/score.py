@@ -1,13 +1,11 @@
 """Every subset's scores, by whichever way is faster: the plain one for small jobs, the engine for all others."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from analysis.metrics import METRICS, rule_of
-from analysis.stack import BlockSource, PredictionStack, stack_arrays
+from analysis.stack import BlockSource, PredictionStack
 from analysis.subsets.memory import available_bytes, peak_bytes
 from analysis.subsets.reference import MAX_SUBSETS
 from analysis.subsets.reference import subset_table as reference_table
@@ -78,23 +76,3 @@ def is_compiled() -> bool:
     beside = Path(__file__).parent / "__pycache__"
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or beside)
     return next(folder.rglob("kernels.count_wrong-*.nbi"), None) is not None
-
-
-def combine(
-    probs: np.ndarray | Sequence[np.ndarray],
-    labels: np.ndarray | Sequence[int],
-    members: Sequence[str] | None = None,
-    sizes: Iterable[int] | None = None,
-    rule: str = "mean",
-) -> SubsetTable:
-    """Return the scores of every subset of the members, or of those with one of `sizes` members.
-
-    probs: (M, N, C) in floating point, or M arrays (N, C); rows finite, >= 0, summing to 1 within 1e-4 (of float16,
-    2e-2, and renormalised). They are rounded to float32, as files hold them.
-    labels: whole numbers (N,), the column of each sample's true class.
-    members: M names; m-0, m-1 ... where there are none. Bit i of a mask is the i-th name in natural order.
-    rule: "mean", "geometric" or "vote", see `analysis.metrics`.
-    Raises `BadInput` naming the member and the row that do not hold.
-    """
-    stack = stack_arrays(probs, labels, members)
-    return subset_table(stack, list(range(1, len(stack.members) + 1) if sizes is None else sizes), rule=rule)

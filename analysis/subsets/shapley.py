@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.metrics import METRICS
 from analysis.subsets.table import SubsetTable, sizes_of
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Rows
 
 BLOCK_BITS = 18  # subsets that are held at once, as a power of 2
@@ -47,6 +47,8 @@ def shapley(table: SubsetTable, metric: str = "accuracy") -> Shapley:
             "score every size."
         )
     scores = table.scores(metric)
+    if metric not in METRICS:
+        raise BadInput(f"Shapley values: of {metric!r} nothing says what no members have; {nearest(metric, METRICS)}.")
     empty = METRICS[metric].empty(table.classes)
     weight, both = weights_by_size(members)
     low = min(members, BLOCK_BITS)

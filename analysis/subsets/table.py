@@ -3,13 +3,14 @@
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from analysis.class_metrics import metric_of, title_of
 from analysis.metrics import METRICS
 from ensemble.errors import BadInput, nearest
 from ensemble.importing.parquet import require_parquet, write_parquet
@@ -24,7 +25,10 @@ TIE = 1e-12
 
 @dataclass(frozen=True)
 class Subset(Tabular):
-    """One subset's row of the table: counts are exact; accuracy and top5 are fractions, nll is in nats."""
+    """One subset's row of the table: counts are exact; accuracy and top5 are fractions, nll is in nats.
+
+    others: its scores by the metrics that the table holds besides.
+    """
 
     mask: int
     members: tuple[str, ...]
@@ -34,15 +38,19 @@ class Subset(Tabular):
     top5: float
     nll: float
     brier: float
+    others: Mapping[str, float] = field(default_factory=dict)
 
     def score(self, metric: str) -> float:
         """Return the score called `metric`."""
-        return float(getattr(self, metric))
+        return float(self.others[metric] if metric in self.others else getattr(self, metric))
 
 
 @dataclass(frozen=True)
 class SizeSummary(Tabular):
-    """All subsets of one size k together; `best` is the best of them by the metric that was asked for."""
+    """All subsets of one size k together; `best` is the best of them by the metric that was asked for.
+
+    mean_score, min_score, max_score: of that metric; NaN where no table of all subsets was made.
+    """
 
     k: int
     subsets: int
@@ -53,6 +61,9 @@ class SizeSummary(Tabular):
     mean_nll: float
     mean_brier: float
     best: Subset
+    mean_score: float = math.nan
+    min_score: float = math.nan
+    max_score: float = math.nan
 
     def _columns(self) -> dict[str, Any]:
         return super()._columns() | {"best": ["+".join(self.best.members)]}
@@ -69,6 +80,7 @@ class SubsetTable(Rows):
     floored: how many of the M * N member probabilities of the true class were raised to 1e-12 for the NLL.
     rule: how members are combined, see `analysis.metrics`; "mean" is soft voting.
     without: metrics that were not computed, whose scores are NaN; nll and brier are NaN where the rule has none.
+    others: by name the scores, float64 (S,), by metrics in which classes count, where they were asked for.
     """
 
     masks: np.ndarray
@@ -83,6 +95,7 @@ class SubsetTable(Rows):
     floored: int = 0
     rule: str = "mean"
     without: tuple[str, ...] = ()
+    others: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Subset]:
         """Go through every subset, in increasing mask."""
@@ -101,6 +114,13 @@ class SubsetTable(Rows):
             column = getattr(self, name)
             if column.shape != (s,) or column.dtype != kind:
                 raise BadInput(f"subset table: {name} must be {np.dtype(kind)} ({s},), found {column.dtype}.")
+        for name, column in self.others.items():
+            if column.shape != (s,) or column.dtype != np.float64:
+                raise BadInput(f"subset table: {name} must be float64 ({s},), found {column.dtype} {column.shape}.")
+
+    def with_scores(self, metric: str, scores: np.ndarray) -> "SubsetTable":
+        """Return the table with the scores, float64 (S,), by a metric in which classes count."""
+        return replace(self, others={**self.others, metric: scores})
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -117,8 +137,11 @@ class SubsetTable(Rows):
 
     def scores(self, metric: str) -> np.ndarray:
         """Return a metric of every subset, float64 (S,); accuracy and top5 as fractions."""
+        if metric in self.others:
+            return self.others[metric]
         if metric not in METRICS:
-            raise BadInput(f"{metric!r} is no metric; {nearest(metric, METRICS)}.")
+            known = [*METRICS, *self.others]
+            raise BadInput(f"{metric!r} is no metric; {nearest(metric, known)}.")
         if metric in self.without:
             return np.broadcast_to(np.float64("nan"), len(self))
         if metric in ("accuracy", "top5"):
@@ -155,6 +178,7 @@ class SubsetTable(Rows):
             top5=math.nan if "top5" in self.without else int(self.top5[row]) / self.samples,
             nll=float(self.nll[row]),
             brier=float(self.brier[row]),
+            others={name: float(scores[row]) for name, scores in self.others.items()},
         )
 
     def rows(self) -> list[Subset]:
@@ -186,10 +210,10 @@ class SubsetTable(Rows):
                 )
         if np.isnan(scores[rows[0]]):
             raise BadInput(
-                f"{METRICS[metric].title} was not computed for these {len(self):,} subsets, or the rule {self.rule!r} "
+                f"{title_of(metric)} was not computed for these {len(self):,} subsets, or the rule {self.rule!r} "
                 "has none; choose by accuracy."
             )
-        best = scores[rows].max() if METRICS[metric].higher_is_better else scores[rows].min()
+        best = scores[rows].max() if metric_of(metric).higher_is_better else scores[rows].min()
         rows = rows[np.abs(scores[rows] - best) <= TIE]
         rows = rows[sizes[rows] == sizes[rows].min()]
         if not np.isnan(self.nll[rows[0]]):
@@ -205,6 +229,7 @@ class SubsetTable(Rows):
         for k in np.flatnonzero(np.diff(edges, prepend=0)):
             rows = order[edges[k - 1] : edges[k]]
             correct, decisions = self.correct[rows], len(rows) * self.samples
+            scores = self.scores(metric)[rows]
             summaries.append(
                 SizeSummary(
                     k=int(k),
@@ -215,6 +240,9 @@ class SubsetTable(Rows):
                     mean_top5=math.nan if "top5" in self.without else int(self.top5[rows].sum()) / decisions,
                     mean_nll=float(self.nll[rows].mean()),
                     mean_brier=float(self.brier[rows].mean()),
+                    mean_score=float(scores.mean()),
+                    min_score=float(scores.min()),
+                    max_score=float(scores.max()),
                     best=self.subset(self._best_of(rows, metric)),
                 )
             )
@@ -232,8 +260,8 @@ class SubsetTable(Rows):
         Raises `BadInput` where the table does not hold its members as subsets of size 1.
         """
         alone = [self.find(1 << i).score(metric) for i in self.indices_of(subset.mask)]
-        pick = max if METRICS[metric].higher_is_better else min
-        return METRICS[metric].advantage(subset.score(metric), pick(alone))
+        pick = max if metric_of(metric).higher_is_better else min
+        return metric_of(metric).advantage(subset.score(metric), pick(alone))
 
     def _repr_html_(self) -> str:
         rows = [
@@ -263,6 +291,7 @@ def columns(table: SubsetTable, rows: slice = slice(None)) -> dict[str, np.ndarr
         "top5": table.scores("top5")[rows],
         "nll": table.nll[rows],
         "brier": table.brier[rows],
+        **{name: scores[rows] for name, scores in table.others.items()},
     }
 
 

@@ -12,6 +12,7 @@ from cli.reports import (
     calibration,
     compare,
     confusion,
+    cost,
     curve,
     diversity,
     errors,
@@ -48,6 +49,7 @@ class Report(Protocol):
 KINDS: Mapping[str, Report] = {
     "per-class": per_class,
     "curve": curve,
+    "cost": cost,
     "training": training,
     "models": models,
     "papers": papers,

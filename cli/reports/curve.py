@@ -4,10 +4,10 @@ from typing import Any
 
 from analysis.sentences import chosen_on, flattery, many
 from cli.common import Output
-from cli.reports.job import Job
+from cli.reports.job import GROUPS, Job
 from cli.reports.text import best_document, written
 
-OPTIONS = ()
+OPTIONS = (GROUPS,)
 
 
 def report(output: Output, job: Job) -> dict[str, Any]:

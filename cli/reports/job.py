@@ -96,6 +96,13 @@ ENSEMBLE = click.option(
     help="Which ensemble is looked at: the mean of all members, the subset most accurate on this split, "
     "a saved ensemble or a single member.",
 )
+GROUPS = click.option(
+    "--groups",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="per-class, curve, versus: which samples belong together (one patient, one video), a CSV file with the "
+    "columns id and group, or predictions that hold them; intervals and tests then count them so.",
+)
 CLASSES = click.option(
     "--class",
     "classes",

@@ -7,7 +7,7 @@ import click
 from analysis.sentences import many
 from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.reports.job import ENSEMBLE, Job, called, say_chosen_here
+from cli.reports.job import ENSEMBLE, GROUPS, Job, called, say_chosen_here
 from cli.reports.text import class_document, class_table, found
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     ENSEMBLE,
+    GROUPS,
     click.option(
         "--against",
         metavar="NAME",
@@ -41,7 +42,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     if baseline is not None:
         changed = compare_classes(
             labels, ensemble.preds, baseline.preds, stack.class_ids, stack.class_names,
-            against=baseline.name, chosen_here=baseline.chosen_here,
+            against=baseline.name, chosen_here=baseline.chosen_here, groups=job.data.groups_of(stack),
         )  # fmt: skip
     agreed = None
     if len(stack.members) > 1:
@@ -72,8 +73,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         class_table(output, value, names, hardest, title)
         class_table(output, value, names, easiest, f"Easiest {len(easiest)}")
     say_chosen_here(output, job)
-    if value.scored < len(value):
-        output.note(f"{len(value) - value.scored} of {len(value)} classes have no images on {split}.")
+    _say_overall(output, value, split)
     if len(value.never_predicted):
         few = _some([names[i] for i in value.never_predicted])
         never = many(len(value.never_predicted), "class", "classes")
@@ -83,7 +83,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     _say_certain(output, value, len(hardest))
     by_column = dict(zip(value.columns.tolist(), names, strict=True))
     if changed:
-        _say_changed(output, changed, by_column)
+        _say_changed(output, changed, by_column, value.groups is not None)
     if agreed:
         _say_agreement(output, agreed, by_column)
     for path in files:
@@ -101,6 +101,10 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         "certain_easiest": value.certain[1] if value.worst_k else None,
         "macro_accuracy": value.macro_accuracy,
         "macro_f1": value.macro_f1,
+        "left_out": value.left_out,
+        "kappa": value.kappa,
+        "mcc": value.mcc,
+        "groups": value.groups,
         "against": _against_document(changed) if changed else None,
         "members": stack.members,
         "definition": ensemble_document(ensemble),
@@ -111,6 +115,32 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 def following(job: Job) -> tuple[str, ...]:
     """Return the commands to run next."""
     return (f"ens-report gallery{job.on}",)
+
+
+def _say_overall(output: Output, value: "PerClass", split: str) -> None:
+    """Say what the classes come to together, which of them that leaves out, and how samples in groups were counted."""
+    if value.groups is not None and value.effective is not None:
+        count, total = float(value.effective[: value.scored].sum()), int(value.samples.sum())
+        output.note(
+            f"The {total:,} samples lie in {many(value.groups, 'group')} that belong together; class by class they "
+            f"count as {count:,.0f} separate ones, and intervals and tests are made so."
+        )
+    right = int(value.correct.sum()) / int(value.samples.sum())
+    parts = [
+        f"accuracy {100 * right:.1f} %", f"macro recall (balanced accuracy) {100 * value.macro_accuracy:.1f} %",
+        f"macro-F1 {100 * value.macro_f1:.1f} %", f"Cohen's kappa {_number(value.kappa)}",
+        f"Matthews correlation {_number(value.mcc)}",
+    ]  # fmt: skip
+    output.note(f"Overall: {', '.join(parts)}.")
+    if value.left_out:
+        output.note(
+            f"{len(value.left_out)} of {len(value)} classes have no images on {split}, and the macro averages leave "
+            f"them out: {_some(list(value.left_out))}."
+        )
+
+
+def _number(value: float) -> str:
+    return "-" if value != value else f"{value:.3f}"
 
 
 def _say_certain(output: Output, value: "PerClass", hardest: int) -> None:
@@ -136,13 +166,15 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SAID]) + (f" and {more} more" if more > 0 else "")
 
 
-def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str]) -> None:
+def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str], grouped: bool) -> None:
+    test = "Obuchowski's test" if grouped else "McNemar's mid-p"
+
     def points(columns: Any) -> str:
         return _some([f"{names[int(c)]} ({100 * value.difference[c]:+z.0f})" for c in columns]) or "none"
 
     output.note(
         f"against {value.against}: {many(len(value.improved), 'class', 'classes')} significantly improved, "
-        f"{len(value.degraded)} degraded, of {value.tested} tested (paired, McNemar's mid-p; Benjamini-Hochberg at "
+        f"{len(value.degraded)} degraded, of {value.tested} tested (paired, {test}; Benjamini-Hochberg at "
         f"{100 * value.level:.0f} %).",
     )
     for word, significant, all_of in (

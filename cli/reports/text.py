@@ -94,6 +94,7 @@ def class_document(
         "worst_share": value.worst_share[i], "best_share": value.best_share[i],
         "said": value.predicted[i], "precision": value.precision[i], "precision_low": value.precision_low[i],
         "precision_high": value.precision_high[i], "f1": value.f1[i],
+        "effective_samples": None if value.effective is None else value.effective[i],
         "against": None if changed is None else {
             "won": changed.won[c], "lost": changed.lost[c], "difference": changed.difference[c], "p": changed.p[c],
             "q": changed.q[c], "smallest": changed.smallest[c],

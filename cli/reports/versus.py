@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 SHOWN = 10  # classes
 
 
-def report(output: Output, study: "Study", names: tuple[str, ...], split: str, out: Path) -> dict[str, Any]:
+def report(
+    output: Output, study: "Study", names: tuple[str, ...], split: str, out: Path, groups: Path | None = None
+) -> dict[str, Any]:
     """Show how two predictors differ, and whether that is chance; a CSV file of the samples on which they differ."""
     from analysis.pairwise import versus
+    from analysis.selection.resampling import read_groups
 
     if len(names) != 2:
         raise BadInput(
@@ -26,7 +29,8 @@ def report(output: Output, study: "Study", names: tuple[str, ...], split: str, o
         )
     if names[0] == names[1]:
         raise BadInput(f"ens-report versus: expected two different predictors, found {names[0]!r} twice.")
-    found = versus(*(_opened(study, name, split) for name in names))
+    first, second = (_opened(study, name, split) for name in names)
+    found = versus(first, second, groups=None if groups is None else read_groups(groups, first.stack.sample_ids))
     one, other = found.names
     test = found.accuracy
     output.table(
@@ -39,8 +43,14 @@ def report(output: Output, study: "Study", names: tuple[str, ...], split: str, o
     )
     output.note(
         f"Accuracy: {100 * test.difference:+z.2f} points for {one} "
-        f"({100 * test.low:+z.2f} to {100 * test.high:+z.2f}), p = {test.p:.3g} (McNemar, mid-p)."
+        f"({100 * test.low:+z.2f} to {100 * test.high:+z.2f}), p = {test.p:.3g} "
+        f"({'McNemar, mid-p' if found.groups is None else 'Obuchowski'})."
     )
+    if found.groups is not None and found.effective is not None:
+        output.note(
+            f"The {found.samples:,} samples lie in {many(int(found.groups.max()) + 1, 'group')} that belong together; "
+            f"for the difference in accuracy they count as {found.effective:,.0f} separate ones."
+        )
     for score in (found.nll, found.brier):
         title = {"nll": "NLL", "brier": "Brier score"}[score.metric]
         output.note(
@@ -121,6 +131,8 @@ def _document(found: "Versus", table: Path) -> dict[str, Any]:
         "nll": _score(found.nll),
         "brier": _score(found.brier),
         "verdict": found.verdict,
+        "groups": None if found.groups is None else int(found.groups.max()) + 1,
+        "effective_samples": found.effective,
         "classes": [
             {
                 "id": value.class_ids[c],

@@ -84,8 +84,9 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     found = document(study, capsys, "--k", "all")
     assert list(found) == [
         "schema", "split", "rule", "metric", "samples", "classes", "members", "groups", "subsets", "by_size", "best",
-        "paired", "ways", "shapley",
+        "paired", "ways", "shapley", "cost", "front", "left_out",
     ]  # fmt: skip
+    assert [found[key] for key in ("cost", "front", "left_out")] == [None] * 3
     assert [found[key] for key in list(found)[:8]] == [
         1, "val", "mean", "accuracy", SAMPLES, 8, ["m3-0", "m3-1", "m3-2", "m3-3", "net-0"], None,
     ]  # fmt: skip
@@ -95,8 +96,10 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     for ours, theirs in zip(found["by_size"], table.by_size(), strict=True):
         assert list(ours) == [
             "k", "subsets", "mean_accuracy", "min_accuracy", "max_accuracy",
-            "mean_top5", "mean_nll", "mean_brier", "best",
+            "mean_top5", "mean_nll", "mean_brier", "best", "mean_score", "min_score", "max_score",
         ]  # fmt: skip
+        for end in ("mean", "min", "max"):
+            assert ours[f"{end}_score"] == pytest.approx(ours[f"{end}_accuracy"], abs=1e-15)
         assert ours["mean_accuracy"] == theirs.mean_accuracy
         assert ours["mean_nll"] == pytest.approx(theirs.mean_nll, abs=1e-12)
         assert ours["best"] == list(theirs.best.members)
@@ -104,7 +107,7 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     assert found["best"] == {
         "members": list(best.members), "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
         "nll": pytest.approx(best.nll, abs=1e-12), "brier": pytest.approx(best.brier, abs=1e-12),
-        **{key: found["best"][key] for key in [*HONEST, "honest"]},
+        "others": {}, **{key: found["best"][key] for key in [*HONEST, "honest"]},
     }  # fmt: skip
     assert list(found["best"])[-5:] == [*HONEST, "honest"]
     assert list(found["best"]["honest"]) == ["accuracy", "nll", "brier"]

@@ -261,7 +261,13 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
         "--weights m-0=.5,m-1=.5",
     ):
         page.hold("ens-combine", told(combine, options))
+    (tmp_path / "weights.csv").write_text("class,weight\n" + "".join(f"{c},{1 + c}\n" for c in range(10)))
+    page.hold("ens-combine", told(combine, "--metric balanced_accuracy --class-weights weights.csv --cost gflops"))
+    page.hold("ens-combine", told(combine, "--metric auroc --select stack --members m-0 --members m-1"))
+    page.hold("ens-report cost", told(report, "cost --cost parameters --metric nll"))
     page.hold("ens-report versus", told(report, "versus m-0 pair"))
+    page.hold("ens-report versus", told(report, "versus m-0 m-1 --groups groups.csv"))
+    page.hold("ens-report per-class", told(report, "per-class --groups groups.csv"))
     page.hold("ens-export", told(export, "m-0 --out m.csv"))
     page.hold("ens-export", told(export, "pair --out pair.npz"))
     networks = OnnxFile(Path("pair.onnx"), ("m-0", "m-1"), (0.5, 0.5), "mean", (16, 16, 1), 10, 1e-7)

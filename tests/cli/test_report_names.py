@@ -14,7 +14,7 @@ from ensemble.study.study import Study
 
 NAME = string.ascii_letters + string.digits + "_-"
 ONE_FILE_A_MEMBER = {"filters", "layers"}  # the same whichever members are named beside it
-LACKING = {"compare", "layers", "papers"}  # this study has nothing for them
+LACKING = {"compare", "cost", "layers", "papers"}  # this study has nothing for them
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -73,6 +73,9 @@ function scoreRows(study, mask) {
     ["NLL", METRICS.nll.text(study.score(mask, "nll")), "nats, lower is better"],
     ["Brier score", METRICS.brier.text(study.score(mask, "brier")), "0 to 2, lower is better"],
   ];
+  if (METRICS.balanced_accuracy) {
+    rows.push(["Balanced accuracy", METRICS.balanced_accuracy.text(study.score(mask, "balanced_accuracy")), "the mean recall of the classes"]);
+  }
   if (bits(mask) > 1) rows.push(["Gain", `${signed(gain)} points`, ["over its best member, ", el("span", { class: "whole name", text: study.names(alone)[0] })]]);
   return rows.map(([name, value, note]) => el("div", {}, el("dt", { text: name }),
     el("dd", {}, el("strong", { text: value, "data-score": name }), el("span", { class: "note" }, ...[].concat(note)))));

@@ -57,7 +57,7 @@ function showFilter(study, state, chips, low, high) {
 function buildAxes(chart) {
   for (const axis of ["x", "y"]) {
     const select = byId(`axis-${axis}`);
-    for (const name of AXES) {
+    for (const name of [...AXES, ...Object.keys(METRICS).filter((key) => !AXES.includes(key))]) {
       if (axis === "y" && name === "size") continue;
       if (name !== "size" && !chart.study.metrics.includes(name)) continue;
       if (name !== "size" && !Number.isFinite(chart.study.column(name)(0))) continue;

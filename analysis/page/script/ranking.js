@@ -5,6 +5,9 @@ const LISTED = 50;
 function buildRanking(chart, state) {
   const details = byId("ranking");
   if (!chart.study.metrics.includes("top5")) details.querySelector("th:nth-child(4)").remove();
+  if (METRICS.balanced_accuracy) {
+    details.querySelector("thead tr").append(el("th", { scope: "col", text: "balanced %" }));
+  }
   const fill = () => { if (details.open) fillRanking(chart, state); };
   details.addEventListener("toggle", fill);
   state.on(["filter", "mask"], fill);

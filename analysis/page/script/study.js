@@ -7,9 +7,13 @@ const METRICS = {
   brier: { name: "Brier score", unit: "", text: (v) => fixed(v, 4), higher: false },
 };
 
+const BALANCED = { name: "Balanced accuracy", unit: "%", text: (v) => percent(v, 1), higher: true };
+
 class Study {
   constructor(data) {
     this.data = data;
+    // Where every class has as many samples it is the accuracy itself, and not carried.
+    if (data.points.balanced_accuracy) METRICS.balanced_accuracy = BALANCED;
     this.members = data.members;
     this.everyone = 2 ** data.members.length - 1;
     this.classes = data.classes.ids.length;

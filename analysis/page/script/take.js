@@ -30,7 +30,7 @@ function csvCell(value) {
 const csvOf = (rows) => `${rows.map((row) => row.map(csvCell).join(",")).join("\r\n")}\r\n`;
 
 function subsetsCsv(study) {
-  const rows = [["mask", "members", "size", "correct", "accuracy", "top5", "nll", "brier"]];
+  const rows = [["mask", "members", "size", "correct", ...Object.keys(METRICS)]];
   for (let row = 0; row < study.count; row += 1) {
     const mask = study.masks[row];
     rows.push([mask, study.names(mask).join("+"), study.sizes[row], study.correct(mask), ...Object.keys(METRICS).map((name) => study.score(mask, name))]);

@@ -47,7 +47,7 @@ def test_csv_holds_every_class_hardest_first(tmp_path: Path) -> None:
     assert rows[5][3:12] == ["0", "0", "", "", "", "", "", "", ""]
     # Of class 3, the last seen, 2 of 5 go on to class 4.
     assert rows[5][13:] == ["2", "0.0", *[repr(float(x)) for x in (value.precision_low[4], value.precision_high[4])],
-                            *[""] * 11]  # fmt: skip
+                            *[""] * 12]  # fmt: skip
     assert [row[17] for row in rows[1:]] == [repr(x) for x in value.f1[:4].tolist()] + [""]
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from sklearn.metrics import precision_recall_fscore_support
+from sklearn.metrics import cohen_kappa_score, matthews_corrcoef, precision_recall_fscore_support
 
 from analysis.classes.per_class import end_shares, fit_prior, per_class, worst_share
-from analysis.statistics import wilson
+from analysis.statistics import class_effects, few_groups, wilson
 from ensemble.errors import BadInput
 
 IDS = ("n1", "n2", "n3", "n4")
@@ -215,3 +215,75 @@ def test_classes_that_are_hard_in_almost_all_draws_are_counted() -> None:
     assert (value.worst_k, value.lowest, value.certain) == (2, 2, (2, 2))
     slow = [sum(s >= 0.95 for s in shares) for shares in (value.worst_share, value.best_share)]
     assert list(value.certain) == slow
+
+
+def test_kappa_and_matthews_correlation_by_hand() -> None:
+    # 6 of 8 right; by chance (4 x 5 + 4 x 3) / 64 = 1/2.
+    value = per_class(np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 1, 1, 0, 0]), IDS[:2], NAMES[:2])
+    assert value.kappa == pytest.approx((5 / 8 - 1 / 2) / (1 - 1 / 2))
+    assert value.mcc == pytest.approx((3 * 2 - 1 * 2) / np.sqrt(5 * 4 * 4 * 3))
+    alone = per_class(np.zeros(3, int), np.zeros(3, int), IDS[:2], NAMES[:2])
+    assert np.isnan([alone.kappa, alone.mcc]).all()
+
+
+@given(st.integers(1, 60), st.integers(2, 6), st.integers(0, 2**32))
+def test_kappa_and_matthews_correlation_are_scikit_learns(n: int, c: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, preds = rng.integers(0, c, (2, n))
+    value = per_class(labels, preds, tuple("abcdef"[:c]), tuple("abcdef"[:c]))
+    if not np.isnan(value.kappa):
+        assert value.kappa == pytest.approx(cohen_kappa_score(labels, preds))
+    if not np.isnan(value.mcc):
+        assert value.mcc == pytest.approx(matthews_corrcoef(labels, preds))
+    assert np.isnan(value.kappa) == (len({*labels, *preds}) == 1)
+    assert set(value.left_out) == {"abcdef"[i] for i in range(c) if i not in labels}
+
+
+def test_groups_of_one_sample_change_nothing_but_for_the_note() -> None:
+    rng = np.random.default_rng(0)
+    labels, preds = rng.integers(0, 4, (2, 80))
+    plain, grouped = (per_class(labels, preds, IDS, NAMES, groups=g) for g in (None, np.arange(80)))
+    assert grouped.low.tolist() == plain.low.tolist()
+    assert grouped.precision_high.tolist() == plain.precision_high.tolist()
+    assert (plain.effective, plain.groups, grouped.groups) == (None, None, 80)
+    assert grouped.effective is not None
+    assert grouped.effective.tolist() == grouped.samples.tolist()
+
+
+def test_the_design_effect_of_classes_by_hand() -> None:
+    """Groups of four that are all right or all wrong: each counts as one sample, but for what few groups tell."""
+    groups = np.repeat(np.arange(20), 4)
+    columns = np.repeat([0, 1], 40)
+    values = np.repeat(np.arange(20) % 2, 4).astype(float)
+    assert class_effects(values, columns, groups, 3)[:2] == pytest.approx(4 * few_groups(20))
+    assert np.isnan(class_effects(values, columns, groups, 3)[2])
+    # Half of each group right: no more alike than others, so the effect is 1 at the least.
+    values = np.tile([0.0, 1.0, 0.0, 1.0], 20)
+    assert class_effects(values, columns, groups, 2) == pytest.approx(few_groups(20))
+    # All right: nothing is known of how alike they are, so a group counts as one.
+    assert class_effects(np.ones(80), columns, groups, 2) == pytest.approx(4 * few_groups(20))
+
+
+def test_intervals_of_groups_hold_where_plain_ones_do_not() -> None:
+    """Frames of a video are all but alike: the plain interval misses the truth often, the grouped one seldom."""
+    rng = np.random.default_rng(1)
+    held = np.zeros((2, 3))
+    for _ in range(150):
+        videos, frames = 60, 8
+        labels = np.repeat(rng.integers(0, 3, videos), frames)
+        skill = np.array([0.5, 0.7, 0.9])[labels]
+        own = np.repeat(rng.random(videos), frames)
+        right = np.where(rng.random(len(labels)) < 0.9, own, rng.random(len(labels))) < skill
+        preds = np.where(right, labels, (labels + 1) % 3)
+        groups = np.repeat(np.arange(videos), frames)
+        for i, given_groups in enumerate((None, groups)):
+            value = per_class(labels, preds, IDS[:3], NAMES[:3], groups=given_groups)
+            truth = np.array([0.5, 0.7, 0.9])[value.columns]
+            held[i, value.columns] += (value.low <= truth) & (truth <= value.high)
+    assert held[0].max() < 0.75 * 150
+    assert held[1].min() > 0.9 * 150
+
+
+def test_groups_must_be_one_for_each_sample() -> None:
+    with pytest.raises(BadInput, match=r"groups: expected one for each of the 2 samples, found the shape \(3,\)"):
+        per_class(np.array([0, 1]), np.array([0, 1]), groups=[1, 2, 3])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import analysis
+from analysis import combine
 from analysis.stack import stack_arrays
-from analysis.subsets.score import combine
 from ensemble.errors import BadInput
 
 RNG = np.random.default_rng(0)

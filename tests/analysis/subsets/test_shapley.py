@@ -94,7 +94,7 @@ def test_real_predictions_sum_to_the_whole() -> None:
 
 def test_a_part_of_the_table_is_refused() -> None:
     rng = np.random.default_rng(3)
-    from analysis.subsets.score import combine
+    from analysis import combine
 
     table = combine(rng.dirichlet(np.ones(3), (4, 9)), rng.integers(0, 3, 9), sizes=[1, 2])
     with pytest.raises(BadInput, match=r"of 4 members need all 15 subsets, the table holds 10; score every size"):

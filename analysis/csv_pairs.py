@@ -1,0 +1,55 @@
+"""A CSV file of two columns: what belongs to each sample, class or member."""
+
+import csv
+from pathlib import Path
+
+from ensemble.errors import BadInput, storage_error
+
+
+def read_pairs(path: str | Path, key: str, value: str) -> dict[str, str]:
+    """Return the column `value` by the column `key`, as text, of a CSV file with a heading; it may have other columns.
+
+    Raises `BadInput` naming the line where a cell is empty or a key stands there twice with two values, and where the
+    file is none of this kind.
+    """
+    path = Path(path)
+    found: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            columns = rows.fieldnames or []
+            if key not in columns or value not in columns:
+                raise BadInput(
+                    f"{path}: expected a heading with the columns {key} and {value}, found "
+                    f"{', '.join(columns) or 'nothing'}."
+                )
+            for row in rows:
+                name, cell = (str(row[column] or "").strip() for column in (key, value))
+                if not name or not cell:
+                    article = "an" if key[0] in "aeiou" else "a"
+                    raise BadInput(
+                        f"{path}: line {rows.line_num}: expected {article} {key} and a {value}, found an empty cell."
+                    )
+                if found.setdefault(name, cell) != cell:
+                    raise BadInput(f"{path}: line {rows.line_num}: {name!r} has {value} {found[name]!r} above.")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: expected CSV in UTF-8, {error}.") from error
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: is not there; expected a CSV file with the columns {key} and {value}.") from error
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return found
+
+
+def read_numbers(path: str | Path, key: str, value: str) -> dict[str, float]:
+    """Return `read_pairs` as numbers; raise `BadInput` where a cell is none, NaN and infinity among them."""
+    found = {}
+    for name, cell in read_pairs(path, key, value).items():
+        try:
+            number = float(cell)
+        except ValueError:
+            number = float("nan")
+        if not abs(number) < float("inf"):
+            raise BadInput(f"{path}: {name!r} has {value} {cell!r}, expected a number.")
+        found[name] = number
+    return found

@@ -1,0 +1,33 @@
+"""What members cost: GFLOP or parameters of their networks, or whatever a file says."""
+
+from collections.abc import Sequence
+
+from analysis.selection.costs import read_costs
+from ensemble.errors import BadInput
+from ensemble.study.network_file import read_network
+from ensemble.study.study import Study
+
+MEASURED = {"gflops": "GFLOP of one forward pass", "parameters": "trainable parameters"}
+
+
+def member_costs(study: Study, members: Sequence[str], what: str) -> dict[str, float]:
+    """Return the cost of each member: "gflops" or "parameters" of its network, or those of a CSV file.
+
+    members: names of the study's. Raises `BadInput` where the network of one is not known, or as `read_costs` does.
+    """
+    if what not in MEASURED:
+        return read_costs(what)
+    found = {name: read_network(study.files(name).network) for name in members}
+    unknown = [name for name, network in found.items() if network is None]
+    if unknown:
+        raise BadInput(
+            f"{study.root}: the networks of {len(unknown):,} of {len(members):,} members are not known, "
+            f"{unknown[0]!r} for one, as of all that were imported; give their {what} in a CSV file with the columns "
+            "member and cost, as cost=costs.csv."
+        )
+    return {name: float(getattr(network, what)) for name, network in found.items()}
+
+
+def cost_words(what: str) -> str:
+    """Return what the costs are of, in words."""
+    return MEASURED.get(what, f"the costs of {what}")
