@@ -209,8 +209,8 @@ def combine(
     if only_accuracy and metric != "accuracy":
         raise BadInput(f"--only-accuracy leaves out what --metric {metric} asks for; drop one of the two.")
     weighing = None if class_weights is None else read_class_weights(class_weights)
-    choose.check_data(stack, metric, rule, sizes, weighing)
     costs = None if cost is None else member_costs(study, stack.members, cost)
+    choose.check_data(stack, metric, rule, sizes, weighing, costs)
     shards = shards_of(study.root / "subsets", stack, sizes, rule) if part or merge else None
     if part and shards:
         _score_part(output, stack, sizes, shards, part)

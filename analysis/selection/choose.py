@@ -35,7 +35,7 @@ from analysis.statistics import Paired
 from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.score import has_table, subset_table
 from analysis.subsets.shapley import Shapley, shapley
-from analysis.subsets.table import SubsetTable, check_sizes
+from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
 from ensemble.errors import BadInput, nearest
 from ensemble.machine import Progress
 from ensemble.study.tabular import Rows
@@ -159,10 +159,7 @@ def select(
     counted, table = (table, table.table) if isinstance(table, Counted) else (None, table)
     if isinstance(table, LeadingTable):
         if metric not in METRICS or costs is not None:
-            raise BadInput(
-                f"of {table.count:,} subsets the best are kept by accuracy, top-5, NLL and Brier score, and not by "
-                "classes or costs; name fewer members."
-            )
+            raise _too_many(table.count)
         allowed = table.leading(metric)
         if max_size is not None:  # of a budget the best by size are there
             allowed = np.arange(len(table))
@@ -267,12 +264,22 @@ def data_of(
     return metric, selection_data(stack, rule, top5=top5, groups=own, class_weights=weighing)
 
 
+def _too_many(subsets: int) -> BadInput:
+    return BadInput(
+        f"of {subsets:,} subsets the best are kept by accuracy, top-5, NLL and Brier score, not by classes or costs; "
+        "name fewer members, or ask for fewer sizes."
+    )
+
+
 def check_data(
     stack: PredictionStack, metric: str, rule: str, sizes: Sequence[int],
-    class_weights: Mapping[str, float] | ArrayLike | None,
+    class_weights: Mapping[str, float] | ArrayLike | None, costs: object = None,
 ) -> None:  # fmt: skip
     """Raise `BadInput` where the metric cannot be had of these samples or so many subsets; before they are scored."""
     stack.require_labels()
+    members = len(stack.members)
+    if (metric not in METRICS or class_weights is not None or costs is not None) and not has_table(members, sizes):
+        raise _too_many(count_subsets(members, sizes))
     if base_of(metric) in WHOLE_SET:
         check_whole_set(metric, rule_of(rule), len(stack.members), sizes, stack.samples, stack.classes)
     if class_weights is not None:
