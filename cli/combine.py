@@ -211,7 +211,7 @@ def combine(
     weighing = None if class_weights is None else read_class_weights(class_weights)
     costs = None if cost is None else member_costs(study, stack.members, cost)
     choose.check_data(stack, metric, rule, sizes, weighing, costs)
-    shards = shards_of(study.root / "subsets", stack, sizes, rule) if part or merge else None
+    shards = shards_of(study.root / "subsets", stack, sizes, rule, metrics) if part or merge else None
     if part and shards:
         _score_part(output, stack, sizes, shards, part)
         return
@@ -289,7 +289,7 @@ def _score_part(output: Output, stack: "PredictionStack", sizes: range, shards: 
     done = path.exists()
     if not done:
         with output.progress("Scoring subsets", "samples") as progress:
-            table = subset_table(stack, sizes, progress, shards.settings["rule"], only=part)
+            table = subset_table(stack, sizes, progress, shards.settings["rule"], shards.metrics, only=part)
         shards.write(part, table)
     output.say(f"{path}: part {part} of the subsets of {many(len(stack.members), 'member')}{', scored before' * done}.")
     missing = [str(left) for left in shards.missing(part.count)]

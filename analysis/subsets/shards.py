@@ -25,7 +25,7 @@ class Shards:
     """The shards of one table: where they are, and what they must all be of.
 
     folder: a study's `subsets`. settings: name -> text, the same for every shard of the table: members, split, rule,
-    sizes, samples, classes, and a digest of labels and probabilities.
+    sizes, metrics, samples, classes, and a digest of labels and probabilities.
     """
 
     folder: Path
@@ -35,6 +35,11 @@ class Shards:
     def __post_init__(self) -> None:
         text = "".join(f"{name}={self.settings[name]}\n" for name in sorted(self.settings))
         object.__setattr__(self, "key", hashlib.sha256(text.encode()).hexdigest()[:12])
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that are computed."""
+        return tuple(self.settings["metrics"].split(","))
 
     def path(self, part: Part) -> Path:
         """Return the file of a part."""
@@ -107,8 +112,10 @@ class Shards:
         return "; ".join(told)
 
 
-def shards_of(folder: Path, source: BlockSource, sizes: Sequence[int], rule: str) -> Shards:
-    """Return the shards of the table of these members, sizes and rule; reads all predictions once, for their digest."""
+def shards_of(
+    folder: Path, source: BlockSource, sizes: Sequence[int], rule: str, metrics: Sequence[str] = tuple(METRICS)
+) -> Shards:
+    """Return the shards of a table of these members, sizes, rule and metrics; reads all predictions, for a digest."""
     digest = hashlib.blake2b(np.ascontiguousarray(source.require_labels(), dtype="<i8").data, digest_size=32)
     for block in source.blocks(BLOCK):
         for probs in block.probs[:, block.start - block.offset : block.stop - block.offset]:
@@ -120,6 +127,7 @@ def shards_of(folder: Path, source: BlockSource, sizes: Sequence[int], rule: str
             "split": source.split,
             "rule": rule,
             "sizes": ",".join(map(str, sizes)),
+            "metrics": ",".join(metrics),
             "samples": str(source.samples),
             "classes": str(source.classes),
             "digest": digest.hexdigest(),
