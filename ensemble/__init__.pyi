@@ -36,5 +36,6 @@ from .training.plan_members import MemberPlan as MemberPlan
 from .training.plan_members import TrainingPlan as TrainingPlan
 from .training.plan_members import plan_members as plan_members
 from .training.pool import train_members as train_members
+from .training.search import search_members as search_members
 
 __all__: list[str]

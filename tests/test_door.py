@@ -50,7 +50,7 @@ VALUES = sorted(name for name, value in CLASSES.items() if not issubclass(value,
 WAY = {
     "begin or open a study": ("begin_study", "open_study", "Study"),
     "load a dataset": ("load_dataset", "Dataset", "Split"),
-    "plan and train members": ("plan_members", "train_members", "convert_weights", "Recipe", "Plan", "Outcome"),
+    "plan and train members": ("plan_members", "train_members", "search_members", "convert_weights", "Recipe", "Plan", "Outcome"),
     "save predictions of one's own loop": ("save_predictions", "Predictions"),
     "import": ("import_files",),
     "open a trained member and predict": ("open_member", "predict", "TrainedMember", "export_onnx"),
