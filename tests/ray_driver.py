@@ -30,7 +30,7 @@ def main(folder: Path, images: str) -> None:
     """Print what became of the members, as JSON."""
     choices: dict[str, Any] = {"recipe": "digits", "settings": {"batch_size": 16}, "threads": 1, "variants": 2}
     found: dict[str, Any] = {}
-    for name, epochs in (("alone", 300), ("short", 5)):
+    for name, epochs in (("alone", 200), ("short", 5)):
         study = begin_study(folder / name, images)
         plan = plan_members(study, **choices, epochs=epochs)
         study.with_config(runs={plan.prefix: plan.record})
@@ -47,7 +47,7 @@ def main(folder: Path, images: str) -> None:
             found["killed"] = title
             os.kill(int(files.lock.read_text().split()[1]), signal.SIGKILL)
 
-    outcomes = train_members(shared, on_event=hear, engine="ray", epochs=300, **choices)
+    outcomes = train_members(shared, on_event=hear, engine="ray", epochs=200, **choices)
     found["outcomes"] = [[o.member, o.status, o.error] for o in outcomes]
     found["heard"] = heard
     found["shared"] = bits(shared)

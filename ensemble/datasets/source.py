@@ -92,12 +92,11 @@ class Source:
 
     def digest(self) -> str:
         """SHA-256 (hex) of the listing: changes when a file that matters is added, removed or changed."""
-        lines = [
-            f"{path}\0{entry.size}\0{entry.stamp}\n"
-            for path, entry in self.entries.items()
-            if "/" not in path or path.split("/", 1)[0] in SPLIT_FOLDERS
-        ]
-        return hashlib.sha256("".join([self.reader.kind, "\n", *lines]).encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.reader.kind}\n".encode())
+        for path, entry in self.entries.items():
+            if "/" not in path or path.split("/", 1)[0] in SPLIT_FOLDERS:
+                digest.update(f"{path}\0{entry.size}\0{entry.stamp}\n".encode())
+        return digest.hexdigest()
 
 
 def open_source(path: Path) -> Source:
