@@ -258,18 +258,9 @@ def _check_options() -> None:
     """Refuse options that have nothing to do beside `--weights`, or beside `--only`."""
     context = click.get_current_context()
     if context.params["only"] is not None:
-        for name in (
-            "merge",
-            "save",
-            "table",
-            "weights",
-            "select",
-            "max_size",
-            "metric",
-            "groups",
-            "class_weights",
-            "cost",
-        ):
+        whole = ("merge", "save", "table", "weights", "select", "max_size", "metric", "groups", "class_weights", "cost",
+                 "cost_by", "max_cost")  # fmt: skip
+        for name in whole:
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
                 raise click.UsageError(
                     f"--only scores a part of the subsets, and --{name.replace('_', '-')} is of all of them: name it "
