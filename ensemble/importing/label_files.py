@@ -29,12 +29,15 @@ class Given:
     how: str
 
 
-def labels_for(file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_row: bool, some: bool) -> Given:
+def labels_for(
+    file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_row: bool, some: bool, classes: Sequence[str] = ()
+) -> Given:
     """Read a file of labels for the N rows of `path`.
 
     ids: of the rows, or None; then the file must have none either, and rows are matched by their order. by_row: the ids
     were given in the order of rows themselves, so a list of labels may be too. some: samples without a label are let
-    pass. Raises `BadInput` where rows cannot be matched one to one.
+    pass. classes: what the classes may be called, by which a column of labels is found that has no usual name.
+    Raises `BadInput` where rows cannot be matched one to one.
     """
     kind = file.suffix.lower()
     if kind in (".npz", *HDF5):
@@ -61,7 +64,7 @@ def labels_for(file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_
             return _of_list(lines, None, file, path, n, ids, by_row)
     elif kind not in TABLES:
         raise BadInput(f"{file}: labels may stand in .npy, .npz, .csv, .tsv, .txt, .parquet or .h5, found {kind!r}.")
-    return _of_table(read_table(file), file, path, n, ids, by_row=by_row, some=some)
+    return _of_table(read_table(file), file, path, n, ids, by_row=by_row, some=some, classes=classes)
 
 
 def _all(columns: Sequence[Column]) -> list[list[str]]:
@@ -135,8 +138,9 @@ def _of_arrays(file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_
 
 
 def _of_table(
-    table: Table, file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_row: bool, some: bool
-) -> Given:
+    table: Table, file: Path, path: Path, n: int, ids: Sequence[str] | None, *, by_row: bool, some: bool,
+    classes: Sequence[str],
+) -> Given:  # fmt: skip
     columns = list(table.columns)
     if len(columns) == 1:
         (only,) = columns
@@ -150,7 +154,7 @@ def _of_table(
         named = [c for c in columns if c.texts is not None and _is_id(c)]
         if named:
             raise _no_ids(file, path, named[0].heading)
-        texts = _label_texts(columns, file, set())
+        texts = _label_texts(columns, file, set(), classes)
         return _of_list(texts, None, file, path, n, None, by_row)
     if any(c.heading and is_one_of(c.heading, ids) for c in columns):
         # What stands first is a row, no heading.
@@ -159,7 +163,7 @@ def _of_table(
     matches = [(c, found) for c in can if (found := match(ids, c.texts or [], some=some)) is not None]
     if not matches:
         if not any(_is_id(c) for c in can) and by_row:
-            return _of_list(_label_texts(columns, file, set()), None, file, path, n, ids, by_row)
+            return _of_list(_label_texts(columns, file, set(), classes), None, file, path, n, ids, by_row)
         raise unmatched(ids, [(c.heading, c.texts or []) for c in can or columns], str(file), path)
     if some:  # a chance hit or two do not make a column of ids
         most = max(int((rows >= 0).sum()) for _, (rows, _) in matches)
@@ -173,12 +177,12 @@ def _of_table(
                 f"{file}: columns {column.heading!r} and {other.heading!r} both hold the ids of {path}, in other "
                 "orders; leave one out, or call the right one 'id'."
             )
-    texts = _label_texts(columns, file, {id(c) for c, _ in matches})
+    texts = _label_texts(columns, file, {id(c) for c, _ in matches}, classes)
     return _placed(texts, None, rows, _said(f"by column {column.heading!r}", said))
 
 
-def _label_texts(columns: Sequence[Column], file: Path, ids: set[int]) -> list[str]:
-    """Return the labels: the column called so, or the only one left, or the 1 among the zeros of several."""
+def _label_texts(columns: Sequence[Column], file: Path, ids: set[int], classes: Sequence[str]) -> list[str]:
+    """Return the labels: the column called so, or the only one left or of classes, or the 1 among zeros of several."""
     rest = [c for c in columns if id(c) not in ids]
     named = sorted((c for c in rest if role_of(c.heading) == LABEL and c.texts), key=lambda c: rank(c.heading, LABEL))
     if named:
@@ -202,6 +206,10 @@ def _label_texts(columns: Sequence[Column], file: Path, ids: set[int]) -> list[s
             return one_hot_texts(values, [c.heading for c in binary], str(file))
     if len(free) == 1 and free[0].texts:
         return free[0].texts
+    called = {name.casefold() for name in classes}
+    words = [c for c in free if c.numbers is None and c.texts and {t.strip().casefold() for t in c.texts} <= called]
+    if len(words) == 1 and words[0].texts:
+        return words[0].texts
     listed = ", ".join(repr(c.heading) for c in columns[:10])
     raise BadInput(f"{file}: expected a column 'label', found {listed}; call the column of the labels so.")
 

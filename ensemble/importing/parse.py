@@ -121,7 +121,7 @@ def import_file(
     if parts.values is not None and not (parts.logits or votes):
         check_side(parts.values, where)
     sample_ids = _sample_ids(path, n, parts, files["ids"])
-    _labels_from_file(path, n, files, parts, sample_ids, drop_unlabelled)
+    _labels_from_file(path, n, files, parts, sample_ids, drop_unlabelled, listed or study_classes)
     notes = list(parts.notes)
     if parts.values is not None and parts.votes is None and is_score(parts.values):
         notes += _of_score(parts, listed)
@@ -248,13 +248,20 @@ def _sample_ids(path: Path, n: int, parts: Parts, file: Path | None) -> list[str
 
 
 def _labels_from_file(
-    path: Path, n: int, files: dict[str, Path | None], parts: Parts, sample_ids: list[str] | None, drop: bool
-) -> None:
+    path: Path, n: int, files: dict[str, Path | None], parts: Parts, sample_ids: list[str] | None, drop: bool,
+    known: Classes | None,
+) -> None:  # fmt: skip
     """Put the labels of `labels=FILE` in the place of those of the file itself."""
     file = files["labels"]
     if file is None:
         return
-    given = labels_for(file, path, n, sample_ids, by_row=files["ids"] is not None, some=drop)
+    classes = [
+        *(parts.class_ids or ()),
+        *(parts.class_names or ()),
+        *(name for names in parts.namings for name in names),
+    ]
+    classes += [] if known is None else [*known.ids, *known.names]
+    given = labels_for(file, path, n, sample_ids, by_row=files["ids"] is not None, some=drop, classes=classes)
     parts.labels, parts.columns, parts.labels_from = given.texts, given.columns, f"{file}, {given.how}"
     if "row by row" in given.how:
         parts.notes.append(f"labels were matched {given.how}")

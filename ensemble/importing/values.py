@@ -139,7 +139,7 @@ def _is_half(values: np.ndarray) -> bool:
     if values.dtype.kind != "f":
         return False
     single = values.astype(np.float32)
-    if not (single == values).all():
+    if not np.isclose(single, values, rtol=2e-7, atol=0).all():  # as text it is the shortest that float32 tells apart
         return False
     return bool((single.astype(np.float16) == single).all() or not (single.view(np.uint32) & 0xFFFF).any())
 

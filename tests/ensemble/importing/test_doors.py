@@ -339,7 +339,9 @@ REFUSED: dict[str, tuple[list[str] | None, Row, str]] = {
     "two labels that differ": (
         ["image", "target", "label"], lambda i: [IDS[i], CLASSES[i % 3], LABELS[i]], "both look like true labels",
     ),
-    "which is the label": (["image", "a", "b"], lambda i: [IDS[i], "v", LABELS[i]], "expected a column 'label', found"),
+    "which is the label": (
+        ["image", "a", "b"], lambda i: [IDS[i], CLASSES[i % 3], LABELS[i]], "expected a column 'label', found",
+    ),
     "several classes": (["image", *CLASSES], lambda i: [IDS[i], 1, 1, 0], "expected a single 1 in each row"),
     "counted from 1": (["image", "label"], lambda i: [IDS[i], Y[i] + 1], "expected one of 3 class ids"),
     "some blank": (["image", "label"], lambda i: [IDS[i], "" if i < 4 else LABELS[i]], "found none for 4 of 60"),

@@ -196,6 +196,24 @@ def test_ids_of_another_form_are_shown_in_both(tmp_path: Path) -> None:
         import_file(path, labels=labels)
 
 
+def test_labels_stand_in_the_column_of_class_names(tmp_path: Path) -> None:
+    path = table(tmp_path / "m.csv", ["id", *WORDS], IDS, *P.T)
+    rows = ORDER.tolist()
+    columns = [[f"L{i // 2}" for i in rows], [IDS[i] for i in rows], WORDS[Y[rows]], [40 + i for i in rows], ["m"] * N]
+    meta = table(tmp_path / "meta.csv", ["lesion", "image", "dx", "age", "sex"], *columns)
+    assert accuracy(import_file(path, labels=meta)) == ACCURACY
+    twice = table(tmp_path / "two.csv", ["image", "first", "second"], columns[1], columns[2], columns[2][::-1])
+    with pytest.raises(BadInput, match="call the column of the labels so"):
+        import_file(path, labels=twice)
+
+
+def test_float16_written_as_text_has_its_tolerance(tmp_path: Path) -> None:
+    half = (P / P.sum(axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    assert np.abs(half.sum(axis=1) - 1).max() > 1e-4
+    one = import_file(table(tmp_path / "m.csv", ["id", *WORDS, "label"], IDS, *half.T, WORDS[Y]))
+    assert one.rounded_rows > 0 and accuracy(one) == float((half.argmax(axis=1) == Y).mean())
+
+
 def test_rows_that_cannot_be_matched_say_why(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", P)
     np.save(tmp_path / "y.npy", Y)
