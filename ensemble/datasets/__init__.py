@@ -7,8 +7,17 @@ from pathlib import Path
 from ensemble.datasets.check import CheckReport, SplitCheck, check_dataset
 from ensemble.datasets.check import check_source as _check_files
 from ensemble.datasets.digits import load_digits
+from ensemble.datasets.hugging_face import digest_of, from_saved_dataset, is_saved_dataset
 from ensemble.datasets.own import from_function, from_npz
-from ensemble.datasets.pack import cache_folder, cached_packs, is_pack, listed_source, open_pack, pack_source
+from ensemble.datasets.pack import (
+    cache_folder,
+    cached_packs,
+    is_pack,
+    listed_source,
+    open_pack,
+    pack_source,
+    write_pack,
+)
 from ensemble.errors import BadInput, nearest
 from ensemble.machine import Progress
 from ensemble.own_code import is_own
@@ -44,7 +53,8 @@ LAYOUTS: Mapping[str, str] = {
     "tiny-imagenet": "a folder or zip with wnids.txt, train/WNID/images/, val/images/ and val/val_annotations.txt",
     "folder": "a folder or zip with train/CLASS/ and val/CLASS/, with or without test/",
     "csv": "a CSV with the columns path, label and split, in a folder above the images",
-    "npz": "arrays train_images, train_labels, val_images, val_labels, as numpy.savez writes them",
+    "npz": "arrays train_images, train_labels, val_images, val_labels, of numpy.savez, or a folder of .npy files",
+    "datasets": "a folder that Hugging Face's DatasetDict.save_to_disk wrote, with train and validation (an extra)",
     "function": "package.module:function of your own, which returns train and val: see docs/own.md",
     "pack": "a folder that 'ens-data pack PATH --out DIR' made",
 }
@@ -67,13 +77,26 @@ def load_dataset(source: str | Path, *, progress: Progress | None = None, pack: 
     path = _existing(source)
     if is_pack(path):
         return open_pack(path)
-    if path.suffix.lower() == ".npz":
+    if path.suffix.lower() == ".npz" or (path / "train_images.npy").is_file():
         return from_npz(path)
+    if is_saved_dataset(path):
+        return _saved_dataset(path, progress, pack=pack)
     if not pack:
         return listed_source(path)
     packed = open_pack(pack_source(path, progress=progress))
     # What a study remembers is what the user named: the cache may be emptied at any time.
     return replace(packed, source=str(path.absolute()))
+
+
+def _saved_dataset(path: Path, progress: Progress | None, *, pack: bool) -> Dataset:
+    """Return a dataset that `datasets` saved; decoded once, and found packed in the cache from then on."""
+    packed = cache_folder() / f"{path.absolute().name}-{digest_of(path)[:24]}"
+    if is_pack(packed):
+        return replace(open_pack(packed), source=str(path.absolute()))
+    found = from_saved_dataset(path, progress)
+    if pack:
+        write_pack(found, packed)
+    return found
 
 
 def check_source(source: str | Path, progress: Progress | None = None) -> CheckReport:

@@ -145,12 +145,20 @@ def from_function(text: str) -> Dataset:
 
 
 def from_npz(path: Path) -> Dataset:
-    """Return the arrays `train_images`, `train_labels`, `val_images`, `val_labels` and the like of an .npz file."""
+    """Return the arrays `train_images`, `train_labels`, `val_images`, `val_labels` and the like of an .npz file.
+
+    Or of a folder that holds each of them as an .npy file of its name.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        if path.is_dir():
+            arrays = {file.stem: np.load(file, allow_pickle=False) for file in sorted(path.glob("*.npy"))}
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as arrays, {error}; write it with numpy.savez.") from error
+        raise BadInput(
+            f"{path}: cannot be read as arrays, {error}; write it with numpy.savez or numpy.save."
+        ) from error
     for key in ("train_images", "train_labels", "val_images", "val_labels"):
         if key not in arrays:
             raise BadInput(f"{path}: lacks the array {key!r}, it has {', '.join(arrays) or 'none'}; add it.")

@@ -208,3 +208,57 @@ def test_images_of_several_sizes_are_made_one(tmp_path: Path, picture: Callable[
     index = found.split("train").sample_ids.tolist().index("cat/c")
     np.testing.assert_array_equal(found.split("train").images[index], decode(where.read_bytes(), "c", 20).pixels)
     assert check_source(tmp_path / "pets").ok
+
+
+def test_a_folder_of_npy_files_is_the_npz(tmp_path: Path) -> None:
+    arrays = {"train_images": IMAGES, "train_labels": LABELS, "val_images": IMAGES[:3], "val_labels": LABELS[:3]}
+    np.savez(tmp_path / "a.npz", **arrays)  # ty: ignore[invalid-argument-type]
+    (tmp_path / "a").mkdir()
+    for name, array in arrays.items():
+        np.save(tmp_path / "a" / f"{name}.npy", array)
+    assert load_dataset(tmp_path / "a").fingerprint == load_dataset(tmp_path / "a.npz").fingerprint
+    (tmp_path / "a" / "val_labels.npy").unlink()
+    with pytest.raises(BadInput, match="lacks the array 'val_labels'"):
+        load_dataset(tmp_path / "a")
+
+
+@pytest.fixture
+def hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The library, without a look at the network and with a cache of its own."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("ENS_CACHE", str(tmp_path / "cache"))
+    return pytest.importorskip("datasets")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_saved_dataset_of_hugging_face(tmp_path: Path, hugging_face: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def part(rows: slice, names: tuple[str, str] = ("image", "label")) -> Any:
+        columns = {names[0]: [Image.fromarray(i) for i in IMAGES[rows]], names[1]: LABELS[rows].tolist()}
+        kinds = {names[0]: hugging_face.Image(), names[1]: hugging_face.ClassLabel(names=["cat", "dog", "eel"])}
+        return hugging_face.Dataset.from_dict(columns, features=hugging_face.Features(kinds))
+
+    saved = hugging_face.DatasetDict({"train": part(slice(0, 9)), "validation": part(slice(9, 12))})
+    saved.save_to_disk(str(tmp_path / "saved"))
+    plain = make_dataset((IMAGES[:9], LABELS[:9]), (IMAGES[9:], LABELS[9:]), class_names=["cat", "dog", "eel"])
+    assert load_dataset(tmp_path / "saved", pack=False).fingerprint == plain.fingerprint
+    assert not (tmp_path / "cache").exists()
+    for _ in range(2):  # decoded, then from the cache
+        found = load_dataset(tmp_path / "saved")
+        assert (found.fingerprint, found.class_names) == (plain.fingerprint, plain.class_names)
+        assert found.source == str(tmp_path / "saved")
+        monkeypatch.setattr("ensemble.datasets.from_saved_dataset", None)
+    monkeypatch.undo()
+    mixed = [Image.fromarray(IMAGES[0]), Image.fromarray(np.full((20, 30, 3), 7, np.uint8))]
+    two = hugging_face.Dataset.from_dict({"image": mixed, "label": ["a", "b"]}).cast_column(
+        "image", hugging_face.Image()
+    )
+    hugging_face.DatasetDict({"train": two, "val": two}).save_to_disk(str(tmp_path / "mixed"))
+    assert load_dataset(tmp_path / "mixed", pack=False).image_shape == (13, 13, 3)  # the median of 6 and 20
+    hugging_face.DatasetDict({"train": two}).save_to_disk(str(tmp_path / "one"))
+    with pytest.raises(BadInput, match="expected the splits train and validation, found train"):
+        load_dataset(tmp_path / "one", pack=False)
+    odd = two.rename_column("label", "kind")
+    hugging_face.DatasetDict({"train": odd, "val": odd}).save_to_disk(str(tmp_path / "odd"))
+    with pytest.raises(BadInput, match=r"expected one column of images and one of labels .* found image, kind"):
+        load_dataset(tmp_path / "odd", pack=False)
