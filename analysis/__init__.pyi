@@ -1,9 +1,22 @@
 """Reads saved predictions and says what every subset of members would have done."""
 
+from .abstention.conformal import ConformalSets as ConformalSets
+from .abstention.conformal import conformal_sets as conformal_sets
+from .abstention.of_ensemble import EnsembleAbstention as EnsembleAbstention
+from .abstention.of_ensemble import ensemble_abstention as ensemble_abstention
+from .abstention.selective import RiskCoverage as RiskCoverage
+from .abstention.selective import risk_coverage as risk_coverage
+from .abstention.shifted import ShiftDetection as ShiftDetection
+from .abstention.shifted import detect_shift as detect_shift
+from .abstention.uncertainty import UncertaintyParts as UncertaintyParts
+from .abstention.uncertainty import uncertainty_parts as uncertainty_parts
 from .calibration.calibration import Calibration as Calibration
 from .calibration.calibration import ClassWise as ClassWise
 from .calibration.calibration import class_wise as class_wise
 from .calibration.calibration import measure_calibration as measure_calibration
+from .calibration.equivalent import DeepEnsembleEquivalent as DeepEnsembleEquivalent
+from .calibration.equivalent import calibrated_log_likelihood as calibrated_log_likelihood
+from .calibration.equivalent import deep_ensemble_equivalent as deep_ensemble_equivalent
 from .calibration.of_ensemble import EnsembleCalibration as EnsembleCalibration
 from .calibration.of_ensemble import ensemble_calibration as ensemble_calibration
 from .calibration.temperature import Temperature as Temperature
@@ -37,6 +50,8 @@ from .errors import ErrorAnalysis as ErrorAnalysis
 from .errors import find_errors as find_errors
 from .figures.drawing import Picture as Picture
 from .figures.drawing import draw as draw
+from .label_errors import LabelErrors as LabelErrors
+from .label_errors import find_label_errors as find_label_errors
 from .members.compare import compare_members as compare_members
 from .members.filters import FilterGrid as FilterGrid
 from .members.filters import filter_grid as filter_grid
@@ -76,6 +91,8 @@ from .statistics import mcnemar as mcnemar
 from .statistics import paired_test as paired_test
 from .statistics import wilson as wilson
 from .study_reports import study_report as study_report
+from .subsets.growth import MoreMembers as MoreMembers
+from .subsets.growth import more_members as more_members
 from .subsets.leading import leading_table as leading_table
 from .subsets.reference import subset_preds as subset_preds
 from .subsets.score import subset_table as subset_table

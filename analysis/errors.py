@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Ensemble, row_blocks
+from analysis.ensemble import Ensemble
+from analysis.label_errors import doubted
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
 HEADER = (
     "sample_id", "true_id", "true_name", "predicted_id", "predicted_name", "confidence", "true_probability", "margin",
     "right", "members_right", "members", "unanimous", "best_member_right", "suspect_rank", "likely_mislabelled",
-    "rescued", "spoiled", "spoiled_a_majority", "drawn",
+    "prune_by_noise_rate", "rescued", "spoiled", "spoiled_a_majority", "drawn",
 )  # fmt: skip
 
 
@@ -27,7 +28,8 @@ class ErrorAnalysis(Rows):
     confidence, true_probability: float64 (N,), the ensemble's for what it predicts and for the truth.
     members_right: int64 (N,), how many members are right.
     unanimous: bool (N,), all members predict the same. best_right: bool (N,), the best member is right.
-    likely: bool (N,), off the diagonal of the confident joint, see `confidently_other`.
+    likely, pruned: bool (N,), whose label confident learning doubts: off the diagonal of the confident joint, and by
+    its noise rates, see `analysis.label_errors`.
     drawn: int64 (n,), rows drawn at random without replacement, in the order drawn; `seed` drew them.
     """
 
@@ -45,12 +47,13 @@ class ErrorAnalysis(Rows):
     unanimous: np.ndarray
     best_right: np.ndarray
     likely: np.ndarray
+    pruned: np.ndarray
     drawn: np.ndarray
     seed: int
 
     def _columns(self) -> dict[str, Any]:
         ids = np.array(self.class_ids)
-        names = ("confidence", "true_probability", "members_right", "unanimous", "best_right", "likely")
+        names = ("confidence", "true_probability", "members_right", "unanimous", "best_right", "likely", "pruned")
         truth = {"sample_id": self.sample_ids, "label": ids[self.labels], "predicted": ids[self.preds]}
         return truth | {name: getattr(self, name) for name in names}
 
@@ -128,6 +131,7 @@ def find_errors(ensemble: Ensemble, samples: int = 1000, seed: int = 0) -> Error
     stack = ensemble.stack
     labels = stack.require_labels()
     each = ensemble.member_preds
+    doubts = doubted(ensemble.probs, labels)
     return ErrorAnalysis(
         split=stack.split,
         members=tuple(stack.members),
@@ -142,31 +146,11 @@ def find_errors(ensemble: Ensemble, samples: int = 1000, seed: int = 0) -> Error
         members_right=(each == labels).sum(axis=0),
         unanimous=(each == each[0]).all(axis=0),
         best_right=each[ensemble.best_member] == labels,
-        likely=confidently_other(ensemble.probs, labels),
+        likely=doubts["confident_joint"],
+        pruned=doubts["prune_by_noise_rate"],
         drawn=np.random.default_rng(seed).permutation(stack.samples)[:samples],
         seed=seed,
     )
-
-
-def confidently_other(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return which samples confident learning counts as of another class than their label, bool (N,).
-
-    probs: floats (N, C); labels: int64 (N,). Class c's threshold is the mean of p(c) over the samples labelled c; of
-    the classes whose probability reaches their threshold the likeliest is taken, and a sample of which that is not the
-    label stands off the diagonal of the confident joint. C. G. Northcutt, L. Jiang and I. L. Chuang, Confident
-    learning: estimating uncertainty in dataset labels, JAIR 70 (2021), eq. 1 and 2. It asks for probabilities of
-    samples that were not trained on. A class without samples has no threshold, and nothing is counted for it.
-    """
-    n, c = probs.shape
-    samples = np.bincount(labels, minlength=c)
-    total = np.bincount(labels, weights=probs[np.arange(n), labels], minlength=c)
-    thresholds = np.divide(total, samples, out=np.full(c, np.inf), where=samples > 0)
-    found = np.empty(n, np.bool_)
-    for here, part in row_blocks(probs):
-        # A mean of equal numbers may be off by their last digit.
-        reached = np.where(part >= thresholds - 1e-12, part, -1.0)
-        found[here] = (reached.max(axis=1) >= 0) & (reached.argmax(axis=1) != labels[here])
-    return found
 
 
 def write_errors_csv(path: Path, value: ErrorAnalysis) -> None:
@@ -189,7 +173,7 @@ def write_errors_csv(path: Path, value: ErrorAnalysis) -> None:
                 str(value.sample_ids[i]), ids[value.labels[i]], names[value.labels[i]], ids[value.preds[i]],
                 names[value.preds[i]], value.confidence[i], value.true_probability[i], margin[i], right[i],
                 value.members_right[i], m, value.unanimous[i], value.best_right[i], rank.get(int(i)), value.likely[i],
-                rescued[i], spoiled[i], spoiled[i] and majority[i], drawn[i],
+                value.pruned[i], rescued[i], spoiled[i], spoiled[i] and majority[i], drawn[i],
             )
             for i in shown[np.lexsort((value.sample_ids[shown], -margin[shown]))]
         ),

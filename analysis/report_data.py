@@ -194,6 +194,17 @@ def images_of(dataset: Dataset, data: ReportData) -> Split:
     return dataset.split(data.split)
 
 
+def ensemble_on(data: ReportData, split: str) -> Ensemble:
+    """Return the ensemble that was asked for on another split, labelled or not: of the same members, combined alike.
+
+    Raises `BadInput` where one of its members has no predictions there.
+    """
+    if data.name not in ("all", "best"):
+        return ReportData(data.study, split, data.patterns, data.name, data.intersect).ensemble
+    found = [predictions_of(data.study, member, split, data.intersect) for member in data.ensemble.members]
+    return ensemble_of(join(found, data.intersect), name=data.name)
+
+
 def baseline_of(data: ReportData, name: str | None = None) -> Baseline | None:
     """Return what the ensemble is compared with: the member or saved ensemble `name`, else its best member.
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from analysis.abstention.of_ensemble import ensemble_abstention
 from analysis.calibration.of_ensemble import ensemble_calibration
 from analysis.classes.confusion import confusion
 from analysis.diversity import ensemble_diversity
@@ -48,6 +49,7 @@ KINDS: Mapping[str, Callable[..., Any]] = {
     "filters": _filters,
     "confusion": _confusion,
     "calibration": lambda data, **options: ensemble_calibration(data.ensemble, progress=data.progress, **options),
+    "abstain": lambda data, **options: ensemble_abstention(data.ensemble, progress=data.progress, **options),
     "diversity": lambda data: ensemble_diversity(data.joined),
     "errors": lambda data, **options: find_errors(data.ensemble, **options),
 }
@@ -68,11 +70,12 @@ def study_report(
 
     options: those of a kind, below in brackets. kind: "per-class" (`PerClass`), "curve" (`SubsetTable`), "training" (a
     list of `History`), "models" (of members), "compare" (of a setting, `by`), "filters" (of grids; `scale`, `order`),
-    "confusion" (`Confusion`; `order`), "calibration" (`EnsembleCalibration`; `bins`, `binning`), "diversity"
-    (`EnsembleDiversity`) or "errors" (`ErrorAnalysis`; `samples`, `seed`). ensemble: "all", "best", or a member's or a
-    saved ensemble's name; members: names, or patterns such as 'm3-*', of those that take part; intersect: where members
-    differ in samples, take the common ones; progress: told (done, total). Raises `BadInput` for what is unknown, and
-    `NotAvailable`, a `BadInput` too, where the study does not hold what the report shows.
+    "confusion" (`Confusion`; `order`), "calibration" (`EnsembleCalibration`; `bins`, `binning`), "abstain"
+    (`EnsembleAbstention`; `alpha`, `shifted`, `logits`), "diversity" (`EnsembleDiversity`) or "errors"
+    (`ErrorAnalysis`; `samples`, `seed`). ensemble: "all", "best", or a member's or a saved ensemble's name; members:
+    names, or patterns such as 'm3-*', of those that take part; intersect: where members differ in samples, take the
+    common ones; progress: told (done, total). Raises `BadInput` for what is unknown, and `NotAvailable`, a `BadInput`
+    too, where the study does not hold what the report shows.
     """
     if kind not in KINDS:
         raise BadInput(f"{kind!r} is no kind of report; {nearest(kind, KINDS)}.")

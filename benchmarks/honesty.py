@@ -298,11 +298,13 @@ def intervals(draws: int) -> Iterator[str]:
 
 def shipped(draw: Draw, drawn: Resamples, chosen_by: str, metric: str) -> list[float]:
     """Return the error of the honest score and whether its interval holds the truth."""
-    from analysis.selection.cross_validation import WIDENING, score_interval
+    from analysis.selection.cross_validation import WIDENING, raised, score_interval
 
     z, between, _ = draw.held_out(drawn, None if metric == chosen_by else metric)
     truth = float(draw.population.truth[metric][draw.top])
     low, high = score_interval(z, metric, between, None, WIDENING)
+    if metric == chosen_by:
+        high = raised(high, float(z.mean()), draw.apparent, metric)
     return [float(z.mean()) - truth, float(low - 1e-9 <= truth <= high + 1e-9)]
 
 
@@ -341,7 +343,7 @@ def fitted(draws: int) -> Iterator[str]:
                 row = [float(choice.scores(data, "accuracy").mean()) - truth]
                 for resamples in (k_folds(data.blocks_of_samples), bootstraps(data.blocks_of_samples, 50)):
                     held = cross_validated(selection, resamples=resamples)
-                    low, high = interval(held)
+                    low, high = interval(held, apparent=row[0] + truth)
                     row += [held.score() - truth, float(low <= truth <= high)]
                 rows[name].append(row)
         for name, values in rows.items():
@@ -422,7 +424,7 @@ def grouped(draws: int) -> Iterator[str]:
                 selection = selections(seen, ("best",))["best"]
                 truth = float(population.truth["accuracy"][_row(selection.choose().members)])
                 held = cross_validated(selection)
-                low, high = interval(held)
+                low, high = interval(held, apparent=float(selection.choose().scores(seen, "accuracy").mean()))
                 row += [held.score() - truth, float(low <= truth <= high)]
             rows.append(row)
         x = 100 * np.array(rows).mean(axis=0)

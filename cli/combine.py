@@ -10,8 +10,10 @@ from click.core import ParameterSource
 
 from cli import completion
 from cli.combine_text import (
+    copy_names,
     document,
     many,
+    say_copies,
     say_cost,
     say_left_out,
     show_front,
@@ -236,6 +238,7 @@ def combine(
     if not output.json:
         show_sizes(output, found.table, found.metric)
         say_left_out(output, found)
+        say_copies(output, stack)
         show_selection(output, found, max_size)
         if found.front is not None and cost is not None:
             show_front(output, found.front, cost_words(cost), max_cost)
@@ -245,7 +248,7 @@ def combine(
     if save:
         _save(output, study, save, stack, files, found)
     if output.json:
-        output.document(**document(found, cost))
+        output.document(**document(found, cost), copies=copy_names(stack))
     on = "" if split == "val" else f" --split {split}"
     saved = f" --ensemble {save}" if save else ""
     front = (

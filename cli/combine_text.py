@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.sentences import capital, chance, chosen_on, compared, many, two_gains, unequal
+from analysis.sentences import capital, chance, chosen_on, compared, many, rare_losses, two_gains, unequal
 from cli.common import Output
 
 if TYPE_CHECKING:
@@ -77,6 +77,22 @@ def warn(output: Output, stack: "PredictionStack", table: "SubsetTable") -> None
             f"{table.floored:,} of {len(stack.members) * stack.samples:,} member probabilities of the true class "
             f"lay below {floor} and count as {floor} in the NLL."
         )
+
+
+def say_copies(output: Output, stack: "PredictionStack") -> list[list[str]]:
+    """Say which members are copies of one another; return their names as `copy_names` does."""
+    from analysis.copies import copies_words, find_copies
+
+    if told := copies_words(find_copies(stack), stack.members):
+        output.note(told)
+    return copy_names(stack)
+
+
+def copy_names(stack: "PredictionStack") -> list[list[str]]:
+    """Return the names of members that are copies of one another, as JSON documents have them."""
+    from analysis.copies import find_copies
+
+    return [[stack.members[i] for i in same] for same in find_copies(stack)]
 
 
 def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
@@ -152,6 +168,9 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
         return
     for score in result.scores.values():
         output.note(f"  Honest {_honest_words(score)}.")
+    told = rare_losses(tuple(result.scores), table.samples)
+    if told:
+        output.note(f"  {told}")
     groups = _groups(found)
     if groups and groups["effective_samples"] is not None:
         output.note(

@@ -28,6 +28,7 @@ EXAMPLES = (
     "ens-report filters --scale shared                     first-layer kernels, all on one scale",
     "ens-report gallery --class 'wooden spoon' --images 12 a class's images with their predictions",
     "ens-report per-class --ensemble best --json           the best subset's classes, for a script",
+    "ens-report abstain --alpha 0.05                       sets of classes that hold the truth 95 times of 100",
     "ens-report versus m-0 best3                           who is right where, and is it chance",
     "ens-report html                                       one page to explore in a browser, and to send to others",
     "ens-report html resnet.npz vit.npz                    the page of files of predictions, without a study",
@@ -155,6 +156,7 @@ def report(
     gallery      classes' images with their predictions
     confusion    the confusion matrix, and the pairs most confused
     calibration  how well confidence agrees with accuracy
+    abstain      when not to answer: risk and coverage, sets of classes, shift
     diversity    how members differ, and what that gains
     errors       images wrong for all, rescued and spoiled ones
     sample       images of each class

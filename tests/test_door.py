@@ -63,11 +63,15 @@ WAY = {
     "metrics in which classes count": ("balanced_accuracy", "macro_f1", "auroc"),
     "cross-validate": ("cross_validate", "paired_test"),
     "Shapley values": ("shapley",),
+    "would more members help": ("more_members",),
     "per class": ("per_class", "compare_classes", "agreement"),
     "confusion": ("confusion", "confused_pairs"),
     "calibration": ("measure_calibration", "ensemble_calibration", "temperature"),
+    "calibrated likelihood": ("calibrated_log_likelihood", "deep_ensemble_equivalent"),
+    "when not to answer": ("risk_coverage", "conformal_sets", "uncertainty_parts", "ensemble_abstention"),
+    "shifted samples": ("detect_shift",),
     "diversity": ("measure_diversity", "ensemble_diversity", "ambiguity"),
-    "errors": ("find_errors",),
+    "errors": ("find_errors", "find_label_errors"),
     "filters": ("filter_grid", "measure_filters"),
     "a saved ensemble on any split": ("open_ensemble", "predictions_of", "select_predictions"),
     "any report of a study": ("study_report",),
@@ -96,7 +100,7 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
     ensemble = kofn.ensemble_of(stack)
     table = kofn.subset_table(stack, [1, 2, 3, 4])
     classes = kofn.per_class(labels, ensemble.preds, stack.class_ids, stack.class_names)
-    chosen = kofn.select(stack)
+    chosen, right = kofn.select(stack), ensemble.preds == labels
     root = tmp_path_factory.mktemp("door")
     begun = kofn.begin_study(root / "study", "digits")
     plan = kofn.plan_members(begun, variants=2, epochs=1)
@@ -108,7 +112,9 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         stack, dataset, dataset.split("val"), ensemble, table, table.best(), table.by_size()[0], classes, chosen,
         digits, digits.config, plan, plan.members[0], plan.members[0].recipe, digits.read("m3-0", "val"), chosen.result,
         chosen.data, chosen.result.honest, chosen.paired, kofn.shapley(table), kofn.METRICS["nll"],
-        kofn.find_errors(ensemble), (two := kofn.versus(ensemble, kofn.ensemble_of(stack.only([0])))), two.nll,
+        kofn.find_errors(ensemble), kofn.find_label_errors(ensemble), kofn.more_members(table),
+        kofn.deep_ensemble_equivalent(ensemble, stack),
+        (two := kofn.versus(ensemble, kofn.ensemble_of(stack.only([0])))), two.nll,
         kofn.read_history(begun.member_dir("m") / "history.csv", "m"), kofn.cross_validate(stack, "weights"),
         kofn.confusion(labels, ensemble.preds), next(c for cs in classes.confused_with for c in cs),
         kofn.agreement(ensemble.member_preds, labels), kofn.ambiguity(stack),
@@ -122,6 +128,9 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         kofn.filter_grid(np.ones((4, 3, 5, 5), np.float32), member="m"), checked, checked.findings[0],
         kofn.OnnxFile(root / "m.onnx", ("m",), (1.0,), "mean", (16, 16, 1), 10, None),
         kofn.CLASS_METRICS["auroc"], (front := kofn.cost_front(stack, [1, 2, 3, 4])), front.points[0],
+        kofn.ensemble_abstention(ensemble), kofn.uncertainty_parts(stack.probs),
+        kofn.conformal_sets(ensemble.probs, labels), (curve := kofn.risk_coverage(ensemble.confidence, right)),
+        kofn.detect_shift({"confidence": curve.certainty}, {"confidence": curve.risk}),
         kofn.Outcome("m", "trained"), kofn.Plan(plan.members[0].recipe, ({}, {"seed": 3, "dropout": 0.5})),
     ]  # fmt: skip
     return {type(value).__name__: value for value in found} | {"TrainedMember": None}

@@ -24,6 +24,7 @@ from analysis.figures.style import (
 )
 from analysis.figures.text import clean, shorten_middle, width
 from analysis.selection.cross_validation import HonestScore
+from analysis.subsets.growth import MoreMembers
 from analysis.subsets.table import SubsetTable, name_set
 
 _NAME = 6.0  # points: the members' names
@@ -49,8 +50,11 @@ def jitter(sizes: np.ndarray) -> np.ndarray:
     return out
 
 
-def draw_curve(table: SubsetTable, axes: Axes) -> Axes:
-    """Draw every subset as a point, the mean over each k as a line, single members by name, the best as a star."""
+def draw_curve(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) -> Axes:
+    """Draw every subset as a point, the mean over each k as a line, single members by name, the best as a star.
+
+    more: what accuracy comes to with more members, dashed with its interval, for half as many again.
+    """
     accuracy = 100 * table.scores("accuracy")
     sizes = table.sizes
     # Where points lie on one another they are small and pale; sizes with few subsets are not.
@@ -75,9 +79,21 @@ def draw_curve(table: SubsetTable, axes: Axes) -> Axes:
     low, high = float(accuracy.min()), float(accuracy.max())
     pad = max(0.08 * (high - low), 0.25)
     axes.set_ylim(low - pad, high + pad)
-    axes.set_xlim(int(sizes.min()) - 0.5, int(sizes.max()) + 0.5)
+    axes.set_xlim(int(sizes.min()) - 0.5, _most(table, more) + 0.5)
+    if more is not None:
+        shown = slice(more.seen - 1, _most(table, more))
+        ks, mean = more.k[shown], 100 * more.mean[shown]
+        lower, upper = (100 * np.where(np.isnan(end), more.mean, end)[shown] for end in (more.low, more.high))
+        axes.fill_between(ks, lower, upper, color=GREY, alpha=0.2, linewidth=0, zorder=1)
+        axes.plot(ks, mean, color=INK, linestyle=(0, (2, 1.5)), linewidth=1.0, zorder=4)
+        axes.set_ylim(low - pad, max(high, float(mean.max())) + pad)
     axes.grid(axis="x", visible=False)
     return axes
+
+
+def _most(table: SubsetTable, more: MoreMembers | None) -> int:
+    """Return the largest k on the axis."""
+    return int(table.sizes.max()) if more is None else more.seen + -(-more.seen // 2)
 
 
 def name_members(table: SubsetTable, axes: Axes) -> Axes:
@@ -98,7 +114,7 @@ def name_members(table: SubsetTable, axes: Axes) -> Axes:
     names = [shorten_middle(clean(table.members_of(int(table.masks[row]))[0]), _ROOM, _NAME) for row in singles]
     # The names need their own room left of k = 1: widen the axis by as much as the longest takes.
     room = max(width(name, _NAME) for name in names) + 16
-    largest = int(table.sizes.max()) + 0.5
+    largest = axes.get_xlim()[1]
     per_unit = (points_w - room) / (largest - 1)
     axes.set_xlim(1 - room / per_unit, largest)
     low, high = axes.get_ylim()
@@ -114,9 +130,9 @@ def name_members(table: SubsetTable, axes: Axes) -> Axes:
     return axes
 
 
-def name_sizes(table: SubsetTable, axes: Axes) -> Axes:
+def name_sizes(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) -> Axes:
     """Write each size k below the axis, or every second, third, ... with the largest and 1 among them; call it last."""
-    ks = np.unique(table.sizes).tolist()
+    ks = np.unique(np.append(table.sizes, np.arange(table.sizes.max(), _most(table, more) + 1))).tolist()
     low, high = axes.get_xlim()
     room = (width(str(ks[-1]), _TICK) + 3) / (72 * size_of(axes)[0]) * (high - low)
     step = next(s for s in range(1, len(ks) + 1) if s >= room or s == len(ks))
@@ -146,25 +162,29 @@ def curve_title(table: SubsetTable, honest: HonestScore | None, points: float) -
 
 
 def curve_figure(
-    table: SubsetTable, columns_wide: float = COLUMN, height: float | None = None, honest: HonestScore | None = None
+    table: SubsetTable,
+    columns_wide: float = COLUMN,
+    height: float | None = None,
+    honest: HonestScore | None = None,
+    more: MoreMembers | None = None,
 ) -> Figure:
     """Return the curve as a figure one column wide, the best subset named above it.
 
     height: inches; 2.7 unless told, and as much more as the names of up to thirty members need. honest: of choosing the
-    best of all subsets, to stand beside its accuracy.
+    best of all subsets, to stand beside its accuracy. more: what more members would bring.
     """
     best = table.best()
     told, head = title_lines(curve_title(table, honest, (columns_wide - 2 * EDGE) * 72), columns_wide)
     head += 0.07
-    left, bottom = 0.48, 0.56
+    left, bottom = 0.48, 0.56 if more is None else 0.7
     names = _STEP * (min(len(table.members), _MOST_NAMES) + 0.5) / 72
     height = height or max(2.7, head + names + bottom)
     figure = new_figure(columns_wide, height)
     put_title(figure, told.replace("\u00a0", " "))
     axes = axes_at(figure, left, bottom, columns_wide - left - 0.1, height - bottom - head)
-    draw_curve(table, axes)
+    draw_curve(table, axes, more)
     label_y(axes, left - 0.12)
-    name_sizes(table, name_members(table, axes))
+    name_sizes(table, name_members(table, axes), more)
     shown = [
         Line2D([], [], color=BLUE, alpha=0.65, marker="o", markersize=3, markeredgewidth=0, linestyle="none",
                label=f"{len(table):,} subset{'s' * (len(table) != 1)}"),
@@ -172,6 +192,9 @@ def curve_figure(
         Line2D([], [], color=VERMILLION, marker="*", markersize=7.5, markeredgewidth=0, linestyle="none",
                label=f"best, {100 * best.accuracy:.1f} %"),
     ]  # fmt: skip
-    figure.legend(handles=shown, loc="lower center", ncols=3, columnspacing=1.4, handletextpad=0.5,
-                  bbox_to_anchor=(0.5, 0.0))  # fmt: skip
+    if more is not None:
+        shown.append(Line2D([], [], color=INK, linestyle=(0, (2, 1.5)), linewidth=1.0,
+                            label="more members, extrapolated; 95 %"))  # fmt: skip
+    figure.legend(handles=shown, loc="lower center", ncols=3 if more is None else 2, columnspacing=1.4,
+                  handletextpad=0.5, bbox_to_anchor=(0.5, 0.0))  # fmt: skip
     return figure

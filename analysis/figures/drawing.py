@@ -8,6 +8,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.abstention.conformal import ConformalSets
+from analysis.abstention.of_ensemble import EnsembleAbstention
+from analysis.abstention.selective import RiskCoverage
 from analysis.calibration.calibration import Calibration
 from analysis.calibration.of_ensemble import CalibrationBySize
 from analysis.classes.confusion import Confusion, first_names
@@ -15,6 +18,14 @@ from analysis.classes.improved import ClassComparison
 from analysis.classes.per_class import PerClass
 from analysis.diversity import Diversity, PairGains
 from analysis.errors import ErrorAnalysis
+from analysis.figures.abstention import (
+    abstention_figure,
+    draw_abstention,
+    draw_risk_coverage,
+    draw_sets,
+    risk_coverage_figure,
+    sets_figure,
+)
 from analysis.figures.calibration import by_size_figure, draw_by_size, draw_reliability, reliability_figure
 from analysis.figures.confusion import NAMED, confusion_figure, draw_confusion
 from analysis.figures.cost import cost_figure, draw_cost
@@ -51,6 +62,9 @@ DRAWINGS: dict[type, tuple[Callable[[Any], Figure], Callable[[Any, Axes], Axes] 
     CalibrationBySize: (
         lambda v: by_size_figure(v, "Calibration by size"), lambda v, axes: draw_by_size(v, axes, ("ece",), 100.0),
     ),
+    RiskCoverage: (risk_coverage_figure, draw_risk_coverage),
+    EnsembleAbstention: (abstention_figure, draw_abstention),
+    ConformalSets: (lambda v: sets_figure([v], "Conformal sets by class"), draw_sets),
     Diversity: (
         lambda v: matrices_figure(v, f"{len(v.members)} members"), lambda v, axes: draw_matrix(v, axes, "disagreement"),
     ),
@@ -82,9 +96,9 @@ class Picture:
 def draw(value: Any, ax: Axes | None = None) -> Any:
     """Draw a value of analysis as its report does.
 
-    value: a SubsetTable, CostFront, PerClass, ClassComparison, Confusion, Calibration, CalibrationBySize, Diversity,
-    PairGains, ErrorAnalysis, FilterGrid, History or Gallery. ax: matplotlib axes to draw into, as they are styled;
-    what needs several pairs of axes cannot be drawn into one.
+    value: a SubsetTable, CostFront, PerClass, ClassComparison, Confusion, Calibration, CalibrationBySize, RiskCoverage,
+    EnsembleAbstention, ConformalSets, Diversity, PairGains, ErrorAnalysis, FilterGrid, History or Gallery. ax:
+    matplotlib axes to draw into, as they are styled; what needs several pairs of axes cannot be drawn into one.
     Returns the axes, or without `ax` a `Picture`, which a notebook shows and `save(path)` writes. Raises `BadInput` for
     another value, and for axes where one pair is not enough.
     """

@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.classes.confusion import Confusion, confusion
 from analysis.classes.per_class import PerClass, per_class
+from analysis.copies import find_copies
 from analysis.diversity import Diversity, measure_diversity
 from analysis.members.filters import FilterGrid, filter_grid
 from analysis.page.choices import Choice, Panels, choices, panel_masks, panels
@@ -51,7 +52,7 @@ class Page:
     study: the folder's name; data: the dataset's; definition: what the split is; fingerprint: of the images, or None.
     commands: what makes the page and its numbers again.
     classes, confusion: those of all members together, classes hardest first; class_ids and class_names stand in column
-    order.
+    order. copies: groups of members that predict the same, by their positions.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
     shown, why. warnings: what speaks against rows being of one order, a sentence each.
     """
@@ -77,6 +78,7 @@ class Page:
     pictures: Pictures | None
     lacking: Mapping[str, str]
     warnings: tuple[str, ...]
+    copies: tuple[tuple[int, ...], ...] = ()
 
     def choice(self, name: str) -> Choice | None:
         """Return the choice of this name, or None."""
@@ -200,6 +202,7 @@ def _page(
         pictures=_pictures(stack, shown, split, encode, images, lacking),
         lacking=lacking,
         warnings=tuple(str(finding) for finding in stack.misaligned()),
+        copies=find_copies(stack),
         **facts,
     )
 

@@ -1,6 +1,7 @@
 """What a page says in plain words, out of its numbers."""
 
 from analysis.classes.confusion import first_names
+from analysis.copies import copies_words
 from analysis.page.choices import Choice
 from analysis.page.markup import shown
 from analysis.page.value import Page
@@ -40,7 +41,8 @@ def lead(page: Page) -> str:
         f"Alone they are right on {percent(min(alone))} to {percent(max(alone))}\u00a0% of them; "
         f"{together} together on {percent(everyone)}\u00a0%."
     )
-    return f"{text} {best_words(page)}"
+    same = copies_words(page.copies, [shown(name) for name in table.members])
+    return " ".join(part for part in (text, same, best_words(page)) if part)
 
 
 def best_words(page: Page) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cli.common import Output
 from cli.reports import (
+    abstain,
     calibration,
     compare,
     confusion,
@@ -59,6 +60,7 @@ KINDS: Mapping[str, Report] = {
     "gallery": gallery,
     "confusion": confusion,
     "calibration": calibration,
+    "abstain": abstain,
     "diversity": diversity,
     "errors": errors,
     "sample": sample,

@@ -11,7 +11,10 @@ from cli.reports.text import cut_middle
 
 if TYPE_CHECKING:
     from analysis.calibration.calibration import Calibration
+    from analysis.calibration.equivalent import DeepEnsembleEquivalent
     from analysis.calibration.of_ensemble import CalibrationBySize, CalibrationScores, EnsembleCalibration
+
+MOST_NUMBERS = 20_000_000  # samples times classes: some minutes of temperatures
 
 OPTIONS = (
     ENSEMBLE,
@@ -34,12 +37,17 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     ensemble = job.data.ensemble
     with output.progress("Calibrating subsets", "samples") as progress:
         value = ensemble_calibration(ensemble, bins, binning, progress)
+    equal, why = _equivalent(output, job)
     parts = [job.who, "" if binning == "equal" else binning, "" if bins == 15 else f"{bins}-bins"]
     detail = "-".join(part for part in parts if part)
     table = job.path("calibration", detail, "csv")
     write_calibration_csv(table, value)
     files = _draw(job, value, detail)
     _say_scores(output, job, value)
+    if equal is not None:
+        _say_equivalent(output, equal)
+    elif why:
+        output.note(f"No deep-ensemble equivalent: {why}")
     say_chosen_here(output, job)
     for path in files:
         output.text(f"figure: {path}")
@@ -62,8 +70,43 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             for i, scores in enumerate(value.members)
         ],
         "by_size": None if value.by_size is None else _size_document(value.by_size),
+        "equivalent": None if equal is None else {
+            "calibrated_log_likelihood": equal.its, "members": equal.members, "value": equal.value,
+            "sizes": [
+                {"k": k, "mean": equal.mean[i], "spread": equal.spread[i], "subsets": equal.subsets[i]}
+                for i, k in enumerate(equal.k.tolist())
+            ],
+        },
         "definition": ensemble_document(ensemble), "files": [*files, table],
     }  # fmt: skip
+
+
+def _equivalent(output: Output, job: Job) -> "tuple[DeepEnsembleEquivalent | None, str]":
+    """Return the deep-ensemble equivalent of an ensemble that is not the plain mean itself; else why there is none."""
+    from analysis.calibration.equivalent import deep_ensemble_equivalent
+    from ensemble.errors import BadInput
+
+    if job.data.name == "all":
+        return None, ""
+    try:
+        stack = job.data.stack
+        if stack.samples * stack.classes > MOST_NUMBERS:
+            return None, f"{stack.samples:,} samples of {stack.classes:,} classes would take too long."
+        with output.progress("Calibrating plain means", "subsets") as progress:
+            return deep_ensemble_equivalent(job.data.ensemble, stack, progress), ""
+    except BadInput as error:
+        return None, str(error)
+
+
+def _say_equivalent(output: Output, value: "DeepEnsembleEquivalent") -> None:
+    m = len(value.members)
+    if value.value is None:
+        told = f"more than the plain mean of all {m} members has ({value.mean[-1]:.4f})"
+    elif value.value == 1:
+        told = f"no more than one member has on average ({value.mean[0]:.4f})"
+    else:
+        told = f"as much as the plain mean of {value.value:.2f} members, between whole ones by a straight line"
+    output.note(f"calibrated log-likelihood, temperature cross-fitted: {value.its:.4f} nats, {told}.")
 
 
 def following(job: Job) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from analysis.sentences import many, oracle
+from cli.combine_text import say_copies
 from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import cut_middle
@@ -32,9 +33,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         files.append(table)
     else:
         output.note(f"{stack.members[0]} is the only member: there is no pair to compare, and the mean is the member.")
-    gains = value.gains
+    copies, gains = say_copies(output, stack), value.gains
     return {
-        "kind": "diversity", "split": split, "members": stack.members, "samples": stack.samples,
+        "kind": "diversity", "split": split, "members": stack.members, "copies": copies, "samples": stack.samples,
         "classes": stack.classes, "labelled": found.labelled,
         "order": [stack.members[i] for i in found.order],
         "matrices": {name: found.matrix(name) for name in PAIRWISE},

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from analysis.classes.per_class import PerClass
     from analysis.errors import ErrorAnalysis
+    from analysis.label_errors import LabelErrors
 
 OPTIONS = (
     ENSEMBLE,
@@ -40,6 +41,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     from analysis.errors import find_errors, write_errors_csv
     from analysis.figures.errors import errors_figure
     from analysis.figures.style import save, style
+    from analysis.label_errors import find_label_errors, write_label_errors_csv
     from analysis.statistics import wilson
 
     ensemble = job.data.ensemble
@@ -49,12 +51,16 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     low, high = (float(end) for end in wilson(right, len(value.drawn)))
     table = job.path("errors", job.who, "csv")
     write_errors_csv(table, value)
+    doubts = find_label_errors(ensemble)
+    listed = job.path("label-errors", job.who, "csv")
+    write_label_errors_csv(listed, doubts)
     with style():
         files = [save(errors_figure(value), job.path("errors", job.who))]
     names = first_names(value.class_names, value.class_ids)
     counts = value.by_members_right()
     _say_counts(output, job, value, counts)
     _say_suspects(output, value, names)
+    _say_doubts(output, doubts, names)
     output.note(
         f"drawn: {many(len(value.drawn), 'image')} with seed {value.seed}, "
         f"{100 * right / len(value.drawn):.1f} % right ({right:,}; 95 % interval {100 * low:.1f}-{100 * high:.1f}); "
@@ -64,7 +70,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     say_chosen_here(output, job)
     for path in files:
         output.text(f"figure: {path}")
-    output.text(f"table:  {table}")
+    output.text(f"table:  {table}\ntable:  {listed}")
     likely = value.likely[value.suspects]
     return {
         "kind": "errors", "split": value.split, "of": ensemble.of, "rule": ensemble.rule,
@@ -74,7 +80,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             {"members_right": k, "samples": wrong + good, "right": good} for k, (wrong, good) in enumerate(counts)
         ],
         "suspects": {"count": len(value.suspects), "unanimous": int(value.unanimous[value.suspects].sum()),
-                     "likely_mislabelled": int(likely.sum()), "images": _rows(value, value.suspects)},
+                     "likely_mislabelled": int(likely.sum()),
+                     "prune_by_noise_rate": int(value.pruned[value.suspects].sum()),
+                     "images": _rows(value, value.suspects)},
         "rescued": {"count": len(value.rescued), "images": _rows(value, value.rescued)},
         "spoiled": {"count": len(value.spoiled), "majority_right": int(value.majority_right[value.spoiled].sum()),
                     "best_member_right": int(value.best_right[value.spoiled].sum()),
@@ -90,7 +98,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             ],
             "images": _rows(value, value.drawn_errors()),
         },
-        "without_images": without, "definition": ensemble_document(ensemble), "files": [*files, table],
+        "label_errors": _doubts_document(doubts),
+        "without_images": without, "definition": ensemble_document(ensemble), "files": [*files, table, listed],
     }  # fmt: skip
 
 
@@ -135,11 +144,11 @@ def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> N
         return
     same = int(value.unanimous[rows].sum())
     output.table(
-        ("image", "label", "predicted", "conf. %", "label %", "likely"),
+        ("image", "label", "predicted", "conf. %", "label %", "joint", "pruned"),
         [
             (cut(str(value.sample_ids[i]), 24), cut(names[value.labels[i]], 16), cut(names[value.preds[i]], 16),
              f"{100 * value.confidence[i]:.0f}", f"{100 * value.true_probability[i]:.0f}",
-             "yes" if value.likely[i] else "")
+             "yes" if value.likely[i] else "", "yes" if value.pruned[i] else "")
             for i in rows[:_NAMED]
         ],
         title="Most confident of "
@@ -147,13 +156,54 @@ def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> N
         left=(0, 1, 2),
     )  # fmt: skip
     output.note(
-        "These are candidates for a wrong label, no more. likely: confident learning counts the image as another class "
-        "(Northcutt et al., 2021).",
+        "These are candidates for a wrong label, no more. By confident learning (Northcutt et al., 2021), joint: off "
+        "the diagonal of the ensemble's confident joint; pruned: by prune_by_noise_rate.",
     )
     if value.split.startswith("train") and value.split != "train-oof":
         output.note(
             "The members were trained on these images, which hides wrong labels; use a split held out from them."
         )
+
+
+def _say_doubts(output: Output, value: "LabelErrors", names: list[str]) -> None:
+    """Print the labels that most members doubt."""
+    joint, pruned = (int(value.ensemble[variant].sum()) for variant in ("confident_joint", "prune_by_noise_rate"))
+    output.note(
+        f"Of all images the ensemble doubts the labels of {joint:,} by the confident joint and of {pruned:,} by "
+        "prune_by_noise_rate."
+    )
+    if len(value.members) < 2 or not len(value.rows):
+        return
+    votes = value.votes["prune_by_noise_rate"]
+    output.table(
+        ("image", "label", "predicted", "members", "margin"),
+        [
+            (cut(str(value.sample_ids[i]), 24), cut(names[value.labels[i]], 16), cut(names[value.suggested[i]], 16),
+             f"{votes[i]} of {len(value.members)}", f"{100 * value.margin[i]:.0f}")
+            for i in value.rows[:_NAMED]
+        ],
+        title=f"Labels that most members doubt, each by prune_by_noise_rate of its own ({len(value.rows):,} in all)",
+        left=(0, 1, 2),
+    )  # fmt: skip
+    if value.copies:
+        output.note(f"Not counted, since another member predicts the same: {', '.join(value.copies)}.")
+
+
+def _doubts_document(value: "LabelErrors") -> dict[str, Any]:
+    variants = ("confident_joint", "prune_by_noise_rate")
+    return {
+        "members": value.members, "copies": value.copies, "count": len(value.rows),
+        "ensemble": {variant: int(value.ensemble[variant].sum()) for variant in variants},
+        "images": [
+            {"sample_id": value.sample_ids[i],
+             "label": {"id": value.class_ids[value.labels[i]], "name": value.class_names[value.labels[i]]},
+             "suggested": {"id": value.class_ids[value.suggested[i]], "name": value.class_names[value.suggested[i]]},
+             "margin": value.margin[i],
+             **{variant: {"members": value.votes[variant][i], "ensemble": value.ensemble[variant][i]}
+                for variant in variants}}
+            for i in value.rows[:_LISTED]
+        ],
+    }  # fmt: skip
 
 
 def _galleries(output: Output, job: Job, value: "ErrorAnalysis", files: list[Any]) -> str | None:
@@ -183,6 +233,7 @@ def _rows(value: "ErrorAnalysis", rows: "np.ndarray") -> list[dict[str, Any]]:
         {"sample_id": value.sample_ids[i], "true": named(value.labels[i]), "said": named(value.preds[i]),
          "said_probability": value.confidence[i], "true_probability": value.true_probability[i],
          "members_right": value.members_right[i], "all_say_the_same": value.unanimous[i],
-         "best_member_right": value.best_right[i], "likely_mislabelled": value.likely[i]}
+         "best_member_right": value.best_right[i], "likely_mislabelled": value.likely[i],
+         "prune_by_noise_rate": value.pruned[i]}
         for i in rows[:_LISTED]
     ]  # fmt: skip

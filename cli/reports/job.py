@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import click
 
 from cli import completion
-from cli.combine_text import warn_changed
+from cli.combine_text import say_copies, warn_changed
 from cli.common import Output
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ def called(job: Job) -> str:
 
 
 def say_chosen_here(output: Output, job: Job) -> None:
-    """Warn that a best subset was chosen on the very split it is shown on, or that a saved one's members changed."""
+    """Warn that a best subset was chosen on the very split it is shown on, of changed members and of copies."""
     warn_changed(output, job.data.ensemble)
+    say_copies(output, job.data.ensemble.stack)
     if job.data.name == "best":
         names = " + ".join(job.data.ensemble.members)
         output.note(f"These members were chosen on {job.data.split} itself, which is likely to flatter them: {names}.")

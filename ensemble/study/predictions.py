@@ -378,6 +378,11 @@ def read_predictions(path: Path, *, extras: bool = False) -> Predictions:
         raise BadInput(f"{path}: {error}") from error
 
 
+def read_logits(path: Path) -> np.ndarray | None:
+    """Read the logits floating point (N, C) of a predictions file, in its own rows and columns; None without any."""
+    return _read(path, ["logits"])[1].get("logits")
+
+
 def probe(path: Path) -> tuple[None, dict[str, np.ndarray]]:
     """Read all of a predictions file for nothing but to see that it can be done, in a child process."""
     read_predictions(path, extras=True)

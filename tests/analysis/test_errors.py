@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from analysis.classes.confusion import confused_pairs, confusion
 from analysis.ensemble import Ensemble, ensemble_of
-from analysis.errors import HEADER, confidently_other, find_errors, write_errors_csv
+from analysis.errors import HEADER, find_errors, write_errors_csv
 from analysis.images.gallery import error_gallery, pair_gallery, sample_grid
+from analysis.label_errors import confidently_other
 from analysis.stack import stack_arrays
 from ensemble.errors import BadInput
 from ensemble.study.split import Split

@@ -277,6 +277,11 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     page.hold("ens-report calibration", told(report, "calibration --member m-0"))
     page.hold("ens-report filters", told(report, "filters --layer 2"))
     known = study.read("m-0", "val")
+    study.write(replace(known, split="blurred"))
+    page.hold("ens-report abstain", told(report, "abstain --ensemble m-0"))
+    study.write(replace(study.read("m-1", "val"), split="blurred"))
+    page.hold("ens-report abstain", told(report, "abstain --alpha 0.05"))
+    page.hold("ens-report abstain", told(report, "abstain --shifted blurred --ensemble pair"))
     study.write(replace(known, member="perfect", probs=np.eye(10)[np.asarray(known.labels)]))
     page.hold("ens-report diversity", told(report, "diversity"))
     for i in range(2):
@@ -300,6 +305,7 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     page.hold("ens-import", told(import_, "bare-0.npy --study bare"))
     Path("named.csv").write_text("id,fold,cat,dog,label\na,0,0.25,0.75,dog\nb,1,0.5,0.5,cat\n", encoding="utf-8")
     page.hold("ens-import", told(import_, "named.csv --study named"))
+    page.hold("ens-report abstain", told(report, "abstain --study named"))  # too few samples for sets
     page.hold("ens-report all", told(report, "all --pdf --study i"))
     (study.root / "predictions" / "stray").touch()
     page.hold("ens-check", told(check, "", 1))

@@ -82,7 +82,7 @@ def test_json_of_calibration(study: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, "calibration")
     assert list(found) == [
         "schema", "kind", "split", "of", "rule", "samples", "classes", "bins", "binning", "ensemble", "ece_by_chance",
-        "reliability", "temperature", "members", "by_size", "definition", "files",
+        "reliability", "temperature", "members", "by_size", "equivalent", "definition", "files",
     ]  # fmt: skip
     assert 0 < found["ece_by_chance"]["p"] <= 1 and found["ece_by_chance"]["draws"] == 999
     stack = join(study.select("val"))
@@ -160,7 +160,7 @@ def test_a_perfect_ensemble_has_a_temperature_at_the_end(ask: Ask) -> None:
 def test_json_of_diversity(study: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, "diversity")
     assert list(found) == [
-        "schema", "kind", "split", "members", "samples", "classes", "labelled", "order", "matrices", "means",
+        "schema", "kind", "split", "members", "copies", "samples", "classes", "labelled", "order", "matrices", "means",
         "undefined", "errors", "entropy", "variance", "oracle", "all_right", "accuracy", "ambiguity", "gains", "files",
     ]  # fmt: skip
     stack = join(study.select("val"))
