@@ -21,7 +21,7 @@ from benchmarks.honesty import Case, _networks, toss
 METRICS = ("balanced_accuracy", "macro_f1", "auroc")
 POPULATION = 6000
 CASES = (
-    Case("no true difference, 6 members", (250,), lambda rng, n: toss(rng, n, 6)),
+    Case("no true difference, 5 members", (250,), lambda rng, n: toss(rng, n, 5)),
     _networks("weak to strong, 5", (100, 500), 5, margin=2.2, spread=1.5, common=1.2, own=1.2, skill=(0.75, 1.25)),
     _networks("good and alike, 5", (200,), 5),
     _networks("nearly perfect, 5", (300,), 5, margin=9.0),

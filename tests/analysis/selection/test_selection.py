@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.metrics import METRICS, predicted, quantise, whole
 from analysis.selection.best import Best, LatticeSums, ReferenceSums
+from analysis.selection.compare import SelectionResult
 from analysis.selection.data import SelectionData, Weighted, of_members, selection_data
 from analysis.selection.greedy import Greedy, greedy_order
 from analysis.selection.stacking import Stack, fit
@@ -17,6 +18,7 @@ from analysis.selection.weights import Weights, best_weights
 from analysis.stack import PredictionStack, combined_probs, stack_arrays
 from analysis.streamed import stream
 from analysis.subsets.reference import subset_table
+from cli.combine_text import stopped_early
 from ensemble.errors import BadInput
 from ensemble.study.predictions import Predictions, write_predictions
 
@@ -379,3 +381,16 @@ def test_subsets_of_nearly_all_of_many_members_need_no_walk_through_the_others()
     found = ReferenceSums(made(probs, labels), [26])
     right = int((probs.astype(np.float64).mean(axis=0).argmax(axis=1) == labels).sum())
     assert found.sums("accuracy", np.ones(12, dtype=bool)).tolist() == [right]
+
+
+def test_stacking_says_when_it_was_stopped_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    probs, labels = smooth(6)
+    whole = fit(probs, labels)
+    assert whole.converged
+    assert 0 < whole.steps < 100
+    monkeypatch.setattr("analysis.selection.stacking.STEPS", 2)
+    stopped = fit(probs, labels)
+    assert (stopped.converged, stopped.steps) == (False, 2)
+    result = SelectionResult("stack", stopped, "accuracy", {}, None, None)
+    assert stopped_early(result).startswith("Stacking was stopped after 2 steps, before it had converged")
+    assert stopped_early(SelectionResult("stack", whole, "accuracy", {}, None, None)) == ""
