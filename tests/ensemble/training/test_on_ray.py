@@ -120,6 +120,133 @@ def test_what_fits_no_machine_is_said(few: Path, tmp_path: Path) -> None:
             on_ray.check_sizes(resources, [replace(job, **changes)])
 
 
+class HereRay:
+    """A cluster of this process: a task is run when it is waited for, an actor's method at once."""
+
+    exceptions = ray.exceptions
+
+    def __init__(self) -> None:
+        self.options_seen: list[dict[str, Any]] = []
+        self.most_at_once = 0
+        self.found: tuple[Any, Exception | None] = (None, None)
+        self.last: Any = None
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 1.0, "GPU": 2.0}}]
+
+    def remote(self, made: Any) -> Any:
+        run = self
+
+        class Call:
+            def __init__(self, function: Any) -> None:
+                self.function = function
+
+            def remote(self, *arguments: Any) -> Any:
+                return lambda: self.function(*arguments)
+
+        class Actor:
+            def __init__(self) -> None:
+                self.own = made()
+
+            def __getattr__(self, name: str) -> Any:
+                method = getattr(self.own, name)
+
+                class Now:
+                    def remote(self, *arguments: Any) -> Any:
+                        found = method(*arguments)
+                        return lambda: found
+
+                return Now()
+
+        class Class:
+            def options(self, **_options: Any) -> "Class":
+                return self
+
+            def remote(self) -> Actor:
+                return Actor()
+
+        class Task:
+            def options(self, **options: Any) -> Call:
+                run.options_seen.append(options)
+                return Call(made)
+
+        return Class() if isinstance(made, type) else Task()
+
+    def wait(self, references: list[Any], num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        self.most_at_once = max(self.most_at_once, len(references))
+        try:
+            self.found = (references[0](), None)
+        except ray.exceptions.RayError as error:
+            self.found = (None, error)
+        self.last = references[0]
+        return [references[0]], references[1:]
+
+    def get(self, reference: Any) -> Any:
+        if reference is not self.last:
+            return reference()
+        value, error = self.found
+        if error is not None:
+            raise error
+        return value
+
+    def cancel(self, reference: Any, force: bool) -> None:
+        raise AssertionError("nothing is left to cancel")
+
+
+def _run_here(
+    jobs: list[TrainingJob],
+    monkeypatch: pytest.MonkeyPatch,
+    deaths: dict[str, int],
+    *,
+    at_once: int = 9,
+    shared: bool = True,
+) -> tuple[HereRay, list[Any], list[tuple[str, str]]]:  # fmt: skip
+    """Run jobs through the engine on a cluster of this process, on which some tasks die so often."""
+    left, train = dict(deaths), on_ray._train
+
+    def dies(job: TrainingJob, *rest: Any) -> Any:
+        if left.get(job.title, 0):
+            left[job.title] -= 1
+            raise ray.exceptions.WorkerCrashedError
+        return train(job, *rest)
+
+    monkeypatch.setattr(on_ray, "_train", dies)
+    here, heard = HereRay(), []
+    run = on_ray._Run(here, jobs, at_once, lambda title, kind, _facts: heard.append((title, kind)), shared)
+    return here, run.outcomes(), heard
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_task_that_dies_is_tried_again(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    alone, study = (begin_study(tmp_path / name, few) for name in ("alone", "study"))
+    train_here(planned(alone, variants=2, epochs=1).training_jobs(), 1, None)
+    jobs = planned(study, variants=2, epochs=1).training_jobs()
+    here, outcomes, heard = _run_here(jobs, monkeypatch, {"ting-m3-small-1": 2}, at_once=1, shared=shared)
+    assert [(o.member, o.status, o.error) for o in outcomes] == [(job.title, "trained", None) for job in jobs]
+    assert [kind for of, kind in heard if of == "ting-m3-small-1" and kind in ("start", "died", "end")] == [
+        "start", "died", "start", "died", "start", "end",
+    ]  # fmt: skip
+    assert ("ting-m3-small-0", "epoch") in heard
+    assert here.most_at_once == 1
+    assert {(o["num_cpus"], o["num_gpus"], o["max_retries"]) for o in here.options_seen} == {(1, 1, 0)}
+    assert same_bits(alone, study)
+    assert [Path(path).parent for o in outcomes for path in o.predictions] == [study.root / "predictions"] * 2
+
+
+def test_a_task_that_always_dies_is_given_up(few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (job,) = planned(begin_study(tmp_path / "study", few), variants=1, device="cpu").training_jobs()
+    here, (outcome,), heard = _run_here([job], monkeypatch, {job.title: 9})
+    assert outcome.status == "failed"
+    assert (
+        outcome.error
+        == "its process died 3 times, the last time it was ended from outside (perhaps for want of memory)"
+    )
+    assert [kind for _, kind in heard] == ["start", "died"] * 3 + ["end"]
+    assert [o["num_gpus"] for o in here.options_seen] == [0] * 3
+
+
 def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
