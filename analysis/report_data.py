@@ -10,6 +10,8 @@ import numpy as np
 from analysis.classes.per_class import PerClass, per_class
 from analysis.ensemble import Baseline, Ensemble, ensemble_of
 from analysis.saved import names_on, predictions_of, saved_ensemble, select_stack
+from analysis.selection.best import Counted
+from analysis.selection.choose import score_subsets
 from analysis.selection.compare import MOMENT, evaluate_selection, selection_of
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import selection_data
@@ -75,7 +77,17 @@ class ReportData:
     @cached_property
     def table(self) -> SubsetTable:
         """Scores of every subset of the members that take part; raises `NotAvailable` where they are too many."""
-        return every_subset(self.stack, self.progress)
+        return self._scored.table if isinstance(self._scored, Counted) else self._scored
+
+    @property
+    def counted(self) -> Counted | None:
+        """The same, counted by block of samples for the choices that are made of it; None of few subsets."""
+        return self._scored if isinstance(self._scored, Counted) else None
+
+    @cached_property
+    def _scored(self) -> SubsetTable | Counted:
+        check_few(len(self.stack.members))
+        return score_subsets(self.stack, range(1, len(self.stack.members) + 1), progress=self.progress)
 
     @cached_property
     def honest(self) -> HonestScore | None:
@@ -83,7 +95,7 @@ class ReportData:
         seen = selection_data(self.stack, groups=self.groups_of(self.stack))
         if seen.members < 2:
             return None
-        selection = selection_of("best", seen, range(1, seen.members + 1))
+        selection = selection_of("best", seen, range(1, seen.members + 1), counted=self.counted)
         if selection.seconds * FOLDS * REPEATS > MOMENT:
             return None
         return evaluate_selection(selection).honest
@@ -125,14 +137,18 @@ class ReportData:
 
 def every_subset(stack: PredictionStack, progress: Progress | None = None) -> SubsetTable:
     """Return the scores of every subset of a stack's members; raise `NotAvailable` where they are too many."""
-    members = len(stack.members)
+    check_few(len(stack.members))
+    return subset_table(stack, range(1, len(stack.members) + 1), progress)
+
+
+def check_few(members: int) -> None:
+    """Raise `NotAvailable` where all subsets of so many members are more than a report shows."""
     count = count_subsets(members, range(1, members + 1))
     if count > MOST_SUBSETS:
         raise NotAvailable(
             f"{members} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a report shows; "
             "name fewer members, as member=NAME, or score them with ens-combine."
         )
-    return subset_table(stack, range(1, members + 1), progress)
 
 
 def open_ensemble(

@@ -110,13 +110,13 @@ def whole(members: int = 20) -> None:
             print(f"  {what:62}{seconds:9.2f}{seconds / base:9.2f} of the kernels")
 
 
-def many_members(sizes: Sequence[int], samples: int = 10_000, classes: int = 200) -> None:
+def many_members(sizes: Sequence[int], only_accuracy: bool, samples: int = 10_000, classes: int = 200) -> None:
     """Print how long all subsets of so many members take, and what more would take by doubling."""
     from analysis.stack import ArraySource
     from analysis.subsets.leading import leading_table
 
     leading_table(ArraySource(*predictions(9, 100, 5)), metrics=("accuracy",))
-    for metrics in (("accuracy",), ("accuracy", "top5", "nll", "brier")):
+    for metrics in (("accuracy",), ("accuracy", "top5", "nll", "brier"))[: 1 if only_accuracy else 2]:
         for members in sizes:
             source = ArraySource(*predictions(members, samples, classes))
             begun, used = time.perf_counter(), time.process_time()
@@ -153,6 +153,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.scale")
     options.add_argument("--whole", action="store_true")
     options.add_argument("--members", type=int, nargs="+", default=[])
+    options.add_argument("--only-accuracy", action="store_true")
     options.add_argument("--exact", action="store_true")
     options.add_argument("--samples", type=int, nargs="+", default=[2500, 10_000, 40_000])
     options.add_argument("--classes", type=int, default=1000)
@@ -162,7 +163,7 @@ def main() -> None:
     if asked.whole:
         whole()
     elif asked.members:
-        many_members(asked.members)
+        many_members(asked.members, asked.only_accuracy)
     elif asked.exact:
         exact()
     else:

@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.calibration.calibration import Calibration, measure_calibration
 from analysis.metrics import SCALE, predicted
-from analysis.selection.best import Best, SubsetSums, sums_of
+from analysis.selection.best import Best, Counted, SubsetSums, sums_of
 from analysis.selection.compare import (
     MOMENT,
     SelectionResult,
@@ -81,13 +81,16 @@ class OfSize:
         return np.ascontiguousarray(self._whole.by_block(metric, block)[:, self._rows])
 
 
-def choices(seen: SelectionData, progress: Progress | None = None) -> tuple[Choice, ...]:
+def choices(
+    seen: SelectionData, progress: Progress | None = None, counted: Counted | None = None
+) -> tuple[Choice, ...]:
     """Return the choices worth naming: the best, the best of each size, all members, and what else takes a moment.
 
-    seen: the data of every member on the split. progress: told how many were made, and how many there are. What
-    would take more than a moment by estimate is left out.
+    seen: the data of every member on the split; counted: the table of all subsets by block, where it is there.
+    progress: told how many were made, and how many there are. What would take more than a moment by estimate is left
+    out.
     """
-    selections = _selections(seen)
+    selections = _selections(seen, counted)
     found = []
     for done, (name, size, selection) in enumerate(selections):
         found.append(_choice(name, size, evaluate_selection(selection)))
@@ -97,13 +100,13 @@ def choices(seen: SelectionData, progress: Progress | None = None) -> tuple[Choi
     return tuple(found)
 
 
-def _selections(seen: SelectionData) -> list[tuple[str, int | None, Selection]]:
+def _selections(seen: SelectionData, counted: Counted | None = None) -> list[tuple[str, int | None, Selection]]:
     """Return the ways to choose, each with its name and the size it is bound to."""
     members = seen.members
     every = range(1, members + 1)
     if members < 2:
         return []
-    kept = Kept(sums_of(seen, every)) if 2**members <= MOST_KEPT else None
+    kept = counted or (Kept(sums_of(seen, every)) if 2**members <= MOST_KEPT else None)
     best = selection_of("best", seen, every) if kept is None else Best(seen, kept)
     found: list[tuple[str, int | None, Selection]] = [("best", None, best)]
     for k in every[:-1]:

@@ -16,6 +16,7 @@ from analysis.page.choices import Choice, Panels, choices, panel_masks, panels
 from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
 from analysis.report_data import NotAvailable, ReportData, every_subset, histories
+from analysis.selection.best import Counted
 from analysis.selection.data import selection_data
 from analysis.selection.every_subset import with_metrics
 from analysis.stack import PredictionStack, join
@@ -119,6 +120,7 @@ def page_of(
         fingerprint=config.fingerprint,
         commands=(f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"),
         best_first=data.name == "best",
+        counted=data.counted,
         histories=_histories(data, lacking),
     )
 
@@ -171,6 +173,7 @@ def _page(
     progress: Progress | None,
     *,
     best_first: bool,
+    counted: Counted | None = None,
     **facts: Any,
 ) -> Page:
     """Return a page; predictions in the stack's order; lacking: grows by what is not shown; facts: of the `Page`."""
@@ -179,7 +182,8 @@ def _page(
     counts = np.bincount(stack.require_labels(), minlength=stack.classes)
     if len(np.unique(counts[counts > 0])) > 1:  # else it is the accuracy itself
         table = with_metrics(table, stack, ["balanced_accuracy"])
-    found = choices(selection_data(stack), progress)
+    seen = selection_data(stack, held=None if counted is None else counted.held)
+    found = choices(seen, progress, counted)
     shown = panels(stack, panel_masks(table, [best, *(c.mask for c in found if c.mask)]))
     if split is None:
         lacking["pictures"] = why

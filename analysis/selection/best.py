@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from analysis.subsets.score import reference_is_faster
 from analysis.subsets.table import TIE, SubsetTable, count_subsets, sizes_of
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
+
+if TYPE_CHECKING:
+    from analysis.subsets.engine import Lattice
+    from analysis.subsets.prepare import Prepared
 
 LISTED_NUMBERS = 2**21  # subsets times samples that are scored together
 MOST_BYTES = 2**29  # of counts by block that are made with the table
@@ -62,10 +66,16 @@ class LatticeSums:
     """Sums by the engine: the source is pruned once, and each question counted anew."""
 
     def __init__(self, data: SelectionData, sizes: Sequence[int], metric: str) -> None:
+        from analysis.subsets.enumeration import enumerate_subsets
+
+        self._asked = data.source, data.rule.name, sizes, ("accuracy", metric)
+        self.masks = enumerate_subsets(data.members, list(sizes)).masks
+
+    @cached_property
+    def _lattice(self) -> "Lattice":
         from analysis.subsets.engine import Lattice
 
-        self._lattice = Lattice(data.source, data.rule.name, sizes, ("accuracy", metric))
-        self.masks = self._lattice.masks
+        return Lattice(*self._asked)  # reads and prunes the whole source, so only when it is asked
 
     def sums(self, metric: str, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the metric over `rows`, bool (n,), of each subset: int64 (S,) for counts, else float64."""
@@ -91,12 +101,14 @@ class Counted:
     """Subsets of a table whose counts by block of samples were made with it; see `score_by_block`.
 
     right: whole numbers (G, S), how many samples of each block a subset has right by `metric`. block: int64 (n,).
+    held: what pruning left of the samples, None where it was not kept.
     """
 
     table: SubsetTable
     metric: str
     right: np.ndarray
     block: np.ndarray
+    held: "Prepared | None" = None
 
     @property
     def masks(self) -> np.ndarray:
@@ -177,8 +189,8 @@ def score_by_block(
         return None
     from analysis.subsets.engine import table_by_group
 
-    table, right = table_by_group(source, sizes, block, metric, rule, (*metrics, metric), progress)
-    return Counted(table, metric, right, block)
+    table, right, held = table_by_group(source, sizes, block, metric, rule, (*metrics, metric), progress)
+    return Counted(table, metric, right, block, held if {"top5", "nll"} <= set(metrics) else None)
 
 
 class ReferenceSums:

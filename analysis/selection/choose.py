@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,6 +39,9 @@ from analysis.subsets.table import SubsetTable, check_sizes, count_subsets
 from ensemble.errors import BadInput, nearest
 from ensemble.machine import Progress
 from ensemble.study.tabular import Rows
+
+if TYPE_CHECKING:
+    from analysis.subsets.prepare import Prepared
 
 SHAPLEY_METRICS = ("accuracy", "nll", "brier")
 ORDER = ("member", "all", "given", "best", "greedy", "weights", "stack")  # in which ways to choose are shown
@@ -153,7 +156,10 @@ def select(
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size, weights)
-    metric, data = data_of(stack, how if weights is None else "given", metric, rule, wanted, groups, class_weights)
+    held = table.held if isinstance(table, Counted) else None
+    metric, data = data_of(
+        stack, how if weights is None else "given", metric, rule, wanted, groups, class_weights, held
+    )
     if table is None:
         table = score_subsets(stack, wanted, how, metric, rule, groups)
     counted, table = (table, table.table) if isinstance(table, Counted) else (None, table)
@@ -221,7 +227,7 @@ def score_subsets(
 ) -> SubsetTable | Counted:
     """Return the table of these sizes as `select` wants it: where subsets are many, counted by block of samples too.
 
-    Of more than 2^24 subsets, all those of 25 to 40 members, it is a `LeadingTable`, unless a table `in_full` is asked
+    Of more than 2^24 subsets, all those of 25 to 32 members, it is a `LeadingTable`, unless a table `in_full` is asked
     for; `folder` then keeps how far it is. metrics: that are computed. progress: told samples, or such subsets, done,
     and all. Raises `BadInput` as `select` does.
     """
@@ -251,9 +257,9 @@ def check_cost_limit(asked: Selection | None, costs: object, max_cost: float | N
 
 def data_of(
     stack: PredictionStack, how: str, metric: str, rule: str, sizes: Sequence[int], groups: ArrayLike | None,
-    class_weights: Mapping[str, float] | ArrayLike | None,
+    class_weights: Mapping[str, float] | ArrayLike | None, held: "Prepared | None" = None,
 ) -> tuple[str, SelectionData]:  # fmt: skip
-    """Return the metric by its full name, and what a selection by it reads."""
+    """Return the metric by its full name, and what a selection by it reads; held: see `selection_data`."""
     check_data(stack, metric, rule, sizes, class_weights)
     weighing = None
     if class_weights is not None:
@@ -261,7 +267,7 @@ def data_of(
         metric = WEIGHTED + base_of(metric)
     own = None if groups is None else grouped(groups, stack.samples)
     top5 = base_of(metric) == "top5" or how != "best"
-    return metric, selection_data(stack, rule, top5=top5, groups=own, class_weights=weighing)
+    return metric, selection_data(stack, rule, top5=top5, groups=own, class_weights=weighing, held=held)
 
 
 def _too_many(subsets: int) -> BadInput:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,11 +18,15 @@ from analysis.stack import Block, BlockSource
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
+if TYPE_CHECKING:
+    from analysis.subsets.prepare import Prepared
+
 BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
 LARGE = 10**8  # members times samples times classes from which on loading compiled code pays
+STRONGEST = 3  # rivals of a sample by which others are left out without compiled code
 PRUNED_ROWS = 16  # times as many samples are pruned together, by several threads
 MOST_PRODUCTS = 2**24  # of the members' errors that are kept for Brier scores, samples times members squared
-COMPILED_MEMBERS = 31  # whose sums fit into 32 bits
+COMPILED_MEMBERS = 128  # of whose sums pruning makes keys of 64 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,12 +221,14 @@ def selection_data(
     ids: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     class_weights: np.ndarray | None = None,
+    held: "Prepared | None" = None,
 ) -> SelectionData:
     """Return the data of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
 
     top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
     groups: (N,), a name or number of what each sample belongs to, such as a patient or a video; None where samples are
     separate. class_weights: float64 (C,), what classes count in metrics called weighted_...
+    held: what pruning left of all samples for a table of accuracy, top-5 and NLL, so that they are not read.
     A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources
     the engine's pruning leaves out those too that others dominate: what holds for subsets holds for any weights >= 0.
     """
@@ -234,11 +240,21 @@ def selection_data(
     compiled = members <= COMPILED_MEMBERS and (loaded or members * n * classes > LARGE)
     gather = _pruned if compiled else _plain
     own, parts = np.empty((members, n)), []
-    for block in source.blocks(PRUNED_ROWS * rows_at_once(source) if compiled else rows_at_once(source)):
+    if held is not None and held.true is not None:
+        own, parts = np.ascontiguousarray(held.true.T), [_pairs(held, top5)]
+        compiled, blocks = True, iter(())
+    else:
+        blocks = source.blocks(PRUNED_ROWS * rows_at_once(source) if compiled else rows_at_once(source))
+    for block in blocks:
         here = slice(block.start, block.stop)
         probs = block.probs[:, block.start - block.offset : block.stop - block.offset]
         own[:, here] = floored(true_probs(probs, labels[here]))
         parts.append(gather(block, labels, kind, top5))
+    margins = np.concatenate([margins for margins, _, _ in parts], axis=1)
+    thresholds = np.concatenate([thresholds for _, thresholds, _ in parts])
+    sample = np.concatenate([sample for _, _, sample in parts])
+    if not (compiled or top5):
+        margins, thresholds, sample = _without_dominated(margins, thresholds, sample)
     return SelectionData(
         source=source,
         rule=kind,
@@ -246,10 +262,10 @@ def selection_data(
         rows=np.arange(n),
         labels=labels,
         own=own,
-        margins=np.concatenate([margins for margins, _, _ in parts], axis=1),
-        thresholds=np.concatenate([thresholds for _, thresholds, _ in parts]),
-        sample=np.concatenate([sample for _, _, sample in parts]),
-        counted=TOP if top5 or not compiled else 1,
+        margins=margins,
+        thresholds=thresholds,
+        sample=sample,
+        counted=TOP if top5 else 1,
         groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
         class_weights=class_weights,
     )
@@ -269,21 +285,45 @@ def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
     return margin[:, counts], threshold[counts].astype(np.int64), np.nonzero(counts)[0] + block.start
 
 
+def _without_dominated(margins: np.ndarray, thresholds: np.ndarray, sample: np.ndarray) -> Pairs:
+    """Return the pairs without those that one of their sample's strongest three rivals dominates.
+
+    A rival with which every member has a larger margin is ahead only where the stronger one is, whatever the weights.
+    """
+    for nth in range(STRONGEST):
+        starts = np.flatnonzero(np.diff(sample, prepend=-1))
+        counts = np.diff([*starts, len(sample)])
+        order = np.lexsort((margins.sum(axis=0, dtype=np.int64), sample))
+        strongest = np.repeat(order[starts + np.minimum(nth, counts - 1)], counts)
+        kept = ~(margins > margins[:, strongest]).all(axis=0)
+        margins, thresholds, sample = margins[:, kept], thresholds[kept], sample[kept]
+    return np.ascontiguousarray(margins), thresholds, sample
+
+
 def _pruned(block: Block, labels: np.ndarray, rule: Rule, top5: bool) -> Pairs:
     """Return a block's pairs as the engine prunes them; a rival that is always ahead is one that all members prefer."""
     from analysis.subsets.prepare import prepare
     from ensemble.machine import cores
 
     ready = prepare(block, labels, rule, ("top5",) if top5 else ("accuracy",), cores())
-    always = ready.counts[:, 2]
-    kept = np.repeat(np.arange(len(ready)), np.diff(ready.starts))
-    added = np.repeat(np.arange(len(ready)), always)
-    sample = np.concatenate([kept, added])
+    margins, thresholds, sample = _pairs(ready, top5)
+    return margins, thresholds, sample + block.start
+
+
+def _pairs(ready: "Prepared", top5: bool) -> Pairs:
+    """Return the pairs of pruned samples: all that are kept for top-5, those that no other dominates for accuracy."""
+    front, kept, always = ready.counts.T
+    if not top5:
+        kept, always = np.maximum(front, 0), np.minimum(always, 1)
+    before = np.cumsum(kept) - kept
+    rows = np.arange(int(kept.sum())) + np.repeat(ready.starts[:-1] - before, kept)
+    every = np.arange(len(ready))
+    sample = np.concatenate([np.repeat(every, kept), np.repeat(every, always)])
     order = np.argsort(sample, kind="stable")
-    lost = np.full((block.probs.shape[0], len(added)), -1, np.int32)
-    margins = np.concatenate([ready.rivals[:, :-1].T, lost], axis=1)[:, order]
-    thresholds = np.concatenate([-ready.rivals[:, -1].astype(np.int64), np.zeros(len(added), np.int64)])[order]
-    return np.ascontiguousarray(margins), thresholds, sample[order] + block.start
+    lost = np.full((ready.rivals.shape[1] - 1, int(always.sum())), -1, np.int32)
+    margins = np.concatenate([ready.rivals[rows, :-1].T, lost], axis=1)[:, order]
+    thresholds = np.concatenate([-ready.rivals[rows, -1].astype(np.int64), np.zeros(lost.shape[1], np.int64)])[order]
+    return np.ascontiguousarray(margins), thresholds, sample[order]
 
 
 def per_sample(metric: str) -> str:

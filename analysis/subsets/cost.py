@@ -65,7 +65,7 @@ def cost(
     if source is not None:
         if tabled:
             check_memory(members, sizes, wanted)
-        seconds = _measured(source, sizes, wanted, rule, threads)
+        seconds = _measured(source, sizes, wanted, rule, threads, tabled)
     else:
         each = sum(SUBSET[name] for name in wanted)
         seconds = FIXED + FINISH * subsets + samples * (members * classes * PRUNE + subsets * each) / threads
@@ -74,7 +74,9 @@ def cost(
     )
 
 
-def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str], rule: str, threads: int) -> float:
+def _measured(
+    source: BlockSource, sizes: Sequence[int], metrics: Sequence[str], rule: str, threads: int, tabled: bool
+) -> float:
     """Time a part of the samples and of the subsets, and scale up."""
     labels, kind = source.require_labels(), rule_of(rule)
     read = next(iter(source.blocks(rows_of_block(source))))
@@ -82,11 +84,13 @@ def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str],
     rows = np.unique(np.linspace(0, held - 1, min(CALIBRATION_ROWS, held)).astype(np.int64))
     part_of = ArraySource(np.ascontiguousarray(read.probs[:, rows]), labels[rows + read.offset], source.members)
     block = next(part_of.blocks(len(rows)))
-    enumeration = enumerate_subsets(len(source.members), sizes)
-    parts = np.unique(
-        np.linspace(0, len(enumeration.parts) - 1, min(CALIBRATION_PARTS, len(enumeration.parts))).astype(np.int64)
-    )
-    spent, own = {}, np.zeros(max(part.stop - part.start for part in enumeration.parts[:2]))
+    enumeration = enumerate_subsets(len(source.members), sizes) if tabled else FullLattice(len(source.members), sizes)
+    if isinstance(enumeration, FullLattice):
+        total, largest = enumeration.raw // enumeration.block, enumeration.block
+    else:
+        total, largest = len(enumeration.parts), 0
+    parts = np.unique(np.linspace(0, total - 1, min(CALIBRATION_PARTS, total)).astype(np.int64))
+    spent, own = {}, np.zeros(largest)
     for _ in range(2):  # the first time loads or compiles
         begun = time.perf_counter()
         ready = prepare(block, part_of.labels, kind, metrics, threads)
@@ -103,9 +107,7 @@ def _measured(source: BlockSource, sizes: Sequence[int], metrics: Sequence[str],
     if ready.true is not None and not isinstance(enumeration, FullLattice):
         per_part *= 1 + SUBSET["nll"] / SUBSET["accuracy"]
     scale = source.samples / len(rows)
-    seconds = scale * (prepared + per_part * len(enumeration.parts)) + FINISH * count_subsets(
-        len(source.members), sizes
-    )
+    seconds = scale * (prepared + per_part * total) + FINISH * count_subsets(len(source.members), sizes)
     if has_geometric(rule, len(source.members)) and {"nll", "brier"} & set(metrics):
         begun = time.perf_counter()
         accumulate.geometric_sums(part_of, part_of.labels, sizes, len(rows), threads)

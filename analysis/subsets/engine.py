@@ -1,6 +1,7 @@
 """The engine's public face: every subset's table from a source of any length, and a prepared value for questions."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -19,6 +20,7 @@ from ensemble.study.part import Part
 
 BLOCK_BYTES = 2**27  # of probabilities of one block that is read from disk
 PENDING = 2**25  # numbers of pruned rivals, 128 MiB: so many are kept before they are counted
+MOST_KEPT = 2**28  # bytes of rivals that a table leaves for a selection
 ALL = tuple(METRICS)
 
 
@@ -53,10 +55,11 @@ def table_by_group(
     metrics: Sequence[str] = ALL,
     progress: Progress | None = None,
     threads: int | None = None,
-) -> tuple[SubsetTable, np.ndarray]:
+) -> tuple[SubsetTable, np.ndarray, Prepared | None]:
     """Return `lattice_table`, and in how many samples of each group each subset is right: whole numbers (G, S).
 
-    group: int64 (N,) in 0..G-1. by: "accuracy", or "top5". Both are counted in one pass.
+    group: int64 (N,) in 0..G-1. by: "accuracy", or "top5". Both are counted in one pass. Third comes what pruning left
+    of all samples, for a selection to read; None where that takes more than 256 MiB.
     """
     return _table(source, sizes, rule, metrics, progress, threads, None, group, by)
 
@@ -72,7 +75,7 @@ def _table(
     group: np.ndarray | None = None,
     by: str = "accuracy",
     only: Part | None = None,
-) -> tuple[SubsetTable, np.ndarray]:
+) -> tuple[SubsetTable, np.ndarray, Prepared | None]:
     labels, kind, wanted = source.require_labels(), rule_of(rule), check_metrics(metrics)
     sizes = check_sizes(sizes, len(source.members))
     check_memory(len(source.members), sizes, wanted, 1 if only is None else only.count)
@@ -81,7 +84,7 @@ def _table(
     enumeration = enumerate_subsets(len(source.members), sizes)
     if only is not None:
         if len(enumeration.parts) < only.count:  # too few for the machines to share: score them all, and keep some
-            return _table(source, sizes, rule, metrics, progress, threads, block)[0].part(only), np.empty((0, 0))
+            return _table(source, sizes, rule, metrics, progress, threads, block)[0].part(only), np.empty((0, 0)), None
         enumeration = Shard(enumeration, only.rows(len(enumeration.parts)), sizes)
     sums = _Sums(enumeration, "top5" in wanted, source.samples, threads, progress, group, METRICS[by].name == "top5")
     for part in whole_chunks(source.blocks(rows)):
@@ -119,7 +122,7 @@ def _table(
         rule=rule,
         without=() if sums.top else ("top5",),
     )
-    return table, enumeration.arrange_rows(sums.by_group)
+    return table, enumeration.arrange_rows(sums.by_group), joined(sums.kept) if sums.kept else None
 
 
 class _Sums:
@@ -151,6 +154,8 @@ class _Sums:
         if group is not None:  # right ones of each group so far, in the smallest type that holds them
             largest = np.bincount(group)
             self.by_group = np.zeros((len(largest), enumeration.raw), np.min_scalar_type(int(largest.max())))
+        self.kept: list[Prepared] = []
+        self._keeps = group is not None
         self._uncounted: list[Prepared] = []
         self._chunk: list[Prepared] = []
         self._told = 0.0
@@ -169,6 +174,11 @@ class _Sums:
         """Take the samples up to `stop`."""
         self.low += ready.low
         self._uncounted.append(ready)
+        if self._keeps:
+            self.kept.append(replace(ready, products=None))
+            if sum(p.rivals.nbytes + p.counts.nbytes for p in self.kept) > MOST_KEPT:
+                self._keeps = False
+                self.kept.clear()
         self._chunk.append(ready)
         whole = stop % CHUNK == 0 or stop == self.samples
         crowded = sum(p.rivals.size for p in self._uncounted) >= PENDING

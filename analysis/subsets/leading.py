@@ -216,11 +216,14 @@ def leading_table(
     threads: int | None = None,
     folder: Path | None = None,
 ) -> LeadingTable:
-    """Score every subset of up to 40 members without a table of them; see `LeadingTable`.
+    """Score every subset of up to 32 members without a table of them; see `LeadingTable`.
 
-    Counts, NLL and Brier score of the subsets that are kept are those of `lattice_table`, to the bit. folder: where a
-    file says, twice a minute and when the work is interrupted, how far it is; named for the predictions and options, so
-    that another run of the same goes on from it. Memory: what pruning leaves of all samples, some hundred bytes each.
+    source: labelled predictions, a `PredictionStack` or an `analysis.stack.ArraySource`. rule: how members are
+    combined, see `analysis.metrics`. metrics: that are computed, accuracy among them. threads: as many as there are
+    cores unless told. Counts, NLL and Brier score of the subsets that are kept are those of `lattice_table`, to the
+    bit. folder: where a file says, twice a minute and when the work is interrupted, how far it is; named for the
+    predictions and options, so that another run of the same goes on from it. Memory: what pruning leaves of all
+    samples, some hundred bytes each.
     progress: told subsets done, and all. Raises `BadInput` as `lattice_table` does.
     """
     labels, kind, wanted = source.require_labels(), rule_of(rule), check_metrics(metrics)

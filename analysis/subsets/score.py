@@ -20,7 +20,7 @@ SECONDS_PER_NUMBER = {"mean": 1.5e-9, "geometric": 4e-8, "vote": 1.5e-9}
 # the job alone, never on what was loaded or compiled before: the last bits of NLL and Brier differ between the ways.
 REFERENCE_SECONDS = 1.0
 MOST_ROWS = 2**24
-FEWEST_LEADING, MOST_LEADING = 9, 40
+FEWEST_LEADING, MOST_LEADING = 9, 32
 
 
 def subset_table(
@@ -42,8 +42,10 @@ def subset_table(
     Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, a source without labels, or fewer subsets than
     parts.
     """
-    if isinstance(source, PredictionStack) and reference_is_faster(
-        source, check_sizes(sizes, len(source.members)), rule_of(rule).name
+    if (
+        isinstance(source, PredictionStack)
+        and not source.streamed
+        and reference_is_faster(source, check_sizes(sizes, len(source.members)), rule_of(rule).name)
     ):
         table = reference_table(source, sizes, progress, rule=rule)
         return table if only is None else table.part(only)

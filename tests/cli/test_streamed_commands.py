@@ -8,6 +8,7 @@ import pytest
 from studies import drawn
 
 from analysis import saved
+from analysis.subsets import score
 from cli.combine import combine
 from cli.common import run
 from cli.exporting import export
@@ -110,3 +111,35 @@ def test_a_file_with_another_name_is_told_when_it_is_opened(study: Study, tmp_pa
     monkeypatch.setattr(saved, "MOST_HELD", 0)
     assert run(combine, ["--study", str(other.root)]) == 2
     assert "holds predictions of 'm-0' for 'val', not what its name says" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--metric", "nll"), ("--max-size", "3"), ("--only-accuracy",), ("--rule", "vote")]
+)
+def test_without_a_table_ens_combine_shows_the_same(
+    tmp_path: Path, more: tuple[str, ...], capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten members all 1,023 subsets are among those kept, so that honest scores are the same too."""
+    rng = np.random.default_rng(1)
+    study = Study.create(tmp_path / "study", StudyConfig("toy", None, None, CLASSES, CLASSES))
+    labels, ids = rng.integers(0, C, N), np.array([f"s{i}" for i in range(N)])
+    for i in range(10):
+        study.write(Predictions(f"m-{i}", "val", drawn(labels, C, i, 1.5), ids, CLASSES, CLASSES, labels))
+    tabled = said(capsys, combine, study, *more)
+    monkeypatch.setattr(score, "MOST_ROWS", 1000)
+    found = said(capsys, combine, study, *more)
+    assert len(list((study.root / "lattice").glob("*.h5"))) == 1
+    for document in (tabled, found):
+        document["best"]["honest_how"] = document["best"]["honest_how"].partition("; chosen each time")[0]
+        document["shapley"] = {name: s for name, s in document["shapley"].items() if s["all"] is not None}
+    if more == ("--only-accuracy",):  # few subsets have all their scores, whatever is asked for
+        for document in (tabled, found):
+            kept = {"k", "subsets", "mean_accuracy", "min_accuracy", "max_accuracy"}
+            document["by_size"] = [{k: s[k] for k in kept} for s in document["by_size"]]
+            document["best"] = {k: document["best"][k] for k in ("members", "accuracy", "honest_accuracy")}
+            document["shapley"] = document["shapley"]["accuracy"]
+    near(found, tabled)
+    # Again, it has nothing left to do; and a table that is asked for is made.
+    assert said(capsys, combine, study, *more)["best"]["members"] == tabled["best"]["members"]
+    said(capsys, combine, study, *more, "--table", str(tmp_path / "table.csv"))
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 1024

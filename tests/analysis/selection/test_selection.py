@@ -184,12 +184,14 @@ def test_pruned_evidence_says_the_same(seed: int, counts: list[int], top5: bool)
     for rule in ("mean", "geometric", "vote"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("analysis.selection.data.COMPILED_MEMBERS", 0)
-            plain = selection_data(stack, rule)
+            plain, few = (selection_data(stack, rule, top5=every) for every in (True, False))
             patch.setattr("analysis.selection.data.COMPILED_MEMBERS", 31)
             patch.setattr("analysis.selection.data.LARGE", 0)
             pruned = selection_data(stack, rule, top5=top5)
         assert len(pruned.sample) <= len(plain.sample) or pruned.counted == 5
         assert np.array_equal(pruned.ahead(weights), np.minimum(plain.ahead(weights), pruned.counted))
+        assert len(few.sample) <= len(plain.sample)
+        assert np.array_equal(few.ahead(weights), np.minimum(plain.ahead(weights), 1))
         keep = np.arange(plain.samples) % 3 > 0
         assert np.array_equal(pruned.only(keep).ahead(weights), pruned.ahead(weights)[keep])
     if not top5:
