@@ -41,9 +41,9 @@ class Sums:
     """What is known of the subsets so far. Axes: K metrics, M + 1 sizes, B bins, S' subsets kept.
 
     number: int64 (M + 1,); right, top: sums of counts, int64 (M + 1,); least, most: of right ones, int64 (M + 1,);
-    scores: sums of NLL and Brier score, float64 (2, M + 1). density: int64 (K, M + 1, B).
-    marginals: float64 (K, M), everything: float64 (K,), terms of the Shapley values. kept: uint64 (S',), increasing;
-    values: float64 (S', 4), their right and top-5 counts, NLL and Brier score.
+    scores: sums of NLL and Brier score, float64 (2, M + 1); lowest, highest: of each metric, float64 (K, M + 1).
+    density: int64 (K, M + 1, B). marginals: float64 (K, M), everything: float64 (K,), terms of the Shapley values.
+    kept: uint64 (S',), increasing; values: float64 (S', 4), their right and top-5 counts, NLL and Brier score.
     """
 
     number: np.ndarray
@@ -52,6 +52,8 @@ class Sums:
     least: np.ndarray
     most: np.ndarray
     scores: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
     density: np.ndarray
     marginals: np.ndarray
     everything: np.ndarray
@@ -65,6 +67,7 @@ class Sums:
         most = np.full(members + 1, -1, np.int64)
         return cls(
             *zeros, np.full(members + 1, samples + 1, np.int64), most, np.zeros((2, members + 1)),
+            np.full((len(ALL), members + 1), np.inf), np.full((len(ALL), members + 1), -np.inf),
             np.zeros((len(ALL), members + 1, BINS), np.int64), np.zeros((len(ALL), members)), np.zeros(len(ALL)),
             np.empty(0, np.uint64), np.empty((0, 4)),
         )  # fmt: skip
@@ -75,6 +78,8 @@ class Sums:
             getattr(self, name)[...] += getattr(other, name)
         np.minimum(self.least, other.least, out=self.least)
         np.maximum(self.most, other.most, out=self.most)
+        np.minimum(self.lowest, other.lowest, out=self.lowest)
+        np.maximum(self.highest, other.highest, out=self.highest)
         masks = np.concatenate([self.kept, other.kept])
         values = np.concatenate([self.values, other.values])
         stay = best(masks, values)
@@ -171,8 +176,11 @@ class _Task:
             score = found[:, i] / (self.samples if i < 2 else 1)
             if part == 0:
                 score[0] = self.empty[i]
+            ordered = score[self.order]
+            sums.lowest[i, here] = np.minimum(sums.lowest[i, here], np.minimum.reduceat(ordered, self.starts))
+            sums.highest[i, here] = np.maximum(sums.highest[i, here], np.maximum.reduceat(ordered, self.starts))
             if i >= 2:
-                sums.scores[i - 2, here] += np.add.reduceat(score[self.order], self.starts)
+                sums.scores[i - 2, here] += np.add.reduceat(ordered, self.starts)
             low, high_end = self.ends[i]
             bins = np.clip((score - low) * (BINS / (high_end - low)), 0, BINS - 1).astype(np.int64)
             table = np.bincount(self.low_sizes * BINS + bins, minlength=(self.bits + 1) * BINS)
@@ -327,20 +335,27 @@ def _table_of(task: _Task, sums: Sums, source: BlockSource, rule: str) -> Leadin
 
 
 def _summaries(task: _Task, sums: Sums, table: LeadingTable, metric: str) -> list[SizeSummary]:
-    def mean(total: np.ndarray, k: int, there: bool, per: int = 1) -> float:
-        return total[k] / (int(sums.number[k]) * per) if there else math.nan
+    def means(k: int) -> list[float]:
+        number = int(sums.number[k])
+        whole = number * task.samples
+        found = [sums.right[k] / whole, sums.top[k] / whole, *(sums.scores[:, k] / number)]
+        return [float(mean) if i in task.used else math.nan for i, mean in enumerate(found)]
 
+    i = ALL.index(metric)
     return [
         SizeSummary(
             k=k,
             subsets=int(sums.number[k]),
-            mean_accuracy=mean(sums.right, k, True, task.samples),
+            mean_accuracy=means(k)[0],
             min_accuracy=int(sums.least[k]) / task.samples,
             max_accuracy=int(sums.most[k]) / task.samples,
-            mean_top5=mean(sums.top, k, 1 in task.used, task.samples),
-            mean_nll=mean(sums.scores[0], k, 2 in task.used),
-            mean_brier=mean(sums.scores[1], k, 3 in task.used),
+            mean_top5=means(k)[1],
+            mean_nll=means(k)[2],
+            mean_brier=means(k)[3],
             best=_best_of(table, metric, k),
+            mean_score=means(k)[i],
+            min_score=float(sums.lowest[i, k]),
+            max_score=float(sums.highest[i, k]),
         )
         for k in range(1, task.members + 1)
     ]

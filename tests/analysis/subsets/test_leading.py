@@ -15,6 +15,9 @@ from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 
 MEMBERS = 17
+SIZES = (
+    "k", "subsets", "mean_accuracy", "min_accuracy", "max_accuracy", "mean_top5", "min_score", "max_score", "best",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,17 @@ def test_sizes_and_shapley_values_are_those_of_the_table(both) -> None:
     table, found = both
     for metric in METRICS:
         for ours, theirs in zip(found.by_size(metric), table.by_size(metric), strict=True):
-            for name in ("k", "subsets", "mean_accuracy", "min_accuracy", "max_accuracy", "mean_top5", "best"):
+            for name in (
+                "k",
+                "subsets",
+                "mean_accuracy",
+                "min_accuracy",
+                "max_accuracy",
+                "mean_top5",
+                "min_score",
+                "max_score",
+                "best",
+            ):
                 assert getattr(ours, name) == getattr(theirs, name)
             assert ours.mean_nll == pytest.approx(theirs.mean_nll, abs=1e-12)
             assert ours.mean_brier == pytest.approx(theirs.mean_brier, abs=1e-12)
