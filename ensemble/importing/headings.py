@@ -84,7 +84,7 @@ _ENDS = re.compile(r"[\])]+$")
 def plain(heading: str) -> str:
     """Return a heading in small letters and digits, words joined by one underscore: 'Image Name' is 'image_name'."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", heading.strip())
-    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+    return re.sub(r"[\W_]+", "_", words.lower()).strip("_")  # letters of any script
 
 
 @lru_cache(2**16)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.layout import Classes, number_of, numbered, whole_of
+from ensemble.importing.classes import Classes, number_of, numbered, whole_of
 
 # Texts that stand for "no label", where no class is called so; so does every negative number, and
 # 255, the mark of none in files of bytes.

@@ -1,7 +1,6 @@
 """Predictions made elsewhere, read from files as members' predictions: read, laid out, named, labelled, put right."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.importing.class_names import classes_of, voted_classes
+from ensemble.importing.classes import Classes
 from ensemble.importing.label_files import labels_for
-from ensemble.importing.labels import Meaning, meaning
-from ensemble.importing.layout import Classes, number_of, numbered, whole_of
+from ensemble.importing.labels import meaning
 from ensemble.importing.readers import HDF5, READS, Parts, read_classes, read_ids, read_parts
 from ensemble.importing.scores import both_classes, is_score
+from ensemble.importing.truth import rows_kept, truth_of
 from ensemble.importing.values import RANKS, Values, are_ranks, check_ranked, check_side, probabilities
 from ensemble.study.hdf5 import kind_of
-from ensemble.study.names import COLUMN_DIGITS, number_ids
 from ensemble.study.predictions import PREDICTIONS, Predictions, read_predictions
 from ensemble.study.split import check_ids
 
@@ -127,8 +127,10 @@ def import_file(
         notes += _of_score(parts, listed)
     column = f": column {parts.headings[0]!r}" if len(parts.headings) == 1 else ""
     values = _values(parts, where + column, votes, listed, study_classes, sample_ids)
-    known, aliases, named = _classes(path, values.probs.shape[1], parts, files["classes"], listed, study_classes, notes)
-    truth = _truth(parts, known, aliases, str(files["labels"] or path), named, values, n, notes)
+    known, aliases, named = classes_of(
+        path, values.probs.shape[1], parts, files["classes"], listed, study_classes, notes
+    )
+    truth = truth_of(parts, known, aliases, str(files["labels"] or path), named, values, n, notes)
     if truth is None:
         check_ranked(values.probs, None, where)
     if sample_ids is not None and values.probs.shape[0] == len(known.ids) and set(sample_ids) == set(known.ids):
@@ -136,7 +138,7 @@ def import_file(
             f"{where}: expected a row a sample, found one for each class, called as the columns are: it looks like a "
             "confusion matrix; save the predictions it was counted from."
         )
-    keep = _keep(truth, str(files["labels"] or path), drop_unlabelled)
+    keep = rows_kept(truth, str(files["labels"] or path), drop_unlabelled)
     if truth is not None and not (truth >= 0).any() and not drop_unlabelled:
         truth = None
         notes.append(f"{parts.labels_from} is blank throughout, so the samples have no labels")
@@ -221,8 +223,8 @@ def _own(
     given = labels_for(labels, path, len(p), p.sample_ids.tolist() if p.ids_given else None, by_row=False, some=drop)
     parts = Parts(labels=given.texts, columns=given.columns, labels_from=f"{labels}, {given.how}")
     classes, notes = Classes(p.class_ids, p.class_names), list[str]()
-    truth = _truth(parts, classes, (), str(labels), True, Values(p.probs), len(p), notes)
-    keep = _keep(truth, str(labels), drop)
+    truth = truth_of(parts, classes, (), str(labels), True, Values(p.probs), len(p), notes)
+    keep = rows_kept(truth, str(labels), drop)
     rows = np.arange(len(p)) if keep is None else np.flatnonzero(keep)
     assert truth is not None
     n = len(p)
@@ -290,7 +292,7 @@ def _values(
         assert parts.values is not None
         samples = len(ids) if ids is not None else len(parts.labels) if parts.labels is not None else None
         return probabilities(parts.values, where, logits=parts.logits, samples=samples)
-    known, named = _voted(where, parts, listed, study)
+    known, named = voted_classes(where, parts, listed, study)
     meant = meaning(list(parts.votes), known, (), f"{where}: votes", named=named)
     if (meant.columns < 0).any():
         row = int(np.flatnonzero(meant.columns < 0)[0])
@@ -317,239 +319,3 @@ def _of_score(parts: Parts, listed: Classes | None) -> list[str]:
     if named is None and found.classes != ("0", "1"):
         parts.class_ids = found.classes
     return [f"the one {'logit' if parts.logits else 'probability'} a sample was taken for that of {found.how}"]
-
-
-def _voted(where: str, parts: Parts, listed: Classes | None, study: Classes | None) -> tuple[Classes, bool]:
-    """Return the classes that votes are for: those one knows, or those that votes and labels name."""
-    if (known := listed or study) is not None:
-        return known, listed is not None or study is None or study.ids != number_ids(len(study.ids), COLUMN_DIGITS)
-    if parts.class_ids or parts.class_names:
-        ids = parts.class_ids or parts.class_names or ()
-        return Classes(ids, parts.class_names or ids), True
-    texts = {t.strip() for t in [*(parts.votes or ()), *(parts.labels or ())]} - {""}
-    numbers = [n for t in texts if (n := whole_of(t)) is not None]
-    if len(numbers) == len(texts) and min(numbers, default=1) == 0 and max(numbers) < 100_000:
-        ids = number_ids(max(2, max(numbers) + 1), COLUMN_DIGITS)
-        return Classes(ids, ids), False
-    words = [{whole_of(t) is None for t in listed if t.strip()} for listed in (parts.votes or (), parts.labels or ())]
-    if len(words[0] | words[1]) > 1:
-        raise BadInput(
-            f"{where}: expected votes and labels of one kind, found numbers and words; name the classes with "
-            "classes=FILE."
-        )
-    ids = tuple(sorted(texts))
-    letters: dict[str, str] = {}
-    for i in ids:
-        other = letters.setdefault(i.casefold(), i)
-        if other != i:
-            raise BadInput(
-                f"{where}: expected votes and labels written alike, found {other!r} and {i!r}; write them so, or name "
-                "the classes with classes=FILE."
-            )
-    return Classes(ids, ids), True
-
-
-def _classes(
-    path: Path, c: int, parts: Parts, file: Path | None, listed: Classes | None, study: Classes | None, notes: list[str]
-) -> tuple[Classes, list[tuple[str, ...]], bool]:
-    """Return the columns' classes, what else they are called, and whether anybody named them."""
-    if listed is not None and parts.votes is None:
-        if len(set(listed.ids)) < len(listed.ids):
-            twice = next(i for i, count in Counter(listed.ids).items() if count > 1)
-            raise BadInput(
-                f"{file}: {twice!r} names several classes, so they cannot be told apart; give each an id of its own, "
-                "id<TAB>name a line."
-            )
-        check_ids(list(listed.ids), f"{file}, classes")
-        in_order = parts.namings[0] if parts.namings and set(parts.namings[0]) == set(listed.ids) else None
-        if in_order is None:
-            if len(listed.ids) != c:
-                raise BadInput(f"{file}: expected {c} classes, one for each column of {path}, found {len(listed.ids)}.")
-            _check_no_other(path, file, parts, listed)
-            found = listed
-        else:
-            name_of = dict(zip(listed.ids, listed.names, strict=True))
-            found = Classes(in_order, tuple(name_of[i] for i in in_order))
-        return _as_in_study(path, found, study), parts.namings, True
-    if parts.class_ids is not None or (parts.class_names is not None and not parts.namings):
-        ids = parts.class_ids or parts.class_names or ()
-        called = "class_ids" if parts.class_ids is not None else "class_names"
-        if len(ids) != c:
-            raise BadInput(f"{path}: {called}: expected {c} classes, one for each column of {path}, found {len(ids)}.")
-        if parts.class_ids is None and len(set(ids)) < len(ids):
-            twice = sorted({name for name in ids if ids.count(name) > 1})[0] if c < 10_000 else "one"
-            raise BadInput(
-                f"{path}: class_names: {twice!r} names several columns; save class_ids too, one of its own for each."
-            )
-        check_ids(list(ids), f"{path}: {called}")
-        return _as_in_study(path, Classes(ids, parts.class_names or ids), study), [], True
-    for names in parts.namings:
-        if study is not None and (there := _matched(Classes(names, names), study)) is not None:
-            return there, parts.namings, True
-    if parts.namings:
-        texts = {t.strip() for t in parts.labels or ()}
-        words = {t for t in texts if number_of(t) is None} or texts
-        chosen = next((names for names in parts.namings if words and words <= set(names)), parts.namings[0])
-        return _as_in_study(path, Classes(chosen, parts.class_names or chosen), study), parts.namings, True
-    if study is None:
-        ids = number_ids(c, COLUMN_DIGITS)
-        return Classes(ids, ids), [], False
-    if len(study.ids) != c:
-        raise BadInput(
-            f"{path}: expected {len(study.ids)} columns, the study's classes, found {c}; name another study."
-        )
-    if study.ids == number_ids(c, COLUMN_DIGITS):
-        return study, [], False
-    numbers = numbered(study.ids)
-    if numbers is not None and list(numbers) != sorted(numbers):
-        raise BadInput(
-            f"{path}: its columns have no names, and the study's classes are numbers, {study.ids[0]!r}, "
-            f"{study.ids[1]!r} to {study.ids[-1]!r}, whose order as text is another than as numbers; name the columns "
-            "with classes=FILE."
-        )
-    notes.append(
-        f"its columns were taken for the study's {c} classes in sorted order, {study.ids[0]} to {study.ids[-1]}; if "
-        "they stand in another, name them with classes=FILE"
-    )
-    return study, [], True
-
-
-def _check_no_other(path: Path, file: Path | None, parts: Parts, listed: Classes) -> None:
-    """Refuse a list of classes of which some, but not all, are called as columns are: then order cannot be meant."""
-    some = {name for names in parts.namings for name in names} & {*listed.ids, *listed.names}
-    if some:
-        missing = next(i for i in listed.ids if i not in some)
-        raise BadInput(
-            f"{file}: {len(some)} of {len(listed.ids)} classes are columns of {path}, and {missing!r} is none; name "
-            "all of them as the headings do, or none."
-        )
-
-
-def _matched(found: Classes, study: Classes) -> Classes | None:
-    """Return the study's classes in the order of the columns, matched by id, name or number; None where they differ."""
-    for ours in (found.ids, found.names):
-        for theirs in (study.ids, study.names):
-            if len(set(theirs)) == len(theirs) and len(set(ours)) == len(ours) and set(ours) == set(theirs):
-                place = {name: i for i, name in enumerate(theirs)}
-                return _at(study, [place[name] for name in ours])
-    ours, theirs = numbered(found.ids), numbered(study.ids)
-    if ours is not None and theirs is not None and set(ours) == set(theirs):
-        return _at(study, [theirs[n] for n in ours])
-    return None
-
-
-def _at(study: Classes, places: Sequence[int]) -> Classes:
-    return Classes(tuple(study.ids[i] for i in places), tuple(study.names[i] for i in places))
-
-
-def _as_in_study(path: Path, found: Classes, study: Classes | None) -> Classes:
-    """Return the classes as the study calls them; raise `BadInput` where they are others."""
-    if study is None:
-        return found
-    if (there := _matched(found, study)) is not None:
-        return there
-    here, missing = sorted(set(found.ids) - set(study.ids)), sorted(set(study.ids) - set(found.ids))
-    differ = f"{here[0]!r} is not among the study's" if here else f"{missing[0]!r} is missing"
-    raise BadInput(
-        f"{path}: expected the study's {len(study.ids)} classes, found {len(found.ids)} of which {len(here)} are "
-        f"others: {differ}; name the columns as the study does with classes=FILE, or name another study."
-    )
-
-
-def _truth(
-    parts: Parts, classes: Classes, aliases: Sequence[Sequence[str]], where: str, named: bool, values: Values, n: int,
-    notes: list[str],
-) -> np.ndarray | None:  # fmt: skip
-    """Return the labels as columns, int64 (N,), -1 where there is none; None where nobody gave any."""
-    if parts.labels is None and parts.columns is None:
-        return None
-    c = len(classes.ids)
-    if parts.columns is not None:
-        found = Meaning(parts.columns, "column numbers")
-        if parts.columns.size and parts.columns.max() >= c:
-            raise BadInput(
-                f"{where}: expected labels that are numbers of the {c} columns, 0 to {c - 1}, found "
-                f"{int(parts.columns.max())}; check whether they count from 0, and are of these classes."
-            )
-    else:
-        found = meaning(parts.labels or (), classes, aliases, where, named=named)
-    if len(found.columns) != n:
-        side = f"; its shape is ({n}, {c}), so it lies on its side: save its .T" if len(found.columns) == c else ""
-        raise BadInput(f"{where}: expected {n} labels, one for each row, found {len(found.columns)}{side}.")
-    if found.how.startswith("column numbers counted"):
-        notes.append(f"labels were read as {found.how}")
-    check_reading(found, values.probs, classes, where, parts.columns is not None, notes)
-    check_ranked(values.probs, found.columns, where)
-    notes += _never_true(found.columns, values.probs.argmax(axis=1), parts.headings if named else (), c)
-    return found.columns
-
-
-def _never_true(truth: np.ndarray, best: np.ndarray, headings: Sequence[str], c: int) -> list[str]:
-    """Say of a table's columns which are often the largest and never the label: they may be no classes."""
-    if len(headings) != c or len(truth) < 5 * c:
-        return []
-    said, true = np.bincount(best, minlength=c), np.bincount(truth[truth >= 0], minlength=c)
-    odd = np.flatnonzero((true == 0) & (said >= max(3, len(truth) / 20))).tolist()
-    if not odd or len(odd) > c / 4:
-        return []
-    end = "and the label of none; if it is no class, leave it out"
-    return [f"column {headings[i]!r} is the largest in {said[i]:,} rows {end}" for i in odd]
-
-
-def check_reading(
-    found: Meaning, probs: np.ndarray, classes: Classes, where: str, certain: bool, notes: list[str]
-) -> None:
-    """Refuse labels that fit the predictions far better when they are read in another way."""
-    have = found.columns >= 0
-    if certain or not have.any():
-        return
-    best = probs.argmax(axis=1)
-    right = best == found.columns
-    text = "save them as text, np.array(class_ids)[columns], beside the class ids"
-    others = [("as numbers of columns, counted from 0", found.other, text)]
-    plain = numbered(classes.ids) == {float(i): i for i in range(len(classes.ids))}
-    if (plain or found.how.startswith("column")) and found.columns[have].min() >= 1:
-        others.append(
-            ("as counted from 1", found.columns - 1, "if they count from 1, save labels - 1" if plain else text)
-        )
-    if (plain or found.how.startswith("column")) and found.columns.max() <= len(classes.ids) - 2:
-        advice = "leave out the first column if it is no class of theirs, or save labels + 1"
-        others.append(("as numbers of columns counted from the second", np.where(have, found.columns + 1, -1), advice))
-    rank = np.argsort(np.argsort(np.asarray(classes.names)))  # of each column's class among the sorted ones
-    if found.how.startswith("column") and not plain and (rank != np.arange(len(rank))).any():
-        place = np.append(np.argsort(rank), -1)
-        sorted_in = np.where(found.columns < len(rank), found.columns, -1)
-        others.append(("as numbers of the classes in sorted order", place[sorted_in], text))
-    for how, other, advice in others:
-        if other is None:
-            continue
-        ours, theirs = int((right & have & (best != other)).sum()), int(((best == other) & have & ~right).sum())
-        if theirs - ours > 3 * np.sqrt(theirs + ours):
-            share, share_other = right[have].mean(), (best == other)[have].mean()
-            raise BadInput(
-                f"{where}: labels read as {found.how} are right in {share:.2%} of the samples, and in "
-                f"{share_other:.2%} when read {how}, so it cannot be told what they mean; {advice}."
-            )
-    if found.other is not None:
-        notes.append(
-            f"labels were read as class ids ({right[have].mean():.2%} right), not as numbers of columns counted from "
-            f"0, which would be other classes ({(best == found.other)[have].mean():.2%})"
-        )
-
-
-def _keep(truth: np.ndarray | None, where: str, drop: bool) -> np.ndarray | None:
-    """Return which rows have a label, where some have none and may be left out; raise `BadInput` where they may not."""
-    if truth is None or (truth >= 0).all():
-        return None
-    have = truth >= 0
-    if not have.any():
-        if drop:
-            raise BadInput(f"{where}: no sample has a label, so leaving out those without would leave none.")
-        return None
-    if not drop:
-        row = int(np.argmin(have))
-        raise BadInput(
-            f"{where}: expected a label for every sample, found none for {int((~have).sum())} of {len(truth)}, row "
-            f"{row} first; leave these samples out with drop_unlabelled=True, or add their labels."
-        )
-    return have

@@ -9,6 +9,8 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.importing.arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz, texts_of
+from ensemble.importing.class_columns import Layout
+from ensemble.importing.classes import Classes
 from ensemble.importing.headings import (
     CLASS_IDS,
     CLASS_NAMES,
@@ -22,7 +24,7 @@ from ensemble.importing.headings import (
     role_of,
 )
 from ensemble.importing.labels import one_hot_texts
-from ensemble.importing.layout import Classes, Layout, agree, lay_out
+from ensemble.importing.layout import agree, lay_out
 from ensemble.importing.scores import is_score
 from ensemble.importing.tables import TABLES, read_table
 from ensemble.importing.values import check_logits

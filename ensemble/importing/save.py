@@ -10,10 +10,11 @@ import numpy as np
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
+from ensemble.importing.classes import Classes
 from ensemble.importing.labels import meaning, one_hot_texts
-from ensemble.importing.layout import Classes
-from ensemble.importing.parse import Imported, check_reading
+from ensemble.importing.parse import Imported
 from ensemble.importing.scores import both_classes, is_score
+from ensemble.importing.truth import check_reading
 from ensemble.importing.validate import admit
 from ensemble.importing.values import check_ranked, probabilities
 from ensemble.study.history import Table, history_columns, write_history

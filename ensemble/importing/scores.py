@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.importing.layout import whole_of
+from ensemble.importing.classes import whole_of
 
 
 @dataclass(frozen=True, eq=False)

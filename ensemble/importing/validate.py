@@ -9,7 +9,7 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.importing.alignment import alignment_warnings, twin_warnings
-from ensemble.importing.layout import Classes
+from ensemble.importing.classes import Classes
 from ensemble.importing.parse import Imported, sorted_classes
 from ensemble.study.names import MemberFiles
 from ensemble.study.predictions import Predictions, Rows, read_predictions, read_rows

@@ -312,6 +312,16 @@ def test_tables_of_something_else_are_refused(case: str, tmp_path: Path) -> None
         import_file(table(tmp_path / "m.csv", heading, *columns))
 
 
+@pytest.mark.parametrize("names", [["猫", "狗", "鸮"], ["кошка", "собака", "сова"], ["?", "!", "#"]])
+def test_classes_are_called_in_any_script(names: list[str], tmp_path: Path) -> None:
+    truth = np.array(names)[Y]
+    for heads in (names, [f"prob_{name}" for name in names]):
+        assert accuracy(import_file(table(tmp_path / "m.csv", ["id", *heads, "label"], IDS, *P.T, truth))) == ACCURACY
+    if names[0] != "?":
+        one = import_file(table(tmp_path / "l.csv", ["id", *names, "label"], IDS, *LOGITS.T, truth), logits=True)
+        assert accuracy(one) == ACCURACY
+
+
 def test_a_class_that_is_always_first_is_no_rank(tmp_path: Path) -> None:
     probs = np.sort(P, axis=1)[:, ::-1]  # of an unequal problem: right in all rows
     assert accuracy(import_file(npz(tmp_path / "m.npz", probs=probs, labels=np.zeros(N, int)))) == 1
