@@ -230,6 +230,17 @@ CAPTIONS = {
     ),
     "training": "Cross-entropy and accuracy after each epoch, on the training images and on the validation images.",
     "training-members": "Accuracy after each epoch, member by member.",
+    "cost": (
+        "Every subset by what it costs and how it scores. The steps join those that no cheaper or equally cheap subset "
+        "beats; where they were worked out, honest scores stand along them with their intervals."
+    ),
+    "abstain": (
+        "Error among the samples that are answered by the share that is: the least certain ones are left unanswered."
+    ),
+    "abstain-sets": (
+        "Conformal sets class by class: how large they are on average and how often they hold the true class, with "
+        "Wilson's 95 % interval."
+    ),
     "models": "The members' validation accuracy beside what they cost.",
     "compare": "Training runs grouped by a setting of their recipes.",
     "filters": "The kernels of the first convolution, each from its smallest weight to its largest.",

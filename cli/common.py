@@ -104,11 +104,11 @@ class Output:
 
     def note(self, sentences: str) -> None:
         """Print sentences in lines as wide as the terminal, words unbroken; nothing under `--json`."""
-        self.text(sentences if self.markup else wrapped(sentences, width(100)))
+        self.hint(sentences)
 
     def hint(self, sentences: str) -> None:
         """Print sentences as `note` does, but such as are of this output alone: what is left out, and how to see it."""
-        self.text(wrapped(sentences, width(100)))
+        self.text(sentences if self.markup else wrapped(sentences, width(100)))
 
     def table(
         self,

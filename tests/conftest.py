@@ -110,8 +110,8 @@ def reported(once: Once, digits: Study) -> Reported:
 
 @pytest.fixture(scope="session")
 def documents(once: Once, digits: Study) -> Reported:
-    """`ens-report all --pdf --json` of the digits."""
-    words = ("all", "--pdf", "--json", "--study", digits.root, "--out")
+    """`ens-report all --json` of the digits."""
+    words = ("all", "--json", "--study", digits.root, "--out")
     return _reported(once, "documents", lambda out: call("ens-report", *words, out))
 
 

@@ -30,7 +30,7 @@ class Booklet:
     """Figures and sentences of reports in the order in which they were made."""
 
     def __init__(self, output: Output) -> None:
-        self.output = Listening(output.study, output.json, output.quiet, output.debug)
+        self.output = Listening(**vars(output))
         self.plates: list[Plate] = []
 
     @contextlib.contextmanager

@@ -186,8 +186,12 @@ function paintNames(context, chart) {
   context.textBaseline = "middle";
   shown.forEach((row, i) => {
     const x = xs[row];
+    const name = fittedMiddle(context, study.title(study.masks[row]), room * ratio);
+    context.strokeStyle = colour("card"); // so that no line of the grid runs through it
+    context.lineWidth = 3 * ratio;
+    context.strokeText(name, (x - 14) * ratio, places[i] * ratio);
     context.fillStyle = colour("ink");
-    context.fillText(fittedMiddle(context, study.title(study.masks[row]), room * ratio), (x - 14) * ratio, places[i] * ratio);
+    context.fillText(name, (x - 14) * ratio, places[i] * ratio);
     if (Math.abs(places[i] - ys[row]) < 2) return;
     context.strokeStyle = colour("soft");
     context.lineWidth = 0.7 * ratio;

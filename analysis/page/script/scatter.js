@@ -9,6 +9,7 @@ class Scatter {
     Object.assign(this, { study, state, axes: { x: "size", y: "accuracy" }, pointed: -1 });
     this.points = byId("points");
     this.marks = byId("marks");
+    this.points.getContext("2d", { willReadFrequently: study.count > FEW }); // the cloud is blended with what is there
     this.jitter = jitter(study.sizes);
     this.few = fewOfTheirSize(study.sizes);
     this.redraw = once(() => this.draw());
@@ -83,7 +84,8 @@ class Scatter {
 
   /** Everything anew: after a filter, a zoom, another axis, another width. */
   draw() {
-    if (!this.size) return;
+    // While the page is laid out the chart may have no width yet.
+    if (!this.size || this.box.right <= this.box.left || this.box.bottom <= this.box.top) return;
     this.x = new Scale(...this.view.x, this.box.left, this.box.right);
     this.y = new Scale(...this.view.y, this.box.bottom, this.box.top);
     this.place();
