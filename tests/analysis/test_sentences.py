@@ -16,6 +16,7 @@ from analysis.sentences import (
     flattery,
     many,
     oracle,
+    rare_losses,
     span,
     two_gains,
     unequal,
@@ -83,6 +84,11 @@ def test_ways_that_weigh_members_are_named() -> None:
     assert unequal(["member", "all", "best"]) == ""
     assert unequal(["best", "greedy"]).startswith("greedy may weigh members unequally, so it may score above")
     assert unequal(["best", "greedy", "weights", "stack"]).startswith("greedy, weights and stacking may weigh")
+
+
+def test_few_samples_and_an_nll() -> None:
+    assert "100 samples may hold none" in rare_losses(("accuracy", "nll"), 100)
+    assert rare_losses(("accuracy", "brier"), 100) == "" == rare_losses(("nll",), 250)
 
 
 def test_small_words() -> None:

@@ -147,7 +147,8 @@ def test_errors_are_their_value(digits: Study, ask: Ask, tmp_path: Path) -> None
     assert [i["sample_id"] for i in drawn["images"]] == value.sample_ids[value.drawn_errors()].tolist()
     assert drawn["low"] < drawn["accuracy"] < drawn["high"]
     kinds = ("", "-suspects", "-rescued", "-spoiled", "-drawn")
-    assert found["files"] == [str(tmp_path / "out" / n) for n in (*(f"errors{k}.png" for k in kinds), "errors.csv")]
+    names = (*(f"errors{kind}.png" for kind in kinds), "errors.csv", "label-errors.csv")
+    assert found["files"] == [str(tmp_path / "out" / name) for name in names]
     assert all(Path(file).is_file() for file in found["files"])
     again = document(ask, digits, "errors", "--samples", "50", "--seed", "3")
     assert again["drawn"] == drawn
@@ -205,7 +206,7 @@ def test_hostile_names_drive_neither_terminal_nor_spreadsheet_nor_files(
     folder = tmp_path / "out"
     assert {p.name for p in folder.iterdir()} == {
         "per-class.png", "per-class-helped.png", "per-class.csv", "confusion.png", "confusion.csv",
-        "confused-pairs.csv", "errors.png", "errors.csv",
+        "confused-pairs.csv", "errors.png", "errors.csv", "label-errors.csv",
     }  # fmt: skip
     for path in folder.glob("*.csv"):
         with path.open(newline="", encoding="utf-8") as file:

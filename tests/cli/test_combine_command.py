@@ -84,7 +84,7 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     found = document(study, capsys, "--k", "all")
     assert list(found) == [
         "schema", "split", "rule", "metric", "samples", "classes", "members", "groups", "subsets", "by_size", "best",
-        "paired", "ways", "shapley", "cost", "front", "left_out",
+        "paired", "ways", "shapley", "cost", "front", "left_out", "copies",
     ]  # fmt: skip
     assert [found[key] for key in ("cost", "front", "left_out")] == [None] * 3
     assert [found[key] for key in list(found)[:8]] == [

@@ -16,6 +16,7 @@ from analysis.selection.cross_validation import (
     out_of_fold,
     paired,
     prequential,
+    raised,
     score_interval,
 )
 from analysis.selection.data import Selection, SelectionData, of_members, selection_data
@@ -276,6 +277,19 @@ def test_the_interval_covers_and_the_test_keeps_its_level() -> None:
     assert abs(np.mean(bias)) < 0.01
     assert np.mean(covered) > 0.91
     assert np.mean(claimed) < 0.10
+
+
+def test_the_upper_end_stands_around_the_632_estimate_where_that_is_higher() -> None:
+    assert raised(0.9, 0.85, 0.95, "accuracy") == pytest.approx(0.9 + 0.368 * 0.1)
+    assert raised(0.9, 0.85, 0.8, "accuracy") == 0.9 and raised(0.999, 0.9, 1.0, "top5") == 1.0
+    assert raised(0.4, 0.3, 0.2, "nll") == 0.4
+    selection = best(toss(0))
+    found = cross_validated(selection)
+    apparent = float(selection.choose().scores(selection.data, "accuracy").mean())
+    (low, high), (same, above) = interval(found), interval(found, apparent=apparent)
+    assert same == low and above == pytest.approx(high + 0.368 * (apparent - found.score()))
+    folds = cross_validated(selection, resamples=k_folds(selection.data.blocks_of_samples))
+    assert interval(folds, apparent=apparent) == interval(folds)
 
 
 # The score
