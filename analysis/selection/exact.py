@@ -1,7 +1,8 @@
-"""The most accurate subset of many members, with a certificate: an integer programme, solved by HiGHS.
+"""The most accurate subset of many members, with a certificate: one by one, or by an integer programme.
 
-With x_m = 1 where member m takes part and z_n = 1 where sample n counts as right, the most samples that any subset of
-at most K members has right is
+Subsets of a few members are counted one by one, up to some billions of comparisons. Of more an integer programme is
+solved by HiGHS. With x_m = 1 where member m takes part and z_n = 1 where sample n counts as right, the most samples
+that any subset of at most K members has right is
 
     max sum z_n   such that   sum_m d_m(r) x_m >= t(r) - B(r) (1 - z_n) for each rival r of sample n, 1 <= sum x_m <= K,
 
@@ -11,6 +12,7 @@ that every subset has right or wrong take no part. Q. Huangfu and J. A. J. Hall,
 method, Mathematical Programming Computation 10 (2018), for the solver, by SciPy.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,8 @@ from ensemble.errors import BadInput, KofnError
 from ensemble.study.tabular import Tabular
 
 SECONDS = 60.0
+MOST_COMPARISONS = 2**34  # of a rival in a subset, up to which all subsets are counted: about half a minute of a core
+PREFIXES = 2**12  # that are counted at a time
 SCALE = 2.0**-26  # of whole-number margins, so that the solver sees numbers of about 1
 SLACK = 2.0**-20  # rows are looser by it than they are, so that rounding never cuts off the best subset
 
@@ -54,8 +58,10 @@ class ExactBest(Tabular):
 def exact_best(data: SelectionData, max_size: int | None = None, seconds: float = SECONDS) -> ExactBest:
     """Return the most accurate equally weighted subset of at most `max_size` members, and how far from best it may be.
 
-    data: see `selection_data`. seconds: after which the search ends with what it has; the subset is then the better of
-    the solver's and of the greedy one, and `gap` says what is not excluded. Raises `BadInput` for a budget below 1.
+    data: see `selection_data`. Where it takes no more than half a minute or so every subset is counted. seconds: after
+    which the solver ends otherwise; the subset is then the better of its own and of the greedy one, and `gap` says what
+    is not excluded: where samples are many and members disagree that is most of it. Raises `BadInput` for a budget
+    below 1.
     """
     members = data.members
     most = members if max_size is None else min(max_size, members)
@@ -64,7 +70,9 @@ def exact_best(data: SelectionData, max_size: int | None = None, seconds: float 
     order = _forward(data, most)
     best = max(order, key=lambda chosen: (_correct(data, chosen), -len(chosen)))
     greedy = _correct(data, best)
-    chosen, bound = _solve(data, most, seconds)
+    subsets = sum(math.comb(members, k) for k in range(1, most + 1))
+    counted = subsets * max(len(data.sample), data.samples) <= MOST_COMPARISONS
+    chosen, bound = _count(data, most) if counted else _solve(data, most, seconds)
     if chosen and _correct(data, chosen) > greedy:
         best = chosen
     correct = _correct(data, best)
@@ -81,6 +89,33 @@ def _forward(data: SelectionData, most: int) -> list[tuple[int, ...]]:
 def _correct(data: SelectionData, chosen: tuple[int, ...]) -> int:
     weights = of_members(chosen, data.members).weights
     return int(data.scores(weights, "accuracy").sum())
+
+
+def _count(data: SelectionData, most: int) -> tuple[tuple[int, ...], int]:
+    """Return the best of all subsets of at most `most` members, the first of the fewest, and how many it has right."""
+    from analysis.subsets.combinations import count_wrong_after, firsts_of, prefixes_of
+
+    members = data.members
+    edges = np.searchsorted(data.sample, np.arange(data.samples + 1))
+    rivals = np.ascontiguousarray(np.vstack([data.margins, -data.thresholds]).T.astype(np.int32))
+    order = np.flatnonzero(np.diff(edges))
+    ones = np.ones(data.samples, np.int64)
+    best: tuple[int, tuple[int, ...]] = (-1, ())
+    for size in range(1, most + 1):
+        prefixes = prefixes_of(members, size)
+        for start in range(0, len(prefixes), PREFIXES):
+            part = prefixes[start : start + PREFIXES]
+            rest = members - firsts_of(part)
+            wrong = np.zeros(int(rest.sum()), np.int32)
+            count_wrong_after(rivals, edges[:-1], edges[1:], ones, order, 0, len(order), part, wrong)
+            place = int(wrong.argmin())
+            right = data.samples - int(wrong[place])
+            if right > best[0]:
+                ends = np.cumsum(rest)
+                row = int(np.searchsorted(ends, place, side="right"))
+                last = int(firsts_of(part)[row]) + place - int(ends[row] - rest[row])
+                best = right, (*(int(m) for m in part[row]), last)
+    return best[1], best[0]
 
 
 def _solve(data: SelectionData, most: int, seconds: float) -> tuple[tuple[int, ...], int]:
