@@ -330,6 +330,7 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.skipif("KOFN_RAY_CLUSTER" not in os.environ, reason="half a minute and more: set KOFN_RAY_CLUSTER=1")
 @pytest.mark.skipif(sys.platform != "linux", reason="ends processes by what /proc says of them")
 def test_a_cluster_makes_what_one_machine_makes_though_a_worker_is_killed(
     cluster: Cluster, few: Path, tmp_path: Path
