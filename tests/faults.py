@@ -528,7 +528,7 @@ FAULTS = (
           "str(self.study) == os.environ", "str(self.study) != os.environ",
           "test_combine_command.py test_import_command.py", "next"),
     Fault("points-gained", "cli", "a gain in points is told as a share",
-          "{100 * gain:+.2f} points", "{gain:+.2f} points", "test_combine_command.py", "terminal"),
+          "{100 * gain:+z.2f} points", "{gain:+.2f} points", "test_combine_command.py", "terminal"),
     Fault("control-signs", "cli", "a name can drive the terminal",
           'bad = ("Cc", "Cf", "Cs")', 'bad = ("Cs",)', "test_class_reports.py", "hostile"),
     Fault("options-of-others", "cli", "an option that a report has no use for is ignored in silence",
