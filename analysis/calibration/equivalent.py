@@ -58,7 +58,7 @@ def calibrated_log_likelihood(
     if len(labels) < FEWEST:
         raise BadInput(f"{len(labels)} samples are too few to fit a temperature; at least {FEWEST} are needed.")
     fold = stratified_folds(labels, folds, 0, ids)
-    at = np.array([fit_temperature(probs[fold != f], labels[fold != f]) for f in range(folds)])
+    at = np.array([fit_temperature(probs[kept], labels[kept]) for kept in fold != np.arange(folds)[:, None]])
     return float(np.log(floored(true_probs(tempered(probs, at[fold]), labels))).mean())
 
 
