@@ -341,7 +341,7 @@ def test_a_cluster_makes_what_one_machine_makes_though_a_worker_is_killed(
         env={**os.environ, **cluster.environment, "PYTHONPATH": str(root)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout.splitlines()[-1])  # Ray says things before
     title = found["killed"]
     assert {member: status for member, status, _ in found["outcomes"]}[title] == "resumed"
     assert [error for _, _, error in found["outcomes"]] == [None, None]
