@@ -5,13 +5,13 @@ import hashlib
 import itertools
 import json
 import re
-import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import unpack
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,15 +76,6 @@ def made_images(stack: PredictionStack, side: int = 8) -> Split:
     images[1] = images[0]
     order = rng.permutation(stack.samples)
     return Split("val", images[order], None, stack.sample_ids[order], stack.class_ids, stack.class_names)
-
-
-def unpack(packed: dict) -> np.ndarray:
-    """Read a packed array the slow way: byte by byte."""
-    kind = np.dtype({"u8": "|u1", "u16": "<u2", "u32": "<u4", "f32": "<f4", "f64": "<f8"}[packed["type"]])
-    planes = zlib.decompress(base64.b64decode(packed["data"]))
-    length = len(planes) // kind.itemsize
-    rows = [bytes(planes[byte * length + i] for byte in range(kind.itemsize)) for i in range(length)]
-    return np.frombuffer(b"".join(rows), kind).reshape(packed["shape"])
 
 
 @pytest.mark.parametrize("members", [1, 2, 4])

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import unpack
 from commands import Reported, call
-from test_page import unpack
 
 from analysis.subsets.table import name_set
 from ensemble.study.study import Study
