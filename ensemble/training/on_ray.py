@@ -29,8 +29,8 @@ POLL_SECONDS = 0.2
 BUSY_SECONDS = (10.0, 90.0)  # for which a member's lock is waited for: at first; after a death, whose lock may linger
 WITHOUT_TOKEN = (
     "RAY_AUTH_MODE: is not set, and whoever reaches a Ray cluster without it can run programs there; set "
-    "RAY_AUTH_MODE=token here and on every machine before `ray start`, with one token in "
-    "~/.ray/auth_token (`ray get-auth-token` shows it, and can generate it); RAY_AUTH_MODE=disabled says that the network is yours alone."
+    "RAY_AUTH_MODE=token here and on every machine before `ray start`, with one token for all in ~/.ray/auth_token "
+    "(`ray get-auth-token` shows it, and can generate it); RAY_AUTH_MODE=disabled says that the network is yours alone."
 )
 
 
