@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
@@ -44,7 +45,8 @@ def run_on_ray(jobs: Sequence[TrainingJob], at_once: int, on_event: Event, engin
     """
     if not jobs:
         return []
-    with _connected(engine) as ray:
+    # What Ray says of workers that died goes to standard output, where a command's document shall stand alone.
+    with contextlib.redirect_stdout(sys.stderr), _connected(engine) as ray:
         shared = _check_nodes(ray, jobs)
         return _Run(ray, jobs, at_once, on_event, shared).outcomes()
 
