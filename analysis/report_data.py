@@ -1,5 +1,6 @@
 """What the reports on one split are made of: each part is read or computed once, and only when it is asked for."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from analysis.stack import PredictionStack, join
 from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
 from analysis.subsets.table import SubsetTable, count_subsets
-from ensemble.errors import BadInput, nearest
+from ensemble.errors import BadInput, DamageWarning, nearest
 from ensemble.machine import Progress
 from ensemble.study.definitions import find_definition
 from ensemble.study.history import History, has_epochs, read_history
@@ -167,9 +168,9 @@ def open_ensemble(
 def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
     """Return the training histories of a study's members that match one of the patterns, all where there are none.
 
-    Members that a pattern with a wildcard matches are left out where they have none. Raises `NotAvailable` where no
-    history is found or a member named in full has none, `BadInput` where one cannot be read or a pattern matches no
-    member.
+    Members that a pattern with a wildcard matches are left out where they have none, and with a `DamageWarning` where
+    theirs is damaged. Raises `NotAvailable` where no history is found or a member named in full has none, `BadInput`
+    where a pattern matches no member, or none of the histories can be read.
     """
     trained = [name for name in study.members_with("history") if has_epochs(study.files(name).history)]
     known = sorted({*trained, *(name for split in study.splits() for name in study.members(split))}, key=natural_key)
@@ -184,7 +185,18 @@ def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
     names = [name for name in known if name in chosen] if patterns else trained
     if not names:
         raise NotAvailable(f"{study.root}: no member has a training history; members that were imported have none.")
-    return [read_history(study.files(name).history, name) for name in names]
+    found: list[History] = []
+    damaged: list[BadInput] = []
+    for name in names:
+        try:
+            found.append(read_history(study.files(name).history, name))
+        except BadInput as error:
+            damaged.append(error)
+    if not found:
+        raise damaged[0]
+    for error in damaged:
+        warnings.warn(DamageWarning(f"{error} The others are shown without it."), stacklevel=2)
+    return found
 
 
 def images_of(dataset: Dataset, data: ReportData) -> Split:

@@ -12,16 +12,17 @@ import sys
 import textwrap
 import traceback
 import unicodedata
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from cli.markup import sentence
 from cli.markup import table as markup_table
-from ensemble.errors import BadInput, KofnError, nearest
+from ensemble.errors import BadInput, DamageWarning, KofnError, nearest
 from ensemble.machine import Progress, is_out_of_memory
 
 SCHEMA = 1
@@ -75,11 +76,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Tell of something that went on, but not as one might think; said under --quiet too."""
-        lines = printable_lines(text)
-        if sys.stderr.isatty():
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns
-            lines = wrapped(f"Warning: {lines}", columns or WIDE)[len("Warning: ") :]
-        click.echo(click.style("Warning: ", fg="yellow") + lines, err=True)
+        warn(text)
 
     def next(self, *commands: str) -> None:
         """Print the commands a person would run now, ready to be copied."""
@@ -200,6 +197,15 @@ def _out(text: str) -> None:
     except BrokenPipeError:
         # What follows goes nowhere, the interpreter's last flush included.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def warn(text: str) -> None:
+    """Print a warning on standard error."""
+    lines = printable_lines(text)
+    if sys.stderr.isatty():
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        lines = wrapped(f"Warning: {lines}", columns or WIDE)[len("Warning: ") :]
+    click.echo(click.style("Warning: ", fg="yellow") + lines, err=True)
 
 
 def printable_lines(text: str) -> str:
@@ -340,11 +346,34 @@ def _fail(message: str, status: int, as_json: bool) -> int:
     return status
 
 
+@contextlib.contextmanager
+def _damage_told() -> Generator[None]:
+    """Tell of each damaged file once that a command goes on without."""
+    told: set[str] = set()
+    others = warnings.showwarning
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:  # fmt: skip
+        if not issubclass(category, DamageWarning):
+            others(message, category, filename, lineno, file, line)
+        elif str(message) not in told:
+            told.add(str(message))
+            warn(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DamageWarning)
+        warnings.showwarning = show  # ty: ignore[invalid-assignment]
+        yield
+
+
 def run(cmd: click.Command, argv: Sequence[str]) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 bad input, 3 some members, 130 interrupted."""
     as_json = "--json" in argv
     try:
-        result = cmd.main(args=list(argv), prog_name=cmd.name, standalone_mode=False)
+        with _damage_told():
+            result = cmd.main(args=list(argv), prog_name=cmd.name, standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except (click.Abort, KeyboardInterrupt):

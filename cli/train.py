@@ -20,6 +20,7 @@ EXAMPLES = (
     "ens-train --model de-xception --weights xception.pth       from weights learnt elsewhere",
     "ens-train --variants 12 --only 2/4                         the second of four machines that share a folder",
     "ens-train --search 40 --variants 5 --name found            40 trials in the recipe's ranges, the best five kept",
+    "ens-train --redo m-1                                       a member whose files were damaged, once more",
     "ens-train --dry-run                                        what would be done, and nothing else",
     "ens-train --list-models                                    every network by name",
 )
@@ -39,8 +40,8 @@ EXAMPLES = (
 @click.option("--epochs", type=int, help="Epochs of each member; more later go on.  [default: the recipe's]")
 @click.option("--seed", type=int, help="Seed of initial weights, order, mirrors and dropout.  [default: 0]")
 @click.option("--device", default="auto", show_default=True, help="'auto', 'cpu', 'cuda' or 'cuda:1'.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Members at once.  [default: a core each; 1 on a GPU]")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each member.  [default: cores / jobs]")
+@click.option("--jobs", type=click.IntRange(min=1), help="Members at once.  [default: what the cores hold; 1 on a GPU]")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each member.  [default: cores / members]")
 @click.option("--folds", type=int, metavar="K", help="Out-of-fold predictions of train too, by K more networks each.")
 @click.option("--snapshots", type=int, metavar="N", help="N cosine cycles; the end of each becomes a member.")
 @click.option("--keep", type=click.Choice(KEEP), help="Which epoch's weights; best: on tune.  [default: the recipe's]")
@@ -54,6 +55,7 @@ EXAMPLES = (
 @click.option("--engine", default="local", show_default=True, metavar="local|ray|ray://HOST:PORT", help="What trains.")
 @click.option("--tensorboard", metavar="DIR", help="Write every epoch there too, as TensorBoard's event files.")
 @click.option("--force", is_flag=True, help="Start existing members over.")
+@click.option("--redo", multiple=True, metavar="NAME", help="Make a damaged member again; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and what it will take; write nothing.")
 @click.option("--list-models", is_flag=True, help="Print every network with its parameters; train nothing.")
 @click.option("--list-recipes", is_flag=True, help="Print the recipes that ship; train nothing.")
@@ -65,7 +67,8 @@ def train(
     """Train variants of a network and save every member's predictions.
 
     Members that are finished are skipped, one that was cut off goes on where it was, and more variants are
-    added; a member that exists with another recipe is refused. Options that are not given come from the study.
+    added; a member that exists with another recipe is refused, and one whose files are damaged is left alone.
+    Options that are not given come from the study.
     Predictions for val, and for test where there is one, are kept without being asked.
     """
     # What works is loaded with the work, so that --help is there at once.

@@ -12,6 +12,7 @@ from ensemble.models import MODELS, Model, comparable
 from ensemble.study.recipe import builtin_plan, recipe_text, shipped_names
 from ensemble.study.split import Dataset
 from ensemble.study.study import Study
+from ensemble.training.damage import damage_text
 from ensemble.training.folds import SPLIT
 from ensemble.training.job import Outcome, fold_title
 from ensemble.training.plan_members import MemberPlan, TrainingPlan, networks_left
@@ -57,6 +58,9 @@ def show_plan(output: Output, plan: TrainingPlan, dataset: Dataset) -> int:
         members=told,
     )
     _warn(output, plan)
+    for m in members:
+        if m.damage:
+            output.warn(as_options(damage_text(study, m.name, m.damage)))
     columns = ["member", "action", "rate", "l2", "drop", "epochs", "seed", "threads"]
     rows = [[m.name, _marked(m, m.action), *_settings(m), str(m.recipe.seed), str(m.threads)] for m in members]
     if any(m.folds_left for m in members):
@@ -135,6 +139,7 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
         )
     failed = [o for o in outcomes if o.status == "failed"]
     left = networks_left(plan) if plan.only else []
+    damaged = [m.name for m in plan if m.action == "damaged"]
     what = "networks" if folds else "members"
     error = {"error": f"{len(failed)} of {len(outcomes)} {what} failed: {_error(failed[0])}"} if failed else {}
     output.document(
@@ -154,6 +159,11 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
             click.echo("\n".join(o.detail for o in failed if o.detail), err=True)
         safe = f"; the other {len(outcomes) - len(failed)} are safe" if len(failed) < len(outcomes) else ""
         again = AGAIN if all(o.repeats for o in failed) else "Run the same command to try them again."
+        for o in failed:
+            if o.member in damaged:
+                output.warn(_error(o) or "")
+        if len(damaged) == len(failed):
+            again = f"Make them again with {' '.join(f'--redo {name}' for name in damaged)}."
         output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. {again}")
         return 3 if len(failed) < len(outcomes) else max(o.error_code for o in failed)
     if left:
@@ -250,7 +260,7 @@ def _folds(plan: TrainingPlan, m: MemberPlan, outcomes: Mapping[str, Outcome]) -
     failed = [o for o in trained if o.status == "failed"]
     path = plan.study.predictions_path(m.name, SPLIT)
     accuracy = None
-    if path.exists():
+    if path.exists() and m.action != "damaged":
         found = plan.study.read(m.name, SPLIT)
         accuracy = float((found.probs.argmax(axis=1) == found.labels).mean())
     return {

@@ -3,6 +3,7 @@
 from .datasets import load_dataset as load_dataset
 from .datasets.own import make_dataset as make_dataset
 from .errors import BadInput as BadInput
+from .errors import DamageWarning as DamageWarning
 from .errors import KofnError as KofnError
 from .errors import StorageError as StorageError
 from .importing.import_members import import_members as import_members

@@ -22,6 +22,10 @@ class BadInput(KofnError):
     exit_code = 2
 
 
+class DamageWarning(UserWarning):
+    """A file of a study is damaged, and what was asked for goes on without it."""
+
+
 class StorageError(KofnError):
     """The disk is full, or may not be written; exit status 2."""
 

@@ -1,4 +1,4 @@
-"""What this machine offers: how many threads this process and its children may run, and whether its memory ran out.
+"""What this machine offers: threads for this process and its children, memory that may run out, and a parent's end.
 
 Here, and nowhere else, it is decided how many threads work: our own, which run compiled kernels, and those of BLAS,
 OpenMP, numba and torch. A process has `cores()` of them; one that starts others shares them out with
@@ -7,7 +7,12 @@ thread of it (`one_blas_thread`).
 """
 
 import contextlib
+import ctypes
 import os
+import signal
+import sys
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
@@ -38,6 +43,30 @@ def one_blas_thread() -> Generator[None]:
 
     with threadpool_limits(1):
         yield
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process killed when the process `parent`, which started it, ends: also by a kill, whatever runs here.
+
+    On Linux the system does it at once; elsewhere a thread looks every second whether the parent is still there.
+    """
+    told = 1
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            told = ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if told != 0:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    elif os.getppid() != parent:  # it ended before the system was told
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

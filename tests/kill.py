@@ -1,163 +1,93 @@
 """Commands killed at random moments, and what is left: `python tests/kill.py [--kills N] [--seed S] [--command NAME]`.
 
-Each try begins with a copy of the same folder, starts a command in a process group of its own, kills it after a random
-part of the time it takes (the whole group, or the parent alone), and runs it again to its end. Then the study must have
-no finding of `ens-check`, and the same bits of weights and predictions as a run that nobody cut. Outcomes: equal; lost
-(something is missing), mixed (ens-check finds something), other (bits differ), failed (the second run ended badly).
-`--races N` starts pairs of commands on one study at once: both may succeed only where both lasted.
+Each try begins with a copy of the same folder, starts a command in a process group of its own, kills it with -9 after a
+random part of the time it takes (the whole group, or the parent alone), and runs it again to its end. Then the study
+must have no finding of `ens-check`, and the same bits as one of a run that nobody cut. Outcomes: equal; lost (something
+is missing), mixed (ens-check finds something), other (bits differ), failed (the second run ended badly), outlived
+(workers were there three seconds after their parent). "late" counts kills that came after the end.
 """
 
 import argparse
-import contextlib
-import hashlib
-import os
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
+from warm import again, bits, findings, prepare, run, start, warm_up
 
-ROOT = Path(__file__).resolve().parent.parent
-RUN = "import sys; sys.path.insert(0, {root!r}); from cli.{module} import main; sys.argv[0] = {name!r}; main()"
 COMMANDS = {
-    "import": ("importing", ["a.npz", "b.npz", "c.npz", "d.npz", "--quiet"]),
-    "save": ("combine", ["--k", "all", "--save", "chosen", "--quiet"]),
-    "train": ("train", ["--variants", "2", "--epochs", "2", "--jobs", "2", "--threads", "1", "--quiet"]),
+    "import": "ens-import a.npz b.npz c.npz d.npz --split more --quiet",
+    "save": "ens-combine --k all --save chosen --table t.csv --quiet",
+    "table": "ens-combine --k all --table t.h5 --quiet",
+    "export": "ens-export t-0 --out e.csv --quiet",
+    "predict": "ens-predict --part val --split again --tta mirror --threads 1 --quiet",
+    "train": "ens-train --name new --recipe digits --variants 2 --epochs 2 --jobs 2 --quiet",
+    "more": "ens-train --name t --variants 3 --quiet",
+    "force": "ens-train --name t --variants 2 --force --quiet",
+    "redo": "ens-train --name t --redo t-0 --redo t-1 --quiet",
 }
+# What a second run may say where the first one had come to its end.
+DONE_BEFORE = {"save": "has that name already", "export": "exists", "predict": "already"}
 
 
-def start(command: str, folder: Path, *more: str) -> subprocess.Popen:
-    """Start a command in a folder, in a process group of its own."""
-    module, words = COMMANDS[command]
-    script = RUN.format(root=str(ROOT), module=module, name=f"ens-{module}")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ENS_CACHE": str(folder / "cache")}
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *words, *more], cwd=folder, env=environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def prepare(command: str, folder: Path) -> None:
-    """Make what a command begins with."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in "abcd":
-        raw = rng.random((200, 10)) + 0.01
-        labels = np.arange(200) % 10
-        np.savez(
-            folder / f"{name}.npz",
-            probs=raw / raw.sum(1, keepdims=True),
-            labels=labels,
-            sample_ids=[f"s{i}" for i in range(200)],
-        )
-    if command == "save":
-        assert start("import", folder).wait() == 0
-
-
-def bits(folder: Path) -> dict[str, str]:
-    """Return the digests of all weights and predictions of the study in a folder."""
-    study = folder / "study"
-    files = [*study.glob("predictions/*.h5"), *study.glob("members/*/weights.safetensors")]
-    return {str(p.relative_to(study)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
-def outcome(folder: Path, right: dict[str, str]) -> str:
-    """Say what became of a study that was cut off and gone on with."""
-    from ensemble.study.check import check_study
-
-    found = check_study(folder / "study")
-    if [f for f in found.findings if f.kind != "leftover"]:
-        return "mixed"
-    now = bits(folder)
-    if right.keys() - now.keys():
-        return "lost"
-    return "equal" if now == right else "other"
+def damage(folder: Path) -> None:
+    """Change a bit of a member's weights and of another one's predictions, for `redo`."""
+    for path in ("study/members/t-0/weights.safetensors", "study/predictions/t-1.val.h5"):
+        content = bytearray((folder / path).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / path).write_bytes(content)
 
 
 def kills(command: str, count: int, seed: int = 0) -> tuple[Counter, list[str]]:
     """Return the outcomes of `count` kills of a command, and a line for each that must not be."""
     rng, totals, bad = random.Random(f"{command}-{seed}"), Counter(), []
+    words = COMMANDS[command].split()
     with tempfile.TemporaryDirectory() as place:
-        begin, whole = Path(place) / "begin", Path(place) / "whole"
-        prepare(command, begin)
-        shutil.copytree(begin, whole)
+        begin, whole, folder = (Path(place) / name for name in ("begin", "whole", "try"))
+        prepare(begin)
+        if command == "redo":
+            damage(begin)
         started = time.monotonic()
-        process = start(command, whole)
-        _, error = process.communicate()
+        done = run(words, again(begin, whole))
         took = time.monotonic() - started
-        if process.returncode:
-            raise RuntimeError(f"{command}: {error}")
+        if done.status:
+            raise RuntimeError(f"{command}: {done.errors}")
         right = bits(whole)
         for number in range(count):
-            folder = Path(place) / "try"
-            shutil.copytree(begin, folder)
-            process = start(command, folder)
-            wait, group = rng.uniform(0.1, 1.05) * took, rng.random() < 0.6
+            process = start(words, again(begin, folder))
+            wait, group = rng.uniform(0.0, 1.05) * took, rng.random() < 0.6
             time.sleep(wait)
-            with contextlib.suppress(ProcessLookupError):  # it was over before
-                (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
-            process.communicate()
-            error, status = "", 1
-            for _ in range(20):  # workers that outlive their parent end within seconds
-                again = start(command, folder)
-                _, error = again.communicate()
-                status = again.returncode
-                if (
-                    status == 0
-                    or "already" in error
-                    or ("being changed" not in error and "another process" not in error)
-                ):
+            process.kill(group=group)
+            late = process.wait() >= 0
+            outlived, deadline = False, time.monotonic() + 3
+            while True:
+                second = run(words, folder)
+                held = "another process" in second.errors or "being changed by" in second.errors
+                outlived = held and time.monotonic() > deadline
+                if not held or outlived:
                     break
-                time.sleep(1)
-            there = status == 2 and command == "save" and "has that name already" in error
-            result = outcome(folder, right) if status == 0 or there else "failed"
+                time.sleep(0.1)
+            there = second.status == 2 and DONE_BEFORE.get(command, "\0") in second.errors
+            wrong = findings(folder)
+            now = bits(folder)
+            result = (
+                "outlived" if outlived
+                else "failed" if second.status and not there
+                else "mixed" if wrong
+                else "lost" if right.keys() - now.keys()
+                else "equal" if now == right
+                else "other"
+            )  # fmt: skip
             totals[result] += 1
+            totals["late"] += late
             if result != "equal":
+                differ = sorted(k for k in right.keys() | now.keys() if right.get(k) != now.get(k))
+                said = second.errors.strip()[-300:]
                 bad.append(
-                    f"{command} {seed}-{number}: {result} after {wait:.2f} s, group {group}: {error.strip()[-300:]}"
+                    f"{command} {seed}-{number}: {result} after {wait:.2f} s, group {group}: {said} {wrong} {differ}"
                 )
-            shutil.rmtree(folder)
-    return totals, bad
-
-
-def races(count: int, seed: int = 0) -> tuple[Counter, list[str]]:
-    """Start two imports of one name with other contents at once; return how often exactly one of them succeeded."""
-    totals, bad = Counter(), []
-    with tempfile.TemporaryDirectory() as place:
-        begin = Path(place) / "begin"
-        prepare("import", begin)
-        for number in range(count):
-            folder = Path(place) / "try"
-            shutil.copytree(begin, folder)
-            pair = []
-            for name in "ab":
-                script = RUN.format(root=str(ROOT), module="importing", name="ens-import")
-                pair.append(subprocess.Popen(
-                    [sys.executable, "-c", script, f"{name}.npz", "--member", "m", "--quiet"], cwd=folder,
-                    env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                    text=True,
-                ))  # fmt: skip
-            errors = [process.communicate()[1] for process in pair]
-            done = [process.returncode for process in pair]
-            from ensemble.study.study import Study
-
-            result = "mixed"
-            if sorted(done) == [0, 2]:
-                winner = "ab"[done.index(0)]
-                probs = np.load(folder / f"{winner}.npz")["probs"].astype(np.float32)
-                result = (
-                    "equal" if np.array_equal(Study.open(folder / "study").read("m", "val").probs, probs) else "lost"
-                )
-            totals[result] += 1
-            if result != "equal":
-                bad.append(f"race {seed}-{number}: {result} {done} {errors}")
-            shutil.rmtree(folder)
     return totals, bad
 
 
@@ -165,19 +95,15 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20, help="of each command")
-    parser.add_argument("--races", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--command", choices=list(COMMANDS), action="append")
     asked = parser.parse_args()
+    warm_up()
     worst: list[str] = []
-    for command in asked.command or COMMANDS if asked.kills else ():
+    for command in asked.command or COMMANDS:
         totals, bad = kills(command, asked.kills, asked.seed)
         worst += bad
         print(f"{command:8}", dict(totals), flush=True)
-    if asked.races:
-        totals, bad = races(asked.races, asked.seed)
-        worst += bad
-        print("races   ", dict(totals), flush=True)
     print(*worst, sep="\n")
     sys.exit(bool(worst))
 

@@ -1,12 +1,13 @@
 """The quick form of tests/fuzz.py and tests/kill.py, and the files that went wrong once."""
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fuzz import READERS, mutant, same
-from kill import kills, races
 
 from ensemble.errors import BadInput, KofnError
 from ensemble.importing.parse import import_files
@@ -75,11 +76,20 @@ def test_an_archive_that_unpacks_to_far_more_is_refused_unless_asked_for() -> No
             import_files([path])
 
 
-def test_a_killed_import_goes_on_to_the_same_bits() -> None:
-    totals, bad = kills("import", 3)
-    assert totals == {"equal": 3}, bad
+def harness(script: str, *words: str) -> str:
+    """Run a harness in a process of its own, which has no threads and can fork."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def test_of_two_imports_of_one_name_one_succeeds() -> None:
-    totals, bad = races(2)
-    assert totals == {"equal": 2}, bad
+def test_killed_commands_go_on_to_the_same_bits() -> None:
+    told = harness("kill.py", "--kills", "6", "--command", "import", "--command", "save")
+    assert told.count("'equal': 6") == 2, told
+
+
+def test_races_end_as_one_after_the_other_does() -> None:
+    pairs = ("import/import one name", "import/import --force", "combine/combine one name")
+    told = harness("race.py", "--races", "3", *(word for pair in pairs for word in ("--pair", pair)))
+    assert told.count("'equal': 3") == 3, told

@@ -1,9 +1,10 @@
 """The members of a study side by side: what each is, how long it trained, how well it does."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from analysis.csv_cells import write_csv
 from analysis.report_data import NotAvailable
 from analysis.stack import join
 from analysis.subsets.reference import subset_preds
+from ensemble.errors import BadInput, DamageWarning
 from ensemble.study.history import History, has_epochs, read_history
 from ensemble.study.names import matching, natural_key
 from ensemble.study.network_file import NetworkSummary, read_network
@@ -18,6 +20,7 @@ from ensemble.study.predictions import Predictions, read_header
 from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
 
+T = TypeVar("T")
 RANDOM_START = "random start, not comparable"
 
 
@@ -27,7 +30,7 @@ class Member:
 
     settings: its recipe's by name, empty where it has none; accuracy: of its stored predictions on the study's split
     that was asked for, a fraction; comparable: False for a random start of a network that its paper starts from
-    trained weights.
+    trained weights; damaged: of "history", "network" and "settings" those whose file cannot be read.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Member:
     predictions: Predictions | None
     accuracy: float | None
     comparable: bool
+    damaged: tuple[str, ...] = ()
 
     @property
     def model(self) -> str | None:
@@ -85,7 +89,8 @@ def members_of(study: Study, split: str, patterns: Sequence[str] = ()) -> list[M
     """Return the members that match one of the patterns, all without them, in natural order; saved ensembles are none.
 
     A member is what has predictions for `split`, or a folder with a recipe or a history. Raises `BadInput` where a
-    pattern matches nothing or a file cannot be read, `NotAvailable` where only saved ensembles are left.
+    pattern matches nothing or predictions cannot be read, `NotAvailable` where only saved ensembles are left. What else
+    is damaged is left out with a `DamageWarning`.
     """
     predicted = set(study.members(split))
     folders = {*study.members_with("recipe"), *study.members_with("history")}
@@ -107,17 +112,32 @@ def _member(study: Study, split: str | None, name: str) -> Member | None:
         return None
     predictions = study.read(name, split) if split else None
     files = study.files(name)
-    network = read_network(files.network)
+    damaged: list[str] = []
+
+    def unless_damaged(part: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except BadInput as error:
+            damaged.append(part)
+            warnings.warn(DamageWarning(f"{error} {name} is shown without its {part}."), stacklevel=4)
+            return None
+
+    network = unless_damaged("network", lambda: read_network(files.network))
+    history = unless_damaged(
+        "history", lambda: read_history(files.history, name) if has_epochs(files.history) else None
+    )
+    settings = unless_damaged("settings", lambda: _settings(files.recipe))
     recorded = dict(predictions.recipe or {}) if predictions is not None else {}
     random = predictions is not None and predictions.attributes.get("comparable", True) in (False, 0)
     return Member(
         name=name,
-        settings=_settings(files.recipe) or {k: v for k, v in recorded.items() if k != "threads"},
+        settings=settings or {k: v for k, v in recorded.items() if k != "threads"},
         network=network,
-        history=read_history(files.history, name) if has_epochs(files.history) else None,
+        history=history,
         predictions=predictions,
         accuracy=_accuracy(predictions),
         comparable=not random and (network is None or network.comparable),
+        damaged=tuple(damaged),
     )
 
 

@@ -1,5 +1,6 @@
 """Kernels of a convolution, the first unless told otherwise, and numbers to how smooth they are."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 def _kernels(job: Job) -> "tuple[list[tuple[str, str, dict[str, np.ndarray]]], dict[str, str]]":
     """Return member, layer and kernels by time ("last" at least) of each, and why the others have none."""
     from analysis.report_data import NotAvailable
-    from ensemble.errors import BadInput
+    from ensemble.errors import BadInput, DamageWarning
     from ensemble.study.network_file import read_network
     from ensemble.study.weights import convolutions, find_layer, read_first_layer, read_kernels
 
@@ -88,7 +89,11 @@ def _kernels(job: Job) -> "tuple[list[tuple[str, str, dict[str, np.ndarray]]], d
     found, without = [], {}
     for p in job.data.predictions:
         files = study.files(p.member)
-        times = read_first_layer(files.first_layer) or {}
+        try:
+            times = read_first_layer(files.first_layer) or {}
+        except BadInput as error:
+            warnings.warn(DamageWarning(f"{error} {p.member} is shown without its early kernels."), stacklevel=1)
+            times = {}
         if asked:
             path, network = files.weights, read_network(files.network)
             if not path.is_file():

@@ -46,13 +46,13 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     alone = [m.name for m in members if not m.comparable]
     if alone:
         output.note(f"* {RANDOM_START} with its paper, which begins with trained weights: {', '.join(alone)}.")
-    bare = [m.name for m in members if m.network is None and m.history is not None]
+    bare = [m.name for m in members if m.network is None and m.history is not None and not m.damaged]
     if bare:
         output.note(f"No network.json, so no sizes are known: {', '.join(bare)}; newer versions write one.")
-    bare_predictions = [m.name for m in members if m.history is None and m.predictions is not None]
+    bare_predictions = [m.name for m in members if m.history is None and m.predictions is not None and not m.damaged]
     if bare_predictions:
         output.note(f"Predictions only, so no training is known: {', '.join(bare_predictions)}.")
-    begun = [m.name for m in members if m.history is None and m.predictions is None]
+    begun = [m.name for m in members if m.history is None and m.predictions is None and not m.damaged]
     if begun:
         output.note(f"Not an epoch trained yet: {', '.join(begun)}.")
     for name, file in zip(("figure:", "table: ") if len(files) == 2 else ("table: ",), files, strict=True):

@@ -81,9 +81,24 @@ def check_study(root: str | Path, progress: Progress | None = None) -> StudyChec
     return _Checker(Path(root)).run(progress or (lambda done, total: None))
 
 
+def check_member(study: Study, name: str) -> list[Finding]:
+    """Return what is wrong with the files of one member or of a snapshot: its own, and its predictions."""
+    checker = _Checker(study.root, study)
+    if study.member_dir(name).is_dir():
+        checker.member(study.member_dir(name))
+    for split in study.splits():
+        if study.predictions_path(name, split).exists():
+            checker.predictions(study.predictions_path(name, split))
+    return checker.found.findings
+
+
 class _Checker:
-    def __init__(self, root: Path) -> None:
+    study: Study
+
+    def __init__(self, root: Path, study: Study | None = None) -> None:
         self.root, self.found = root, StudyCheck(root)
+        if study is not None:
+            self.study = study
         self.splits: dict[str, _Split] = {}
         self.digests: dict[str, str] = {}
         self.recipes: dict[str, tuple[Recipe, int]] = {}
@@ -99,9 +114,9 @@ class _Checker:
         members = sorted(p for p in (self.root / "members").glob("*") if p.is_dir() and not p.name.startswith("."))
         files = sorted(p for p in (self.root / "predictions").glob("*") if not p.name.startswith("."))
         tables = sorted(p for p in (*self.root.glob("*.h5"), *(self.root / "subsets").glob("*.h5")))
-        tasks: list[Callable[[], None]] = [lambda folder=folder: self._member(folder) for folder in members]
+        tasks: list[Callable[[], None]] = [lambda folder=folder: self.member(folder) for folder in members]
         # Ensembles last: what they are made of was looked at then.
-        kinds = [(self._predictions, path) for path in files]
+        kinds = [(self.predictions, path) for path in files]
         tasks += [lambda do=do, path=path: do(path) for do, path in kinds]
         tasks += [lambda path=path: self._table(path) for path in tables]
         for done, task in enumerate(tasks, start=1):
@@ -113,7 +128,7 @@ class _Checker:
 
     # -- the parts --------------------------------------------------------------------------------------
 
-    def _member(self, folder: Path) -> None:
+    def member(self, folder: Path) -> None:
         name, files = folder.name, MemberFiles(folder)
         self._strays(folder, {getattr(files, part).name for part in _PARTS} | {"folds"})
         lost = f"{name} cannot be trained on or predict new images"
@@ -142,7 +157,7 @@ class _Checker:
                 epochs = facts["epochs"]
             if pinned is not None and _recipe_of(facts, path) != pinned[0]:
                 self._add(path, "mismatch", "was made by another recipe than recipe.toml states", lost,
-                          "restore both from one copy, or start the member over with ens-train --force")  # fmt: skip
+                          "restore both from one copy, or train the member over: ens-train --redo NAME")  # fmt: skip
             if list(facts["class_ids"]) != list(self.study.config.class_ids):
                 self._add(path, "mismatch", "is of other classes than study.toml pins", lost,
                           "restore the file or study.toml from a copy")  # fmt: skip
@@ -160,7 +175,7 @@ class _Checker:
             self._seen(files.first_layer)
             self._try(files.first_layer, lambda: read_first_layer(files.first_layer), "its filters are lost")
 
-    def _predictions(self, path: Path) -> None:
+    def predictions(self, path: Path) -> None:
         parts = path.name.split(".")
         if len(parts) != 3 or parts[2] != "h5":
             self._add(path, "stray", "is no predictions file by its name", "nothing reads it",

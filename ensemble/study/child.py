@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.machine import threads_environment
+from ensemble.machine import end_with_parent, threads_environment
 from ensemble.study.seals import open_regular
 
 # CPU seconds and bytes that any file may take, and what each byte of it adds.
@@ -62,7 +62,9 @@ def in_child(function: str, path: Path, *arguments: Any) -> tuple[Any, dict[str,
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
     seconds, room = (0, 0) if is_large() else (int(SECONDS + SECONDS_PER_BYTE * size), BYTES + BYTES_PER_BYTE * size)
-    asked = json.dumps([module, name, os.fspath(path.absolute()), os.fspath(path), arguments, seconds, room])
+    asked = json.dumps(
+        [module, name, os.fspath(path.absolute()), os.fspath(path), arguments, seconds, room, os.getpid()]
+    )
     environment = {
         **os.environ, _CHILD: "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
         "ARROW_DEFAULT_MEMORY_POOL": "system", **threads_environment(1),
@@ -136,7 +138,8 @@ def main() -> None:
     """Do what a parent asks for on standard input, and answer on standard output."""
     import resource
 
-    module, name, path, shown, arguments, seconds, room = json.loads(sys.stdin.buffer.read())
+    module, name, path, shown, arguments, seconds, room, parent = json.loads(sys.stdin.buffer.read())
+    end_with_parent(parent)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     function = getattr(import_module(module), name)

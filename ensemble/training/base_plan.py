@@ -1,6 +1,6 @@
 """What members are asked for: their name, their plan and what varies, of arguments, recipes, files and the study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -127,12 +127,16 @@ def _start(weights: str | Path) -> dict[str, Any]:
     return {"weights": str(path), "weights_sha256": file_sha256(path)}
 
 
-def run_record(plan: Plan, vary: str, members: int, folds: int = 0) -> dict[str, Any]:
-    """Return what was asked for as TOML can hold it, so that a study goes on with it whatever later versions ship."""
+def run_record(plan: Plan, vary: str, members: int, folds: int = 0, threads: Sequence[int] = ()) -> dict[str, Any]:
+    """Return what was asked for as TOML can hold it, so that a study goes on with it whatever later versions ship.
+
+    threads: of each member, so that whatever fails, one that is begun later has the same bits.
+    """
     return {
         "members": members,
         "vary": vary,
         "folds": folds,
+        "threads": list(threads),
         **plan.base.as_dict(),
         "variants": [dict(v) for v in plan.variants],
         "ranges": {key: list(value) for key, value in (plan.ranges or {}).items()},
@@ -141,8 +145,16 @@ def run_record(plan: Plan, vary: str, members: int, folds: int = 0) -> dict[str,
 
 def plan_of_run(record: Mapping[str, Any], where: str) -> tuple[Plan, str]:
     """Return the plan, and what varies, of what `run_record` made."""
-    content = {key: value for key, value in record.items() if key not in ("vary", "members", "folds")}
+    content = {key: value for key, value in record.items() if key not in ("vary", "members", "folds", "threads")}
     return plan_from_dict(content, where), str(record.get("vary", "recipe"))
+
+
+def threads_of_run(record: Mapping[str, Any], where: str) -> list[int]:
+    """Return the threads that members were planned with, none in records of older versions."""
+    threads = record.get("threads", [])
+    if not isinstance(threads, list) or not all(type(t) is int and t > 0 for t in threads):
+        raise BadInput(f"{where}.threads: expected a list of whole numbers above 0, found {threads!r:.80}; mend it.")
+    return threads
 
 
 def begin_study(

@@ -15,6 +15,7 @@ from ensemble.models.network import Network
 from ensemble.study.image_spec import parse_augment
 from ensemble.study.recipe import Recipe
 from ensemble.study.split import Dataset
+from ensemble.training.damage import trains_over
 from ensemble.training.loop import make_optimiser
 from ensemble.training.plan_members import MemberPlan, TrainingPlan
 
@@ -49,7 +50,7 @@ def estimate(plan: TrainingPlan, dataset: Dataset) -> dict[str, Estimate]:
     rates: dict[tuple, tuple[int, float, int, float]] = {}
     found = {}
     for member in plan:
-        if member.action not in ("train", "resume", "extend") and not member.folds_left:
+        if not _learns(plan, member) and not member.folds_left:
             continue
         recipe = member.recipe
         like = (recipe.model, recipe.input_size, recipe.batch_size, recipe.optimiser, recipe.frozen_epochs > 0,
@@ -68,11 +69,17 @@ def total_seconds(plan: TrainingPlan, found: Mapping[str, Estimate]) -> float:
     return max(sum(each) / plan.jobs, max(each)) if each else 0.0
 
 
+def _learns(plan: TrainingPlan, member: MemberPlan) -> bool:
+    """Say whether the member's own network is to be trained, and not predicted by alone."""
+    over = member.action == "redo" and trains_over(plan.study, member.name, member.damage)
+    return over or member.action in ("train", "resume", "extend")
+
+
 def _images(member: MemberPlan, plan: TrainingPlan, dataset: Dataset) -> float:
     """Return how many images the member and its folds are trained on, each as often as it is."""
     recipe = member.recipe
     an_epoch = len(dataset.split("train")) * (1 - recipe.tune) * len(parse_augment(recipe.augment))
-    networks = (member.action in ("train", "resume", "extend")) + len(member.folds_left) * (1 - 1 / max(plan.folds, 2))
+    networks = _learns(plan, member) + len(member.folds_left) * (1 - 1 / max(plan.folds, 2))
     return an_epoch * recipe.epochs * networks
 
 

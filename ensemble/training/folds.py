@@ -124,9 +124,12 @@ def held_out_path(folder: Path) -> Path:
     return MemberFiles(folder).held_out
 
 
-def folds_left(study: Study, member: str, folds: int) -> tuple[int, ...]:
-    """Return the folds that are still to be trained; the last one where all that is left is to put them together."""
-    if study.predictions_path(member, SPLIT).exists():
+def folds_left(study: Study, member: str, folds: int, *, again: bool = False) -> tuple[int, ...]:
+    """Return the folds that are still to be trained; the last one where all that is left is to put them together.
+
+    again: although that was done.
+    """
+    if study.predictions_path(member, SPLIT).exists() and not again:
         return ()
     left = tuple(f for f in range(folds) if not held_out_path(fold_dir(study, member, f)).exists())
     return left or (folds - 1,)

@@ -7,29 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.datasets import load_dataset
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, nearest
 from ensemble.machine import cores
+from ensemble.study.check import Finding
 from ensemble.study.names import check_name
 from ensemble.study.part import Part, parse_part, place_of
 from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
 from ensemble.study.tabular import Tabular
-from ensemble.training.base_plan import Choices, plan_of, run_record
+from ensemble.training.base_plan import Choices, plan_of, run_record, threads_of_run
+from ensemble.training.damage import find_damage, trains_over
 from ensemble.training.folds import SPLIT, fold_of, folds_left, pinned_split
 from ensemble.training.job import TrainingJob, before_training, fold_title
 from ensemble.training.longer import only_epochs_differ, why_not_longer
 
-DONE = ("skip", "elsewhere")  # actions of members whose own network is not trained here
+DONE = ("skip", "damaged", "elsewhere")  # actions of members whose own network is not trained here
 
 
 @dataclass(frozen=True)
 class MemberPlan(Tabular):
-    """One member asked for. action: "train", "resume" (it was cut off), "predict" (a split is missing) or "skip".
+    """One member asked for.
 
-    Or "extend": it goes on to more epochs than it was begun with.
-
-    Or "elsewhere": another part of the plan trains it, and some of its folds are of this one.
-    threads: those pinned when the member started, or those it shall start with.
+    action: "train", "resume" (it was cut off), "extend" (it goes on to more epochs than it was begun with), "predict" (a
+    split is missing), "skip", "damaged" (it is left alone), "redo" (damaged, and to be made again), or "elsewhere":
+    another part of the plan trains it, and some of its folds are of this one. damage: what is wrong with its files.
+    threads: of the CPU, which it was begun with, or shall begin with.
     folds_left: of its out-of-fold predictions, those that are still to be trained.
     """
 
@@ -38,6 +40,12 @@ class MemberPlan(Tabular):
     action: str
     threads: int | None = None
     folds_left: tuple[int, ...] = ()
+    damage: tuple[Finding, ...] = ()
+
+    @property
+    def trains(self) -> bool:
+        """Whether its own network has something left to do."""
+        return self.action not in DONE
 
 
 @dataclass(frozen=True)
@@ -81,14 +89,14 @@ class TrainingPlan(Tabular):
         """Return what is odd of what is about to be trained, a sentence each."""
         found: dict[str, list[str]] = {}
         for member in self.members:
-            for text in before_training(member.recipe) if member.action not in DONE else ():
+            for text in before_training(member.recipe) if member.trains else ():
                 found.setdefault(text, []).append(member.name)
         return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
     def training_jobs(self) -> list[TrainingJob]:
         """Return the networks to train: those of members, then those of their folds."""
         root, device = self.study.root, self.device
-        own = [m for m in self.members if m.action not in DONE]
+        own = [m for m in self.members if m.trains]
         return [
             *(TrainingJob(root, m.name, m.recipe, m.threads or 1, device, self.splits) for m in own),
             *(
@@ -106,7 +114,7 @@ def plan_members(
     keep: str | None = None, precision: str | None = None,
     settings: Mapping[str, Any] | None = None, folds: int | None = None, predict_train: bool = False,
     device: str = "auto", jobs: int | None = None, threads: int | None = None, force: bool = False,
-    only: str | Part | None = None, engine: str = "local",
+    only: str | Part | None = None, engine: str = "local", redo: Sequence[str] = (),
 ) -> TrainingPlan:  # fmt: skip
     """Return the members that a study shall have, and what is left to do for each; nothing is written.
 
@@ -120,12 +128,15 @@ def plan_members(
     ones; precision: "auto", "float32" or "bfloat16". folds: out-of-fold predictions of train too, by so many more
     networks a member.
     predict_train: keep predictions of train too, beside val's and, where there is one, test's.
-    device: "auto", "cpu", "cuda" or "cuda:N". jobs: members at once, a core each by default, 1 on a GPU; threads: of
-    the CPU, of each member, which are part of what decides the bits. force: start members over that are there.
+    device: "auto", "cpu", "cuda" or "cuda:N". jobs: members at once, as many as the cores hold by default, 1 on a GPU.
+    threads: of the CPU, of each member, which are part of what decides the bits: the cores divided by `variants` by
+    default (all of them on a GPU), kept in the study for members planned before, whatever `jobs`. force: start members
+    over that are there. redo: names of members to make again where their files are damaged, by no more than it takes.
     only: "I/N", part I of N of the networks, for one machine of N that share the study's folder. engine: "local", the
     processes of this machine; "ray", the Ray cluster it is part of or RAY_ADDRESS names; "ray://HOST:PORT", another
     one. On a cluster jobs are as many as it has room for by default, and threads 1.
 
+    Finished members are looked at as `check_study` does; one that is damaged is left alone, and the others go on.
     Raises `BadInput` where a member is there with another recipe, naming what differs, or something asked for cannot
     be.
     """
@@ -152,26 +163,31 @@ def plan_members(
     if folds:
         study = _with_folds(study, folds)
     splits = ("val", *(("test",) if "test" in study.config.splits else ()), *(("train",) if predict_train else ()))
-    members = members_left(study, prefix, plan, count, varying, splits, folds=folds, force=force)
-    everyone = members
-    if part:
-        members = _of_part(members, part, folds)
-    networks = sum((m.action not in DONE) + len(m.folds_left) for m in members)
-    if engine == "local":
-        jobs = jobs or _default_jobs(device, networks)
-        default = max(1, cores() // jobs)
-    else:
-        jobs, default = jobs or max(1, networks), 1
+    planned = threads_of_run(before, f"{study.root}/study.toml, runs.{prefix}")
+    default = 1 if engine != "local" else cores() if _on_gpu(device) else max(1, cores() // count)
+    everyone = [
+        replace(m, threads=_threads(study, m, threads, planned[i] if i < len(planned) else default))
+        for i, m in enumerate(
+            members_left(study, prefix, plan, count, varying, splits, folds=folds, force=force, redo=redo)
+        )
+    ]
+    for wanted in redo:
+        if wanted not in (m.name for m in everyone):
+            raise BadInput(f"redo={wanted!r}: is none of these members; {nearest(wanted, [m.name for m in everyone])}.")
+    pinned = [m.threads or default for m in everyone] + planned[count:]
+    members = tuple(_of_part(everyone, part, folds) if part else everyone)
+    if engine != "local":
+        jobs = jobs or max(1, sum(m.trains + len(m.folds_left) for m in members))
     return TrainingPlan(
         study=study,
         prefix=prefix,
-        members=tuple(replace(m, threads=_threads(study, m, threads, default)) for m in members),
+        members=members,
         others=tuple(other for other in study.config.runs if other != prefix),
-        record=run_record(plan, varying, max(count, int(before.get("members", 0))), folds),
+        record=run_record(plan, varying, max(count, int(before.get("members", 0))), folds, pinned),
         splits=splits,
         folds=folds,
         device=device,
-        jobs=jobs,
+        jobs=jobs or _default_jobs(device, members),
         force=force,
         only=part,
         everyone=tuple(everyone),
@@ -226,14 +242,20 @@ def _with_folds(study: Study, folds: int) -> Study:
     return Study(study.root, replace(study.config, splits=splits))
 
 
-def _default_jobs(device: str, networks: int) -> int:
-    on_gpu = device.startswith("cuda") or (device == "auto" and Path("/dev/nvidiactl").exists())
-    return 1 if on_gpu else max(1, min(cores(), networks))
+def _on_gpu(device: str) -> bool:
+    return device.startswith("cuda") or (device == "auto" and Path("/dev/nvidiactl").exists())
+
+
+def _default_jobs(device: str, members: Sequence[MemberPlan]) -> int:
+    """Return how many networks fit the cores at once with the threads that they are to have."""
+    left = [(m.threads or 1, m.trains + len(m.folds_left)) for m in members]
+    networks, threads = sum(count for _, count in left), max((t for t, count in left if count), default=1)
+    return 1 if _on_gpu(device) else max(1, min(cores() // threads, networks))
 
 
 def _threads(study: Study, member: MemberPlan, asked: int | None, default: int) -> int:
     there = member.threads
-    if there is not None and asked not in (None, there) and (member.action not in DONE or member.folds_left):
+    if there is not None and asked not in (None, there) and (member.trains or member.folds_left):
         raise BadInput(
             f"{study.files(member.name).recipe}: {member.name} was begun with {there} threads, {asked} were asked "
             "for, and the result would differ in its last bits; leave threads=... out, or force=True to start it over."
@@ -251,11 +273,12 @@ def members_left(
     *,
     folds: int = 0,
     force: bool = False,
+    redo: Sequence[str] = (),
 ) -> list[MemberPlan]:
     """Return members `prefix`-0 to `prefix`-(count - 1) with what is to be done for each.
 
     folds: of how many folds out-of-fold predictions are asked for; 0 for none. Raises `BadInput` where a member exists
-    with another recipe, naming what differs, unless `force` starts it over.
+    with another recipe, naming what differs, unless `force` starts it over. redo: those to make again if damaged.
     """
     check_name(prefix, "name of members")
     members = []
@@ -274,8 +297,9 @@ def members_left(
                 )
             members.append(MemberPlan(name, recipe, "train", folds_left=tuple(range(folds))))
             continue
-        there, threads = read_recipe(pinned)
-        if only_epochs_differ(there, recipe):
+        damage = find_damage(study, name, recipe)
+        there, threads = (recipe, None) if any(f.path == pinned for f in damage) else read_recipe(pinned)
+        if not damage and only_epochs_differ(there, recipe):
             reason = why_not_longer(study, name, there, recipe)
             if reason:
                 raise BadInput(
@@ -290,7 +314,17 @@ def members_left(
                 f"{pinned}: member {name} exists with another recipe: {differences}; ask for what is there, "
                 "choose another name=... or another study, or force=True to start it over."
             )
-        left = folds_left(study, name, folds) if folds else ()
+        if damage and name not in redo:
+            members.append(MemberPlan(name, recipe, "damaged", threads, damage=damage))
+            continue
+        if damage and trains_over(study, name, damage):
+            members.append(MemberPlan(name, recipe, "redo", threads, tuple(range(folds)), damage))
+            continue
+        again = any(f.path == study.predictions_path(name, SPLIT) for f in damage)
+        left = folds_left(study, name, folds, again=again) if folds else ()
+        if damage:
+            members.append(MemberPlan(name, recipe, "redo", threads, left, damage))
+            continue
         members.append(MemberPlan(name, recipe, _what_is_left(study, name, recipe, splits), threads, left))
     return members
 

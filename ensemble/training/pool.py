@@ -16,10 +16,11 @@ from statistics import median
 from typing import Any
 
 from ensemble.errors import BadInput, KofnError
-from ensemble.machine import Progress, is_out_of_memory, threads_environment
+from ensemble.machine import Progress, end_with_parent, is_out_of_memory, threads_environment
 from ensemble.study.history import best_epoch, read_epochs
 from ensemble.study.study import Study
 from ensemble.study.weights import read_first_layer
+from ensemble.training.damage import damage_text, discard, trains_over
 from ensemble.training.job import ALLOCATOR, ATTEMPTS, Diverged, Event, Outcome, TrainingJob, after_training
 from ensemble.training.kept import Kept
 from ensemble.training.plan_members import MemberPlan, TrainingPlan, plan_members
@@ -31,8 +32,8 @@ def run_jobs(jobs: Sequence[TrainingJob], at_once: int, on_event: Event) -> list
     A process that dies (killed, out of memory) is replaced and its member goes on from its checkpoint, three
     attempts in all; an error that would only repeat itself is not tried again. `on_event(title, kind, facts)`
     hears "start", "note", "batch", "features", "epoch", "died" and "end", and ends a job where it returns "stop". When
-    the caller is interrupted, the processes are ended: what they had finished is whole, since files are renamed into
-    place.
+    the caller is interrupted or killed, the processes are ended: what they had finished is whole, since files are
+    renamed into place.
     """
     waiting = list(range(len(jobs)))
     attempts = dict.fromkeys(waiting, 0)
@@ -91,7 +92,7 @@ class _Worker:
     def start(cls, threads: int) -> "_Worker":
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
         with _without_main(), _environment({**ALLOCATOR, **threads_environment(threads)}):
             process.start()
         theirs.close()
@@ -162,8 +163,9 @@ def _memory(job: TrainingJob, error: Exception) -> str:
     )
 
 
-def _serve(pipe: Connection) -> None:
-    """Run in the worker: train what comes through the pipe until it closes."""
+def _serve(pipe: Connection, parent: int) -> None:
+    """Run in the worker of the process `parent`: train what comes through the pipe until it closes."""
+    end_with_parent(parent)
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from ensemble.training.run import train_member
@@ -197,8 +199,9 @@ def train_members(
     """Train what a plan asks of a study, and return what became of each network: members in order, then folds.
 
     Members that are finished are skipped, one that was cut off goes on where it was. A network that cannot be trained
-    has an outcome of status "failed", with its `error`; the others are safe. Of a plan's part it has the outcomes of
-    that part; a member of which only folds are in it has status "elsewhere".
+    has an outcome of status "failed", with its `error`, and so has a member whose files are damaged; the others are
+    safe. Of a plan's part it has the outcomes of that part; a member of which only folds are in it has status
+    "elsewhere".
 
     plan: of `plan_members`; without one the `choices` are what that takes (model, recipe, variants, epochs, ...).
     progress: hears (epochs trained, epochs in all), over all networks. on_event: hears of each network by its title,
@@ -213,12 +216,13 @@ def train_members(
     elif plan.study.root != study.root:
         raise BadInput(f"plan: is of the study {plan.study.root}, not of {study.root}; plan its members again.")
     study = _with_plan(plan)
-    if plan.force:
-        for member in plan:
+    for member in plan:
+        if plan.force or (member.action == "redo" and trains_over(study, member.name, member.damage)):
             clear(study, member.name)
+        elif member.action == "redo":
+            discard(study, member.name, member.damage)
     jobs = plan.training_jobs()
-    skipped = {m.name: finished_outcome(study, m, plan.splits) for m in plan if m.action == "skip"}
-    skipped |= {m.name: Outcome(m.name, "elsewhere") for m in plan if m.action == "elsewhere"}
+    skipped = {m.name: _left_alone(study, m, plan.splits) for m in plan if not m.trains}
     heard = _heard(jobs, progress, on_event)
     trained = {outcome.member: outcome for outcome in _run(jobs, plan, heard)}
     return [(skipped | trained)[m.name] for m in plan] + [trained[job.title] for job in jobs if job.fold is not None]
@@ -250,6 +254,14 @@ def _heard(jobs: list[TrainingJob], progress: Progress | None, on_event: Event |
         return None if on_event is None else on_event(title, kind, facts)
 
     return hear
+
+
+def _left_alone(study: Study, member: MemberPlan, splits: tuple[str, ...]) -> Outcome:
+    if member.action == "skip":
+        return finished_outcome(study, member, splits)
+    if member.action == "elsewhere":
+        return Outcome(member.name, "elsewhere")
+    return Outcome(member.name, "failed", error=damage_text(study, member.name, member.damage), error_code=2)
 
 
 def finished_outcome(study: Study, member: MemberPlan, splits: tuple[str, ...]) -> Outcome:

@@ -298,11 +298,14 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
                 "stop it."
             )
         pinned = study.files(job.member).recipe
-        there = read_recipe(pinned)[0] if pinned.exists() else job.recipe
+        there, threads = read_recipe(pinned) if pinned.exists() else (job.recipe, job.threads)
         if only_epochs_differ(there, job.recipe) and not why_not_longer(study, job.member, there, job.recipe):
             go_on(study, job.member, job.recipe, job.threads)
-        elif there != job.recipe:
-            raise BadInput(f"{pinned}: {job.member} was begun anew with another recipe by another process; plan again.")
+        elif (there, threads) != (job.recipe, job.threads):
+            raise BadInput(
+                f"{pinned}: {job.member} was begun with another recipe or number of threads by another process "
+                "meanwhile; plan again."
+            )
         torch.set_num_threads(job.threads)
         device = resolve_device(job.device)
         dataset = load_dataset(study.config.source or "")

@@ -8,12 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from commands import flowing
-from studies import add, study_at
+from studies import add, copied, study_at
 
+from analysis.report_data import histories
 from cli.common import run
 from cli.report import report
+from ensemble.errors import DamageWarning
+from ensemble.study.history import COLUMNS, write_history
 from ensemble.study.study import Study
 
 SCRIPT = Path(sys.executable).with_name("ens-report")
@@ -191,3 +195,35 @@ def test_the_command_itself(mixed: Study, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "By augment, at the last epoch; 5 training runs" in done.stdout
     assert (tmp_path / "o" / "compare-augment.png").stat().st_size > 5000
+
+
+def test_a_damaged_file_of_a_member_leaves_the_reports_of_the_others(mixed: Study, ask: Ask, tmp_path: Path) -> None:
+    study = copied(mixed, tmp_path / "study")
+    columns = {name: np.array([1.0, 2.0]) for name in COLUMNS}
+    for name in ("m-1", "m-2"):
+        write_history(study.files(name).history, columns)
+    path = study.files("m-1").history
+    path.write_bytes(path.read_bytes().replace(b"2.0", b"3.0", 1))
+    whole = [m["name"] for m in document(ask, mixed, "training")["members"]]
+    status, out, err = ask(study, "training", "--json")
+    assert (status, [m["name"] for m in json.loads(out)["members"]]) == (0, [n for n in whole if n != "m-1"])
+    assert flowing(err).count(f"Warning: {path}: line 2 does not match its checksum") == 1
+    assert "The others are shown without it." in flowing(err)
+    status, out, err = ask(study, "training", "--member", "m-1")
+    assert status == 2
+    assert f"{path}: line 2 does not match its checksum" in flowing(err)
+    study.files("m-2").network.write_text("{")
+    study.files("m-0").recipe.write_text("[")
+    status, out, err = ask(study, "models")
+    assert status == 0
+    assert "m-1 is shown without its history." in flowing(err)
+    assert "m-2 is shown without its network." in flowing(err)
+    assert "m-0 is shown without its settings." in flowing(err)
+    assert "Predictions only, so no training is known: rf." in out
+    assert "No network.json, so no sizes are known: old;" in out
+    study.files("m-3").first_layer.write_bytes(b"PK")
+    status, out, err = ask(study, "filters", "--epochs")
+    assert status == 0
+    assert "m-3 is shown without its early kernels." in flowing(err)
+    with pytest.warns(DamageWarning, match=r"m-1/history\.csv: line 2 .* The others are shown without it\."):
+        assert len(histories(study)) == len(whole) - 1

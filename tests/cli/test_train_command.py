@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,10 @@ import numpy as np
 import pytest
 from commands import Done, call, process
 
+from ensemble.machine import cores
 from ensemble.models import MODELS
+from ensemble.study.atomic import locked
+from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
 
 ENS_TRAIN = Path(sys.executable).with_name("ens-train")
@@ -36,7 +40,7 @@ def refused(done: Done, *words: str) -> None:
 def begun(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Path:
     """A folder with a study of two members, two epochs each, trained by the command in two more processes."""
     folder = tmp_path_factory.mktemp("trained")
-    words = ("--data", few, "--recipe", "digits", "--variants", "2", "--epochs", "2", "--jobs", "2", "--threads", "1")
+    words = ("--data", few, "--recipe", "digits", "--variants", "2", "--epochs", "2", "--jobs", "2")
     done = process("ens-train", *words, "--json", cwd=folder)
     assert done.status == 0, done.err
     found = done.document
@@ -90,7 +94,7 @@ def test_more_variants_extend_the_study_with_its_own_options(trained: Path) -> N
 def test_jobs_and_processes_give_the_same_bits(trained: Path, few: Path, tmp_path: Path) -> None:
     """One after another in this process, against two at once above; the option file gives the options."""
     (tmp_path / "options.toml").write_text(
-        f"quiet = true\n[train]\ndata = '{few}'\nrecipe = 'digits'\nvariants = 2\nepochs = 2\njobs = 1\nthreads = 1\n"
+        f"quiet = true\n[train]\ndata = '{few}'\nrecipe = 'digits'\nvariants = 2\nepochs = 2\njobs = 1\n"
     )
     done = run("--config", "options.toml", cwd=tmp_path, env={"ENS_STUDY": "other"})
     assert done.status == 0, done.err
@@ -99,6 +103,8 @@ def test_jobs_and_processes_give_the_same_bits(trained: Path, few: Path, tmp_pat
     one, other = Study.open(trained / "study"), Study.open(tmp_path / "other")
     for member in ("ting-m3-small-0", "ting-m3-small-1"):
         assert np.array_equal(one.read(member, "val").probs, other.read(member, "val").probs)
+        # A core's share each, however many train at once.
+        assert {read_recipe(study.files(member).recipe)[1] for study in (one, other)} == {max(1, cores() // 2)}
 
 
 def test_another_recipe_is_refused_and_the_difference_named(trained: Path) -> None:
@@ -219,6 +225,83 @@ def test_ctrl_c_is_a_clean_stop_that_resumes(few: Path, tmp_path: Path) -> None:
     assert done.document["members"][0]["status"] == "skipped"
     # The third was asked for, though not begun: the bare command goes on with all of them.
     assert study.members("val") == [f"ting-m3-small-{i}" for i in range(3)]
+
+
+def flip(path: Path) -> None:
+    """Change a bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.usefixtures("trained_here")
+@pytest.mark.parametrize(
+    ("part", "again"),
+    [
+        ("predictions/ting-m3-small-0.val.h5", "makes it again without training"),
+        ("members/ting-m3-small-0/recipe.toml", "makes it again without training"),
+        ("members/ting-m3-small-0/weights.safetensors", "trains the member over, to the same bits"),
+        ("members/ting-m3-small-0/history.csv", "trains the member over, to the same bits"),
+    ],
+)
+def test_a_damaged_member_is_told_left_alone_and_redone(trained: Path, part: str, again: str) -> None:
+    study = trained / "study"
+    weights, predictions = (study / "members/ting-m3-small-0/weights.safetensors", study / "predictions")
+    whole = {path: path.read_bytes() for path in (weights, *predictions.iterdir())}
+    history = study / "members/ting-m3-small-0/history.csv"
+    times = history.read_bytes()
+    flip(study / part)
+    damaged = (study / part).read_bytes()
+    done = run("--variants", "3", "--json", cwd=trained)
+    assert done.status == 3, done.err
+    assert [m["status"] for m in done.document["members"]] == ["failed", "skipped", "trained"]
+    told = done.document["members"][0]["error"]
+    assert told.startswith(f"study/{part}: ")
+    assert "does not match its checksum" in told
+    assert f"--redo ting-m3-small-0 {again}" in told
+    assert "Make them again with --redo ting-m3-small-0." in done.err
+    assert (study / part).read_bytes() == damaged
+    assert call("ens-check", "study", cwd=trained).status == 1
+    done = run("--redo", "ting-m3-small-0", "--dry-run", "--json", cwd=trained)
+    assert [m["action"] for m in done.document["members"]] == ["redo", "skip", "skip"]
+    assert (study / part).read_bytes() == damaged
+    done = run("--redo", "ting-m3-small-0", "--json", cwd=trained)
+    assert done.status == 0, done.err
+    assert {path: path.read_bytes() for path in whole} == whole
+    # What trained over has other seconds in its history, and only that.
+    assert (history.read_bytes() == times) == ("without" in again)
+    assert call("ens-check", "study", cwd=trained).status == 0
+    assert run("--redo", "ting-m3-small-0", "--json", cwd=trained).document["members"][0]["status"] == "skipped"
+    refused(run("--redo", "ting-m3-small-7", cwd=trained), "--redo ting-m3-small-7: is none of these members")
+
+
+def _free(lock: Path) -> bool:
+    with locked(lock, wait=False) as held:
+        return held
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread looks, and a stopped process has none")
+def test_workers_end_with_a_parent_that_was_killed(few: Path, tmp_path: Path) -> None:
+    """They are stopped first, so that they notice nothing by themselves, as in the middle of a long batch."""
+    words = ("--recipe", "digits", "--variants", "2", "--epochs", "100000", "--jobs", "2", "--quiet")
+    train = subprocess.Popen([ENS_TRAIN, "--data", few, *words], cwd=tmp_path, start_new_session=True)
+    members = [tmp_path / "study" / "members" / f"ting-m3-small-{i}" for i in range(2)]
+    deadline = time.monotonic() + 120
+    while not all((member / "history.csv").exists() for member in members) and time.monotonic() < deadline:
+        assert train.poll() is None
+        time.sleep(0.02)
+    locks = [next(member.glob("*lock")) for member in members]
+    workers = [int(re.findall(r"process (\d+) of", lock.read_text())[0]) for lock in locks]
+    assert train.pid not in workers
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    assert not any(_free(lock) for lock in locks)
+    train.kill()
+    train.wait()
+    deadline = time.monotonic() + 5
+    while not all(_free(lock) for lock in locks) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(_free(lock) for lock in locks)
 
 
 def test_a_full_disk_is_said_and_the_same_command_goes_on_when_there_is_room(tmp_path: Path) -> None:

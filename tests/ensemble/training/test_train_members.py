@@ -9,9 +9,13 @@ import pytest
 
 from ensemble import Recipe, begin_study, open_study, plan_members, train_members
 from ensemble.errors import BadInput
-from ensemble.study.recipe import builtin_plan
+from ensemble.study.recipe import builtin_plan, write_recipe
 from ensemble.study.study import Study
+from ensemble.training import plan_members as plan_module
+from ensemble.training import pool
+from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.plan_members import TrainingPlan
+from ensemble.training.run import train_member
 
 SCRIPT = """
 import json
@@ -109,3 +113,43 @@ def test_a_plan_is_of_its_own_study(study: Study, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="give epochs to plan_members"):
         train_members(study, plan, epochs=3)
     assert not (study.root / "members").exists()
+
+
+@pytest.mark.parametrize(
+    ("variants", "on", "threads"), [(6, 2, 1), (1, 2, 2), (6, 16, 2), (3, 16, 5), (32, 16, 1)]
+)  # fmt: skip
+def test_threads_are_the_cores_share_whatever_trains_at_once(
+    study: Study, monkeypatch: pytest.MonkeyPatch, variants: int, on: int, threads: int
+) -> None:
+    monkeypatch.setattr(plan_module, "cores", lambda: on)
+    for jobs in (None, 1, 2, 5):
+        plan = plan_members(study, variants=variants, jobs=jobs, device="cpu")
+        assert {m.threads for m in plan} == {threads}
+        assert plan.jobs == (jobs or min(variants, on // threads))
+    assert plan_members(study, variants=variants, device="cuda", jobs=3)[0].threads == on
+
+
+def test_threads_stay_as_planned_on_other_machines_and_for_those_that_failed(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "cores", lambda: 4)
+    monkeypatch.setattr(pool, "run_jobs", lambda jobs, *_: [Outcome(job.title, "failed", error="E.") for job in jobs])
+    train_members(study, variants=2, device="cpu")
+    assert [m.threads for m in plan_members(study)] == [2, 2]
+    monkeypatch.setattr(plan_module, "cores", lambda: 16)
+    assert [m.threads for m in plan_members(study, variants=4, jobs=1, device="cpu")] == [2, 2, 4, 4]
+    assert [m.threads for m in plan_members(study, variants=1, force=True)] == [2]
+    assert [m.threads for m in plan_members(study, threads=3)] == [3, 3]
+    train_members(study, variants=1, threads=3, device="cpu")
+    assert [m.threads for m in plan_members(study, variants=2)] == [3, 2]
+    text = study.path.read_text().replace("threads = [", "threads = [0, ").split("\n", 1)[1]
+    study.path.write_text(text)
+    with pytest.raises(BadInput, match=r"runs.ting-m3-small.threads: expected a list of whole numbers above 0"):
+        plan_members(study)
+
+
+def test_a_member_that_another_process_began_with_other_threads_is_refused(study: Study) -> None:
+    (member,) = plan_members(study, variants=1, threads=2)
+    write_recipe(study.files(member.name).recipe, member.recipe, 1)
+    with pytest.raises(BadInput, match="another recipe or number of threads by another process"):
+        train_member(TrainingJob(study.root, member.name, member.recipe, 2, "cpu", ("val",)), lambda *_: None)
