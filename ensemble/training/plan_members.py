@@ -28,8 +28,8 @@ DONE = ("skip", "damaged", "elsewhere")  # actions of members whose own network 
 class MemberPlan(Tabular):
     """One member asked for.
 
-    action: "train", "resume" (it was cut off), "extend" (it goes on to more epochs than it was begun with), "predict" (a
-    split is missing), "skip", "damaged" (it is left alone), "redo" (damaged, and to be made again), or "elsewhere":
+    action: "train", "resume" (it was cut off), "extend" (it goes on to more epochs than it was begun with), "predict"
+    (a split is missing), "skip", "damaged" (it is left alone), "redo" (damaged, and to be made again), or "elsewhere":
     another part of the plan trains it, and some of its folds are of this one. damage: what is wrong with its files.
     threads: of the CPU, which it was begun with, or shall begin with.
     folds_left: of its out-of-fold predictions, those that are still to be trained.
