@@ -109,8 +109,8 @@ def test_jobs_and_processes_give_the_same_bits(trained: Path, few: Path, tmp_pat
 
 def test_another_recipe_is_refused_and_the_difference_named(trained: Path) -> None:
     before = sorted((trained / "study").rglob("*"))
-    done = run("--epochs", "5", cwd=trained)
-    refused(done, "recipe.toml", "epochs is 2 there, 5 was asked for", "--force")
+    done = run("--set", "batch_size=7", cwd=trained)
+    refused(done, "recipe.toml", "there, 7 was asked for", "--force")
     assert sorted((trained / "study").rglob("*")) == before
 
 

@@ -56,8 +56,9 @@ def test_the_whole_way(tmp_path: Path) -> None:
     # The study goes on with what was asked for: two epochs each.
     study = open_study(tmp_path / "study")
     assert [len(plan_members(study)), plan_members(study, variants=3)[2].recipe.epochs] == [2, 2]
-    with pytest.raises(BadInput, match=r"epochs is 2 there, 5 was asked for; .* or force=True to start it over"):
-        plan_members(study, epochs=5)
+    assert {member.action for member in plan_members(study, epochs=5)} == {"extend"}
+    with pytest.raises(BadInput, match=r"batch_size is \d+ there, 7 was asked for; .* or force=True to start it over"):
+        plan_members(study, settings={"batch_size": 7})
 
 
 @pytest.fixture
