@@ -17,7 +17,7 @@ from ensemble.importing.readers import HDF5, READS, Parts, read_classes, read_id
 from ensemble.importing.scores import both_classes, is_score
 from ensemble.importing.truth import rows_kept, truth_of
 from ensemble.importing.values import RANKS, Values, are_ranks, check_ranked, check_side, probabilities
-from ensemble.study.hdf5 import COVERED_ATTRIBUTE, kind_and_unchecked, kind_of
+from ensemble.study.hdf5 import kind_of
 from ensemble.study.predictions import PREDICTIONS, Predictions, read_predictions
 from ensemble.study.split import check_ids
 
@@ -209,27 +209,20 @@ def _own(
     path: Path, member: str | None, split: str | None, labels: Path | None, refused: dict[str, object], drop: bool
 ) -> Imported:
     """Read a file of our own format, which names everything itself."""
-    kind, unchecked = kind_and_unchecked(path)
-    if kind != PREDICTIONS:
+    if kind_of(path) != PREDICTIONS:
         raise BadInput(f"{path}: is a file of kofn, but not of predictions; {READS}.")
     for option, given in refused.items():
         if given:
             raise BadInput(f"{path}: is a predictions file, which names its samples and classes; leave out {option}.")
     p = read_predictions(path, extras=True)
     p = replace(p, member=member or p.member, split=split or p.split)
-    notes = [
-        f"its attribute {name!r} is taken as it stands: version 1 of the format keeps no checksum of more than "
-        f"{COVERED_ATTRIBUTE:,} bytes"
-        for name in unchecked
-    ]
     if labels is None:
-        by = Reading(p.class_ids, "the file", None if p.labels is None else "the file")
-        return Imported(path, p, 0, tuple(notes), by)
+        return Imported(path, p, 0, reading=Reading(p.class_ids, "the file", None if p.labels is None else "the file"))
     if p.labels is not None:
         raise BadInput(f"{path}: has labels of its own; leave out labels=FILE.")
     given = labels_for(labels, path, len(p), p.sample_ids.tolist() if p.ids_given else None, by_row=False, some=drop)
     parts = Parts(labels=given.texts, columns=given.columns, labels_from=f"{labels}, {given.how}")
-    classes = Classes(p.class_ids, p.class_names)
+    classes, notes = Classes(p.class_ids, p.class_names), list[str]()
     truth = truth_of(parts, classes, (), str(labels), True, Values(p.probs), len(p), notes)
     keep = rows_kept(truth, str(labels), drop)
     rows = np.arange(len(p)) if keep is None else np.flatnonzero(keep)

@@ -332,24 +332,19 @@ def _handle(path: Path, *, sealed: bool = False, probe: str = "") -> Generator[t
     try:
         # No lock: these files are replaced by renaming, never written in place.
         with h5py.File(path, "r", locking=False) as handle:
-            if not sealed and probe and not is_child() and _has_unchecked(handle):
+            if not sealed and probe and not is_child() and _has_free_text(handle):
                 in_child(probe, path)
             yield handle, size, _attributes(handle, path, sealed=sealed)
     except _H5PY_ERRORS as error:
         raise BadInput(f"{path}: {_reason(error)}; {AGAIN}.") from error
 
 
-def _has_unchecked(handle: h5py.File) -> bool:
-    """Say whether a root attribute is of variable length or large, and so in a heap, which has no checksum."""
+def _has_free_text(handle: h5py.File) -> bool:
+    """Say whether a root attribute is of variable length, and so in the file's heap, which has no checksum."""
     kinds = (h5py.h5a.open(handle.id, name.encode()).get_type() for name in handle.attrs)
-    return bool(_large(handle)) or any(
+    return any(
         k.get_class() == h5py.h5t.VLEN or (k.get_class() == h5py.h5t.STRING and k.is_variable_str()) for k in kinds
     )
-
-
-def _large(handle: h5py.File) -> list[str]:
-    names = sorted(handle.attrs)
-    return [n for n in names if h5py.h5a.open(handle.id, n.encode()).get_storage_size() > COVERED_ATTRIBUTE]
 
 
 def kind_of(path: Path) -> str | None:
@@ -357,20 +352,22 @@ def kind_of(path: Path) -> str | None:
 
     The file may be anybody's: a child process looks at it.
     """
-    return kind_and_unchecked(path)[0]
+    check_seal(path)
+    return in_child("ensemble.study.hdf5:_kind", path)[0]
 
 
-def kind_and_unchecked(path: Path) -> tuple[str | None, tuple[str, ...]]:
-    """Return as `kind_of` does, and the names of the root attributes that no checksum covers, for their size."""
-    sealed = check_seal(path)
-    kind, large = in_child("ensemble.study.hdf5:_kind", path)[0]
-    return kind, () if sealed else tuple(large)
-
-
-def _kind(path: Path) -> tuple[list[Any], dict[str, np.ndarray]]:
+def _kind(path: Path) -> tuple[str | None, dict[str, np.ndarray]]:
     with _handle(path) as (handle, _, attributes):
         kind = attributes.get("kind")
-        return [kind if isinstance(kind, str) else None, _large(handle)], {}
+        if not isinstance(kind, str):
+            return None, {}
+        large = [n for n in handle.attrs if h5py.h5a.open(handle.id, n.encode()).get_storage_size() > COVERED_ATTRIBUTE]
+        if kind.startswith("kofn.") and attributes.get("version") == 1 and large:
+            raise BadInput(
+                f"{path}: attribute {large[0]!r}: takes more than {COVERED_ATTRIBUTE:,} bytes, of which version 1 of "
+                "the format keeps no checksum, so damage would not be noticed; make the file again with this version."
+            )
+        return kind, {}
 
 
 def read_arrays(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:

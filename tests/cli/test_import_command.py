@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
-from commands import Done, call, flowing, process
+from commands import Done, call, process
 
 from ensemble.study.study import Study
 
@@ -140,20 +139,3 @@ def test_a_folder_that_may_not_be_made(tmp_path: Path) -> None:
     done = ens_import(tmp_path, "m.npz", "--study", "file/study")
     assert done.status == 2
     assert "cannot be written, not a directory" in done.err
-
-
-def test_a_large_attribute_of_version_1_is_taken_with_a_word(tmp_path: Path) -> None:
-    old = tmp_path / "old.h5"
-    old.write_bytes((Path(__file__).parents[1] / "data/format-v1/plain.h5").read_bytes())
-    with h5py.File(old, "r+", libver=("v110", "v110")) as file:
-        file.attrs["recipe"] = np.bytes_(json.dumps({"model": "x", "note": "a" * 6000}))
-    done = ens_import(tmp_path, "old.h5", "--member", "m")
-    assert done.status == 0, done.err
-    assert "its attribute 'recipe' is taken as it stands: version 1 of the format keeps no checksum" in flowing(
-        done.err
-    )
-    found = Study.open(tmp_path / "study").read("m", "val")
-    assert found.recipe == {"model": "x", "note": "a" * 6000}
-    # Of version 2 the whole file has one.
-    again = ens_import(tmp_path, "study/predictions/m.val.h5", "--member", "n")
-    assert (again.status, "as it stands" in again.err) == (0, False)
