@@ -207,11 +207,11 @@ def test_a_damaged_file_of_a_member_leaves_the_reports_of_the_others(mixed: Stud
     whole = [m["name"] for m in document(ask, mixed, "training")["members"]]
     status, out, err = ask(study, "training", "--json")
     assert (status, [m["name"] for m in json.loads(out)["members"]]) == (0, [n for n in whole if n != "m-1"])
-    assert flowing(err).count(f"Warning: {path}: line 2 does not match its checksum") == 1
+    assert flowing(err).count(f"Warning: {path}: line 3 does not match its checksum") == 1
     assert "The others are shown without it." in flowing(err)
     status, out, err = ask(study, "training", "--member", "m-1")
     assert status == 2
-    assert f"{path}: line 2 does not match its checksum" in flowing(err)
+    assert f"{path}: line 3 does not match its checksum" in flowing(err)
     study.files("m-2").network.write_text("{")
     study.files("m-0").recipe.write_text("[")
     status, out, err = ask(study, "models")
@@ -225,5 +225,5 @@ def test_a_damaged_file_of_a_member_leaves_the_reports_of_the_others(mixed: Stud
     status, out, err = ask(study, "filters", "--epochs")
     assert status == 0
     assert "m-3 is shown without its early kernels." in flowing(err)
-    with pytest.warns(DamageWarning, match=r"m-1/history\.csv: line 2 .* The others are shown without it\."):
+    with pytest.warns(DamageWarning, match=r"m-1/history\.csv: line 3 .* The others are shown without it\."):
         assert len(histories(study)) == len(whole) - 1
