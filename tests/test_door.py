@@ -38,7 +38,7 @@ def test_messages_of_the_library_name_python_arguments(path: Path) -> None:
     if path.parent.name == "page" or path.name == "papers.py":
         return  # they make whole commands, word by word
     for line, text in messages(path):
-        rest = re.sub(r"ens-[a-z]+( [\w{}.-]+)*", "", text)
+        rest = re.sub(r"ens-[a-z]+( [\w{}.-]+)*|`ray [^`]*`", "", text)
         assert not re.search(r"(?<![\w-])--[a-z]", rest), f"{path}:{line}: {text}"
 
 

@@ -16,6 +16,7 @@ def test_every_kind_gives_its_value(digits: Study) -> None:
     assert found == {
         "per-class": "PerClass", "curve": "SubsetTable", "models": "list", "filters": "list", "confusion": "Confusion",
         "calibration": "EnsembleCalibration", "diversity": "EnsembleDiversity", "errors": "ErrorAnalysis",
+        "abstain": "EnsembleAbstention",
     }  # fmt: skip
 
 

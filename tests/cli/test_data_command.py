@@ -44,6 +44,7 @@ def test_list_as_a_process():
         "folder",
         "csv",
         "npz",
+        "datasets",
         "function",
         "pack",
     ]
