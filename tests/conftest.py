@@ -17,12 +17,10 @@ import numpy as np
 import pytest
 from commands import Done, Reported, call, process
 from hypothesis import settings
-from studies import digits_study, few_images, train_here
+from studies import Once, digits_study, few_images, train_here
 
 from ensemble.study.atomic import locked
 from ensemble.study.study import Study
-
-Once = Callable[[str, Callable[[Path], object]], Path]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from ensemble.study.predictions import Predictions
 from ensemble.study.recipe import Recipe, write_recipe
 from ensemble.study.study import SplitConfig, Study, StudyConfig, config_of
 from ensemble.training.job import Outcome, TrainingJob
+
+# See `once` in conftest.py.
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 def drawn(

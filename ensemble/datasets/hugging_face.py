@@ -37,7 +37,7 @@ def from_saved_dataset(path: Path, progress: Progress | None = None) -> Dataset:
     """
     try:
         from datasets import DatasetDict, disable_progress_bars, load_from_disk
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # also where a folder of that name is on the path, and the library is not
         raise BadInput(f"{path}: needs {error.name}, which is missing: pip install 'kofn[datasets]'.") from error
     disable_progress_bars()
     try:

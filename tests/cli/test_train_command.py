@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import Done, call, process
+from studies import Once
 
 from ensemble.machine import cores
 from ensemble.models import MODELS
@@ -37,9 +38,13 @@ def refused(done: Done, *words: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Path:
+def begun(once: Once, few: Path) -> Path:
     """A folder with a study of two members, two epochs each, trained by the command in two more processes."""
-    folder = tmp_path_factory.mktemp("trained")
+    return once("begun", lambda folder: _begin(folder, few))
+
+
+def _begin(folder: Path, few: Path) -> None:
+    folder.mkdir()
     words = ("--data", few, "--recipe", "digits", "--variants", "2", "--epochs", "2", "--jobs", "2")
     done = process("ens-train", *words, "--json", cwd=folder)
     assert done.status == 0, done.err
@@ -55,7 +60,6 @@ def begun(tmp_path_factory: pytest.TempPathFactory, few: Path) -> Path:
         assert member["best"]["epoch"] in (1, 2)
         assert member["images_per_second"] > 0
     assert "Next: ens-combine --k all" in done.err
-    return folder
 
 
 @pytest.fixture

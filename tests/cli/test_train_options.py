@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import call, process
+from studies import Once
 
 from cli.common import run
 from cli.train import train
@@ -42,9 +43,13 @@ def planned(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, An
 
 
 @pytest.fixture(scope="module")
-def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folded(once: Once) -> Path:
     """A folder with a study of a member and three folds, killed in the second one and gone on with."""
-    folder = tmp_path_factory.mktemp("folded")
+    return once("folded", _folded)
+
+
+def _folded(folder: Path) -> None:
+    folder.mkdir()
     args = [SCRIPTS / "ens-train", "--variants", "1", "--epochs", "5", "--folds", "3", "--jobs", "1", "--threads", "1"]
     killed = subprocess.Popen(args, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     member = folder / "study/members/ting-m3-small-0"
@@ -67,7 +72,6 @@ def folded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [path.read_bytes() for path in kept] == before
     found = Study.open(folder / "study").read("ting-m3-small-0", "train-oof")
     assert told["folds"]["accuracy"] == pytest.approx(float((found.probs.argmax(1) == found.labels).mean()))
-    return folder
 
 
 def test_out_of_fold_predictions_are_a_split_like_any_other(folded: Path) -> None:
