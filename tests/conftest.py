@@ -42,8 +42,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """README's own commands come first: nothing takes as long, and nobody should wait for them alone."""
-    items.sort(key=lambda item: item.path.name != "test_docs.py")
+    """What takes longest comes first, README's own commands above all: nobody should wait for it alone at the end."""
+    first = ("test_docs.py", "test_fuzz.py", "test_notebook.py")
+    items.sort(key=lambda item: item.path.name not in first)
 
 
 @pytest.fixture(scope="session", autouse=True)
