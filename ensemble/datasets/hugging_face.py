@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,13 @@ def from_saved_dataset(path: Path, progress: Progress | None = None) -> Dataset:
     It has the splits train and validation, perhaps test, each with one column of images and one of labels: a
     `ClassLabel`, or one that is called "label". Raises `BadInput`.
     """
+    library = _library(path)
+    library.disable_progress_bars()
     try:
-        from datasets import DatasetDict, disable_progress_bars, load_from_disk
-    except ImportError as error:  # also where a folder of that name is on the path, and the library is not
-        raise BadInput(f"{path}: needs {error.name}, which is missing: pip install 'kofn[datasets]'.") from error
-    disable_progress_bars()
-    try:
-        found = load_from_disk(str(path))
+        found = library.load_from_disk(str(path))
     except Exception as error:  # whatever its files hold
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadInput(f"{path}: cannot be read as a saved dataset, {reason}; save it again.") from error
-    assert isinstance(found, DatasetDict)
     splits = {_SPLITS[str(name)]: part for name, part in found.items() if str(name) in _SPLITS}
     if not {"train", "val"} <= set(splits):
         raise BadInput(f"{path}: expected the splits train and validation, found {', '.join(map(str, found))}.")
@@ -54,10 +51,10 @@ def from_saved_dataset(path: Path, progress: Progress | None = None) -> Dataset:
     names: list[str] | None = None
     total, done = sum(len(part) for part in splits.values()), 0
     for key, part in splits.items():
-        image, label, own = _columns(path, key, part.features)
+        image, label, own = _columns(path, key, part.features, library)
         names = names or own
         decoded[key] = []
-        for row, item in enumerate(part.cast_column(image, _undecoded())):
+        for row, item in enumerate(part.cast_column(image, library.Image(decode=False))):
             decoded[key].append(decode(_bytes(item[image]), f"{path}: {key}, row {row}"))
             done += 1
             if progress:
@@ -83,18 +80,21 @@ def from_saved_dataset(path: Path, progress: Progress | None = None) -> Dataset:
         raise BadInput(f"{path}: {error}") from error
 
 
-def _undecoded() -> Any:
-    from datasets import Image
+def _library(path: Path) -> Any:
+    """Return Hugging Face's library; raise `BadInput` where it is missing, also where a folder has its name."""
+    try:
+        library = import_module("datasets")
+    except ModuleNotFoundError as error:
+        raise BadInput(f"{path}: needs {error.name}, which is missing: pip install 'kofn[datasets]'.") from error
+    if not hasattr(library, "DatasetDict"):
+        raise BadInput(f"{path}: needs datasets, which is missing: pip install 'kofn[datasets]'.")
+    return library
 
-    return Image(decode=False)
 
-
-def _columns(path: Path, split: str, features: Mapping[str, Any]) -> tuple[str, str, list[str] | None]:
+def _columns(path: Path, split: str, features: Mapping[str, Any], library: Any) -> tuple[str, str, list[str] | None]:
     """Return the columns of images and of labels, and the classes' names where the labels have some."""
-    from datasets import ClassLabel, Image
-
-    images = [name for name, kind in features.items() if isinstance(kind, Image)]
-    classes = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
+    images = [name for name, kind in features.items() if isinstance(kind, library.Image)]
+    classes = [name for name, kind in features.items() if isinstance(kind, library.ClassLabel)]
     labels = classes if len(classes) == 1 else [name for name in features if name == "label"]
     if len(images) != 1 or len(labels) != 1:
         raise BadInput(
