@@ -313,16 +313,17 @@ def say_left_out(output: Output, found: "EnsembleSelection") -> None:
 
 def show_front(output: Output, front: "CostFront", what: str, max_cost: float | None) -> None:
     """Print what score can be had for what cost."""
+    from analysis.selection.costs import cost_text
     from analysis.subsets.table import name_set
 
-    limit = "" if max_cost is None else f", up to {max_cost:g}"
+    limit = "" if max_cost is None else f", up to {cost_text(max_cost)}"
     by = "the sum" if front.by == "sum" else "the most"
     output.text("")
     output.table(
         ("cost", "members", short(front.metric), "honest", "95 %", "the best of at most this cost"),
         [
             (
-                f"{p.cost:,.6g}", str(len(p.members)), value(front.metric, p.score),
+                cost_text(p.cost), str(len(p.members)), value(front.metric, p.score),
                 "-" if p.honest.score is None else value(front.metric, p.honest.score), _span(p.honest),
                 name_set(p.members, front.members),
             )

@@ -19,7 +19,7 @@ from analysis.figures.style import (
     title_lines,
 )
 from analysis.figures.text import clean, shorten
-from analysis.selection.costs import CostFront
+from analysis.selection.costs import CostFront, cost_text
 
 _MANY = 3000  # points; more are drawn as one picture within SVG and PDF
 _WIDE = 20  # times the least cost: from there on the axis is logarithmic
@@ -60,7 +60,7 @@ def cost_figure(front: CostFront, columns_wide: float = COLUMN, height: float = 
     last = front.points[-1]
     title = (
         f"{title_of(front.metric)} against cost on {front.split}: {len(front.points)} of {len(front.masks):,} subsets "
-        f"are on the front, from {front.points[0].cost:,.4g} to {last.cost:,.4g}"
+        f"are on the front, from {cost_text(front.points[0].cost)} to {cost_text(last.cost)}"
     )
     told, head = title_lines(title, columns_wide)
     head += 0.07

@@ -97,6 +97,11 @@ class CostFront(Rows):
         )
 
 
+def cost_text(cost: float) -> str:
+    """Return a cost as people read it: "16,530", "0.0123"; from a thousand on without an exponent."""
+    return f"{cost:,.0f}" if cost >= 1000 else f"{cost:.4g}"
+
+
 def read_costs(path: str) -> dict[str, float]:
     """Return the cost of each member of a CSV file with the columns member and cost."""
     return read_numbers(path, "member", "cost")

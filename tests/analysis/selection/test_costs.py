@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.metrics import METRICS
-from analysis.selection.costs import check_costs, front_rows, read_costs, subset_costs
+from analysis.selection.costs import check_costs, cost_text, front_rows, read_costs, subset_costs
 from analysis.stack import stack_arrays
 from ensemble.errors import BadInput
 from kofn import combine, cost_front, draw, select
@@ -135,3 +135,9 @@ def test_it_is_drawn() -> None:
     assert "Accuracy on arrays (%)" in axes.get_ylabel()
     marks = [line for line in axes.lines if line.get_marker() == "o"]
     assert marks[0].get_ydata().tolist() == pytest.approx([100 * p.score for p in front.points])
+
+
+def test_a_cost_is_written_as_people_read_it() -> None:
+    assert [cost_text(c) for c in (0.01234, 1.5, 999.96, 16530.0, 25890888.0)] == [
+        "0.01234", "1.5", "1000", "16,530", "25,890,888",
+    ]  # fmt: skip
