@@ -8,7 +8,7 @@ import numpy as np
 from analysis.stack import PredictionStack
 
 NEAR = 1e-3  # probabilities that differ by no more are the same number, rounded to half precision
-PART = 0.02  # of what a member leaves unsure: rounding and noise, no other training
+PART = 0.02  # of what a member leaves unsure, and of what it varies by: rounding and noise, no other training
 LOOKED_AT = 1000  # samples by which most pairs are told apart
 BLOCK_NUMBERS = 4_000_000  # samples times classes that are compared at once
 
@@ -18,8 +18,10 @@ _FOUND: "WeakKeyDictionary[PredictionStack, tuple[tuple[int, ...], ...]]" = Weak
 def find_copies(stack: PredictionStack) -> tuple[tuple[int, ...], ...]:
     """Return groups of two or more members with the same or all but the same predictions: positions, increasing.
 
-    Two are copies where no probability differs by more than .001, or where their mean total variation distance is at
-    most 2 % of what the surer of them leaves unsure, 1 - mean confidence. A copy of a copy is of the same group.
+    Two are copies where their mean total variation distance is at most 2 % of that of either's rows from its own mean
+    row (two networks that have learned next to nothing say much the same of all samples), and besides either no
+    probability differs by more than .001, or the distance is at most 2 % of what the surer of them leaves unsure,
+    1 - mean confidence. A copy of a copy is of the same group.
     """
     if stack in _FOUND:
         return _FOUND[stack]
@@ -27,9 +29,14 @@ def find_copies(stack: PredictionStack) -> tuple[tuple[int, ...], ...]:
     group = list(range(m))
     some = np.arange(0, stack.samples, max(1, stack.samples // LOOKED_AT))
     few = np.stack([stack.probs[i, some] for i in range(m)])
+    means = few.mean(axis=1, dtype=np.float64)
     for i in range(m):
         for j in range(i + 1, m):
-            if group[j] != group[i] and _alike([(few[i], few[j])], 1.1) and _alike(_blocks(stack, i, j)):
+            if (
+                group[j] != group[i]
+                and _alike([(few[i], few[j])], means[[i, j]], 1.1)
+                and _alike(_blocks(stack, i, j), means[[i, j]])
+            ):
                 old = group[j]
                 group = [group[i] if g == old else g for g in group]
     found = (tuple(i for i in range(m) if group[i] == g) for g in dict.fromkeys(group))
@@ -44,15 +51,20 @@ def _blocks(stack: PredictionStack, i: int, j: int) -> Iterator[tuple[np.ndarray
         yield stack.probs[i, start : start + step], stack.probs[j, start : start + step]
 
 
-def _alike(pairs: Iterable[tuple[np.ndarray, np.ndarray]], leave: float = 1.0) -> bool:
-    """Say whether two members' rows are all but the same; leave: more where only some rows are looked at."""
+def _alike(pairs: Iterable[tuple[np.ndarray, np.ndarray]], means: np.ndarray, leave: float = 1.0) -> bool:
+    """Say whether two members' rows are all but the same; leave: more where only some rows are looked at.
+
+    means: the mean rows of the two, (2, C).
+    """
     most = total = 0.0
-    unsure = np.zeros(2)
+    unsure, varies = np.zeros(2), np.zeros(2)
     for one, other in pairs:
         apart = np.abs(one - other)
         most, total = max(most, float(apart.max())), total + float(apart.sum(dtype=np.float64)) / 2
         unsure += [len(own) - float(own.max(axis=1).sum(dtype=np.float64)) for own in (one, other)]
-    return most <= NEAR or total <= PART * leave * unsure.min()
+        varies += [float(np.abs(own - mean).sum()) / 2 for own, mean in zip((one, other), means, strict=True)]
+    near = most <= NEAR or total <= PART * leave * unsure.min()
+    return near and total <= PART * leave * varies.min()
 
 
 def independent(copies: Sequence[Sequence[int]], members: int) -> list[int]:
@@ -66,8 +78,9 @@ def copies_words(copies: Sequence[Sequence[int]], members: Sequence[str]) -> str
     if not copies:
         return ""
     told = "; ".join(" and ".join(members[i] for i in same) for same in copies)
+    differ = len(independent(copies, len(members)))
     return (
         f"Same predictions under {'two names' if all(len(same) == 2 for same in copies) else 'several names'}: {told}. "
-        f"They count as separate members here, though only {len(independent(copies, len(members)))} of "
-        f"{len(members)} differ."
+        f"They count as separate members here, though the {len(members)} names have only {differ} different "
+        f"{'prediction' if differ == 1 else 'predictions'}."
     )

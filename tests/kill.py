@@ -7,15 +7,13 @@ is missing), mixed (ens-check finds something), other (bits differ), failed (the
 (workers were there three seconds after their parent). "late" counts kills that came after the end.
 """
 
-import argparse
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from warm import again, bits, findings, prepare, run, start, warm_up
+from warm import again, bits, findings, harness, prepare, run, start
 
 COMMANDS = {
     "import": "ens-import a.npz b.npz c.npz d.npz --split more --quiet",
@@ -91,22 +89,5 @@ def kills(command: str, count: int, seed: int = 0) -> tuple[Counter, list[str]]:
     return totals, bad
 
 
-def main() -> None:
-    """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of each command")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--command", choices=list(COMMANDS), action="append")
-    asked = parser.parse_args()
-    warm_up()
-    worst: list[str] = []
-    for command in asked.command or COMMANDS:
-        totals, bad = kills(command, asked.kills, asked.seed)
-        worst += bad
-        print(f"{command:8}", dict(totals), flush=True)
-    print(*worst, sep="\n")
-    sys.exit(bool(worst))
-
-
 if __name__ == "__main__":
-    main()
+    harness(__doc__, "--kills", "--command", COMMANDS, kills)

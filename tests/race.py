@@ -8,15 +8,13 @@ nothing, and a command that only looks (ens-check, ens-report) must not call any
 with), defect (a traceback, or a sentence that blames us).
 """
 
-import argparse
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from warm import Running, again, bits, findings, prepare, run, start, warm_up
+from warm import Running, again, bits, findings, harness, prepare, run, start
 
 _TRAIN = "ens-train --name new --recipe digits --variants 2 --epochs 2 --jobs 2 --quiet"
 _SAVE = "ens-combine --k all --save chosen --quiet"
@@ -135,22 +133,5 @@ def races(name: str, count: int, seed: int = 0) -> tuple[Counter, list[str]]:
     return totals, bad
 
 
-def main() -> None:
-    """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--races", type=int, default=20, help="of each pair")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pair", choices=list(PAIRS), action="append")
-    asked = parser.parse_args()
-    warm_up()
-    worst: list[str] = []
-    for name in asked.pair or PAIRS:
-        totals, bad = races(name, asked.races, asked.seed)
-        worst += bad
-        print(f"{name:28}", dict(totals), flush=True)
-    print(*worst, sep="\n")
-    sys.exit(bool(worst))
-
-
 if __name__ == "__main__":
-    main()
+    harness(__doc__, "--races", "--pair", PAIRS, races)

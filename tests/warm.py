@@ -4,6 +4,7 @@ So a kill or a race falls into what a command does, not into its loading, and a 
 process that forks must have no threads: run `tests/kill.py` and `tests/race.py` as scripts.
 """
 
+import argparse
 import contextlib
 import hashlib
 import importlib
@@ -15,7 +16,8 @@ import sys
 import time
 import tomllib
 import traceback
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,3 +152,29 @@ def again(begin: Path, folder: Path) -> Path:
     """Return a fresh copy of what a try begins with."""
     shutil.rmtree(folder, ignore_errors=True)
     return shutil.copytree(begin, folder)
+
+
+def harness(
+    doc: str,
+    tries: str,
+    one: str,
+    known: Collection[str],
+    attempt: Callable[[str, int, int], tuple[Counter[str], list[str]]],
+) -> None:
+    """Try what the command line asks for, print how often each outcome came, and end with 1 where one was bad.
+
+    tries, one: the options for how many of each, and for which. attempt: (name, tries, seed) -> outcomes, what was bad.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(tries, dest="tries", type=int, default=20, help="of each")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(one, dest="names", choices=list(known), action="append")
+    asked = parser.parse_args()
+    warm_up()
+    worst: list[str] = []
+    for name in asked.names or known:
+        totals, bad = attempt(name, asked.tries, asked.seed)
+        worst += bad
+        print(f"{name:{max(map(len, known))}}", dict(totals), flush=True)
+    print(*worst, sep="\n")
+    sys.exit(bool(worst))

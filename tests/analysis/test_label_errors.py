@@ -108,7 +108,10 @@ def test_copies_are_found_whatever_the_rounding_and_good_networks_are_none() -> 
     assert copies == ((0, 2), (1, 4))
     assert independent(copies, 5) == [0, 1, 3]
     said = copies_words(copies, stack.members)
-    assert said.startswith("Same predictions under two names: m-0 and m-2; m-1 and m-4.") and "3 of 5 differ" in said
+    assert (
+        said.startswith("Same predictions under two names: m-0 and m-2; m-1 and m-4.")
+        and "the 5 names have only 3 different predictions" in said
+    )
     assert copies_words((), stack.members) == ""
     poor = [drawn(labels, 5, i, 0.3) for i in range(2)]
     nearly = 0.995 * poor[0] + 0.005 * poor[1]  # of another training nobody would ask

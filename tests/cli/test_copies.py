@@ -9,9 +9,11 @@ import pytest
 from commands import call
 from studies import drawn
 
+from analysis.copies import find_copies
 from analysis.page.value import page_of
 from analysis.page.words import lead
 from analysis.report_data import ReportData
+from analysis.stack import stack_arrays
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, StudyConfig
 
@@ -82,3 +84,23 @@ def test_a_saved_ensembles_equivalent(study: Study, tmp_path: Path) -> None:
     assert f"the plain mean of {equivalent['value']:.2f} members" in said
     plain, told = ask(study, tmp_path, "ens-report", "calibration")
     assert plain["equivalent"] is None and "equivalent" not in told
+
+
+@pytest.mark.parametrize("classes", [10, 200, 1000])
+def test_members_that_learned_next_to_nothing_are_no_copies(classes: int) -> None:
+    """Near the uniform row no probability is far from another, whoever predicts it; a half-precision copy is nearer."""
+    rng = np.random.default_rng(0)
+    one, other = (np.exp(rng.normal(0, 0.02, (500, classes))) for _ in range(2))
+    one, other = (rows / rows.sum(axis=1, keepdims=True) for rows in (one, other))
+    assert find_copies(stack_arrays([one, other])) == ()
+    assert find_copies(stack_arrays([one, other, one])) == ((0, 2),)
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 2.0, 12.0])
+def test_a_copy_in_half_precision_is_one(sharpness: float) -> None:
+    rng = np.random.default_rng(1)
+    one, other = (np.exp(sharpness * rng.normal(size=(500, 20))) for _ in range(2))
+    one, other = (rows / rows.sum(axis=1, keepdims=True) for rows in (one, other))
+    half = one.astype(np.float16).astype(np.float64)
+    half /= half.sum(axis=1, keepdims=True)
+    assert find_copies(stack_arrays([one, other, half])) == ((0, 2),)

@@ -11,10 +11,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from made_files import accuracy, npz
 
 from ensemble.errors import BadInput
 from ensemble.importing.headings import NAMES
-from ensemble.importing.parse import Imported, import_file, import_files, sorted_classes
+from ensemble.importing.parse import import_file, import_files, sorted_classes
 from ensemble.importing.save import save_predictions
 from ensemble.importing.validate import admit, study_classes
 from ensemble.study.predictions import read_predictions
@@ -47,17 +48,6 @@ def table(path: Path, rows: Iterable[Sequence[object]], separator: str = ",") ->
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, delimiter=separator).writerows(rows)
     return path
-
-
-def npz(path: Path, **arrays: Any) -> Path:
-    np.savez(path, **arrays)
-    return path
-
-
-def accuracy(one: Imported) -> float:
-    p = one.predictions
-    assert p.labels is not None
-    return float((p.probs.argmax(axis=1) == p.labels).mean())
 
 
 # -- classes of any kind, in every format -------------------------------------------------------------------

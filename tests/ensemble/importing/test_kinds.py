@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from made_files import accuracy, npz
 
 from ensemble.errors import BadInput
 from ensemble.importing.parse import Imported, import_file
@@ -41,17 +42,6 @@ def table(path: Path, heading: Sequence[str], *columns: Iterable[Any]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([heading, *zip(*columns, strict=True)])
     return path
-
-
-def npz(path: Path, **arrays: Any) -> Path:
-    np.savez(path, **arrays)
-    return path
-
-
-def accuracy(one: Imported) -> float:
-    p = one.predictions
-    assert p.labels is not None
-    return float((p.probs.argmax(axis=1) == p.labels).mean())
 
 
 # -- one score a sample, of two classes ----------------------------------------------------------------------
