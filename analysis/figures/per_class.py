@@ -99,8 +99,8 @@ def per_class_figure(value: PerClass, title: str, columns_wide: float = COLUMN) 
     axes.xaxis.set_label_coords((columns_wide / 2 - left) / across, -0.22 / (_ROW * count))
     put_title(figure, shorten(title, (columns_wide - 2 * EDGE) * 72, 7.5))
     if not whole:
-        alike = f"; {value.lowest} share the lowest recall" if value.lowest > len(hardest) else ""
-        bold_heading(axes, 0, count + 0.12, f"Hardest {len(hardest)} of {value.scored}{alike}", VERMILLION)
+        tied = f", {value.lowest} tied" if value.lowest > len(hardest) else ""
+        bold_heading(axes, 0, count + 0.12, f"Hardest {len(hardest)} of {value.scored}{tied}", VERMILLION)
         bold_heading(axes, 0, count - len(hardest) - gap + 0.12, f"Easiest {len(easiest)}", BLUE)
     return figure
 
