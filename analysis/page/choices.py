@@ -81,16 +81,25 @@ class OfSize:
         return np.ascontiguousarray(self._whole.by_block(metric, block)[:, self._rows])
 
 
-def choices(
-    seen: SelectionData, progress: Progress | None = None, counted: Counted | None = None
-) -> tuple[Choice, ...]:
-    """Return the choices worth naming: the best, the best of each size, all members, and what else takes a moment.
+def best_of_all(seen: SelectionData, counted: Counted | None = None) -> Best:
+    """Return the choice of the best of all subsets; its sums are kept for the other choices that ask for them.
 
     seen: the data of every member on the split; counted: the table of all subsets by block, where it is there.
-    progress: told how many were made, and how many there are. What would take more than a moment by estimate is left
-    out.
     """
-    selections = _selections(seen, counted)
+    every = range(1, seen.members + 1)
+    if counted is None and 2**seen.members > MOST_KEPT:
+        return Best(seen, sums_of(seen, every))
+    return Best(seen, counted or Kept(sums_of(seen, every)))
+
+
+def choices(best: Best, progress: Progress | None = None) -> tuple[Choice, ...]:
+    """Return the choices worth naming: the best, the best of each size, all members, and what else takes a moment.
+
+    best: of all subsets, by `best_of_all`. progress: told how many were made, and how many there are. What would take
+    more than a moment by estimate is left out.
+    """
+    seen = best.data
+    selections = _selections(best)
     found = []
     for done, (name, size, selection) in enumerate(selections):
         found.append(_choice(name, size, evaluate_selection(selection)))
@@ -100,17 +109,17 @@ def choices(
     return tuple(found)
 
 
-def _selections(seen: SelectionData, counted: Counted | None = None) -> list[tuple[str, int | None, Selection]]:
+def _selections(best: Best) -> list[tuple[str, int | None, Selection]]:
     """Return the ways to choose, each with its name and the size it is bound to."""
+    seen, kept = best.data, best.subsets
     members = seen.members
     every = range(1, members + 1)
     if members < 2:
         return []
-    kept = counted or (Kept(sums_of(seen, every)) if 2**members <= MOST_KEPT else None)
-    best = selection_of("best", seen, every) if kept is None else Best(seen, kept)
     found: list[tuple[str, int | None, Selection]] = [("best", None, best)]
     for k in every[:-1]:
-        selection = selection_of("best", seen, [k]) if kept is None else Best(seen, OfSize(kept, k))
+        whole = isinstance(kept, Kept | Counted)
+        selection = Best(seen, OfSize(kept, k)) if whole else selection_of("best", seen, [k])
         if selection.seconds * FOLDS * REPEATS <= MOMENT:
             found.append(("member" if k == 1 else "size", k, selection))
     return found + [(s.name, None, s) for s in beside("best", seen, every, "accuracy", None)[0]]

@@ -70,6 +70,7 @@ def document(page: Page) -> dict[str, Any]:
         },
         "choices": [_choice(choice) for choice in page.choices],
         "pictures": _pictures(page),
+        "cost": _cost(page),
         "hardest": _hardest(page),
         "order": pack(page.confusion.order),
         "groups": [{"from": b.start, "to": b.stop, "typical": list(b.typical)} for b in page.confusion.blocks],
@@ -124,6 +125,18 @@ def _choice(choice: Choice) -> dict[str, Any]:
         "score": honest.score, "low": honest.low, "high": honest.high, "how": honest.how,
         "stability": choice.stability,
     }  # fmt: skip
+
+
+def _cost(page: Page) -> dict[str, Any] | None:
+    """Return what members cost and the front, by rising cost."""
+    front = page.front
+    if front is None:
+        return None
+    points = [
+        {"mask": p.mask, "cost": p.cost, "score": p.score, "honest": p.honest.score, "low": p.honest.low,
+         "high": p.honest.high} for p in front.points
+    ]  # fmt: skip
+    return {"of": shown(front.what), "members": front.costs.tolist(), "front": points}
 
 
 def _pictures(page: Page) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """Every subset as a point; of very many a fair sample, and how many there are of each score."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +35,7 @@ class Points:
     strips: Mapping[str, Strips]
 
 
-def points(table: SubsetTable, always: tuple[int, ...]) -> Points:
+def points(table: SubsetTable, always: Iterable[int]) -> Points:
     """Return every subset of the table as a point, or of more than 100,000 a sample of 20,000, seeded.
 
     always: masks that are among the points in any case, as the 1,000 most accurate are.
@@ -44,7 +44,7 @@ def points(table: SubsetTable, always: tuple[int, ...]) -> Points:
         return Points(np.arange(len(table)), {})
     sampled = np.random.default_rng(0).choice(len(table), SAMPLE, replace=False)
     leading = np.argpartition(-table.correct, LEADING)[:LEADING]
-    named = np.searchsorted(table.masks, np.array(always, dtype=np.uint64))
+    named = np.searchsorted(table.masks, np.array(sorted(always), dtype=np.uint64))
     rows = np.unique(np.concatenate([sampled, leading, named]))
     sizes = sizes_of(table.masks)
     names = [name for name in (*METRICS, *table.others) if np.isfinite(table.scores(name)).all()]

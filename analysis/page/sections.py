@@ -11,6 +11,7 @@ from analysis.page.markup import Markup, join, name, picture, shown, table, tag
 from analysis.page.pictures import Encode
 from analysis.page.value import Page
 from analysis.page.words import LONG, choice_words, chosen_words, classes_words, lead
+from analysis.selection.costs import cost_text
 from analysis.sentences import GLOSSARY, many, oracle, span
 from analysis.subsets.table import name_set
 from ensemble.study.history import History
@@ -91,6 +92,29 @@ def worth(page: Page) -> Markup:
     )
     return tag("div", tag("h3", "What choosing is worth"), tag("p", words), table(
         "Ways to choose, apparent and honest accuracy", heads, rows, left=(0, 5)))  # fmt: skip
+
+
+def cost(page: Page) -> Markup | None:
+    """Return the table of the front: what accuracy can be had for what cost."""
+    front = page.front
+    if front is None or len(page.members) < 2:
+        return None
+    rows = [
+        (cost_text(p.cost), percent(p.score), "–" if p.honest.score is None else percent(p.honest.score),
+         span(p.honest.low, p.honest.high) or "–", _named(shown(name_set(p.members, front.members)), len(p.members)))
+        for p in front.points
+    ]  # fmt: skip
+    words = (
+        f"A subset’s cost is the sum of its members’: {shown(front.what)}. Of all {len(page.table):,} subsets the "
+        f"front holds {len(rows):,}: no other has as high an accuracy at their cost or below. The honest score is that "
+        "of choosing the most accurate subset of at most this cost, on images that had no part in the choice."
+    )
+    heads = ("cost", "apparent %", "honest %", "95 % interval", "members")
+    buttons = tag("div", tag("button", "Show in the chart", type="button", id="show-cost"),
+                  tag("button", "Table (CSV)", type="button", id="take-front"),
+                  class_="toolbar takes live-only")  # fmt: skip
+    return tag("div", tag("h3", "What accuracy costs"), tag("p", words), buttons,
+               table("The front of accuracy against cost", heads, rows, left=(0, 4)), id="cost")  # fmt: skip
 
 
 def _weighed(parts: Sequence[str]) -> Markup:

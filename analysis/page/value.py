@@ -2,21 +2,24 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.classes.confusion import Confusion, confusion
 from analysis.classes.per_class import PerClass, per_class
 from analysis.copies import find_copies
 from analysis.diversity import Diversity, measure_diversity
+from analysis.members.costs import cost_words, member_costs
 from analysis.members.filters import FilterGrid, filter_grid
-from analysis.page.choices import Choice, Panels, choices, panel_masks, panels
+from analysis.page.choices import Choice, Panels, best_of_all, choices, panel_masks, panels
 from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
 from analysis.report_data import NotAvailable, ReportData, every_subset, histories
-from analysis.selection.best import Counted
+from analysis.selection.best import Best, Counted
+from analysis.selection.costs import CostFront, check_costs, front_of, subset_costs
 from analysis.selection.data import selection_data
 from analysis.selection.every_subset import with_metrics
 from analysis.stack import PredictionStack, join
@@ -27,6 +30,8 @@ from ensemble.machine import Progress
 from ensemble.study.history import History
 from ensemble.study.predictions import Predictions, Rows
 from ensemble.study.split import Split
+
+Costs = tuple[Mapping[str, float] | ArrayLike, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,8 @@ class Page:
     classes, confusion: those of all members together, classes hardest first; class_ids and class_names stand in column
     order. copies: groups of members that predict the same, by their positions.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
-    shown, why. warnings: what speaks against rows being of one order, a sentence each.
+    shown, why. warnings: what speaks against rows being of one order, a sentence each. front: what accuracy can be had
+    for what cost, where costs are known.
     """
 
     study: str
@@ -80,6 +86,7 @@ class Page:
     lacking: Mapping[str, str]
     warnings: tuple[str, ...]
     copies: tuple[tuple[int, ...], ...] = ()
+    front: CostFront | None = None
 
     def choice(self, name: str) -> Choice | None:
         """Return the choice of this name, or None."""
@@ -93,12 +100,14 @@ def page_of(
     images: int | None = None,
     why: str = "The page was made without images.",
     progress: Progress | None = None,
+    cost: str | None = None,
 ) -> Page:
     """Return the page of a study's members on a split.
 
     split: the images that the predictions are of, `why` there are none where there are none; encode: see `pictures`;
-    images: how many a class; progress: told how many ways to choose were tried, and how many there are.
-    Raises `BadInput` for an unlabelled split, `NotAvailable` for more members than have a table.
+    images: how many a class; progress: told how many ways to choose were tried, and how many there are. cost: "gflops",
+    "parameters" or a CSV file, see `member_costs`; by default GFLOP, where all networks are known.
+    Raises `BadInput` for an unlabelled split or bad costs, `NotAvailable` for more members than have a table.
     """
     config = data.study.config
     definition = config.splits.get(data.split)
@@ -121,6 +130,7 @@ def page_of(
         commands=(f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"),
         best_first=data.name == "best",
         counted=data.counted,
+        costs=_costs(data, cost, lacking),
         histories=_histories(data, lacking),
     )
 
@@ -131,10 +141,12 @@ def page_of_predictions(
     commands: Sequence[str] = (),
     intersect: bool = False,
     progress: Progress | None = None,
+    costs: Costs | None = None,
 ) -> Page:
     """Return the page of members' predictions of one split, without a study: there are no images and no histories.
 
     title: the page's; commands: what makes it again; intersect: of members that differ in samples take the common ones.
+    costs: of the members, and of what they are, in words.
     Raises `BadInput` where the members do not fit one another or have no labels, `NotAvailable` for too many of them.
     """
     stack = join(list(predictions), intersect)
@@ -157,6 +169,7 @@ def page_of_predictions(
         fingerprint=None,
         commands=tuple(commands),
         best_first=False,
+        costs=costs,
         histories=(),
     )
 
@@ -173,6 +186,7 @@ def _page(
     progress: Progress | None,
     *,
     best_first: bool,
+    costs: Costs | None,
     counted: Counted | None = None,
     **facts: Any,
 ) -> Page:
@@ -183,7 +197,9 @@ def _page(
     if len(np.unique(counts[counts > 0])) > 1:  # else it is the accuracy itself
         table = with_metrics(table, stack, ["balanced_accuracy"])
     seen = selection_data(stack, held=None if counted is None else counted.held)
-    found = choices(seen, progress, counted)
+    everything = best_of_all(seen, counted)
+    found = choices(everything, progress)
+    front = None if costs is None else _front(everything, table, *costs)
     shown = panels(stack, panel_masks(table, [best, *(c.mask for c in found if c.mask)]))
     if split is None:
         lacking["pictures"] = why
@@ -194,7 +210,7 @@ def _page(
         table=table,
         class_ids=stack.class_ids,
         class_names=stack.class_names,
-        points=points(table, shown.masks),
+        points=points(table, {*shown.masks, *(point.mask for point in (front.points if front else ()))}),
         panels=shown,
         classes=per_class(stack.labels, preds, stack.class_ids, stack.class_names),
         confusion=confusion(stack.require_labels(), preds, stack.class_ids, stack.class_names),
@@ -207,8 +223,26 @@ def _page(
         lacking=lacking,
         warnings=tuple(str(finding) for finding in stack.misaligned()),
         copies=find_copies(stack),
+        front=front,
         **facts,
     )
+
+
+def _costs(data: ReportData, cost: str | None, lacking: dict[str, str]) -> Costs | None:
+    """Return the members' costs; None where nobody asked for them and not all networks are known."""
+    try:
+        found = member_costs(data.study, data.stack.members, cost or "gflops")
+    except BadInput as lack:
+        if cost is not None:
+            raise
+        lacking["cost"] = str(lack)
+        return None
+    return found, cost_words(cost or "gflops")
+
+
+def _front(best: Best, table: SubsetTable, costs: Mapping[str, float] | ArrayLike, what: str) -> CostFront:
+    own = check_costs(costs, table.members)
+    return front_of(replace(best, costs=subset_costs(own, best.subsets.masks)), table, own, "sum", what)
 
 
 def _members(table: SubsetTable, predictions: Sequence[Predictions | Rows]) -> tuple[Member, ...]:

@@ -19,7 +19,7 @@ from ensemble.study.atomic import write_text
 
 # In the order they build on one another; each is a few dozen lines, and they share one scope.
 SCRIPTS = (
-    "base", "data", "study", "state", "scale", "grid", "paint", "tip", "scatter", "pointer", "keys", "filter",
+    "base", "data", "study", "state", "scale", "grid", "paint", "tip", "front", "scatter", "pointer", "keys", "filter",
     "ranking", "chosen", "versus", "sortable", "classes", "class", "matrix", "errors", "reliability", "take", "peek",
     "main",
 )  # fmt: skip
@@ -60,6 +60,7 @@ def page_html(page: Page, encode: Encode | None = None) -> str:
         summary=sections.summary(page),
         sizes="" if one else sections.sizes(page),
         worth="" if one else sections.worth(page),
+        cost=sections.cost(page) or "",
         curve=""
         if one
         else join(

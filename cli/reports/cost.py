@@ -9,12 +9,13 @@ from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import written
 
+COST = click.option(
+    "--cost",
+    metavar="gflops|parameters|FILE.csv",
+    help="cost, html: what members cost. A file has the columns member and cost.  [default: gflops]",
+)
 OPTIONS = (
-    click.option(
-        "--cost",
-        metavar="gflops|parameters|FILE.csv",
-        help="cost: what members cost. A file has the columns member and cost.  [default: gflops]",
-    ),
+    COST,
     click.option(
         "--cost-by",
         type=click.Choice(["sum", "max"]),

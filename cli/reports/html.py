@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from analysis.sentences import many
 from cli.common import Output
+from cli.reports.cost import COST
 from cli.reports.job import IMAGES, Job, images_or_why
 from ensemble.errors import BadInput
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     IMAGES,
+    COST,
     click.option(
         "--labels", "labels_file", type=click.Path(path_type=Path), metavar="FILE",
         help="html FILE...: the true classes, as ens-import takes them, where the files do not hold them.",
@@ -33,14 +35,16 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 
     split, why = images_or_why(output, job)
     with output.progress("Choosing again and again for an honest score", "ways") as progress:
-        page = page_of(job.data, split, encode, _images(job), why, progress)
+        page = page_of(job.data, split, encode, _images(job), why, progress, job.options["cost"])
     return _written(output, page, write_page(page, job.path("index", ending="html"), encode))
 
 
 def report_files(output: Output, files: Sequence[Path], out: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Write index.html of files of predictions, without a study; the files stay as they are."""
+    from analysis.members.costs import MEASURED, cost_words
     from analysis.page.value import page_of_predictions
     from analysis.page.write import write_page
+    from analysis.selection.costs import read_costs
     from ensemble.importing.parse import import_files
 
     imported = import_files(files, labels=options["labels_file"])
@@ -52,11 +56,17 @@ def report_files(output: Output, files: Sequence[Path], out: Path, options: dict
     if len(splits) > 1:
         raise BadInput(f"the files are of several splits, {', '.join(sorted(splits))}; name files of one.")
     title = files[0].stem if len(files) == 1 else f"{len(files)} members"
-    labels = options["labels_file"]
-    again = " ".join(["ens-report html", *(shlex.quote(file.name) for file in files),
-                      *(["--labels", shlex.quote(labels.name)] if labels else [])])  # fmt: skip
+    given = {"--labels": options["labels_file"], "--cost": options["cost"]}
+    named = (part for option, file in given.items() if file for part in (option, shlex.quote(Path(file).name)))
+    again = " ".join(["ens-report html", *(shlex.quote(file.name) for file in files), *named])
+    if options["cost"] in MEASURED:
+        raise BadInput(
+            f"--cost {options['cost']}: files of predictions do not say what networks made them; give a CSV file with "
+            "the columns member and cost."
+        )
+    costs = (read_costs(options["cost"]), cost_words(options["cost"])) if options["cost"] else None
     with output.progress("Choosing again and again for an honest score", "ways") as progress:
-        page = page_of_predictions(found, title, [again], options["intersect"], progress)
+        page = page_of_predictions(found, title, [again], options["intersect"], progress, costs)
     return _written(output, page, write_page(page, out / "index.html"))
 
 

@@ -74,8 +74,9 @@ function scoreRows(study, mask) {
     ["Brier score", METRICS.brier.text(study.score(mask, "brier")), "0 to 2, lower is better"],
   ];
   if (METRICS.balanced_accuracy) {
-    rows.push(["Balanced accuracy", METRICS.balanced_accuracy.text(study.score(mask, "balanced_accuracy")), "the mean recall of the classes"]);
+    rows.push(["Balanced accuracy", shareText(study.score(mask, "balanced_accuracy")), "the mean recall of the classes"]);
   }
+  if (METRICS.cost) rows.push(["Cost", costText(study.score(mask, "cost")), `sum of ${study.data.cost.of}`]);
   if (bits(mask) > 1) rows.push(["Gain", `${signed(gain)} points`, ["over its best member, ", el("span", { class: "whole name", text: study.names(alone)[0] })]]);
   return rows.map(([name, value, note]) => el("div", {}, el("dt", { text: name }),
     el("dd", {}, el("strong", { text: value, "data-score": name }), el("span", { class: "note" }, ...[].concat(note)))));

@@ -58,7 +58,7 @@ function buildAxes(chart) {
   for (const axis of ["x", "y"]) {
     const select = byId(`axis-${axis}`);
     for (const name of [...AXES, ...Object.keys(METRICS).filter((key) => !AXES.includes(key))]) {
-      if (axis === "y" && name === "size") continue;
+      if (axis === "y" && (name === "size" || name === "cost")) continue;
       if (name !== "size" && !chart.study.metrics.includes(name)) continue;
       if (name !== "size" && !Number.isFinite(chart.study.column(name)(0))) continue;
       select.append(el("option", { value: name, text: name === "size" ? "Size k" : METRICS[name].name }));

@@ -8,6 +8,7 @@ async function begin() {
   listenToPointer(chart);
   listenToKeys(chart);
   buildAxes(chart);
+  buildFront(study, chart);
   buildFilter(study, state);
   buildChosen(study, state);
   buildRanking(chart, state);

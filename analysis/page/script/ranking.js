@@ -8,6 +8,7 @@ function buildRanking(chart, state) {
   if (METRICS.balanced_accuracy) {
     details.querySelector("thead tr").append(el("th", { scope: "col", text: "balanced %" }));
   }
+  if (METRICS.cost) details.querySelector("thead tr").append(el("th", { scope: "col", text: "cost" }));
   const fill = () => { if (details.open) fillRanking(chart, state); };
   details.addEventListener("toggle", fill);
   state.on(["filter", "mask"], fill);

@@ -11,6 +11,7 @@ class Scatter {
     this.marks = byId("marks");
     this.points.getContext("2d", { willReadFrequently: study.count > FEW }); // the cloud is blended with what is there
     this.jitter = jitter(study.sizes);
+    this.cost = METRICS.cost && costScale(study.costs);
     this.few = fewOfTheirSize(study.sizes);
     this.redraw = once(() => this.draw());
     this.remark = once(() => this.mark());
@@ -36,15 +37,26 @@ class Scatter {
       return found;
     }
     const score = this.study.column(metric);
-    for (let i = 0; i < found.length; i += 1) found[i] = score(i);
+    for (let i = 0; i < found.length; i += 1) found[i] = metric === "cost" ? this.cost.at(score(i)) : score(i);
     return found;
   }
 
   domain(axis) {
-    if (this.axes[axis] !== "size") return airy(this.values[axis]);
+    if (this.axes[axis] !== "size") return airy([...this.honestEnds(axis), ...this.values[axis]]);
     const high = this.study.members.length + 0.55;
     const part = this.roomForNames();
     return [Math.min(0.45, (1 - part * high) / (1 - part)), high];
+  }
+
+  /** Whether the front of accuracy against cost is drawn. */
+  fronted() {
+    return this.axes.x === "cost" && this.axes.y === "accuracy" && !this.filtered();
+  }
+
+  /** The ends of the honest scores' intervals along the front, which are seen in full. */
+  honestEnds(axis) {
+    const front = axis === "y" && this.axes.x === "cost" && this.axes.y === "accuracy" ? this.study.data.cost.front : [];
+    return front.flatMap(({ honest, low, high }) => (honest === null ? [] : [low, high]));
   }
 
   /** Whether the names of single members stand beside their points. */
@@ -65,6 +77,7 @@ class Scatter {
     this.axes[axis] = metric;
     this.point(-1);
     this.measure();
+    this.resize();
   }
 
   resize() {
@@ -97,6 +110,7 @@ class Scatter {
       if (strips && !this.filtered()) paintStrips(context, this, strips);
       paintPoints(context, this);
       if (this.axes.x === "size" && this.axes.y === "accuracy" && !this.filtered()) paintMeans(context, this);
+      if (this.fronted()) paintFront(context, this);
       paintStar(context, this);
     });
     this.tellLegend();
@@ -111,6 +125,7 @@ class Scatter {
   tellLegend() {
     const there = (row) => row !== undefined && inside(this.box, this.xs[row], this.ys[row]);
     byId("legend-mean").hidden = !(this.axes.x === "size" && this.axes.y === "accuracy" && !this.filtered());
+    byId("legend-front").hidden = byId("legend-honest").hidden = !this.fronted();
     byId("legend-star").hidden = !there(this.study.row(this.study.best));
     byId("legend-ring").hidden = !there(this.study.row(this.state.mask));
   }
@@ -205,14 +220,16 @@ class Scatter {
     const metric = this.axes[axis];
     const factor = METRICS[metric]?.unit === "%" ? 100 : 1;
     const most = axis === "x" ? Math.max(2, Math.floor(this.size.width / 80)) : Math.max(3, Math.floor(this.size.height / 56));
+    if (metric === "cost" && this.cost.log) return logTicks(scale.low, scale.high, most);
     const { values, digits } = new Scale(scale.low * factor, scale.high * factor, 0, 1).ticks(metric === "size" ? 21 : most);
     const shown = metric === "size" ? values.filter((v) => Number.isInteger(v) && v >= 1) : values;
-    return shown.map((value) => ({ value: value / factor, text: value.toFixed(metric === "size" ? 0 : digits) }));
+    return shown.map((value) => ({ value: value / factor, text: metric === "cost" ? costText(Number(value.toFixed(digits))) : value.toFixed(metric === "size" ? 0 : digits) }));
   }
 
   axisTitle(axis) {
     const metric = METRICS[this.axes[axis]];
     if (!metric) return "Members averaged, k";
+    if (metric === METRICS.cost) return `Cost: sum of ${this.study.data.cost.of}`;
     const unit = metric.unit ? ` (${metric.unit})` : "";
     const better = metric.higher ? "" : ", lower is better";
     return `${metric.name}${unit}${better}`;

@@ -7,6 +7,7 @@ const METRICS = {
   brier: { name: "Brier score", unit: "", text: (v) => fixed(v, 4), higher: false },
 };
 
+const COST = { name: "Cost", unit: "", text: (v) => costText(v), higher: false };
 const BALANCED = { name: "Balanced accuracy", unit: "%", text: (v) => percent(v, 1), higher: true };
 
 class Study {
@@ -14,6 +15,7 @@ class Study {
     this.data = data;
     // Where every class has as many samples it is the accuracy itself, and not carried.
     if (data.points.balanced_accuracy) METRICS.balanced_accuracy = BALANCED;
+    if (data.cost && data.members.length > 1) METRICS.cost = COST;
     this.members = data.members;
     this.everyone = 2 ** data.members.length - 1;
     this.classes = data.classes.ids.length;
@@ -23,6 +25,7 @@ class Study {
     this.rows = data.points.masks ? new Map(Array.from(this.masks, (mask, row) => [mask, row])) : null;
     this.best = data.best;
     this.metrics = Object.keys(METRICS).filter((name) => name !== "top5" || this.classes > 5);
+    this.costs = METRICS.cost && Float64Array.from(this.masks, (mask) => sumOf(data.cost.members, mask));
     this.place = new Map(data.panels.masks.map((mask, i) => [mask, i]));
   }
 
@@ -44,6 +47,7 @@ class Study {
 
   /** A function from a row to its score. */
   column(metric) {
+    if (metric === "cost") return (row) => this.costs[row];
     const values = this.data.points[metric === "accuracy" ? "correct" : metric];
     if (metric === "accuracy" || metric === "top5") return (row) => values[row] / this.data.samples;
     return (row) => values[row];
@@ -133,6 +137,8 @@ class Study {
     return this.data.classes.names[c];
   }
 }
+
+const sumOf = (costs, mask) => costs.reduce((sum, cost, i) => sum + ((mask >> i) & 1 ? cost : 0), 0);
 
 function ranked(counts) {
   return [...counts].map(([c, count]) => ({ c, count })).sort((a, b) => b.count - a.count || a.c - b.c);

@@ -5,6 +5,7 @@ function buildTakes(study, state, chart) {
   const listen = (id, work) => byId(id).addEventListener("click", work);
   listen("take-chart", () => byId("points").toBlob((blob) => blob && hand(blob, name("subsets", "png"))));
   listen("take-subsets", () => handText(subsetsCsv(study), name("subsets", "csv")));
+  if (byId("take-front")) listen("take-front", () => handText(frontCsv(study), name("cost", "csv")));
   listen("take-classes", () => handText(classesCsv(study, study.shown(state.mask)), name("classes", "csv")));
   listen("take-matrix", () => byId("matrix").toBlob((blob) => blob && hand(blob, name("confusion", "png"))));
   listen("take-reliability", () => handText(svgFile(byId("reliability-plot")), name("calibration", "svg")));
@@ -63,8 +64,9 @@ function svgFile(drawing) {
 function captionOf(study, chart) {
   const all = study.data.points.all;
   const [x, y] = [chart.axisTitle("x"), chart.axisTitle("y")].map((title) => title.replace(/, lower is better/, ""));
+  const front = chart.fronted() ? " Steps: the front, no other subset as accurate at that cost or below; diamonds: honest scores with 95 % intervals." : "";
   return `${y} against ${inSentence(x)} of ${all === study.count ? `all ${whole(all)}` : `${whole(study.count)} of the ${whole(all)}`} subsets of `
-    + `${many(study.members.length, "member")} on ${whole(study.data.samples)} images of ${study.data.split}. Star: the most accurate subset; ring: ${study.title(chart.state.mask)}.`;
+    + `${many(study.members.length, "member")} on ${whole(study.data.samples)} images of ${study.data.split}. Star: the most accurate subset; ring: ${study.title(chart.state.mask)}.${front}`;
 }
 
 async function copyCaption(text) {

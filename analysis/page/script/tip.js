@@ -16,7 +16,10 @@ function showTip(chart, row) {
 /** A subset's scores in a line. */
 function tipLine(study, mask) {
   const of = (metric) => METRICS[metric].text(study.score(mask, metric));
-  return `${many(bits(mask), "member")} · ${of("accuracy")}\u00a0% · NLL ${of("nll")}`;
+  const point = METRICS.cost && study.data.cost.front.find((one) => one.mask === mask);
+  const honest = point && point.honest !== null ? `, honest ${shareText(point.honest)} (${range(point.low, point.high)})` : "";
+  const cost = METRICS.cost ? ` · cost ${of("cost")}${point ? ` · on the front${honest}` : ""}` : "";
+  return `${many(bits(mask), "member")} · ${of("accuracy")}\u00a0% · NLL ${of("nll")}${cost}`;
 }
 
 /** Beside the point, within the chart. */

@@ -32,7 +32,8 @@ const none = (rows) => (rows.length ? rows : [el("li", { class: "none", text: "n
 function versusRow(study, name, mask, pinned) {
   const [one, other] = [study.score(mask, name), study.score(pinned, name)];
   const { text, unit, higher } = METRICS[name];
-  const difference = unit === "%" ? `${signed(100 * (one - other), 2)} points` : signed(one - other, 4);
+  const difference = unit === "%" ? `${signed(100 * (one - other), 2)} points`
+    : name === "cost" ? `${one === other ? "±" : one > other ? "+" : "−"}${costText(Math.abs(one - other))}` : signed(one - other, 4);
   const better = one === other ? "" : (one > other) === higher ? "better" : "worse";
   return el("tr", {}, el("th", { scope: "row", text: METRICS[name].name }), el("td", { text: text(one) }), el("td", { text: text(other) }),
     el("td", { text: difference, class: better }));

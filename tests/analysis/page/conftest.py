@@ -32,7 +32,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Seven imported members, so that not every subset has panels: names that would do harm, and no images."""
+    """Seven imported members, so that not every subset has panels: names that would do harm, no images, and costs."""
     ids = ("</script>", "<b>", *(f"n{i}" for i in range(2, len(HOSTILE))))
     study = Study.create(
         tmp_path_factory.mktemp("page") / "host'ile", StudyConfig("imported", None, None, ids, HOSTILE)
@@ -45,6 +45,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Study:
         kernels = np.random.default_rng(i).normal(size=(8, 1, 5, 5)).astype(np.float32)
         study.write(Predictions(f"m-{i}", "val", probs, rows, ids, HOSTILE, labels, first_layer=kernels,
                                 recipe={"model": "tiny", "dropout": 0.1 * i}))  # fmt: skip
+    (study.root / "costs.csv").write_text("member,cost\n" + "".join(f"m-{i},{0.5 * 2**i}\n" for i in range(7)))
     return study
 
 
@@ -55,7 +56,9 @@ def written(digits: Study, reported: Reported) -> Callable[[Study], Path]:
 
     def write(study: Study) -> Path:
         if study.root not in known:
-            assert run(report, ["html", "--study", str(study.root), "--quiet"]) == 0
+            costs = study.root / "costs.csv"
+            priced = ["--cost", str(costs)] if costs.exists() else []
+            assert run(report, ["html", "--study", str(study.root), "--quiet", *priced]) == 0
             known[study.root] = study.root / "report" / "index.html"
         return known[study.root]
 

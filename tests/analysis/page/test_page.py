@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from analysis.calibration.calibration import measure_calibration
 from analysis.page import points as points_room
-from analysis.page.choices import choices, panel_masks, panels
+from analysis.page.choices import best_of_all, choices, panel_masks, panels
 from analysis.page.markup import Markup, shown, tag
 from analysis.page.packed import document, harmless, pack
 from analysis.page.pictures import pictures
@@ -110,7 +110,7 @@ def test_of_many_members_the_best_of_each_size_have_panels() -> None:
 @pytest.mark.parametrize("members", [1, 2, 5])
 def test_choices_are_those_that_ens_combine_makes(members: int) -> None:
     seen = selection_data(made_stack(members, samples=80))
-    found = {(choice.name, choice.size): choice for choice in choices(seen)}
+    found = {(choice.name, choice.size): choice for choice in choices(best_of_all(seen))}
     assert found["all", members].honest == unchosen("all", seen, everyone(seen)).honest
     if members == 1:
         assert len(found) == 1

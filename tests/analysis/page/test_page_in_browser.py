@@ -13,6 +13,7 @@ from analysis.classes.confusion import confusion, confusion_counts
 from analysis.stack import join
 from analysis.statistics import paired_test
 from analysis.subsets.reference import subset_preds, subset_table
+from analysis.subsets.table import name_set
 from ensemble.study.study import Study
 
 Read = Callable[..., Any]
@@ -501,6 +502,40 @@ def test_tables_and_pictures_can_be_taken_along(read: Read, digits: Study, docum
         "Accuracy (%) against members averaged, k of all 15 subsets of 4 members on "
         f"{table.samples:,} images of val. Star: the most accurate subset; ring: all 4 members."
     )
+
+
+def test_the_front_is_that_of_the_cost_report(read: Read, hostile: Study, document: Ask) -> None:
+    reader = read(hostile, accept_downloads=True)
+    found = document(hostile, "ens-report", "cost", "--cost", str(hostile.root / "costs.csv"))
+    front = found["front"]
+    rows = [row.split("\t") for row in reader.page.locator("#cost tbody tr").all_inner_texts()]
+    shares = [[percent(p[key])[:-2] for key in ("score", "honest", "honest_low", "honest_high")] for p in front]
+    assert [row[:4] for row in rows] == [
+        [f"{p['cost']:g}", a, h, f"{low}–{high}"] for p, (a, h, low, high) in zip(front, shares, strict=True)
+    ]
+    legend = lambda: reader.page.is_visible("#legend-front") and reader.page.is_visible("#legend-honest")  # noqa: E731
+    assert not legend()
+    reader.page.click("#show-cost")
+    settle(reader)
+    assert legend() and reader.page.input_value("#axis-x") == "cost"
+    names = {name_set(p["members"], found["members"].keys()): p for p in front}
+    told = set()
+    for key in ["ArrowUp"] * 4 + ["ArrowLeft"] * 40:
+        reader.page.keyboard.press(key)
+        point = names.get(reader.text("#tip strong").removesuffix(" members"))
+        line = reader.text("#tip span")
+        assert ("on the front" in line) == (point is not None)
+        if point:
+            told.add(point["cost"])
+            assert f"cost {point['cost']:g} · on the front, honest {percent(point['honest'])} (" in line
+    assert len(told) > 2
+    with reader.page.expect_download() as waiting:
+        reader.page.click("#take-front")
+    taken = list(csv.DictReader(Path(waiting.value.path()).read_text().splitlines()))
+    assert [row["members"].split("+") for row in taken] == [p["members"] for p in front]
+    assert [float(row["honest"]) for row in taken] == [p["honest"] for p in front]
+    reader.page.click("#take-caption")
+    assert "against cost: sum of" in reader.text("#caption") and "Steps: the front" in reader.text("#caption")
 
 
 def test_the_legend_names_what_is_there(read: Read, digits: Study) -> None:

@@ -11,6 +11,7 @@ from analysis.classes.confusion import confusion, folded
 from analysis.figures.curve import jitter
 from analysis.figures.style import apart
 from analysis.page.write import SCRIPTS
+from analysis.selection.costs import cost_text
 from analysis.statistics import tango, wilson
 from analysis.subsets.table import name_set
 
@@ -103,6 +104,16 @@ def test_ticks_are_round_and_inside(ask: Any) -> None:
         assert 2 <= len(found["values"]) <= 7
         assert all(low - 1e-9 <= value <= high + 1e-9 for value in found["values"])
         assert len({f"{value:.{found['digits']}f}" for value in found["values"]}) == len(found["values"])
+
+
+def test_costs_read_as_in_the_figure(ask: Any) -> None:
+    costs = [0, 0.0123456, 0.5, 4.1, 63.5, 999.96, 1000, 1234567.5, 1e9]
+    assert ask("given.map(costText)", costs) == [cost_text(cost) for cost in costs]
+    assert ask("[costScale([3, 60]).log, costScale([3, 61]).log, costScale([0, 61]).log]") == [False, True, False]
+    for low, high, most in ((-1.3, 1.6, 8), (6.5, 8.2, 3), (0.1, 0.9, 4), (-3, 9, 5)):
+        found = ask("logTicks(...given)", [low, high, most])
+        assert 1 <= len(found) <= most and all(low <= tick["value"] <= high for tick in found)
+        assert [tick["text"] for tick in found] == [cost_text(10 ** tick["value"]) for tick in found]
 
 
 def test_what_is_zoomed_stays_within_the_whole(ask: Any) -> None:
