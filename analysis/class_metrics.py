@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.csv_pairs import read_numbers
+from analysis.csv_pairs import is_amount, read_numbers
 from analysis.metrics import METRICS, Metric, predicted, quantise
 from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Tabular
@@ -140,6 +140,7 @@ def scale_of(metric: str, counts: np.ndarray, weights: np.ndarray | None = None)
     size = np.maximum(counts, 1) if base == "balanced_accuracy" else np.ones(len(counts), np.int64)
     seen = counts > 0
     scale = np.where(seen, own / size, 0.0)
+    scale = scale / (scale.max() or 1.0)  # sums of it are kept in float32 too
     fractions = [Fraction(float(v)).limit_denominator(MOST_DENOMINATOR) for v in own[seen]]
     if any(abs(float(f) - v) > 1e-12 * v for f, v in zip(fractions, own[seen], strict=True)):
         return scale
@@ -291,7 +292,7 @@ def class_weights(
         given = np.asarray(weights)
         if given.shape != (len(class_ids),):
             raise BadInput(f"class_weights: expected one for each of {len(class_ids)} classes, found {given.shape}.")
-        found = np.array([_weight(name, weight) for name, weight in zip(class_ids, given, strict=True)])
+        found = np.array([_weight(name, weight) for name, weight in zip(class_ids, given.tolist(), strict=True)])
     if not found.any():
         raise BadInput("class_weights: all are 0, so nothing counts; give a class a weight above 0.")
     return found
@@ -302,6 +303,6 @@ def _weight(name: str, weight: object) -> float:
         value = float(weight)  # ty: ignore[invalid-argument-type]
     except (TypeError, ValueError):
         value = float("nan")
-    if not 0 <= value < float("inf"):
-        raise BadInput(f"class_weights: {name!r} has {weight!r}, expected a number of 0 or more.")
+    if not is_amount(value):
+        raise BadInput(f"class_weights: {name!r} has {weight!r}, expected a number of 0 or more, up to 1e100.")
     return value

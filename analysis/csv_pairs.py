@@ -41,6 +41,14 @@ def read_pairs(path: str | Path, key: str, value: str) -> dict[str, str]:
     return found
 
 
+LEAST, MOST = 1e-100, 1e100  # of a number above 0, so that neither sums nor products leave what float64 holds
+
+
+def is_amount(value: float) -> bool:
+    """Say whether a cost or a weight is one that can be added up: 0, or from 1e-100 to 1e100."""
+    return value == 0 or LEAST <= value <= MOST
+
+
 def read_numbers(path: str | Path, key: str, value: str) -> dict[str, float]:
     """Return `read_pairs` as numbers; raise `BadInput` where a cell is none, NaN and infinity among them."""
     found = {}

@@ -9,7 +9,17 @@ from scipy.special import stdtr
 from analysis.classes.improved import ClassComparison, compare_classes
 from analysis.ensemble import BLOCK_NUMBERS, Ensemble
 from analysis.metrics import METRICS
-from analysis.statistics import Paired, compare_correct, design_effect, few_groups, mean_interval, paired_groups
+from analysis.sentences import power
+from analysis.statistics import (
+    Paired,
+    compare_correct,
+    count_groups,
+    design_effect,
+    few_groups,
+    group_codes,
+    mean_interval,
+    paired_groups,
+)
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows, Tabular
 
@@ -90,10 +100,7 @@ class Versus(Rows):
         if test.p < 0.05:
             better, worse = (one, other) if test.difference > 0 else (other, one)
             return f"{better} is more accurate than {worse}; chance alone would show as much in {_in_100(test.p)} sets."
-        return (
-            f"Nothing can be told of which is more accurate: a true difference of {100 * test.smallest:.2f} points "
-            f"would be found in 80 of 100 such sets, smaller ones less often."
-        )
+        return f"Nothing can be told of which is more accurate. {power(test.power_80)}"
 
     def _columns(self) -> dict[str, object]:
         ids = np.array(self.classes.class_ids)
@@ -139,9 +146,7 @@ def versus(one: Ensemble, other: Ensemble, *, groups: ArrayLike | None = None) -
     names = (one.name, other.name)
     of = None
     if groups is not None:
-        if np.shape(groups) != (left.samples,):
-            raise BadInput(f"groups: expected one for each of {left.samples:,} samples, found {np.shape(groups)}.")
-        of = np.unique(np.asarray(groups)[ours], return_inverse=True)[1]
+        of = group_codes(group_codes(groups, left.samples)[ours], len(ours), "groups of the common samples")
     return Versus(
         names=names,
         split=left.split,
@@ -168,9 +173,11 @@ def _difference(
     n, mean = len(apart), float(apart.mean())
     effect = design_effect(apart, groups)
     error = float(apart.std(ddof=1)) * (effect / n) ** 0.5 if n > 1 else 0.0
-    count = n if groups is None else int(groups.max()) + 1
-    low, high = mean_interval(apart, effect if groups is None else effect * few_groups(count))
-    p = 1.0 if error == 0 else 2 * float(stdtr(count - 1, -abs(mean) / error))
+    count = n if groups is None else count_groups(groups)
+    low, high = mean_interval(apart, effect if groups is None else effect * few_groups(groups))
+    # Where all samples differ alike, by nothing or by as much, the statistic is none or endless.
+    t = abs(mean) / error if error > 0 else np.inf if mean and n > 1 else 0.0
+    p = 2 * float(stdtr(max(count - 1, 1), -t))
     return MeanDifference(metric, float(ours.mean()), float(theirs.mean()), mean, low, high, p)
 
 

@@ -18,6 +18,7 @@ from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import selection_data
 from analysis.selection.resampling import read_groups
 from analysis.stack import PredictionStack, join
+from analysis.statistics import group_codes
 from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import subset_table
 from analysis.subsets.table import SubsetTable, count_subsets
@@ -133,7 +134,7 @@ class ReportData:
         """Return what each sample of a stack belongs to, int64 (N,); None where no groups were given."""
         if self.groups_file is None:
             return None
-        return np.unique(read_groups(self.groups_file, stack.sample_ids), return_inverse=True)[1]
+        return group_codes(read_groups(self.groups_file, stack.sample_ids), stack.samples)
 
 
 def every_subset(stack: PredictionStack, progress: Progress | None = None) -> SubsetTable:

@@ -123,6 +123,16 @@ def chance(p: float) -> str:
     return "" if p < 0.05 else " This may be chance."
 
 
+def power(difference: float | None) -> str:
+    """Say what difference in accuracy a test of this size finds, a fraction; None where it can find none."""
+    if difference is None:
+        return "In so few samples no true difference, however large, would be found in 80 of 100 such sets."
+    return (
+        f"A true difference of {100 * difference:.2f} points would be found in 80 of 100 such sets, smaller ones less "
+        "often."
+    )
+
+
 GLOSSARY = {
     "Accuracy": "The share of samples whose predicted class is the true one.",
     "Apparent score": "A score on the very samples on which what it scores was chosen.",

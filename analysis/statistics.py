@@ -1,6 +1,6 @@
 """Intervals and tests: of a share, of two classifiers on the same samples, of many hypotheses at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,30 +24,44 @@ def mcnemar(won: int, lost: int) -> float:
     return min(1.0, below + float(bdtr(fewer, tosses, 0.5)))
 
 
-def tango(won: float, lost: float, samples: float, level: float = 0.95) -> tuple[float, float]:
+def tango(
+    won: float, lost: float, samples: float, level: float = 0.95, effect: Callable[[float], float] | None = None
+) -> tuple[float, float]:
     """Return the score interval of the difference between two paired shares, (won - lost) / samples.
 
     won, lost: on how many of the samples only the one, or only the other, is right. The ends are the differences d at
     which (won - lost - n d) / sqrt(n (2 q + d (1 - d))) is the normal quantile, q being the likeliest share of `lost`
     given d: T. Tango, Equivalence test and confidence interval for the difference in proportions for the paired-sample
     design, Statistics in Medicine 17 (1998). It holds where few samples differ, and has a width where none do.
+    effect: by what the variance of a difference d is larger than that of separate samples; 1 where None.
     """
     limit = float(ndtri((1 + level) / 2))
-    return _tango_end(won, lost, samples, limit), -_tango_end(lost, won, samples, limit)
+    low = _tango_end(won, lost, samples, limit, effect)
+    return low, -_tango_end(lost, won, samples, limit, None if effect is None else lambda d: effect(-d))
 
 
-def _tango_end(won: float, lost: float, n: float, limit: float) -> float:
+STEPS = 200  # at which an end is looked for from outside, where an effect may turn the statistic
+
+
+def _tango_end(
+    won: float, lost: float, n: float, limit: float, effect: Callable[[float], float] | None = None
+) -> float:
     """Return the lower end of the interval, by bisection: the statistic falls from d = -1 to the difference seen."""
 
     def statistic(d: float) -> float:
         b = (2 * n - won + lost) * d - won - lost
         c = -lost * d * (1 - d)
         q = (max(b * b - 8 * n * c, 0.0) ** 0.5 - b) / (4 * n)
-        spread = n * (2 * q + d * (1 - d))
+        spread = n * (2 * q + d * (1 - d)) * (1.0 if effect is None else effect(d))
         above = won - lost - n * d
         return above / spread**0.5 if spread > 0 else float("inf") * above if above else 0.0
 
     low, high = -1.0, (won - lost) / n
+    if effect is not None:
+        step = (high - low) / STEPS
+        while low + step < high and statistic(low + step) > limit:
+            low += step
+        high = min(low + step, high)
     for _ in range(60):
         middle = (low + high) / 2
         if statistic(middle) > limit:
@@ -132,14 +146,50 @@ def design_effect(z: np.ndarray, block: np.ndarray | None) -> float:
     return 1.0 if single == 0 or count < 2 else max(1.0, float((sums**2).sum()) * count / (count - 1) / single)
 
 
-def few_groups(groups: int, level: float = 0.95) -> float:
+def group_codes(groups: ArrayLike, samples: int, where: str = "groups") -> np.ndarray:
+    """Return which group each sample is of, int64 (N,) in 0..G-1, of a name or a number for each.
+
+    Raises `BadInput`, which begins with `where`, for another length, for a sample without a group (None, NaN or an
+    empty name), and for fewer than two groups, which leave nothing to hold out.
+    """
+    found = np.asarray(groups) if hasattr(groups, "dtype") else np.array(groups, dtype=object)
+    if found.shape != (samples,):
+        raise BadInput(f"{where}: expected one for each of the {samples:,} samples, found the shape {found.shape}.")
+    names = found.tolist()
+    try:
+        missing = [i for i, name in enumerate(names) if name is None or name != name or name == ""]
+        number: dict[object, int] = {}
+        codes = np.array([number.setdefault(name, len(number)) for name in names], dtype=np.int64)
+    except TypeError as error:  # pandas' NA is neither equal to anything nor not, a list has no hash
+        raise BadInput(f"{where}: expected a name or a number for each sample; {error}.") from error
+    if missing:
+        raise BadInput(
+            f"{where}: {len(missing):,} of the {samples:,} samples have none, that of row {missing[0]} for one; name "
+            "every sample's, one that belongs to no other with a group of its own."
+        )
+    if len(number) < 2:
+        raise BadInput(f"{where}: all {samples:,} samples are of one group; two are needed to hold one out.")
+    return codes
+
+
+def count_groups(groups: np.ndarray) -> float:
+    """Return how many groups of one size tell as much as these of unequal size: N^2 over the sum of squared sizes.
+
+    groups: int64 (N,). A. V. Carter, K. T. Schnepel and D. G. Steigerwald, Asymptotic behavior of a t-test robust to
+    cluster heterogeneity, Review of Economics and Statistics 99 (2017). One group that holds half of all counts so that
+    there are fewer than four, however many the others are.
+    """
+    return len(groups) ** 2 / float((np.bincount(groups).astype(np.float64) ** 2).sum())
+
+
+def few_groups(groups: np.ndarray, level: float = 0.95) -> float:
     """Return by what a variance that few groups tell is widened: Student's quantile over the normal one, squared.
 
-    E. L. Korn and B. I. Graubard, Confidence intervals for proportions with small expected number of positive counts
-    estimated from survey data, Survey Methodology 24 (1998).
+    groups: int64 (N,). E. L. Korn and B. I. Graubard, Confidence intervals for proportions with small expected number
+    of positive counts estimated from survey data, Survey Methodology 24 (1998), with `count_groups` for their number.
     """
     upper = (1 + level) / 2
-    return float(stdtrit(max(groups - 1, 1), upper) / ndtri(upper)) ** 2
+    return float(stdtrit(max(count_groups(groups) - 1, 1), upper) / ndtri(upper)) ** 2
 
 
 def class_effects(values: np.ndarray, columns: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
@@ -170,7 +220,7 @@ def class_effects(values: np.ndarray, columns: np.ndarray, groups: np.ndarray, c
         between /= between_freedom
         typical = (len(values) - float(squares.sum())) / between_freedom
         correlation = min(1.0, max(0.0, (between - within) / (between + (typical - 1) * within)))
-    found = (1 + (squares - 1) * correlation) * few_groups(len(np.unique(groups)))
+    found = (1 + (squares - 1) * correlation) * few_groups(groups)
     return np.where(count > 0, found, np.nan)
 
 
@@ -209,7 +259,7 @@ class Paired(Tabular):
     difference, low, high: mean of the samples' differences and Tango's score interval at 95 %, fractions.
     p: McNemar's mid-p, two-sided; of samples in groups Obuchowski's.
     won, lost: how many samples only the one, or only the other, has right.
-    smallest: the smallest true difference that a test at 5 % would find in 80 of 100 such data sets.
+    smallest: the smallest true difference that a test at 5 % would find in 80 of 100 such data sets; above 1: none.
     samples: how many were tested.
     """
 
@@ -222,17 +272,24 @@ class Paired(Tabular):
     smallest: float
     samples: int
 
+    @property
+    def power_80(self) -> float | None:
+        """`smallest`, or None where it is more than 1: samples are too few to find any difference."""
+        return self.smallest if self.smallest <= 1 else None
+
 
 def compare_correct(one: np.ndarray, other: np.ndarray, groups: np.ndarray | None = None) -> Paired:
     """Compare two classifiers by which samples each has right: bool (N,), in the same order.
 
     groups: int64 (N,), which samples belong together. Their differences are then summed, and the variance of the sums
     takes the place of that of single samples: N. A. Obuchowski, On the comparison of correlated proportions for
-    clustered data, Statistics in Medicine 17 (1998); the interval is Tango's at as many samples as have that variance.
+    clustered data, Statistics in Medicine 17 (1998). The interval holds the differences d that her test does not
+    reject, with the sums' deviations from d for their variance, at least that of separate samples: without groups it
+    is Tango's.
     """
     won, lost, n = int((one & ~other).sum()), int((other & ~one).sum()), len(one)
     effect, p = paired_groups(one, other, groups)
-    low, high = tango(won / effect, lost / effect, n / effect)
+    low, high = tango(won, lost, n, effect=None if groups is None else _effect_around(one, other, groups))
     return Paired(
         difference=(won - lost) / n,
         low=low,
@@ -246,13 +303,29 @@ def compare_correct(one: np.ndarray, other: np.ndarray, groups: np.ndarray | Non
 
 
 def paired_groups(one: np.ndarray, other: np.ndarray, groups: np.ndarray | None) -> tuple[float, float]:
-    """Return the design effect and p of two classifiers' difference; without groups 1 and McNemar's mid-p."""
+    """Return the design effect and p of two classifiers' difference; without groups 1 and McNemar's mid-p.
+
+    The effect is of the difference seen; the test asks how the sums vary where there is none.
+    """
     won, lost = int((one & ~other).sum()), int((other & ~one).sum())
     if groups is None or not won + lost:
         return 1.0, mcnemar(won, lost)
-    sums = np.bincount(groups, weights=one.astype(np.float64) - other)
-    effect = max(1.0, float((sums**2).sum()) / (won + lost))
-    return effect, min(1.0, 2 * float(ndtr(-abs(won - lost) / (effect * (won + lost)) ** 0.5)))
+    around = _effect_around(one, other, groups)
+    p = 2 * float(ndtr(-abs(won - lost) / (around(0) * (won + lost)) ** 0.5))
+    return around((won - lost) / len(one)), min(1.0, p)
+
+
+def _effect_around(one: np.ndarray, other: np.ndarray, groups: np.ndarray) -> Callable[[float], float]:
+    """Return the design effect of a difference in accuracy by what it may be: of the sums' deviations from it."""
+    apart = one.astype(np.float64) - other
+    sums, sizes = np.bincount(groups, weights=apart), np.bincount(groups)
+    won_and_lost, ahead, n = float((apart**2).sum()), float(apart.sum()), len(apart)
+
+    def around(d: float) -> float:
+        single = won_and_lost - 2 * d * ahead + n * d * d
+        return max(1.0, float(((sums - sizes * d) ** 2).sum()) / single) if single > 0 else 1.0
+
+    return around
 
 
 def paired_test(y_true: ArrayLike, y_pred: ArrayLike, other: ArrayLike) -> Paired:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.sentences import capital, chance, chosen_on, compared, many, rare_losses, two_gains, unequal
+from analysis.sentences import capital, chance, chosen_on, compared, many, power, rare_losses, two_gains, unequal
 from cli.common import Output
 
 if TYPE_CHECKING:
@@ -220,8 +220,7 @@ def show_paired(output: Output, asked: str, found: "Paired", grouped: bool) -> N
     """Print the paired test of the chosen way against the best member."""
     output.note(
         compared(asked, found.samples, found.difference, found.low, found.high, found.won, found.lost)
-        + f" {_p(found.p)} ({'Obuchowski' if grouped else 'McNemar, mid-p'}).{chance(found.p)} A true difference of "
-        f"{100 * found.smallest:.2f} points would be found in 80 of 100 such sets."
+        + f" {_p(found.p)} ({'Obuchowski' if grouped else 'McNemar, mid-p'}).{chance(found.p)} {power(found.power_80)}"
     )
     output.note(two_gains(asked))
 
@@ -356,8 +355,13 @@ def _honest_words(score: "HonestScore") -> str:
     from analysis.class_metrics import is_share
 
     ends = score.optimism_interval
-    if score.score is None or score.low is None or score.high is None or score.optimism is None or ends is None:
+    if score.score is None or score.optimism is None:
         return f"{_title(score.metric)}: {score.how}"
+    if score.low is None or score.high is None or ends is None:
+        return (
+            f"{SHORT.get(score.metric) or _title(score.metric)} {score.score:.4f}, without an interval, since all "
+            f"samples score alike; optimism {score.optimism:+z.4f}"
+        )
     if is_share(score.metric):
         found, span = percent(score.score), f"{100 * score.low:.1f}-{100 * score.high:.1f}"
         flattery = f"{100 * score.optimism:+z.2f} points ({100 * ends[0]:+z.1f} to {100 * ends[1]:+z.1f})"
@@ -492,7 +496,7 @@ def _paired(found: "Paired") -> dict[str, Any]:
         "low": found.low,
         "high": found.high,
         "p": found.p,
-        "power_80": found.smallest,
+        "power_80": found.power_80,
     }
 
 

@@ -6,9 +6,10 @@ from math import ceil, log2
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.classes.confusion import names_of
-from analysis.statistics import benjamini_hochberg, paired_groups, smallest_difference
+from analysis.statistics import benjamini_hochberg, group_codes, paired_groups, smallest_difference
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
@@ -88,14 +89,14 @@ def compare_classes(
     against: str = "the other",
     chosen_here: bool = False,
     level: float = LEVEL,
-    groups: np.ndarray | None = None,
+    groups: ArrayLike | None = None,
 ) -> ClassComparison:
     """Compare two predictors class by class.
 
     y_true, y_pred, y_other: whole numbers (N,), columns; what is true, what the one and what the other predicts.
     class_ids, class_names: C each; the columns' numbers where there are none. against: what the other is called;
-    chosen_here: whether it was chosen on these samples; level: of false discoveries. groups: int64 (N,), which samples
-    belong together. Raises `BadInput` for shapes that do not fit.
+    chosen_here: whether it was chosen on these samples; level: of false discoveries. groups: (N,), a name or number of
+    what each sample belongs to. Raises `BadInput` for shapes that do not fit.
 
     Each class is a test of its own, so many are made, and chance alone would give some: hence Benjamini and Hochberg.
     Where the second was chosen as the best of several on these samples, its accuracy is flattered: classes found to
@@ -116,9 +117,10 @@ def compare_classes(
     difference, p, q, smallest = (np.full(c, np.nan) for _ in range(4))
     difference[seen] = (won[seen] - lost[seen]) / samples[seen]
     effects = np.ones(c)
+    codes = None if groups is None else group_codes(groups, len(truth))
     for i in seen:
         own = truth == i
-        effects[i], p[i] = paired_groups(right[own], other[own], None if groups is None else groups[own])
+        effects[i], p[i] = paired_groups(right[own], other[own], None if codes is None else codes[own])
     q[seen] = benjamini_hochberg(p[seen].tolist())
     # The p-value one more class must stay below to be claimed, with as many as are claimed already.
     own = level * max(1, int((q[seen] <= level).sum())) / len(seen)

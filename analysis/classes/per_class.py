@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from analysis.classes.confusion import confusion_counts, first_names, names_of
 from analysis.classes.improved import Agreement, ClassComparison
 from analysis.csv_cells import write_csv
-from analysis.statistics import class_effects, wilson
+from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
@@ -249,7 +249,7 @@ def per_class(
     effect = effect_of_precision = np.ones(c)
     member_of = None
     if groups is not None:
-        member_of = np.unique(_groups_of(groups, len(labels)), return_inverse=True)[1]
+        member_of = group_codes(groups, len(labels))
         right = (labels == preds).astype(np.float64)
         effect = np.nan_to_num(class_effects(right, labels, member_of, c), nan=1.0)
         effect_of_precision = np.nan_to_num(class_effects(right, preds, member_of, c), nan=1.0)
@@ -283,13 +283,6 @@ def per_class(
         effective=None if member_of is None else (samples / effect)[order],
         groups=None if member_of is None else int(member_of.max()) + 1,
     )
-
-
-def _groups_of(groups: ArrayLike, samples: int) -> np.ndarray:
-    found = np.asarray(groups)
-    if found.shape != (samples,):
-        raise BadInput(f"groups: expected one for each of the {samples:,} samples, found the shape {found.shape}.")
-    return found
 
 
 def _agreement(counts: np.ndarray) -> tuple[float, float]:

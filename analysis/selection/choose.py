@@ -29,9 +29,9 @@ from analysis.selection.compare import (
 from analysis.selection.costs import CostFront, check_costs, front_of, subset_costs
 from analysis.selection.cross_validation import CrossValidation, cross_validated, out_of_fold
 from analysis.selection.data import Selection, SelectionData, Weighted, selection_data
-from analysis.selection.resampling import blocks_of, check_groups
+from analysis.selection.resampling import blocks_of
 from analysis.stack import PredictionStack
-from analysis.statistics import Paired
+from analysis.statistics import Paired, group_codes
 from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.score import has_table, subset_table
 from analysis.subsets.shapley import Shapley, shapley
@@ -237,7 +237,7 @@ def score_subsets(
 
         return leading_table(stack, rule, metrics, progress, folder=folder)
     if how == "best" and metric in METRICS and METRICS[metric].higher_is_better and len(stack.members) > 1:
-        own = None if groups is None else np.unique(grouped(groups, stack.samples), return_inverse=True)[1]
+        own = None if groups is None else group_codes(groups, stack.samples)
         block = blocks_of(labels, stack.sample_ids, own)
         counted = score_by_block(stack, sizes, block, metric, rule, metrics, progress)
         if counted is not None:
@@ -265,9 +265,8 @@ def data_of(
     if class_weights is not None:
         weighing = checked_class_weights(class_weights, stack.class_ids, stack.class_names)
         metric = WEIGHTED + base_of(metric)
-    own = None if groups is None else grouped(groups, stack.samples)
     top5 = base_of(metric) == "top5" or how != "best"
-    return metric, selection_data(stack, rule, top5=top5, groups=own, class_weights=weighing, held=held)
+    return metric, selection_data(stack, rule, top5=top5, groups=groups, class_weights=weighing, held=held)
 
 
 def _too_many(subsets: int) -> BadInput:
@@ -325,15 +324,6 @@ def cross_validate(
     metric, data = data_of(stack, how, metric, rule, wanted, groups, class_weights)
     selection = selection_of(how, data, wanted, metric, max_size)
     return cross_validated(selection, metrics_of(data, metric), progress=progress)
-
-
-def grouped(groups: ArrayLike, samples: int) -> np.ndarray:
-    """Return groups as an array (N,); raise `BadInput` where they are not one for each sample, or one in all."""
-    found = np.asarray(groups)
-    if found.shape != (samples,):
-        raise BadInput(f"groups: expected one for each of the {samples:,} samples, found the shape {found.shape}.")
-    check_groups(found)
-    return found
 
 
 def check_choice(

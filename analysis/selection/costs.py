@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.class_metrics import metric_of
-from analysis.csv_pairs import read_numbers
+from analysis.csv_pairs import is_amount, read_numbers
 from analysis.metrics import METRICS
 from analysis.selection.best import Best, scores_of_subsets
 from analysis.selection.class_sums import score_of
@@ -129,9 +129,9 @@ def check_costs(costs: Mapping[str, float] | ArrayLike, members: Sequence[str]) 
         if (
             isinstance(cost, bool)
             or not isinstance(cost, int | float | np.integer | np.floating)
-            or not 0 <= cost < np.inf
+            or not is_amount(cost)
         ):
-            raise BadInput(f"costs: {name!r} has {cost!r}, expected a number of 0 or more.")
+            raise BadInput(f"costs: {name!r} has {cost!r}, expected a number of 0 or more, up to 1e100.")
     return np.array(given, dtype=np.float64)
 
 

@@ -65,7 +65,8 @@ class HonestScore(Tabular):
     """The honest score of a selection beside its apparent one, in the metric's own unit (accuracies as fractions).
 
     apparent: the metric of what is chosen on all samples, on these same samples.
-    score, low, high: the honest one and its interval at a nominal 95 %; None where there is none.
+    score, low, high: the honest one and its interval at a nominal 95 %; None where there is none. There is no interval
+    where all samples score alike, which says nothing of how much others may differ.
     how: in words, what `score` is an estimate of, or why there is none.
     effective: as how many separate samples they count where groups belong together; else None.
     """
@@ -257,7 +258,7 @@ def score_interval(
     n, mean = len(z), float(z.mean())
     effect = widening * design_effect(z, block)
     if block is not None:  # few blocks tell little of how much they vary
-        effect *= few_groups(len(np.unique(block)), level)
+        effect *= few_groups(block, level)
     if is_share(metric):
         # One sample's worth of variance at least: where all are right, nothing is known of how much scores vary.
         single = max(mean * (1 - mean), 1 / n)
@@ -311,13 +312,17 @@ def honest_scores(
         m: HonestScore(
             apparent[m],
             found.score(m),
-            *interval(found, m, apparent=apparent[m]),
+            *_span(interval(found, m, apparent=apparent[m])),
             how,
             m,
             effective_samples(found.z[m], block),
         )
         for m in apparent
     }
+
+
+def _span(ends: tuple[float, float]) -> tuple[float, float] | tuple[None, None]:
+    return ends if ends[0] < ends[1] else (None, None)
 
 
 def none_for(data: SelectionData, apparent: dict[str, float]) -> dict[str, HonestScore]:
@@ -340,7 +345,7 @@ def fixed(data: SelectionData, ensemble: Chosen, metrics: tuple[str, ...] = ("ac
             if data.class_scale(metric) is not None:
                 scores, variance = weighted_spread(data, metric, scores)
         span = score_interval(scores, metric, block=block, variance=variance)
-        found[metric] = HonestScore(mean, mean, *span, how, metric, effective_samples(scores, block))
+        found[metric] = HonestScore(mean, mean, *_span(span), how, metric, effective_samples(scores, block))
     return found
 
 

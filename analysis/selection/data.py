@@ -10,11 +10,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.class_metrics import WHOLE_SET, base_of, metric_of, scale_of
 from analysis.metrics import METRICS, RULES, TOP, Rule, floored, floored_logs, rule_of, true_probs, whole
 from analysis.selection.resampling import blocks_of
 from analysis.stack import Block, BlockSource
+from analysis.statistics import group_codes
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
@@ -219,7 +221,7 @@ def selection_data(
     *,
     top5: bool = False,
     ids: np.ndarray | None = None,
-    groups: np.ndarray | None = None,
+    groups: ArrayLike | None = None,
     class_weights: np.ndarray | None = None,
     held: "Prepared | None" = None,
 ) -> SelectionData:
@@ -266,7 +268,7 @@ def selection_data(
         thresholds=thresholds,
         sample=sample,
         counted=TOP if top5 else 1,
-        groups=None if groups is None else np.unique(groups, return_inverse=True)[1],
+        groups=None if groups is None else group_codes(groups, n),
         class_weights=class_weights,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.csv_pairs import read_pairs
+from analysis.statistics import group_codes
 from ensemble.errors import BadInput
 from ensemble.study.predictions import read_predictions
 
@@ -54,6 +55,8 @@ def blocks_of(labels: np.ndarray, ids: np.ndarray, groups: np.ndarray | None = N
     labels: int64 (n,). ids: str (n,), which a sample's block hangs on, and not on the row it stands in.
     groups: int64 (n,), what belongs together and stays in one block; then blocks are about as large as each other.
     """
+    if len(labels) < 2:
+        return np.zeros(len(labels), dtype=np.int64)
     if groups is None:
         return stratified_folds(labels, min(most, len(labels)), 0, ids)
     return grouped_folds(groups, min(most, len(np.unique(groups))), ids)
@@ -150,14 +153,8 @@ def read_groups(path: str | Path, sample_ids: np.ndarray) -> np.ndarray:
             "name every sample, one that belongs to no other with a group of its own."
         )
     groups = np.array([known[str(sample)] for sample in sample_ids])
-    check_groups(groups, str(path))
+    group_codes(groups, len(groups), str(path))
     return groups
-
-
-def check_groups(groups: np.ndarray, where: str = "groups") -> None:
-    """Raise `BadInput` where there are fewer than two groups, so that nothing can be held out."""
-    if len(np.unique(groups)) < 2:
-        raise BadInput(f"{where}: all {len(groups):,} samples are of one group; two are needed to hold one out.")
 
 
 def _of_predictions(path: Path) -> dict[str, str]:

@@ -126,7 +126,7 @@ def _document(found: "Versus", table: Path) -> dict[str, Any]:
             "low": test.low,
             "high": test.high,
             "p": test.p,
-            "power_80": test.smallest,
+            "power_80": test.power_80,
         },
         "nll": _score(found.nll),
         "brier": _score(found.brier),

@@ -23,7 +23,7 @@ from analysis.class_metrics import (
 )
 from analysis.metrics import predicted, quantise
 from ensemble.errors import BadInput
-from kofn import auroc, balanced_accuracy, macro_f1
+from kofn import auroc, balanced_accuracy, macro_f1, select, stack_arrays
 
 # Three of a, two of b, one of c; b's second is taken for a, c for b.
 LABELS = np.array([0, 0, 0, 1, 1, 2])
@@ -146,8 +146,9 @@ def test_scales_by_hand() -> None:
     assert scaled("weighted_accuracy", counts, np.array([1, 2.5, 1, 0.5])).tolist() == [2, 5, 0, 1]
     assert scale_of("accuracy", counts) is None
     assert scale_of("auroc", counts) is None
-    # No fraction of a small denominator: as they are.
-    assert scaled("weighted_accuracy", counts, np.array([np.pi, 1, 1, 1])).tolist() == [np.pi, 1, 0, 1]
+    # No fraction of a small denominator: as they are, the largest 1.
+    found = scaled("weighted_accuracy", counts, np.array([np.pi, 1, 1, 1]))
+    assert found.tolist() == pytest.approx([1, 1 / np.pi, 0, 1 / np.pi])
     # Class sizes whose common multiple is beyond whole numbers that float64 holds.
     primes = np.array([9973, 9967, 9949, 9941, 9931])
     assert scaled("balanced_accuracy", primes).dtype == np.float64
@@ -183,3 +184,21 @@ def test_weights_may_name_classes_by_their_names() -> None:
     assert class_weights([1, 2, 3], ["a", "b", "c"]).tolist() == [1, 2, 3]
     with pytest.raises(BadInput, match=r"one for each of 3 classes, found \(2,\)"):
         class_weights([1, 2], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("weight", [1e-300, 1e200])
+def test_weights_beyond_what_sums_can_hold_are_refused(weight: float) -> None:
+    with pytest.raises(BadInput, match=r"class_weights: 'a' has 1e.*, expected a number of 0 or more, up to 1e100"):
+        class_weights([weight, 1, 1], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("scale", [1e-90, 1e90])
+def test_only_the_proportion_of_weights_counts(scale: float) -> None:
+    """Sums by block are kept in float32, in which 1e90 is infinite and 1e-90 is 0."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 60)
+    probs = rng.dirichlet(np.ones(3), (3, 60)) + 0.4 * np.eye(3)[labels]
+    stack = stack_arrays(probs / probs.sum(axis=2, keepdims=True), labels)
+    own, scaled = (select(stack, metric="nll", class_weights=np.array([1, np.pi, 2]) * s) for s in (1, scale))
+    assert scaled.members == own.members
+    assert scaled.result.scores["weighted_nll"].score == pytest.approx(own.result.scores["weighted_nll"].score)

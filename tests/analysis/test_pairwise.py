@@ -40,7 +40,7 @@ def test_who_is_right_by_hand() -> None:
     assert found.both_wrong_otherwise.tolist() == [7]
     assert found.accuracy == paired_test(labels, ours, other)
     assert found.names == ("a", "b")
-    assert found.verdict.startswith("Nothing can be told of which is more accurate: a true difference of 62.50 points")
+    assert found.verdict.startswith("Nothing can be told of which is more accurate. A true difference of 62.50 points")
     # Brier scores are 0 or 2: of a two of eight right, 5, of b 3.
     assert (found.brier.one, found.brier.other, found.brier.difference) == (6 / 8, 10 / 8, -0.5)
 
@@ -61,6 +61,32 @@ def test_scores_against_the_metrics_and_scipy() -> None:
     assert turned.verdict == found.verdict
     same = versus(one, one)
     assert (same.nll.p, same.brier.low, same.accuracy.p) == (1, 0, 1)
+
+
+def test_a_difference_alike_in_all_samples_is_no_chance() -> None:
+    labels = np.arange(30) % 2
+    sure, unsure = (np.where(np.eye(2)[labels] > 0, p, 1 - p)[None] for p in (0.9, 0.6))
+    one, other = (ensemble_of(stack_arrays(p, labels), name=n) for p, n in ((sure, "sure"), (unsure, "unsure")))
+    found = versus(one, other)
+    assert (found.nll.difference, found.nll.p) == (pytest.approx(np.log(0.6 / 0.9), rel=1e-6), 0)
+    assert versus(picked(one, np.arange(1)), other).nll.p == 1  # of one sample nothing is known
+    assert "no true difference, however large" in versus(picked(one, np.arange(3)), other).verdict
+
+
+def test_groups_of_the_common_samples() -> None:
+    one, other = made("one", 0), made("other", 1, skill=0.5)
+    names = [f"patient {i // 6}" for i in range(60)]
+    found = versus(one, other, groups=names)
+    assert found.accuracy == versus(one, other, groups=np.arange(60) // 6).accuracy
+    count = 6 * found.samples / 6 / 6  # ten groups of one size: Student's test of their means
+    by_group = [(METRICS["nll"].per_sample(e.probs, e.stack.require_labels())).reshape(10, 6) for e in (one, other)]
+    assert count == 10
+    known = ttest_rel(*(values.mean(axis=1) for values in by_group)).pvalue
+    assert found.nll.p >= known * 0.999  # never less than that of separate samples
+    with pytest.raises(BadInput, match="groups of the common samples: all 6 samples are of one group"):
+        versus(one, picked(other, np.arange(6)), groups=names)
+    with pytest.raises(BadInput, match="groups: 1 of the 60 samples have none, that of row 3 for one"):
+        versus(one, other, groups=[None if i == 3 else name for i, name in enumerate(names)])
 
 
 def test_samples_are_matched_by_id() -> None:

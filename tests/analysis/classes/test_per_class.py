@@ -255,13 +255,13 @@ def test_the_design_effect_of_classes_by_hand() -> None:
     groups = np.repeat(np.arange(20), 4)
     columns = np.repeat([0, 1], 40)
     values = np.repeat(np.arange(20) % 2, 4).astype(float)
-    assert class_effects(values, columns, groups, 3)[:2] == pytest.approx(4 * few_groups(20))
+    assert class_effects(values, columns, groups, 3)[:2] == pytest.approx(4 * few_groups(groups))
     assert np.isnan(class_effects(values, columns, groups, 3)[2])
     # Half of each group right: no more alike than others, so the effect is 1 at the least.
     values = np.tile([0.0, 1.0, 0.0, 1.0], 20)
-    assert class_effects(values, columns, groups, 2) == pytest.approx(few_groups(20))
+    assert class_effects(values, columns, groups, 2) == pytest.approx(few_groups(groups))
     # All right: nothing is known of how alike they are, so a group counts as one.
-    assert class_effects(np.ones(80), columns, groups, 2) == pytest.approx(4 * few_groups(20))
+    assert class_effects(np.ones(80), columns, groups, 2) == pytest.approx(4 * few_groups(groups))
 
 
 def test_intervals_of_groups_hold_where_plain_ones_do_not() -> None:

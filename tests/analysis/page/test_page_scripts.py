@@ -129,7 +129,7 @@ def test_paired_intervals_are_tangos(ask: Any) -> None:
         [won, lost, n] for n in (1, 20, 1597) for won in (0, 1, n // 3) for lost in (0, 1, n // 2) if won + lost <= n
     ]
     found = np.array(ask("given.map(([won, lost, n]) => tango(won, lost, n, 1.959963984540054))", cases))
-    np.testing.assert_allclose(found, [tango(*case) for case in cases], atol=1e-12)
+    np.testing.assert_allclose(found, [tango(won, lost, n) for won, lost, n in cases], atol=1e-12)
 
 
 def test_the_matrix_folds_as_the_figure_does(ask: Any) -> None:

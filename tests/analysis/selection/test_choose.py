@@ -127,3 +127,21 @@ def test_the_paired_test_by_hand() -> None:
         paired_test(y, ours, [0, 1])
     with pytest.raises(BadInput, match="of one length"):
         paired_test([], [], [])
+
+
+def test_one_sample_is_too_few_and_is_said_to_be() -> None:
+    found = select(stack_arrays(np.full((2, 1, 3), 1 / 3), np.array([1])))
+    assert (found.members, found.paired, found.result.honest.score) == (("m-0",), None, None)
+    assert "1 samples are too few" in found.result.honest.how
+
+
+def test_what_never_varies_has_no_interval() -> None:
+    """Of thirty samples all perfectly right it is not known that the Brier score of others is 0."""
+    labels = np.arange(30) % 3
+    found = select(stack_arrays(np.repeat(np.eye(3)[labels][None], 2, axis=0), labels))
+    for result in (found.result, found.ways[1]):
+        for metric in ("nll", "brier"):
+            score = result.scores[metric]
+            assert (score.score, score.low, score.high, score.optimism_interval) == (0, None, None, None)
+        assert result.honest.low is not None
+        assert result.honest.low < 0.95

@@ -101,7 +101,7 @@ def test_costs_that_are_none_are_refused(tmp_path) -> None:
     members = ("m-0", "m-1")
     with pytest.raises(BadInput, match="1 of the 2 members have none, 'm-1' for one"):
         check_costs({"m-0": 1}, members)
-    for cost in (-1.0, float("nan"), float("inf"), "1", True):
+    for cost in (-1.0, float("nan"), float("inf"), "1", True, 1e-300, 1e308):
         with pytest.raises(BadInput, match=r"costs: 'm-1' has .*, expected a number of 0 or more"):
             check_costs({"m-0": 1, "m-1": cost}, members)  # ty: ignore[invalid-argument-type]
     with pytest.raises(BadInput, match="expected one for each of 2 members"):
