@@ -151,6 +151,12 @@ def test_importing_a_package_is_light(package: str) -> None:
     assert not heavy & loaded_after(f"import {package}")
 
 
+def test_planning_loads_nothing_that_trains(tmp_path: Path) -> None:
+    """So that `ens-train` of a finished study answers at once."""
+    code = f"import kofn; kofn.plan_members(kofn.begin_study({str(tmp_path / 'study')!r}, 'digits'), variants=2)"
+    assert not {"torch", "sklearn", "matplotlib"} & loaded_after(code)
+
+
 COMMANDS = {"ens-train": "cli.train", "ens-combine": "cli.combine", "ens-report": "cli.report",
             "ens-import": "cli.importing", "ens-data": "cli.data", "ens-predict": "cli.predict",
             "ens-export": "cli.exporting", "ens-check": "cli.check"}  # fmt: skip

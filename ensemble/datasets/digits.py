@@ -1,5 +1,8 @@
 """The embedded digits: 1,797 images of scikit-learn, made hard enough that an ensemble shows."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 
 from ensemble.datasets.pack import fingerprint_of
@@ -20,14 +23,11 @@ def load_digits() -> Dataset:
     The noise and the choice come from `np.random.RandomState`: numpy's policy (NEP 19) freezes its streams for
     good, while those of `default_rng` may change between releases, and the images must be the same everywhere.
     """
-    from sklearn.datasets import load_digits as original
-
-    raw = original()
+    values, labels = _original()
     stream = np.random.RandomState(SEED)
-    clean = (raw.images / 16.0).repeat(2, axis=1).repeat(2, axis=2)
+    clean = (values / 16.0).repeat(2, axis=1).repeat(2, axis=2)
     noisy = clean + stream.normal(0.0, NOISE, clean.shape)
     images = np.clip(np.rint((noisy + 1.0) * 85.0), 0, 255).astype(np.uint8)[..., None]
-    labels = raw.target.astype(np.int64)
 
     order = stream.permutation(len(labels))
     chosen = np.concatenate([order[labels[order] == c][:TRAIN_PER_CLASS] for c in range(10)])
@@ -48,3 +48,19 @@ def load_digits() -> Dataset:
         class_ids=class_ids,
         class_names=class_ids,
     )
+
+
+def _original() -> tuple[np.ndarray, np.ndarray]:
+    """Return scikit-learn's `load_digits`: values of 0 to 16, float64 (1797, 8, 8), and labels, int64 (1797,).
+
+    Read from its file where that lies where it always lay: importing scikit-learn for it takes every process a second.
+    """
+    found = find_spec("sklearn")
+    file = Path(*(found.submodule_search_locations or ()) if found else (), "datasets", "data", "digits.csv.gz")
+    if not file.is_file():
+        from sklearn.datasets import load_digits as original
+
+        raw = original()
+        return raw.images, raw.target.astype(np.int64)
+    table = np.loadtxt(file, delimiter=",")
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)

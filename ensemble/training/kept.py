@@ -1,11 +1,15 @@
 """Which weights of a training are kept: the last epoch's, those best on tune, or the mean of the last ones."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
 
-import torch
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ensemble.study.history import Epoch
 from ensemble.study.recipe import Recipe
+
+if TYPE_CHECKING:  # a plan asks here too, and loading torch takes two seconds
+    import torch
 
 
 def best_on_tune(epochs: Sequence[Epoch]) -> int:

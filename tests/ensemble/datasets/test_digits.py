@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.datasets import load_digits as original
 
 from ensemble.datasets import check_source, load_dataset
+from ensemble.datasets.digits import load_digits
 
 
 def test_digits_are_as_measured():
@@ -34,6 +35,12 @@ def test_digits_are_scikit_learns_with_noise():
 def test_digits_never_change():
     # A study pins this: another number here means other images, and no study could be gone on with.
     assert load_dataset("digits").fingerprint == "663a3b496f45ff657ec6ec51f8f5e867a5e4efb3130e09cb68ac25dedf157a55"
+
+
+def test_where_their_file_has_moved_scikit_learn_is_asked(monkeypatch):
+    expected = load_digits().fingerprint
+    monkeypatch.setattr("ensemble.datasets.digits.find_spec", lambda _name: None)
+    assert load_digits().fingerprint == expected
 
 
 def test_digits_check_sound():
