@@ -150,16 +150,14 @@ def select_stack(
     read as they are needed. Raises `BadInput` as `select_predictions` and `join` do, and where a split has saved
     ensembles only and none is named.
     """
-    stored = study.members(split)
+    stored, known = study.members(split), names_on(study, split) if patterns else study.members(split)
+    if not known:
+        study.select(split)  # says what there is
     files = {name: study.predictions_path(name, split) for name in stored}
-    if sum(path.stat().st_size for path in files.values()) <= MOST_HELD:
-        held = select_predictions(study, split, patterns, intersect)
-        if not held:
-            refuse_ensembles_only(study, split)
-        return join(held, intersect), list(held)
-    names = matching(patterns, names_on(study, split), study.root, f" for split {split!r}") if patterns else stored
+    names = matching(patterns, known, study.root, f" for split {split!r}") if patterns else stored
     there = [name for name in names if name in files]
-    opened: dict[str, Opened] = dict(zip(there, open_files([files[name] for name in there]), strict=True))
+    small = sum(files[name].stat().st_size for name in there) <= MOST_HELD
+    opened: dict[str, Opened] = dict(zip(there, open_files([files[name] for name in there], small), strict=True))
     for name, (rows, _) in opened.items():
         check_named(files[name], rows, name, split)
     members = [name for name in there if opened[name][0].kind == "member"]
@@ -168,7 +166,10 @@ def select_stack(
     computed = (predictions_of(study, name, split, intersect) for name in names if patterns and name not in members)
     found = [*(opened[m] for m in members), *((p, p.probs) for p in computed)]
     found.sort(key=lambda pair: natural_key(pair[0].member))
-    return join_opened(found, intersect), [rows for rows, _ in found]
+    stack = join_opened(found, intersect)
+    if small:
+        stack = replace(stack, probs=stack.probs[:, :])
+    return stack, [rows for rows, _ in found]
 
 
 def refuse_ensembles_only(study: Study, split: str) -> NoReturn:

@@ -484,7 +484,8 @@ def _rows_by_id(members: Sequence[Joinable], intersect: bool) -> list[np.ndarray
                 f"{str(first.sample_ids[0])!r} against {str(p.sample_ids[0])!r}: check that the ids were made alike."
             )
     wanted = first.sample_ids[keep]
-    return [_positions(p.sample_ids, wanted) for p in members]
+    every = np.arange(len(wanted))  # one for all members whose rows stand as they are wanted
+    return [every if np.array_equal(p.sample_ids, wanted) else _positions(p.sample_ids, wanted) for p in members]
 
 
 def _count(ids: set[str] | np.ndarray) -> str:

@@ -3,7 +3,7 @@
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -109,20 +109,26 @@ def stream(paths: Sequence[Path], intersect: bool = False) -> PredictionStack:
     return join_opened(open_files(paths), intersect)
 
 
-def open_files(paths: Sequence[Path]) -> list[Opened]:
+def open_files(paths: Sequence[Path], small: bool = False) -> list[Opened]:
     """Read all of predictions files but the probabilities, and open these.
 
-    A file that is packed, or not of float32, is copied to a temporary one, 4 N C bytes. Raises `BadInput` for what is
-    damaged.
+    A file that is packed, or not of float32, is read into memory where it is `small`, else copied to a temporary one,
+    4 N C bytes. Members of the same samples share one array of ids. Raises `BadInput` for what is damaged.
     """
-    opened: list[Opened | None] = [None] * len(paths)
+    opened: list[tuple[Rows, np.ndarray | RowReader] | None] = [None] * len(paths)
 
     def task(i: int) -> None:
-        opened[i] = _open(paths[i])
+        opened[i] = _open(paths[i], small)
 
     # Most of opening a file is its checksum, which holds no lock.
     run_all((partial(task, i) for i in range(len(paths))), cores())
-    return [pair for pair in opened if pair is not None]
+    found = [pair for pair in opened if pair is not None]
+    return [(_sharing(rows, found[0][0]), reader) for rows, reader in found]
+
+
+def _sharing(rows: Rows, first: Rows) -> Rows:
+    """Return the rows with the sample ids of others, where they are the same ones."""
+    return replace(rows, sample_ids=first.sample_ids) if np.array_equal(rows.sample_ids, first.sample_ids) else rows
 
 
 def join_opened(opened: Sequence[Opened], intersect: bool = False) -> PredictionStack:
@@ -136,9 +142,11 @@ def join_opened(opened: Sequence[Opened], intersect: bool = False) -> Prediction
     return stack_of(joint, StoredProbs(members, len(every)))
 
 
-def _open(path: Path) -> tuple[Rows, RowReader]:
+def _open(path: Path, small: bool) -> tuple[Rows, np.ndarray | RowReader]:
     with reading_rows(path) as (rows, reader):
-        return rows, reader if reader.stays_open else _copied(path, reader)
+        if reader.stays_open:
+            return rows, reader
+        return rows, reader.read(0, len(reader)) if small else _copied(path, reader)
 
 
 def _copied(path: Path, reader: RowReader) -> RowReader:

@@ -13,9 +13,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from itertools import islice
+from typing import TypeVar
 
 THREADS = "KOFN_THREADS"  # how many threads a process of ours has, where it is less than its cores
 LIBRARIES = (
@@ -78,6 +80,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 Task = Callable[[], None]
+Result = TypeVar("Result")
 
 
 def run_all(tasks: Iterable[Task], threads: int, tick: Callable[[int], None] | None = None) -> None:
@@ -105,6 +108,20 @@ def run_all(tasks: Iterable[Task], threads: int, tick: Callable[[int], None] | N
                 done += len(ended)
                 if tick:
                     tick(done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def in_order(tasks: Iterable[Callable[[], Result]], threads: int) -> Iterator[Result]:
+    """Give what the tasks return, in their order, while the next few are worked at by as many threads."""
+    waiting = iter(tasks)
+    with ThreadPoolExecutor(threads) as pool:
+        running = deque(pool.submit(task) for task in islice(waiting, 2 * threads))
+        try:
+            while running:
+                yield running.popleft().result()
+                running.extend(pool.submit(task) for task in islice(waiting, 1))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

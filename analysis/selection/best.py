@@ -1,8 +1,8 @@
 """The best subset of all, exactly."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,11 +18,11 @@ from analysis.subsets.reference import mask_of
 from analysis.subsets.score import reference_is_faster
 from analysis.subsets.table import TIE, SubsetTable, count_subsets, sizes_of
 from ensemble.errors import BadInput
-from ensemble.machine import Progress
+from ensemble.machine import Progress, cores, in_order, one_blas_thread
 
 if TYPE_CHECKING:
     from analysis.subsets.engine import Lattice
-    from analysis.subsets.prepare import Prepared
+    from analysis.subsets.pairs import Pairs
 
 LISTED_NUMBERS = 2**21  # subsets times samples that are scored together
 MOST_BYTES = 2**29  # of counts by block that are made with the table
@@ -100,15 +100,17 @@ class LatticeSums:
 class Counted:
     """Subsets of a table whose counts by block of samples were made with it; see `score_by_block`.
 
-    right: whole numbers (G, S), how many samples of each block a subset has right by `metric`. block: int64 (n,).
-    held: what pruning left of the samples, None where it was not kept.
+    right: whole numbers (G, S), how many samples of each block a subset has right by `metric`, those not counted that
+    every subset has right: int64 (G,) in `sure`. block: int64 (n,).
+    held: the pairs of all samples for a selection, None where they were not kept.
     """
 
     table: SubsetTable
     metric: str
     right: np.ndarray
     block: np.ndarray
-    held: "Prepared | None" = None
+    sure: np.ndarray
+    held: "Pairs | None" = None
 
     @property
     def masks(self) -> np.ndarray:
@@ -123,10 +125,10 @@ class Counted:
             raise BadInput(f"these subsets were counted by {self.metric}, block by block; ask for nothing else.")
         if whole.all():
             return self.table.correct if metric == "accuracy" else self.table.top5
-        return self.right[whole].sum(axis=0, dtype=np.int64)
+        return self.right[whole].sum(axis=0, dtype=np.int64) + int(self.sure[whole].sum())
 
     def by_block(self, metric: str, block: np.ndarray) -> np.ndarray:
-        """Return the counts of each block, (G, S), as they were made."""
+        """Return the counts of each block, (G, S), as they were made: less of each what all subsets have right."""
         if metric != self.metric or not np.array_equal(block, self.block):
             raise BadInput(f"these subsets were counted by {self.metric}, block by block; ask for nothing else.")
         return self.right
@@ -189,8 +191,8 @@ def score_by_block(
         return None
     from analysis.subsets.engine import table_by_group
 
-    table, right, held = table_by_group(source, sizes, block, metric, rule, (*metrics, metric), progress)
-    return Counted(table, metric, right, block, held if {"top5", "nll"} <= set(metrics) else None)
+    table, right, sure, held = table_by_group(source, sizes, block, metric, rule, (*metrics, metric), progress)
+    return Counted(table, metric, right, block, sure, held)
 
 
 class ReferenceSums:
@@ -245,7 +247,7 @@ class ReferenceSums:
         return found
 
 
-COLUMNS = 2**14  # subsets whose sums in all resamplings are formed at a time
+COLUMNS = 2**13  # subsets whose sums in all resamplings are formed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -348,29 +350,37 @@ class Best:
         least = np.full(len(resamples), np.inf)
         tied: list[list[np.ndarray]] = [[] for _ in range(len(resamples))]
         found: list[tuple[Weighted, ...]] = []
-        slack, portions = self._portions(resamples, firsts)
-        for start, stop, sums in portions:
-            for r, lowest in enumerate(sums.min(axis=1)):
-                if lowest <= least[r] + slack:
-                    if lowest < least[r] - slack:
+        edges = sorted({0, *range(0, firsts[-1], COLUMNS), *firsts})
+        slack, losses = self._losses(resamples)
+
+        def portion(start: int, stop: int) -> tuple[int, int, np.ndarray, np.ndarray]:
+            sums = losses(start, stop)
+            return start, stop, sums, sums.min(axis=1)
+
+        with one_blas_thread():
+            for start, stop, sums, lowest in in_order((partial(portion, *ends) for ends in pairwise(edges)), cores()):
+                for r in np.flatnonzero(lowest <= least + slack):
+                    if lowest[r] < least[r] - slack:
                         tied[r].clear()
-                    least[r] = min(lowest, least[r])
+                    least[r] = min(lowest[r], least[r])
                     tied[r].append(start + np.flatnonzero(sums[r] <= least[r] + slack))
-            if progress:
-                progress(stop, len(self.allowed))
-            if stop in firsts:
-                found.append(tuple(self._of(np.concatenate(rows), resamples.times(r)) for r, rows in enumerate(tied)))
+                if progress:
+                    progress(stop, len(self.allowed))
+                if stop in firsts:
+                    found.append(
+                        tuple(self._of(np.concatenate(rows), resamples.times(r)) for r, rows in enumerate(tied))
+                    )
         return found
 
-    def _portions(
-        self, resamples: Resamples, cuts: Sequence[int]
-    ) -> tuple[float, Iterator[tuple[int, int, np.ndarray]]]:
-        """Return how far equal sums may lie apart, and portions of subsets with their losses, (R, stop - start)."""
-        edges = sorted({0, *range(0, cuts[-1], COLUMNS), *cuts})
+    def _losses(self, resamples: Resamples) -> tuple[float, Callable[[int, int], np.ndarray]]:
+        """Return how far equal sums may lie apart, and what gives the losses of subsets start..stop-1: (R, subsets).
+
+        They are right up to a number that is the same for all subsets in a resampling.
+        """
         sign = -1 if metric_of(self.metric).higher_is_better else 1
         if isinstance(self.subsets, WholeSets):
             scores = _no_nan(sign * self.subsets.scores(resamples.block, resamples.weights)[:, self.allowed])
-            return TIE, ((a, b, scores[:, a:b]) for a, b in pairwise(edges))
+            return TIE, lambda start, stop: scores[:, start:stop]
         table = self._by_block
         # Whole numbers below 2^24 are exact in 32 bits; sums of others may come out in another last digit.
         exact, slack = np.float32, 0.0
@@ -381,7 +391,7 @@ class Best:
             exact = table.dtype.type  # weights of classes that are no whole numbers: equal sums differ in last digits
             slack = (1e-12 if exact is np.float64 else 1e-6) * float(table.sum(axis=0).max())
         weights = sign * resamples.weights.astype(exact)
-        return slack, ((a, b, weights @ table[:, a:b].astype(exact)) for a, b in pairwise(edges))
+        return slack, lambda start, stop: weights @ table[:, start:stop].astype(exact)
 
     def _of(self, tied: np.ndarray, times: np.ndarray) -> Weighted:
         """Return the one of equally good subsets (positions among those allowed) that is to be taken."""

@@ -41,7 +41,7 @@ from ensemble.machine import Progress
 from ensemble.study.tabular import Rows
 
 if TYPE_CHECKING:
-    from analysis.subsets.prepare import Prepared
+    from analysis.subsets.pairs import Pairs
 
 SHAPLEY_METRICS = ("accuracy", "nll", "brier")
 ORDER = ("member", "all", "given", "best", "greedy", "weights", "stack")  # in which ways to choose are shown
@@ -257,7 +257,7 @@ def check_cost_limit(asked: Selection | None, costs: object, max_cost: float | N
 
 def data_of(
     stack: PredictionStack, how: str, metric: str, rule: str, sizes: Sequence[int], groups: ArrayLike | None,
-    class_weights: Mapping[str, float] | ArrayLike | None, held: "Prepared | None" = None,
+    class_weights: Mapping[str, float] | ArrayLike | None, held: "Pairs | None" = None,
 ) -> tuple[str, SelectionData]:  # fmt: skip
     """Return the metric by its full name, and what a selection by it reads; held: see `selection_data`."""
     check_data(stack, metric, rule, sizes, class_weights)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,11 +17,9 @@ from analysis.metrics import METRICS, RULES, TOP, Rule, floored, floored_logs, r
 from analysis.selection.resampling import blocks_of
 from analysis.stack import Block, BlockSource
 from analysis.statistics import group_codes
+from analysis.subsets.pairs import Pairs, gathered, pairs_of
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
-
-if TYPE_CHECKING:
-    from analysis.subsets.prepare import Prepared
 
 BLOCK_NUMBERS = 400_000  # members times samples times classes that are looked through at once
 LARGE = 10**8  # members times samples times classes from which on loading compiled code pays
@@ -223,14 +221,15 @@ def selection_data(
     ids: np.ndarray | None = None,
     groups: ArrayLike | None = None,
     class_weights: np.ndarray | None = None,
-    held: "Prepared | None" = None,
+    held: Pairs | None = None,
 ) -> SelectionData:
     """Return the data of all samples of a source; raise `BadInput` where it has no labels, or for an unknown rule.
 
     top5: gather what top-5 needs too. ids: str (N,), the samples' ids; those of a `PredictionStack`, else row numbers.
     groups: (N,), a name or number of what each sample belongs to, such as a patient or a video; None where samples are
     separate. class_weights: float64 (C,), what classes count in metrics called weighted_...
-    held: what pruning left of all samples for a table of accuracy, top-5 and NLL, so that they are not read.
+    held: the pairs of all samples as the engine kept them with a table, so that predictions are not read again; those
+    of accuracy alone do not serve for top-5.
     A rival that no member prefers to the true class never wins, whatever the weights, and is left out. In large sources
     the engine's pruning leaves out those too that others dominate: what holds for subsets holds for any weights >= 0.
     """
@@ -240,23 +239,8 @@ def selection_data(
         ids = getattr(source, "sample_ids", np.array([str(i) for i in range(n)]))
     loaded = "analysis.subsets.kernels" in sys.modules
     compiled = members <= COMPILED_MEMBERS and (loaded or members * n * classes > LARGE)
-    gather = _pruned if compiled else _plain
-    own, parts = np.empty((members, n)), []
-    if held is not None and held.true is not None:
-        own, parts = np.ascontiguousarray(held.true.T), [_pairs(held, top5)]
-        compiled, blocks = True, iter(())
-    else:
-        blocks = source.blocks(PRUNED_ROWS * rows_at_once(source) if compiled else rows_at_once(source))
-    for block in blocks:
-        here = slice(block.start, block.stop)
-        probs = block.probs[:, block.start - block.offset : block.stop - block.offset]
-        own[:, here] = floored(true_probs(probs, labels[here]))
-        parts.append(gather(block, labels, kind, top5))
-    margins = np.concatenate([margins for margins, _, _ in parts], axis=1)
-    thresholds = np.concatenate([thresholds for _, thresholds, _ in parts])
-    sample = np.concatenate([sample for _, _, sample in parts])
-    if not (compiled or top5):
-        margins, thresholds, sample = _without_dominated(margins, thresholds, sample)
+    own = held.own if held is not None and held.top5 == top5 else None
+    own, found = (own, held) if own is not None and held is not None else _gather(source, labels, kind, top5, compiled)
     return SelectionData(
         source=source,
         rule=kind,
@@ -264,19 +248,31 @@ def selection_data(
         rows=np.arange(n),
         labels=labels,
         own=own,
-        margins=margins,
-        thresholds=thresholds,
-        sample=sample,
+        margins=found.margins,
+        thresholds=found.thresholds,
+        sample=found.sample,
         counted=TOP if top5 else 1,
         groups=None if groups is None else group_codes(groups, n),
         class_weights=class_weights,
     )
 
 
-Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # margins, thresholds, sample
+def _gather(
+    source: BlockSource, labels: np.ndarray, rule: Rule, top5: bool, compiled: bool
+) -> tuple[np.ndarray, Pairs]:
+    """Return p(y) of all samples, float64 (M, N), and their pairs; compiled: as the engine prunes them."""
+    gather = _pruned if compiled else _plain
+    own, parts = np.empty((len(source.members), source.samples)), []
+    for block in source.blocks(PRUNED_ROWS * rows_at_once(source) if compiled else rows_at_once(source)):
+        here = slice(block.start, block.stop)
+        probs = block.probs[:, block.start - block.offset : block.stop - block.offset]
+        own[:, here] = floored(true_probs(probs, labels[here]))
+        parts.append(gather(block, labels, rule, top5))
+    found = gathered(parts)
+    return own, found if compiled or top5 else _without_dominated(found)
 
 
-def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
+def _plain(block: Block, labels: np.ndarray, rule: Rule, top5: bool) -> Pairs:
     """Return a block's pairs without those that never win: q(y) - q(c) is positive for all, or >= 0 and y < c."""
     q = rule.quantise(block.probs[:, block.start - block.offset : block.stop - block.offset])
     y = labels[block.start : block.stop]
@@ -284,14 +280,16 @@ def _plain(block: Block, labels: np.ndarray, rule: Rule, _top5: bool) -> Pairs:
     threshold = (np.arange(q.shape[2]) < y[:, None]).astype(np.int32)
     counts = margin.min(axis=0) < threshold
     counts[np.arange(len(y)), y] = False
-    return margin[:, counts], threshold[counts].astype(np.int64), np.nonzero(counts)[0] + block.start
+    sample = np.nonzero(counts)[0] + block.start
+    return Pairs(margin[:, counts], threshold[counts].astype(np.int64), sample, top5)
 
 
-def _without_dominated(margins: np.ndarray, thresholds: np.ndarray, sample: np.ndarray) -> Pairs:
+def _without_dominated(pairs: Pairs) -> Pairs:
     """Return the pairs without those that one of their sample's strongest three rivals dominates.
 
     A rival with which every member has a larger margin is ahead only where the stronger one is, whatever the weights.
     """
+    margins, thresholds, sample = pairs.margins, pairs.thresholds, pairs.sample
     for nth in range(STRONGEST):
         starts = np.flatnonzero(np.diff(sample, prepend=-1))
         counts = np.diff([*starts, len(sample)])
@@ -299,33 +297,16 @@ def _without_dominated(margins: np.ndarray, thresholds: np.ndarray, sample: np.n
         strongest = np.repeat(order[starts + np.minimum(nth, counts - 1)], counts)
         kept = ~(margins > margins[:, strongest]).all(axis=0)
         margins, thresholds, sample = margins[:, kept], thresholds[kept], sample[kept]
-    return np.ascontiguousarray(margins), thresholds, sample
+    return replace(pairs, margins=np.ascontiguousarray(margins), thresholds=thresholds, sample=sample)
 
 
 def _pruned(block: Block, labels: np.ndarray, rule: Rule, top5: bool) -> Pairs:
-    """Return a block's pairs as the engine prunes them; a rival that is always ahead is one that all members prefer."""
+    """Return a block's pairs as the engine prunes them."""
     from analysis.subsets.prepare import prepare
     from ensemble.machine import cores
 
     ready = prepare(block, labels, rule, ("top5",) if top5 else ("accuracy",), cores())
-    margins, thresholds, sample = _pairs(ready, top5)
-    return margins, thresholds, sample + block.start
-
-
-def _pairs(ready: "Prepared", top5: bool) -> Pairs:
-    """Return the pairs of pruned samples: all that are kept for top-5, those that no other dominates for accuracy."""
-    front, kept, always = ready.counts.T
-    if not top5:
-        kept, always = np.maximum(front, 0), np.minimum(always, 1)
-    before = np.cumsum(kept) - kept
-    rows = np.arange(int(kept.sum())) + np.repeat(ready.starts[:-1] - before, kept)
-    every = np.arange(len(ready))
-    sample = np.concatenate([np.repeat(every, kept), np.repeat(every, always)])
-    order = np.argsort(sample, kind="stable")
-    lost = np.full((ready.rivals.shape[1] - 1, int(always.sum())), -1, np.int32)
-    margins = np.concatenate([ready.rivals[rows, :-1].T, lost], axis=1)[:, order]
-    thresholds = np.concatenate([-ready.rivals[rows, -1].astype(np.int64), np.zeros(lost.shape[1], np.int64)])[order]
-    return np.ascontiguousarray(margins), thresholds, sample[order]
+    return pairs_of(ready, top5, block.start)
 
 
 def per_sample(metric: str) -> str:

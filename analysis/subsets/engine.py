@@ -1,7 +1,6 @@
 """The engine's public face: every subset's table from a source of any length, and a prepared value for questions."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -10,8 +9,10 @@ from analysis.metrics import GEOMETRIC_MEMBERS, METRICS, rule_of
 from analysis.stack import Block, BlockSource, chosen_rows
 from analysis.subsets import accumulate
 from analysis.subsets.enumeration import Enumeration, Shard, enumerate_subsets
+from analysis.subsets.groups import Groups
 from analysis.subsets.memory import check_memory
 from analysis.subsets.nll_brier import CHUNK, unpacked
+from analysis.subsets.pairs import Pairs
 from analysis.subsets.prepare import Prepared, joined, prepare, question
 from analysis.subsets.table import SubsetTable, check_sizes, sizes_of
 from ensemble.errors import BadInput, nearest
@@ -20,7 +21,6 @@ from ensemble.study.part import Part
 
 BLOCK_BYTES = 2**27  # of probabilities of one block that is read from disk
 PENDING = 2**25  # numbers of pruned rivals, 128 MiB: so many are kept before they are counted
-MOST_KEPT = 2**28  # bytes of rivals that a table leaves for a selection
 ALL = tuple(METRICS)
 
 
@@ -43,7 +43,7 @@ def lattice_table(
     `progress` is told samples done, and N.
     Raises `BadInput` for sizes outside 1..M, an unknown rule or metric, or a source without labels.
     """
-    return _table(source, sizes, rule, metrics, progress, threads, block, only=only)[0]
+    return _table(source, sizes, rule, metrics, progress, threads, block, only=only)
 
 
 def table_by_group(
@@ -55,13 +55,18 @@ def table_by_group(
     metrics: Sequence[str] = ALL,
     progress: Progress | None = None,
     threads: int | None = None,
-) -> tuple[SubsetTable, np.ndarray, Prepared | None]:
+) -> tuple[SubsetTable, np.ndarray, np.ndarray, Pairs | None]:
     """Return `lattice_table`, and in how many samples of each group each subset is right: whole numbers (G, S).
 
-    group: int64 (N,) in 0..G-1. by: "accuracy", or "top5". Both are counted in one pass. Third comes what pruning left
-    of all samples, for a selection to read; None where that takes more than 256 MiB.
+    group: int64 (N,) in 0..G-1. by: "accuracy", or "top5". Both are counted in one pass. Samples that every subset has
+    right are not among them but, for each group, in the third value, int64 (G,): so a byte holds most counts. Last come
+    the pairs of all samples, for a selection by that metric to read; None where NLL was not asked for, or has no
+    meaning, and where they take more than 256 MiB.
     """
-    return _table(source, sizes, rule, metrics, progress, threads, None, group, by)
+    keeps = "nll" in check_metrics(metrics) and rule_of(rule).name == "mean"
+    groups = Groups(group, METRICS[by].name == "top5", len(source.members) if keeps else 0)
+    table = _table(source, sizes, rule, metrics, progress, threads, None, groups)
+    return table, groups.right, groups.sure, groups.pairs()
 
 
 def _table(
@@ -72,10 +77,9 @@ def _table(
     progress: Progress | None,
     threads: int | None,
     block: int | None,
-    group: np.ndarray | None = None,
-    by: str = "accuracy",
+    groups: Groups | None = None,
     only: Part | None = None,
-) -> tuple[SubsetTable, np.ndarray, Prepared | None]:
+) -> SubsetTable:
     labels, kind, wanted = source.require_labels(), rule_of(rule), check_metrics(metrics)
     sizes = check_sizes(sizes, len(source.members))
     check_memory(len(source.members), sizes, wanted, 1 if only is None else only.count)
@@ -84,9 +88,9 @@ def _table(
     enumeration = enumerate_subsets(len(source.members), sizes)
     if only is not None:
         if len(enumeration.parts) < only.count:  # too few for the machines to share: score them all, and keep some
-            return _table(source, sizes, rule, metrics, progress, threads, block)[0].part(only), np.empty((0, 0)), None
+            return _table(source, sizes, rule, metrics, progress, threads, block).part(only)
         enumeration = Shard(enumeration, only.rows(len(enumeration.parts)), sizes)
-    sums = _Sums(enumeration, "top5" in wanted, source.samples, threads, progress, group, METRICS[by].name == "top5")
+    sums = _Sums(enumeration, "top5" in wanted, source.samples, threads, progress, groups)
     for part in whole_chunks(source.blocks(rows)):
         sums.add(part.stop, prepare(part, labels, kind, wanted, threads))
     sums.finish()
@@ -106,7 +110,7 @@ def _table(
             total[chosen] / source.samples if name in wanted else nll
             for name, total in zip(("nll", "brier"), found, strict=True)
         )
-    table = SubsetTable(
+    return SubsetTable(
         masks=masks,
         correct=enumeration.arrange(np.subtract(source.samples, sums.wrong[0], out=sums.wrong[0])),
         top5=enumeration.arrange(np.subtract(source.samples, sums.wrong[1], out=sums.wrong[1]))
@@ -122,7 +126,6 @@ def _table(
         rule=rule,
         without=() if sums.top else ("top5",),
     )
-    return table, enumeration.arrange_rows(sums.by_group), joined(sums.kept) if sums.kept else None
 
 
 class _Sums:
@@ -135,8 +138,7 @@ class _Sums:
         samples: int,
         threads: int,
         progress: Progress | None,
-        group: np.ndarray | None = None,
-        group_top: bool = False,
+        groups: Groups | None = None,
     ) -> None:
         self.enumeration, self.top, self.samples, self.threads, self.progress = (
             enumeration,
@@ -149,42 +151,30 @@ class _Sums:
         self.logs: np.ndarray | None = None
         self.products: np.ndarray | None = None
         self.low = 0
-        self._group, self._group_top, self._counted = group, group_top, 0
-        self.by_group = np.zeros((0, enumeration.raw), np.uint8)
-        if group is not None:  # right ones of each group so far, in the smallest type that holds them
-            largest = np.bincount(group)
-            self.by_group = np.zeros((len(largest), enumeration.raw), np.min_scalar_type(int(largest.max())))
-        self.kept: list[Prepared] = []
-        self._keeps = group is not None
+        self._groups = groups
         self._uncounted: list[Prepared] = []
-        self._chunk: list[Prepared] = []
+        self._chunk: list[tuple[np.ndarray | None, np.ndarray | None]] = []
         self._told = 0.0
+        if groups is not None:
+            groups.begin(enumeration)
 
     def finish(self) -> None:
-        """Add up what was counted by group, once all samples are taken, and turn that into right ones."""
-        if self._group is None:
-            return
-        sizes = np.bincount(self._group, minlength=len(self.by_group)).astype(self.by_group.dtype)
-        for part in self.enumeration.parts:
-            own = self.by_group[:, part]
-            self.wrong[int(self._group_top)][part] = own.sum(axis=0, dtype=np.int64)
-            np.subtract(sizes[:, None], own, out=own)
+        """Add up what was counted by group, once all samples are taken."""
+        if self._groups is not None:
+            self._groups.finish(self.wrong[int(self._groups.top5)])
 
     def add(self, stop: int, ready: Prepared) -> None:
         """Take the samples up to `stop`."""
         self.low += ready.low
         self._uncounted.append(ready)
-        if self._keeps:
-            self.kept.append(replace(ready, products=None))
-            if sum(p.rivals.nbytes + p.counts.nbytes for p in self.kept) > MOST_KEPT:
-                self._keeps = False
-                self.kept.clear()
-        self._chunk.append(ready)
+        if self._groups is not None:
+            self._groups.keep(ready, stop - len(ready))
+        self._chunk.append((ready.true, ready.products))
         whole = stop % CHUNK == 0 or stop == self.samples
         crowded = sum(p.rivals.size for p in self._uncounted) >= PENDING
         if crowded or whole:
             steps = self._steps(stop, len(self.wrong) + (whole and ready.true is not None))
-            self._count(steps)
+            self._count(stop, steps)
             if whole:
                 self._add_up(steps)
         if whole:
@@ -203,29 +193,25 @@ class _Sums:
         if self.progress:
             self.progress(int(begin + done * share), self.samples)
 
-    def _count(self, steps: Iterator[Callable[[float], None] | None]) -> None:
+    def _count(self, stop: int, steps: Iterator[Callable[[float], None] | None]) -> None:
         held = joined(self._uncounted)
         self._uncounted.clear()
         everything = np.arange(len(held))
         for i, total in enumerate(self.wrong):
             asked = question(held, everything, top=i == 1)
-            if self._group is None or self._group_top != (i == 1):
+            if self._groups is not None and self._groups.top5 == (i == 1):
+                self._groups.count(asked, stop - len(held), self.threads, next(steps))
+            else:
                 total += accumulate.count_wrong(self.enumeration, asked, self.threads, next(steps))
-                continue
-            own = self._group[self._counted : self._counted + len(held)]
-            before = np.bincount(own[asked.never], minlength=len(self.by_group))
-            self.by_group += before[:, None].astype(self.by_group.dtype)
-            accumulate.count_by_group(self.enumeration, asked, own, self.by_group, self.threads, next(steps))
-        self._counted += len(held)
 
     def _add_up(self, steps: Iterator[Callable[[float], None] | None]) -> None:
-        held = joined(self._chunk)
+        true, products = ([part for part in parts if part is not None] for parts in zip(*self._chunk, strict=True))
         self._chunk.clear()
-        if held.true is not None:
+        if true:
             self.logs = np.zeros(self.enumeration.raw) if self.logs is None else self.logs
-            accumulate.add_log_sums(self.enumeration, held.true, self.logs, self.threads, next(steps))
-        if held.products is not None:
-            summed = accumulate.chunk_sum(held.products)
+            accumulate.add_log_sums(self.enumeration, np.concatenate(true), self.logs, self.threads, next(steps))
+        if products:
+            summed = accumulate.chunk_sum(np.concatenate(products))
             self.products = summed if self.products is None else self.products + summed
 
 

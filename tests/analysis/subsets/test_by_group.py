@@ -18,22 +18,22 @@ def test_groups_add_up_to_the_table(members: int, sizes: range, by: str) -> None
     source = random_source(members, 400, 8, seed=members, signal=0.4)
     group = np.random.default_rng(0).integers(0, 7, 400)
     group[group == 3] = 4  # a group may be empty
-    table, right, _ = table_by_group(source, sizes, group, by, threads=3)
+    table, right, sure, _ = table_by_group(source, sizes, group, by, threads=3)
     same_table(table, lattice_table(source, sizes))
     lattice = Lattice(source, sizes=sizes)
     asked = lattice.correct if by == "accuracy" else lattice.top5
     assert right.dtype == np.uint8
     for g in range(7):
-        np.testing.assert_array_equal(right[g], asked(np.flatnonzero(group == g)))
+        np.testing.assert_array_equal(right[g] + sure[g], asked(np.flatnonzero(group == g)))
 
 
 def test_groups_of_more_samples_than_a_byte_counts_and_of_several_portions() -> None:
     source = random_source(9, 9000, 3, seed=1, signal=0.5)
     group = np.arange(9000) % 2
-    table, right, _ = table_by_group(source, range(1, 10), group)
+    table, right, sure, _ = table_by_group(source, range(1, 10), group)
     assert right.dtype == np.uint16
-    np.testing.assert_array_equal(right.sum(axis=0), table.correct)
-    np.testing.assert_array_equal(right[1], Lattice(source).correct(group == 1))
+    np.testing.assert_array_equal(right.sum(axis=0) + sure.sum(), table.correct)
+    np.testing.assert_array_equal(right[1] + sure[1], Lattice(source).correct(group == 1))
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "top5"])
