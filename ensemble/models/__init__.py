@@ -124,7 +124,7 @@ _MODELS = (
     _de("resnet50", "ResNet50", "torchvision/resnet50", 0.6231, recipe="de-resnet50", keras_biases=True),
     _de("xception", "Xception", "timm/legacy_xception", 0.7446),
     # Not of the papers: the other reading of Bastidas' widths, M3's topology with few filters for the embedded digits,
-    # and networks made for 64 pixels.
+    # and networks made for 64 pixels, the last for CPUs.
     _bastidas("inception-w1", "4 convolutions 2x2, 5 inception modules of InceptionV3's width, GAP, FC", None),
     # De's naive benchmarks, of which the paper gives neither layers nor figures.
     *(
@@ -138,6 +138,10 @@ _MODELS = (
     Model(
         "resnet18-64", "none", "ensemble.models.modern", "ResNet18 with a stem of 3x3 and stride 1, Drop FC",
         recipe="resnet18-64", base="torchvision/resnet18",
+    ),
+    Model(
+        "resnet-small", "none", "ensemble.models.modern", "C3-32 of stride 2, basic blocks 32 | 128 128 | 256 256, FC",
+        recipe="two-cores",
     ),
 )  # fmt: skip
 

@@ -12,6 +12,8 @@ from torch.func import functional_call
 
 from ensemble.errors import BadInput, nearest
 from ensemble.models import Model, NetworkSpec
+from ensemble.study.image_spec import parse_resizing
+from ensemble.study.recipe import Recipe
 
 
 class Network(nn.Module):
@@ -118,6 +120,20 @@ def features_of(model: Model, spec: NetworkSpec, base: nn.Module) -> int:
             f"input_size = {least} or more, or choose another model."
         ) from error
     return features
+
+
+def check_sides(network: nn.Module, recipe: Recipe, image_shape: tuple[int, int, int]) -> None:
+    """Raise `BadInput` where `network`, built for images (H, W, Ch), cannot learn at a size its recipe begins with."""
+    for stage in parse_resizing(recipe.progressive_resizing):
+        try:
+            output_shape(network, (stage.side, stage.side, image_shape[2]))
+        except (RuntimeError, AssertionError, ValueError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise BadInput(
+                f"{recipe.model}: is built for images of {image_shape[0]}x{image_shape[1]} and cannot take those of "
+                f"{stage.side}x{stage.side} ({reason:.150}), as progressive_resizing {recipe.progressive_resizing!r} "
+                "asks; leave it out, or choose a network that ends in global average pooling, such as resnet18-64."
+            ) from error
 
 
 def smallest(attempt: Callable[[int], object], above: int) -> int | None:

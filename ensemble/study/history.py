@@ -27,7 +27,8 @@ class Epoch(Tabular):
     epoch's batches, dropout and augmentation on; those of val and tune are after the epoch. Accuracies are fractions.
     images_per_second counts training images over training seconds; `seconds` is the whole epoch. images_seen: trained
     on since the first epoch, each as often as it was; 0 in histories that do not say. tune: NaN where nothing is held
-    out.
+    out. cpu_seconds: of all threads of the process during the epoch, as the system counts them, which other work on the
+    machine lengthens far less than `seconds`; NaN in histories that do not say.
     """
 
     epoch: int
@@ -43,6 +44,7 @@ class Epoch(Tabular):
     images_seen: int = 0
     tune_cross_entropy: float = math.nan
     tune_accuracy: float = math.nan
+    cpu_seconds: float = math.nan
 
 
 COLUMNS = tuple(field.name for field in fields(Epoch))
@@ -148,7 +150,8 @@ def best_epoch(epochs: list[Epoch]) -> Epoch:
     return max(epochs, key=lambda e: (e.val_accuracy, -e.epoch))
 
 
-# What every history has; a newer trainer writes further columns (images_seen, tune_cross_entropy, tune_accuracy).
+# What every history has; a newer trainer writes further columns (images_seen, tune_cross_entropy, tune_accuracy,
+# cpu_seconds).
 REQUIRED = (
     "epoch", "learning_rate", "train_cross_entropy", "train_loss", "train_accuracy", "val_cross_entropy", "val_loss",
     "val_accuracy", "images_per_second", "seconds",

@@ -1,7 +1,7 @@
 """What a recipe says of its images, as text: how they are varied, and how pixels become a network's input.
 
 Varied: "mirror crop:4 + rotate:10 blur:5,0.1,2", see docs/augmentation.md; made an input: "mean-image", "imagenet",
-"0.5,0.5,0.5/0.25,0.25,0.25".
+"0.5,0.5,0.5/0.25,0.25,0.25"; how large training sees them: "32:12 48:6".
 """
 
 import math
@@ -176,3 +176,39 @@ def parse_normalise(text: str) -> Normalisation | None:
             f"normalise {text!r}: expected as many means as standard deviations, finite, the latter above 0."
         )
     return Normalisation(means, stds)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Epochs of training at one size of images: side in pixels, epochs how many."""
+
+    side: int
+    epochs: int
+
+
+def parse_resizing(text: str) -> tuple[Stage, ...]:
+    """Return the stages that training begins with, of "SIDE:EPOCHS SIDE:EPOCHS ..."; "" is none.
+
+    After them images have the size that is validated. Raises `BadInput` on anything else than whole numbers, a side of
+    8 to 10,000 and at least one epoch.
+    """
+    found = []
+    for token in text.split():
+        side, colon, epochs = token.partition(":")
+        whole = colon and all(part.isdecimal() and len(part) < 6 for part in (side, epochs))
+        if not (whole and 8 <= int(side) <= 10_000 and int(epochs) >= 1):
+            raise BadInput(
+                f"progressive_resizing {text!r}: {token!r} must be written SIDE:EPOCHS, a side of 8 to 10000 pixels "
+                "and at least one epoch, as in '32:12 48:6'; after them images have the size that is validated."
+            )
+        found.append(Stage(int(side), int(epochs)))
+    return tuple(found)
+
+
+def side_in_epoch(text: str, epoch: int) -> int:
+    """Return height and width of training images in an epoch, counted from 0; 0: the size that is validated."""
+    for stage in parse_resizing(text):
+        if epoch < stage.epochs:
+            return stage.side
+        epoch -= stage.epochs
+    return 0

@@ -12,15 +12,16 @@ import tomli_w
 
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import write_text
-from ensemble.study.image_spec import parse_augment, parse_normalise
+from ensemble.study.image_spec import parse_augment, parse_normalise, parse_resizing
 from ensemble.study.seals import read_toml, sealed_text
 from ensemble.study.tabular import Rows, Tabular
 
 LARGEST = 10**15  # of any number in a recipe
 OPTIMISERS = ("sgd", "adam", "adamw", "radam", "nadam", "rmsprop")
-SCHEDULES = ("step", "inverse", "plateau", "cosine")
+SCHEDULES = ("step", "inverse", "plateau", "cosine", "linear")
+TO_ZERO = ("cosine", "linear")  # schedules that fall to zero at the last epoch, so that every rate depends on how many
 KEEP = ("last", "best", "average")
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "native")
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "elu", "gelu", "silu")
 
 
@@ -34,22 +35,25 @@ class Recipe(Tabular):
     """How one member is trained; docs/recipes.md explains each setting.
 
     The network: model, padding ("same" or "valid"), activation, head (of models with several; "" its own), dropout.
-    Its input: input_size (0: the images' own; else they are resized on the device), normalise
-    (`ensemble.inference.inputs`), augment and augment_val (the notation of `ensemble.study.image_spec`), mixup and
-    cutmix (alpha of their Beta; 0 none). The loss: label_smoothing; l2 is lam in lam * sum(W^2) over kernels, as Keras
-    writes it, times a layer's own `l2_scale`; weight_decay is torch's, over all parameters, decoupled for adamw.
+    Its input: input_size (0: the images' own; else they are resized on the device), progressive_resizing (smaller sizes
+    that training begins with), normalise (`ensemble.inference.inputs`), augment and augment_val (the notation of all of
+    these is that of `ensemble.study.image_spec`), mixup and cutmix (alpha of their Beta; 0 none).
+    The loss: label_smoothing; l2 is lam in lam * sum(W^2) over kernels, as Keras writes it, times a layer's own
+    `l2_scale`; weight_decay is torch's, over all parameters, decoupled for adamw.
     The updates: optimiser, learning_rate, momentum (of Adam and its kin the first beta; the second is .999), nesterov
     (of sgd), epsilon, batch_size, epochs, ema (0: none; else the decay of the averaged weights, which then make the
     predictions).
     The rate: schedule "step" (times decay_factor every decay_epochs), "inverse" (1 / (1 + decay * updates)), "plateau"
-    (times decay_factor after more than `patience` epochs without a better loss on tune), "cosine" (to zero, after
-    warmup_epochs of a linear rise; in `snapshots` equal cycles, each of which ends in predictions, where above 0).
+    (times decay_factor after more than `patience` epochs without a better loss on tune), "cosine" or "linear" (to zero
+    that way, after warmup_epochs of a linear rise; in `snapshots` equal cycles, each of which ends in predictions,
+    where above 0).
     The data: tune, the share of train held out, stratified, for what chooses something while training.
     The start: weights ("": random; "random": random where the model asks for weights; "hub"; or a file), weights_sha256
     (of that file), frozen_epochs (the first ones train the head alone), unfrozen_rate (learning rate from then on).
     What is kept: keep ("last": the last epoch's weights; "best": those of the highest accuracy on tune; "average": the
     mean of the weights after each of the last `average_last` epochs, 0: a quarter of them), stop_after (epochs without
-    a better accuracy on tune after which training ends; 0: never). precision ("auto": bfloat16 where a GPU has it).
+    a better accuracy on tune after which training ends; 0: never). precision ("auto": bfloat16 where a GPU has it;
+    "native": where a CPU has instructions for it, too).
     """
 
     model: str
@@ -58,6 +62,7 @@ class Recipe(Tabular):
     head: str = ""
     dropout: float = 0.5
     input_size: int = 0
+    progressive_resizing: str = ""
     normalise: str = "mean-image"
     augment: str = "mirror"
     augment_val: str = ""
@@ -122,7 +127,10 @@ class Recipe(Tabular):
 
     def _check_together(self) -> None:
         """Raise `BadInput` where two settings contradict each other, or one would do nothing."""
-        cycles = max(self.snapshots, 1)
+        cycles, smaller = (
+            max(self.snapshots, 1),
+            sum(stage.epochs for stage in parse_resizing(self.progressive_resizing)),
+        )
         fewer = max(self.epochs // cycles, 1) * cycles
         for bad, message in (
             (self.optimiser == "adamw" and self.l2 > 0,
@@ -131,9 +139,9 @@ class Recipe(Tabular):
             (self.schedule == "plateau" and self.tune == 0,
              "schedule 'plateau' looks at the loss on tune, the part of train that is held out for such choices; set "
              "tune, to 0.1 say."),
-            (self.schedule != "cosine" and (self.snapshots > 0 or self.warmup_epochs > 0),
-             f"warmup_epochs and snapshots are of schedule 'cosine', found {self.schedule!r}; set schedule to "
-             "'cosine', or both to 0."),
+            (self.schedule not in TO_ZERO and (self.snapshots > 0 or self.warmup_epochs > 0),
+             f"warmup_epochs and snapshots are of schedule 'cosine' or 'linear', found {self.schedule!r}; set schedule "
+             "to one of them, or both to 0."),
             (self.schedule != "inverse" and self.decay > 0,
              f"decay is of schedule 'inverse', found {self.schedule!r}; set schedule to 'inverse', or decay to 0."),
             (self.epochs % cycles > 0,
@@ -152,6 +160,12 @@ class Recipe(Tabular):
              "snapshots and frozen_epochs do not go together; set one of them to 0."),
             (self.unfrozen_rate > 0 and self.frozen_epochs == 0,
              "unfrozen_rate is of the epochs after frozen_epochs, which are 0; set learning_rate instead."),
+            (smaller >= self.epochs and smaller > 0,
+             f"progressive_resizing {self.progressive_resizing!r} takes {smaller} epochs before the size that is "
+             f"validated, and there are {self.epochs}; shorten it, or set epochs to {smaller + 1} or more."),
+            (smaller > 0 and (self.snapshots > 0 or self.frozen_epochs > 0),
+             "progressive_resizing goes with neither snapshots, which predict at the validated size from the first "
+             "cycle on, nor frozen_epochs, whose features are computed once; leave one of them out."),
             (len(parse_augment(self.augment_val)) > 1,
              f"augment_val {self.augment_val!r}: validation holds each image once; write one set, without '+'."),
         ):  # fmt: skip

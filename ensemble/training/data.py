@@ -1,6 +1,7 @@
 """What a network is fed with: the images of train it learns from, in batches, and those it is judged on."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -28,7 +29,8 @@ class TrainingData:
     """The images of one training: `learn` to learn from, `tune` to choose by (None without), `val` to be judged on.
 
     held: row numbers of train, int64, that this network never sees; then `val` are these, and not the split val.
-    inputs: how images become a network's input, measured on `learn` by `fit`, or set from a file.
+    inputs: how images become a network's input, measured on `learn` by `fit`, or set from a file. side: height and
+    width of the images to learn from, where that is another one for now; 0: the inputs' own.
     While a base is frozen, all three may be its features: see `use_features`.
     """
 
@@ -62,6 +64,7 @@ class TrainingData:
         self._fixed = fixed_steps(recipe.augment_val)
         self._mirror = mirrors_inputs(recipe.augment)
         self.of_features = self.asked_for_features = False
+        self.side = 0
 
     @property
     def images(self) -> int:
@@ -110,12 +113,13 @@ class TrainingData:
     def _inputs(self, images: torch.Tensor, which: torch.Tensor | None) -> torch.Tensor:
         if self.of_features:
             return images
+        inputs = replace(self.inputs, size=self.side) if self.side else self.inputs
         if not self.recipe.augment.strip():
-            return self.inputs(images)
+            return inputs(images)
         if self._mirror is not None:
             # Turned last of all, the mean image with it: as Ting's study was made, and the fastest.
-            return mirror(self.inputs(images), self._mirror)
-        return self.inputs(self._augment(images, which))
+            return mirror(inputs(images), self._mirror)
+        return inputs(self._augment(images, which))
 
     def evaluate(self, network: Network, part: Rows, precision: Precision) -> tuple[float, float]:
         """Return cross-entropy and accuracy of a network on `tune` or `val`."""

@@ -11,10 +11,11 @@ from torch.nn import functional as F
 from ensemble.inference.inputs import Precision, network_spec, precision_on, resolve_device
 from ensemble.models import build_network
 from ensemble.models.measure import describe
-from ensemble.models.network import Network
-from ensemble.study.image_spec import parse_augment
+from ensemble.models.network import Network, check_sides
+from ensemble.study.image_spec import parse_augment, parse_resizing, side_in_epoch
 from ensemble.study.recipe import Recipe
 from ensemble.study.split import Dataset
+from ensemble.study.weights import facts_of
 from ensemble.training.damage import trains_over
 from ensemble.training.loop import make_optimiser
 from ensemble.training.plan_members import MemberPlan, TrainingPlan
@@ -31,8 +32,8 @@ class Estimate:
 
     parameters: of its network; gflops: of one image forward, 2 x multiply-adds / 1e9. memory: bytes of its process, or
     of the GPU, about: weights, gradients, the optimiser's memory, and every layer's output for a batch, twice.
-    images_per_second: measured here in training, alone, on random images without augmentation. seconds: of all its
-    epochs and folds at that rate, validation not counted.
+    images_per_second: measured here in training, alone, on random images without augmentation; over all epochs that are
+    left, where they differ in the images' size. seconds: of those epochs and of folds, validation not counted.
     """
 
     parameters: int
@@ -47,20 +48,38 @@ def estimate(plan: TrainingPlan, dataset: Dataset) -> dict[str, Estimate]:
 
     Raises `BadInput` where a network cannot be built, as training would.
     """
-    rates: dict[tuple, tuple[int, float, int, float]] = {}
+    rates: dict[tuple, _Measured] = {}
     found = {}
     for member in plan:
         if not _learns(plan, member) and not member.folds_left:
             continue
         recipe = member.recipe
-        like = (recipe.model, recipe.input_size, recipe.batch_size, recipe.optimiser, recipe.frozen_epochs > 0,
+        like = (recipe.model, recipe.input_size, recipe.progressive_resizing, recipe.batch_size, recipe.optimiser,
+                recipe.frozen_epochs > 0,
                 recipe.padding, recipe.activation, recipe.head, recipe.ema > 0, recipe.precision,
                 member.threads)  # fmt: skip
         if like not in rates:
             rates[like] = _measured(recipe, dataset, plan.device, member.threads or 1)
-        parameters, gflops, memory, rate = rates[like]
-        found[member.name] = Estimate(parameters, gflops, memory, rate, _images(member, plan, dataset) / rate)
+        measured, images = rates[like], _images(member, plan, dataset)
+        seconds = sum(count / measured.rates[side] for side, count in images.items())
+        found[member.name] = Estimate(
+            measured.parameters,
+            measured.gflops,
+            measured.memory,
+            sum(images.values()) / seconds if seconds else measured.rates[0],
+            seconds,
+        )
     return found
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """As `Estimate` has it of one kind of network; rates: images per second by their side, 0 the one validated."""
+
+    parameters: int
+    gflops: float
+    memory: int
+    rates: Mapping[int, float]
 
 
 def total_seconds(plan: TrainingPlan, found: Mapping[str, Estimate]) -> float:
@@ -75,25 +94,42 @@ def _learns(plan: TrainingPlan, member: MemberPlan) -> bool:
     return over or member.action in ("train", "resume", "extend")
 
 
-def _images(member: MemberPlan, plan: TrainingPlan, dataset: Dataset) -> float:
-    """Return how many images the member and its folds are trained on, each as often as it is."""
+def _images(member: MemberPlan, plan: TrainingPlan, dataset: Dataset) -> dict[int, float]:
+    """Return how many images the member and its folds are still trained on, each as often as it is, by their side."""
     recipe = member.recipe
     an_epoch = len(dataset.split("train")) * (1 - recipe.tune) * len(parse_augment(recipe.augment))
-    networks = _learns(plan, member) + len(member.folds_left) * (1 - 1 / max(plan.folds, 2))
-    return an_epoch * recipe.epochs * networks
+    behind = _epochs_behind(plan, member)
+    of_folds = len(member.folds_left) * (1 - 1 / max(plan.folds, 2))
+    found: dict[int, float] = {}
+    for epoch in range(recipe.epochs):
+        networks = of_folds + (_learns(plan, member) and epoch >= behind)
+        side = side_in_epoch(recipe.progressive_resizing, epoch)
+        found[side] = found.get(side, 0.0) + an_epoch * networks
+    return found
 
 
-def _measured(recipe: Recipe, dataset: Dataset, device_name: str, threads: int) -> tuple[int, float, int, float]:
-    """Return parameters, gflops, bytes of memory and images per second of a recipe's network in training."""
+def _epochs_behind(plan: TrainingPlan, member: MemberPlan) -> int:
+    """Return how many epochs the checkpoint that the member's own network goes on from has behind it."""
+    checkpoint = plan.study.files(member.name).checkpoint
+    goes_on = member.action in ("resume", "extend") and not plan.force and checkpoint.exists()
+    return int(facts_of(checkpoint, "kofn.checkpoint")["epochs"]) if goes_on else 0
+
+
+def _measured(recipe: Recipe, dataset: Dataset, device_name: str, threads: int) -> _Measured:
+    """Try out a recipe's network in training."""
     spec = network_spec(recipe, dataset.image_shape, len(dataset.class_ids))
     device, before = resolve_device(device_name), torch.get_num_threads()
     state = torch.get_rng_state()
     torch.set_num_threads(threads)
     try:
         network = build_network(recipe.model, spec)
+        check_sides(network, recipe, spec.image_shape)
         described = describe(network, spec.image_shape)
         network = network.to(device).to(memory_format=torch.channels_last).train()
-        rate = _rate(network, recipe, spec.image_shape, spec.classes, device)
+        shapes = {0: spec.image_shape}
+        for stage in parse_resizing(recipe.progressive_resizing):
+            shapes[stage.side] = (stage.side, stage.side, spec.image_shape[2])
+        found = {side: _rate(network, recipe, shape, spec.classes, device) for side, shape in shapes.items()}
     finally:
         torch.set_num_threads(before)
         torch.set_rng_state(state)
@@ -102,7 +138,7 @@ def _measured(recipe: Recipe, dataset: Dataset, device_name: str, threads: int) 
     memory = 4 * (weights + 2 * outputs * recipe.batch_size) + BASE_BYTES
     if device.type == "cuda":
         memory += sum(split.images.size for split in dataset.splits.values())
-    return described["parameters"], described["gflops"], memory, rate
+    return _Measured(described["parameters"], described["gflops"], memory, found)
 
 
 def _numbers(shape: list[int]) -> int:
@@ -117,14 +153,17 @@ def _rate(
 ) -> float:
     """Return images per second of updates, on batches that grow until one takes long enough to be timed."""
     optimiser, precision = make_optimiser(network, recipe), precision_on(device, recipe.precision)
-    size, rate = min(recipe.batch_size, 2), 0.0
+    size, rate, tried = min(recipe.batch_size, 2), 0.0, 0
     begun = time.perf_counter()
-    while time.perf_counter() - begun < PROBE_SECONDS:
+    while not rate or time.perf_counter() - begun < PROBE_SECONDS:
         seconds = _update(network, optimiser, size, image_shape, classes, device, precision)
+        first, tried = tried != size, size
+        if first and seconds < PROBE_SECONDS:  # the first update of a shape pays for code that is made for it
+            continue
         rate = size / seconds if size == recipe.batch_size else max(rate, size / seconds)
         if seconds * 4 < PROBE_SECONDS:
             size = min(4 * size, recipe.batch_size)
-        elif rate:
+        else:
             break
     return rate
 

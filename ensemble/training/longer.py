@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ensemble.study.recipe import Recipe, write_recipe
+from ensemble.study.recipe import TO_ZERO, Recipe, write_recipe
 from ensemble.study.study import Study
 from ensemble.study.weights import facts_of
 from ensemble.training.kept import averaged_epochs
@@ -10,7 +10,7 @@ from ensemble.training.kept import averaged_epochs
 
 def keeps_state(recipe: Recipe) -> bool:
     """Say whether a finished member keeps its last checkpoint, since more epochs could go on from it."""
-    return recipe.schedule != "cosine"
+    return recipe.schedule not in TO_ZERO
 
 
 def only_epochs_differ(there: Recipe, asked: Recipe) -> bool:
@@ -30,10 +30,10 @@ def why_not_longer(study: Study, member: str, there: Recipe, asked: Recipe) -> s
             f"{'was trained' if finished else 'is begun'} for {old} epochs and {new} were asked for, but its weights "
             f"of epoch {new} are not kept"
         )
-    if there.schedule == "cosine":
+    if there.schedule in TO_ZERO:
         return (
-            f"has a cosine that ends at epoch {old}, and with {new} epochs every learning rate before would have been "
-            "another, so going on would be another training"
+            f"has a {there.schedule} decay that ends at epoch {old}, and with {new} epochs every learning rate before "
+            "would have been another, so going on would be another training"
         )
     if there.keep == "average" and finished and new - averaged_epochs(asked) < old:
         least = next(e for e in range(old, 100 * old) if e - averaged_epochs(replace(asked, epochs=e)) >= old)

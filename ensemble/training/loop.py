@@ -93,6 +93,8 @@ def rate_at(recipe: Recipe, epoch: int, update: int, updates: int, tune_losses: 
     warm = recipe.warmup_epochs * updates if epoch < cycle else 0
     if done < warm:
         return rate * (done + 1) / warm
+    if recipe.schedule == "linear":
+        return rate * (total - done) / (total - warm)
     # Huang et al. 2017, "Snapshot Ensembles", eq. 2, for each cycle; with one cycle Loshchilov and Hutter 2017, eq. 5.
     return rate / 2 * (1 + math.cos(math.pi * (done - warm) / (total - warm)))
 

@@ -23,9 +23,10 @@ from ensemble.inference.inputs import (
 )
 from ensemble.models import build_network
 from ensemble.models.measure import describe
-from ensemble.models.network import Network, first_layer
+from ensemble.models.network import Network, check_sides, first_layer
 from ensemble.study.atomic import holder, locked, replacing
 from ensemble.study.history import Epoch, append_epoch, best_epoch, read_epochs, rewrite_epochs
+from ensemble.study.image_spec import side_in_epoch
 from ensemble.study.names import MemberFiles
 from ensemble.study.network_file import write_network
 from ensemble.study.recipe import read_recipe, write_recipe
@@ -66,6 +67,7 @@ class Training:
                 f"{recipe.model}: has no head of its own that could be trained while the base is frozen; give the "
                 "module the parts `base` and `head`, or set frozen_epochs to 0."
             )
+        check_sides(network, recipe, self.spec.image_shape)
         self.transfer: TransferReport | None = None
         if not paths.finished() and not self.files.checkpoint.exists():
             self.transfer = start_from(network, recipe, self.spec, dataset.class_ids)
@@ -145,9 +147,10 @@ class Training:
         return len(self.epochs) == self.recipe.epochs or stopped(self.recipe, self.epochs)
 
     def _epoch(self, number: int, data: TrainingData, optimiser: torch.optim.Optimizer, report: Report) -> Epoch:
-        recipe, started = self.recipe, time.perf_counter()
+        recipe, started, cpu_before = self.recipe, time.perf_counter(), time.process_time()
         facts = {"epoch": number + 1, "epochs": recipe.epochs}
         self._set_mode(number, data, report)
+        data.side = side_in_epoch(recipe.progressive_resizing, number)
         tune_losses = [e.tune_cross_entropy for e in self.epochs]
         updates = data.updates
 
@@ -185,6 +188,7 @@ class Training:
             images_seen=(number + 1) * data.images,
             tune_cross_entropy=tune_cross_entropy,
             tune_accuracy=tune_accuracy,
+            cpu_seconds=time.process_time() - cpu_before,
         )
 
     def _set_mode(self, number: int, data: TrainingData, report: Report) -> None:

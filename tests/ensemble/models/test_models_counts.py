@@ -43,6 +43,19 @@ COUNTS = {
     "de-cnn": (896 + 18_496 + 16 * 16 * 64 * 128 + 128 + 128 * 200 + 200, 0, 25),
     # ResNet18 with 3 * 3 for 7 * 7 weights a filter of the stem.
     "resnet18-64": (11_279_112 - 64 * 3 * (49 - 9), 9_600, 2222),
+    # Kernels by stage, the two 1x1 of its shortcuts; two numbers a filter of each batch norm; 256 features to 200.
+    "resnet-small": (
+        9 * (3 * 32 + 2 * 32 * 32)
+        + 9 * (32 * 128 + 3 * 128 * 128)
+        + 32 * 128
+        + 9 * (128 * 256 + 3 * 256 * 256)
+        + 128 * 256
+        + 2 * (3 * 32 + 5 * 128 + 5 * 256)
+        + 256 * 200
+        + 200,
+        2 * (3 * 32 + 5 * 128 + 5 * 256),
+        278,
+    ),
 }
 
 # What Basutkar's paper prints, in Keras' form.

@@ -15,9 +15,10 @@ from ensemble.models.network import output_shape
 OWN = ["basutkar-1", "basutkar-2", "basutkar-3", "basutkar-4", "bastidas-vgg", "bastidas-inception",
        "mkrtchyan-baseline", "mkrtchyan-m4", "mkrtchyan-resnet34-preact", "ting-m1"]  # fmt: skip
 LIBRARY = ["basutkar-5", "basutkar-6", "mkrtchyan-alexnet", "mkrtchyan-resnet18", "mkrtchyan-resnet34",
-           "mkrtchyan-densenet161", "de-vgg16", "de-resnet50", "de-xception", "resnet18-64"]  # fmt: skip
+           "mkrtchyan-densenet161", "de-vgg16", "de-resnet50", "de-xception", "resnet18-64",
+           "resnet-small"]  # fmt: skip
 DROPOUT = {"ting-m1", "basutkar-4", "basutkar-5", "basutkar-6", "mkrtchyan-baseline", "mkrtchyan-m4",
-           "mkrtchyan-alexnet", "de-vgg16", "de-resnet50", "de-xception", "resnet18-64"}  # fmt: skip
+           "mkrtchyan-alexnet", "de-vgg16", "de-resnet50", "de-xception", "resnet18-64", "resnet-small"}  # fmt: skip
 
 
 def on_meta(name: str, shape: tuple[int, int, int] = (64, 64, 3), **settings: Any) -> Any:

@@ -96,12 +96,13 @@ def test_a_training_killed_before_its_weights_ends_all_the_same(study: Study) ->
     [
         ({}, 2, "member m-0 was trained for 3 epochs and 2 were asked for, but its weights of epoch 2 are not kept; "
          "ask for 3 epochs, choose another name=..., or force=True"),
-        ({"schedule": "cosine"}, 6, "has a cosine that ends at epoch 3, and with 6 epochs every learning rate before"),
+        ({"schedule": "cosine"}, 6, "has a cosine decay that ends at epoch 3, and with 6 epochs every learning rate"),
+        ({"schedule": "linear"}, 6, "has a linear decay that ends at epoch 3, and with 6 epochs every learning rate"),
         ({"keep": "average"}, 3 + 1, "and their weights are not kept; with 5 epochs or more it can go on"),
         ({"keep": "best", "stop_after": 1, "tune": 0.25, "learning_rate": 1e-12, "l2": 0.0}, 6,
          "ended before epoch 3, when tune stood still .stop_after., and would end there again"),
     ],
-    ids=["shorter", "cosine", "average", "stopped"],
+    ids=["shorter", "cosine", "linear", "average", "stopped"],
 )  # fmt: skip
 def test_what_cannot_go_on_says_why(study: Study, settings: dict[str, Any], epochs: int, message: str) -> None:
     recipe = replace(RECIPE, **settings)

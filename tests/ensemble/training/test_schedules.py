@@ -72,6 +72,26 @@ def test_cosine_after_a_warm_up_is_torchs(warm: int) -> None:
     assert rates(recipe)[-1] < 1e-4
 
 
+@pytest.mark.parametrize("warm", [0, 2])
+def test_linear_after_a_warm_up_is_torchs(warm: int) -> None:
+    recipe = Recipe("ting-m3", epochs=6, schedule="linear", warmup_epochs=warm)
+    first, steps = warm * UPDATES, 6 * UPDATES
+
+    def make(optimiser: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+        down = lr_scheduler.LinearLR(optimiser, 1, 0, total_iters=steps - first)
+        if not warm:
+            return down
+        up = lr_scheduler.LinearLR(optimiser, 1 / first, total_iters=first - 1)
+        return lr_scheduler.SequentialLR(optimiser, [up, down], [first])
+
+    with warnings.catch_warnings(action="ignore"):
+        expected = of_torch(make, 0.01, steps)
+    assert rates(recipe) == pytest.approx(expected, rel=1e-9)
+    # By hand: the middle of the fall, and the last update, one step above zero.
+    assert rates(recipe)[(first + steps) // 2] == pytest.approx(0.005, rel=0.05)
+    assert rates(recipe)[-1] == pytest.approx(0.01 / (steps - first))
+
+
 def test_snapshots_are_huangs_cycles() -> None:
     """Snapshot Ensembles, eq. 2: alpha(t) = alpha0 / 2 (cos(pi mod(t - 1, ceil(T / M)) / ceil(T / M)) + 1)."""
     recipe = Recipe("ting-m3", epochs=6, schedule="cosine", snapshots=3)
@@ -133,9 +153,9 @@ def test_each_stage_has_a_schedule_of_its_own() -> None:
     ("settings", "message"),
     [
         ({"schedule": "plateau"}, r"'plateau' looks at the loss on tune.*set tune, to 0.1"),
-        ({"schedule": "linear"}, r"schedule must be one of step, inverse, plateau, cosine, found 'linear'"),
-        ({"warmup_epochs": 2}, r"warmup_epochs and snapshots are of schedule 'cosine', found 'step'"),
-        ({"snapshots": 5}, r"warmup_epochs and snapshots are of schedule 'cosine'"),
+        ({"schedule": "flat"}, r"schedule must be one of step, inverse, plateau, cosine, linear, found 'flat'"),
+        ({"warmup_epochs": 2}, r"warmup_epochs and snapshots are of schedule 'cosine' or 'linear', found 'step'"),
+        ({"snapshots": 5}, r"warmup_epochs and snapshots are of schedule 'cosine' or 'linear'"),
         ({"decay": 0.1}, r"decay is of schedule 'inverse', found 'step'"),
         ({"schedule": "cosine", "snapshots": 4}, r"snapshots = 4 .*75 epochs cannot .*; set epochs to 72 or 76"),
         ({"schedule": "cosine", "snapshots": 5, "frozen_epochs": 5}, r"snapshots and frozen_epochs do not go together"),
