@@ -24,6 +24,16 @@ def _confusion(data: ReportData, **options: Any) -> Any:
     return confusion(stack.require_labels(), data.ensemble.preds, stack.class_ids, stack.class_names, **options)
 
 
+def _calibration(data: ReportData, **options: Any) -> Any:
+    groups = data.groups_of(data.ensemble.stack)
+    return ensemble_calibration(data.ensemble, progress=data.progress, groups=groups, **options)
+
+
+def _abstain(data: ReportData, **options: Any) -> Any:
+    groups = data.groups_of(data.ensemble.stack)
+    return ensemble_abstention(data.ensemble, progress=data.progress, groups=groups, **options)
+
+
 def _filters(data: ReportData, **options: Any) -> Any:
     known = [p for p in data.predictions if p.first_layer is not None]
     if not known:
@@ -48,8 +58,8 @@ KINDS: Mapping[str, Callable[..., Any]] = {
     "compare": _compare,
     "filters": _filters,
     "confusion": _confusion,
-    "calibration": lambda data, **options: ensemble_calibration(data.ensemble, progress=data.progress, **options),
-    "abstain": lambda data, **options: ensemble_abstention(data.ensemble, progress=data.progress, **options),
+    "calibration": _calibration,
+    "abstain": _abstain,
     "diversity": lambda data: ensemble_diversity(data.joined),
     "errors": lambda data, **options: find_errors(data.ensemble, **options),
 }
@@ -63,6 +73,7 @@ def study_report(
     ensemble: str = "all",
     members: Sequence[str] = (),
     intersect: bool = False,
+    groups: str | Path | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Any:
@@ -74,13 +85,15 @@ def study_report(
     (`EnsembleAbstention`; `alpha`, `shifted`, `logits`), "diversity" (`EnsembleDiversity`) or "errors"
     (`ErrorAnalysis`; `samples`, `seed`). ensemble: "all", "best", or a member's or a saved ensemble's name; members:
     names, or patterns such as 'm3-*', of those that take part; intersect: where members differ in samples, take the
-    common ones; progress: told (done, total). Raises `BadInput` for what is unknown, and `NotAvailable`, a `BadInput`
+    common ones; groups: a file that says which samples belong together, for "per-class", "calibration" and "abstain";
+    progress: told (done, total). Raises `BadInput` for what is unknown, and `NotAvailable`, a `BadInput`
     too, where the study does not hold what the report shows.
     """
     if kind not in KINDS:
         raise BadInput(f"{kind!r} is no kind of report; {nearest(kind, KINDS)}.")
     study = study if isinstance(study, Study) else Study.open(study)
-    made = partial(KINDS[kind], ReportData(study, split, tuple(members), ensemble, intersect, progress))
+    together = None if groups is None else Path(groups)
+    made = partial(KINDS[kind], ReportData(study, split, tuple(members), ensemble, intersect, progress, together))
     try:
         return made(**options)
     except TypeError as error:

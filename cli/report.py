@@ -287,6 +287,12 @@ def _all(output: Output, job: Job, pdf: bool) -> dict[str, Any]:
     from analysis.report_data import NotAvailable
     from cli.reports.booklet import Booklet
 
+    if job.data.groups_file is not None:
+        kept = [kind for kind in KINDS if kind in _USED_BY["groups"]]
+        output.note(
+            f"--groups: {', '.join(kept)} keep together what belongs together; compare, diversity, errors and html "
+            "take samples one by one, so their intervals and tests are those of separate samples."
+        )
     booklet = Booklet(output) if pdf else None
     reports: dict[str, Any] = {}
     skipped: dict[str, str] = {}

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.statistics import wilson
+from analysis.selection.resampling import grouped_folds
+from analysis.statistics import class_effects, design_effect, few_groups, group_codes, wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Rows
 
@@ -39,7 +41,8 @@ class ConformalSets(Rows):
     threshold: calibrated on all N samples, for new ones; see `sets`. seed: of the sets' randomisation.
     sizes: int64 (N,), classes in each set; covered: bool (N,), whether the true one is among them; both of the samples
     that were not calibrated on: all where cross-fitted, the other half where split; rows: int64, their positions.
-    labels: int64 (N,), of those samples. class_ids, class_names: C each.
+    labels: int64 (N,), of those samples. class_ids, class_names: C each. groups: int64 (N,), which of those samples
+    belong together; None where all are separate.
     """
 
     method: str
@@ -53,6 +56,7 @@ class ConformalSets(Rows):
     labels: np.ndarray
     class_ids: tuple[str, ...]
     class_names: tuple[str, ...]
+    groups: np.ndarray | None = None
 
     def _columns(self) -> dict[str, Any]:
         classes = self.by_class()
@@ -65,8 +69,11 @@ class ConformalSets(Rows):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the coverage; it takes the samples as separate, and the thresholds as they are."""
-        low, high = wilson(int(self.covered.sum()), len(self.covered))
+        """Wilson's 95 % interval of the coverage, the thresholds as they are; groups count as fewer samples."""
+        effect = 1.0
+        if self.groups is not None:
+            effect = design_effect(self.covered.astype(np.float64), self.groups) * few_groups(self.groups)
+        low, high = wilson(self.covered.sum() / effect, len(self.covered) / effect)
         return float(low), float(high)
 
     @property
@@ -97,7 +104,11 @@ class ConformalSets(Rows):
         c = len(self.class_ids)
         samples = np.bincount(self.labels, minlength=c)
         hits = np.bincount(self.labels[self.covered], minlength=c)
-        low, high = wilson(hits, samples)
+        effect = np.ones(c)
+        if self.groups is not None:
+            inside = self.covered.astype(np.float64)
+            effect = np.nan_to_num(class_effects(inside, self.labels, self.groups, c), nan=1.0)
+        low, high = wilson(hits / effect, samples / effect)
         with np.errstate(invalid="ignore"):
             sizes = np.bincount(self.labels, weights=self.sizes, minlength=c) / samples
             return {"samples": samples, "coverage": hits / samples, "low": low, "high": high, "mean_size": sizes}
@@ -123,13 +134,15 @@ def conformal_sets(
     class_ids: Sequence[str] = (),
     class_names: Sequence[str] = (),
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> ConformalSets:
     """Make sets of classes that hold the true one in 1 - alpha of new samples, drawn as these are.
 
     probs: floating point (N, C), of samples that were not trained on; labels: int64 (N,). folds: each part of the
     samples is given sets by what the others calibrate; None: one half calibrates, the other is given sets ("split").
     ids: str (N,), which deal the parts then, whatever the order of rows; class_ids, class_names: C each; seed: deals
-    the parts and randomises APS.
+    the parts and randomises APS. groups: (N,), a name or number of what each sample belongs to: no sample is then given
+    a set that others of its group calibrated, and the promise is of samples of new groups, on average over groups.
 
     With n samples that calibrate, the threshold is their ceil((n + 1) (1 - alpha))-th smallest nonconformity: V. Vovk,
     A. Gammerman and G. Shafer, Algorithmic Learning in a Random World, 2005. Nonconformity of a class c is
@@ -153,9 +166,11 @@ def conformal_sets(
         raise BadInput(f"conformal_sets: expected an alpha between 0 and 1, found {alpha}.")
     if folds is not None and folds < 2:
         raise BadInput(f"conformal_sets: expected at least 2 folds, or None for a split, found {folds}.")
-    place = _dealt(n, ids, seed)  # a random order that hangs on the ids
-    part = place * 2 // n if folds is None else place % min(folds, n)
-    fewest = fewest_calibrating(n, folds)
+    of = None if groups is None else group_codes(groups, n)
+    place = _dealt(n, ids, seed, of)  # a random order that hangs on the ids
+    part = _parts(place, folds, of)
+    held = [1] if folds is None else list(range(int(part.max()) + 1))
+    fewest = min(int((part != h).sum()) for h in held)
     least = least_alpha(fewest, method)
     if alpha < least - 1e-12:
         raise BadInput(
@@ -165,7 +180,6 @@ def conformal_sets(
     u = np.empty(n)
     u[np.argsort(place)] = np.random.default_rng([seed, n]).random(n)
     samples = _prepared(probs, labels, method, alpha, u)
-    held = [1] if folds is None else list(range(min(folds, n)))
     order = np.argsort(place)
     by = [samples.calibrated(order[part[order] != h]) for h in held]
     rows = np.flatnonzero(part == 1) if folds is None else np.arange(n)
@@ -185,6 +199,7 @@ def conformal_sets(
         labels=labels[rows],
         class_ids=ids_,
         class_names=tuple(class_names) or ids_,
+        groups=None if of is None else of[rows],
     )
 
 
@@ -204,12 +219,30 @@ def _rounded_up(least: float) -> str:
     return f"{np.ceil(least * scale) / scale:.4g}"
 
 
-def _dealt(n: int, ids: np.ndarray | None, seed: int) -> np.ndarray:
-    """Return each sample's place in a random order, int64 (n,), which hangs on its id where there are ids."""
+def _dealt(n: int, ids: np.ndarray | None, seed: int, groups: np.ndarray | None) -> np.ndarray:
+    """Return each sample's place in a random order, int64 (n,), which hangs on its id where there are ids.
+
+    Samples of a group stand together in it, the groups by the first of their samples.
+    """
     ordered = np.arange(n) if ids is None else np.argsort(ids, kind="stable")
     place = np.empty(n, dtype=np.int64)
     place[ordered] = np.random.default_rng([seed, n, 1]).permutation(n)
-    return place
+    if groups is None:
+        return place
+    first = np.full(int(groups.max()) + 1, n)
+    np.minimum.at(first, groups, place)
+    together = np.empty(n, dtype=np.int64)
+    together[np.lexsort((place, first[groups]))] = np.arange(n)
+    return together
+
+
+def _parts(place: np.ndarray, folds: int | None, groups: np.ndarray | None) -> np.ndarray:
+    """Return which part each sample is of, int64 (n,): of two, the first of which calibrates, or of so many folds."""
+    n = len(place)
+    if groups is not None:
+        count = min(folds or 2, len(np.unique(groups)))
+        return grouped_folds(groups, count, place)
+    return place * 2 // n if folds is None else place % min(folds, n)
 
 
 def _blocks(probs: np.ndarray, rows: np.ndarray | None = None) -> Iterator[tuple[Any, np.ndarray]]:

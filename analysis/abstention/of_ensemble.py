@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.abstention.conformal import (
     ALPHA,
@@ -23,6 +24,7 @@ from analysis.abstention.uncertainty import UncertaintyParts, energy, ensemble_s
 from analysis.csv_cells import write_csv
 from analysis.ensemble import Ensemble, row_blocks
 from analysis.stack import PredictionStack
+from analysis.statistics import group_codes
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
 from ensemble.study.predictions import read_logits, read_rows
@@ -94,14 +96,16 @@ def ensemble_abstention(
     shifted: Sequence[Ensemble] = (),
     logits: Sequence[Sequence[np.ndarray] | None] = (),
     progress: Progress | None = None,
+    groups: ArrayLike | None = None,
 ) -> EnsembleAbstention:
     """Measure when an ensemble had better not answer.
 
     alpha: the share of conformal sets that may miss the true class; where None, 0.1, and no sets where the samples are
     too few for it. shifted: the same ensemble on other splits, labelled or not. logits: (N, C) of each member, in the
     stack's order, for the energy; one entry for the ensemble and one for each of `shifted`, None where there are none.
-    progress: told (done, total) of predictors. Raises `BadInput` where there are no labels, and for an alpha that so
-    few samples cannot support.
+    progress: told (done, total) of predictors. groups: (N,), a name or number of what each sample belongs to: sets are
+    then given by other groups, and intervals count samples so, but for those of other splits.
+    Raises `BadInput` where there are no labels, and for an alpha that so few samples cannot support.
     """
     stack = ensemble.stack
     labels = stack.require_labels()
@@ -114,21 +118,22 @@ def ensemble_abstention(
     probs = ensemble.probs  # sets want all rows at once
     if not isinstance(probs, np.ndarray):
         probs = np.concatenate([part for _, part in row_blocks(probs)])
-    sets, lacking = _sets(probs, stack, alpha, tuple(WAYS))
+    of = None if groups is None else group_codes(groups, stack.samples)
+    sets, lacking = _sets(probs, stack, alpha, tuple(WAYS), of)
     for i, name in enumerate(stack.members if several else ()):
         preds = ensemble.member_preds[i]
         own = plain_scores(stack.probs[i, :], preds)
         if own_logits is not None:
             own |= {"energy": energy(own_logits[i])}
-        members.append({key: risk_coverage(v, preds == labels, key, name) for key, v in own.items()})
+        members.append({key: risk_coverage(v, preds == labels, key, name, of) for key, v in own.items()})
         if sets:
-            member_sets.append(_sets(stack.probs[i, :], stack, alpha, ("cross-fitted",))[0])
+            member_sets.append(_sets(stack.probs[i, :], stack, alpha, ("cross-fitted",), of)[0])
         if progress:
             progress(i + 1, len(stack.members))
     return EnsembleAbstention(
         ensemble=ensemble,
         certainty=scores,
-        curves={key: risk_coverage(values, right, key, ensemble.name) for key, values in scores.items()},
+        curves={key: risk_coverage(values, right, key, ensemble.name, of) for key, values in scores.items()},
         members=tuple(members),
         parts=parts,
         alpha=ALPHA if alpha is None else alpha,
@@ -142,7 +147,7 @@ def ensemble_abstention(
 
 
 def _sets(
-    probs: np.ndarray, stack: PredictionStack, alpha: float | None, ways: Sequence[str]
+    probs: np.ndarray, stack: PredictionStack, alpha: float | None, ways: Sequence[str], groups: np.ndarray | None
 ) -> tuple[tuple[ConformalSets, ...], str]:
     """Return sets by each method and way; none, and why, where nobody asked for an alpha and samples are too few."""
     labels = stack.require_labels()
@@ -151,11 +156,16 @@ def _sets(
     if alpha is None and not _supported(n, at):
         return (), f"{n} samples are too few for sets that miss {at:.0%}; at least {_needed(at)} are needed."
     ids = stack.sample_ids if stack.ids_given else None
-    return tuple(
-        conformal_sets(probs, labels, method, at, WAYS[way], ids, stack.class_ids, stack.class_names)
-        for method in METHODS
-        for way in ways
-    ), ""
+    try:
+        return tuple(
+            conformal_sets(probs, labels, method, at, WAYS[way], ids, stack.class_ids, stack.class_names, groups=groups)
+            for method in METHODS
+            for way in ways
+        ), ""
+    except BadInput as few:
+        if alpha is not None or groups is None:
+            raise
+        return (), f"groups that are kept together leave too few samples: {few}"
 
 
 def _supported(n: int, alpha: float) -> bool:

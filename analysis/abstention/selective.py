@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.statistics import auroc, auroc_interval
+from analysis.statistics import auroc, auroc_effect, auroc_interval, group_codes
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
@@ -21,8 +22,8 @@ class RiskCoverage(Rows):
     equal certainties the mean over all their orders, so it does not depend on the order of the samples.
     certainty: float64 (N,), that of the i-th most certain sample. ends: bool (N,), where the next one is less certain:
     no threshold stops at another place.
-    auroc: that an error is less certain than what is right, with low and high, its 95 % interval (Newcombe); NaN where
-    all or none is wrong.
+    auroc: that an error is less certain than what is right, with low and high, its 95 % interval (Newcombe), which
+    counts groups of samples as they were given; NaN where all or none is wrong.
     """
 
     name: str
@@ -88,11 +89,13 @@ def risk_coverage(
     correct: np.ndarray | Sequence[bool],
     score: str = "confidence",
     name: str = "",
+    groups: ArrayLike | None = None,
 ) -> RiskCoverage:
     """Return the risk-coverage curve of predictions: the error rate among the most certain, for every number of them.
 
     certainty: float (N,), the higher the more certain: a confidence, or minus an entropy. correct: bool (N,), which
-    predictions are right. score, name: what the certainty is, and whose. R. El-Yaniv and Y. Wiener, On the foundations
+    predictions are right. score, name: what the certainty is, and whose. groups: (N,), a name or number of what each
+    sample belongs to. R. El-Yaniv and Y. Wiener, On the foundations
     of noise-free selective classification, JMLR 11 (2010); the area AURC and its excess: Y. Geifman, G. Uziel and
     R. El-Yaniv, Bias-reduced uncertainty estimation for deep neural classifiers, ICLR 2019. Raises `BadInput` where
     the two differ in length, are empty, or a certainty is no number.
@@ -117,5 +120,9 @@ def risk_coverage(
     risk = np.cumsum(np.repeat(found / sizes, sizes)) / i
     risk[stops - 1] = wrong.cumsum()[stops - 1] / stops
     area = auroc(values[~wrong], values[wrong])
-    low, high = auroc_interval(area, int(n - wrong.sum()), int(wrong.sum()))
+    effect = 1.0
+    if groups is not None:
+        of = group_codes(groups, n)[order]
+        effect = auroc_effect(values[~wrong], values[wrong], np.concatenate([of[~wrong], of[wrong]]))
+    low, high = auroc_interval(area, float(n - wrong.sum()) / effect, float(wrong.sum()) / effect)
     return RiskCoverage(name, score, n, int(wrong.sum()), i / n, risk, values, ends, area, low, high)

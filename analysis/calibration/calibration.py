@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.metrics import brier
-from analysis.statistics import wilson
+from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Rows, html_table, percent
 
@@ -74,6 +75,7 @@ def measure_calibration(
     preds: np.ndarray | None = None,
     bins: int = BINS,
     binning: str = "equal",
+    groups: ArrayLike | None = None,
 ) -> Calibration:
     """Return how well the confidence, the largest probability of a row, agrees with how often it is right.
 
@@ -87,6 +89,8 @@ def measure_calibration(
     binning "adaptive": bin b ends with the confidence of rank ceil(b N / B), so that bins hold as many samples each, to
     one; equal confidences stay together, in fewer bins if need be, and the order of the samples does not matter.
     K. Nguyen and B. O'Connor, Posterior calibration and exploratory analysis for NLP models, EMNLP 2015.
+    groups: (N,), a name or number of what each sample belongs to; intervals are then Wilson's for as many samples as
+    have the variance, see `statistics.class_effects`.
     Raises `BadInput` for shapes that do not fit, fewer than one bin or another binning.
     """
     probs, labels = checked(probs, labels, bins)
@@ -101,7 +105,11 @@ def measure_calibration(
     with np.errstate(invalid="ignore"):
         means = np.bincount(place, weights=confidence, minlength=len(counts)) / counts
         share = correct / counts
-    low, high = wilson(correct, counts)
+    effect = np.ones(len(counts))
+    if groups is not None:
+        of = group_codes(groups, len(labels))
+        effect = np.nan_to_num(class_effects(right.astype(np.float64), place, of, len(counts)), nan=1.0)
+    low, high = wilson(correct / effect, counts / effect)
     gaps = np.abs(share - means)[counts > 0]
     ece = float((gaps * counts[counts > 0]).sum() / len(labels))
     return Calibration(edges, counts, means, share, low, high, ece, binning)

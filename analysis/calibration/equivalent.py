@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.calibration.calibration import checked
 from analysis.calibration.temperature import FEWEST, fit_temperature, tempered
 from analysis.copies import find_copies, independent
 from analysis.ensemble import Ensemble
 from analysis.metrics import floored, true_probs
-from analysis.selection.resampling import stratified_folds
+from analysis.selection.resampling import folds_of
 from analysis.stack import PredictionStack, combined_probs
+from analysis.statistics import group_codes
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
 from ensemble.study.tabular import Rows
@@ -45,25 +47,31 @@ class DeepEnsembleEquivalent(Rows):
 
 
 def calibrated_log_likelihood(
-    probs: np.ndarray, labels: np.ndarray, ids: np.ndarray | None = None, folds: int = FOLDS
+    probs: np.ndarray,
+    labels: np.ndarray,
+    ids: np.ndarray | None = None,
+    folds: int = FOLDS,
+    groups: ArrayLike | None = None,
 ) -> float:
     """Return the mean ln p(y) after a temperature that was fitted to the other samples: nats, 0 at best.
 
     probs: floating point (N, C); labels: int64 (N,); ids: str (N,), on which the parts then hang; folds: how many, two
-    halves unless told. Log-likelihoods compare fairly at the best temperature of each alone: A. Ashukha, A. Lyzhov,
-    D. Molchanov and D. Vetrov, Pitfalls of in-domain uncertainty estimation and ensembling in deep learning, ICLR 2020,
-    with its "test-time cross-validation". Raises `BadInput` for fewer than 20 samples.
+    halves unless told; groups: (N,), what belongs together and stays in one part. Log-likelihoods compare fairly at the
+    best temperature of each alone: A. Ashukha, A. Lyzhov, D. Molchanov and D. Vetrov, Pitfalls of in-domain uncertainty
+    estimation and ensembling in deep learning, ICLR 2020, with its "test-time cross-validation". Raises `BadInput` for
+    fewer than 20 samples.
     """
     probs, labels = checked(probs, labels, 1)
     if len(labels) < FEWEST:
         raise BadInput(f"{len(labels)} samples are too few to fit a temperature; at least {FEWEST} are needed.")
-    fold = stratified_folds(labels, folds, 0, ids)
-    at = np.array([fit_temperature(probs[kept], labels[kept]) for kept in fold != np.arange(folds)[:, None]])
+    fold = folds_of(labels, folds, 0, ids, None if groups is None else group_codes(groups, len(labels)))
+    parts = np.arange(int(fold.max()) + 1)
+    at = np.array([fit_temperature(probs[kept], labels[kept]) for kept in fold != parts[:, None]])
     return float(np.log(floored(true_probs(tempered(probs, at[fold]), labels))).mean())
 
 
 def deep_ensemble_equivalent(
-    ensemble: Ensemble, stack: PredictionStack, progress: Progress | None = None
+    ensemble: Ensemble, stack: PredictionStack, progress: Progress | None = None, groups: ArrayLike | None = None
 ) -> DeepEnsembleEquivalent:
     """Say to how many members of a plain mean an ensemble is equivalent, by calibrated log-likelihood.
 
@@ -71,8 +79,8 @@ def deep_ensemble_equivalent(
     The least k at which the plain mean of k members reaches the ensemble's calibrated log-likelihood, by a straight
     line between whole k (Ashukha and others, 2020). Of each size up to six subsets are looked at, each member as often
     as any other, and all of them are given the temperature that suits them, cross-fitted over two halves. progress:
-    told (done, total) of subsets. Raises `BadInput` where the two differ in samples, there are no labels, or fewer than
-    20 samples.
+    told (done, total) of subsets. groups: (N,), what belongs together and stays in one half. Raises `BadInput` where
+    the two differ in samples, there are no labels, or fewer than 20 samples.
     """
     if not np.array_equal(ensemble.stack.sample_ids, stack.sample_ids):
         raise BadInput(f"deep_ensemble_equivalent: {ensemble.name!r} and the members differ in their samples.")
@@ -84,11 +92,12 @@ def deep_ensemble_equivalent(
     found: dict[int, list[float]] = {k: [] for k in runs}
     for k, subsets in runs.items():
         for subset in subsets:
-            found[k].append(calibrated_log_likelihood(combined_probs(stack, subset, "mean"), labels, stack.sample_ids))
+            probs = combined_probs(stack, subset, "mean")
+            found[k].append(calibrated_log_likelihood(probs, labels, stack.sample_ids, groups=groups))
             done += 1
             if progress:
                 progress(done, total)
-    its = calibrated_log_likelihood(ensemble.probs, labels, stack.sample_ids)
+    its = calibrated_log_likelihood(ensemble.probs, labels, stack.sample_ids, groups=groups)
     mean = np.array([np.mean(found[k]) for k in runs])
     return DeepEnsembleEquivalent(
         name=ensemble.name,

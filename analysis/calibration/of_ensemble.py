@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.calibration.calibration import (
     BINS,
@@ -279,13 +280,18 @@ def ensemble_calibration(
     bins: int = BINS,
     binning: str = "equal",
     progress: Progress | None = None,
+    groups: ArrayLike | None = None,
 ) -> EnsembleCalibration:
-    """Measure an ensemble; bins, binning: of the reliability, see `measure_calibration`; progress: samples by size."""
+    """Measure an ensemble; bins, binning: of the reliability, see `measure_calibration`; progress: samples by size.
+
+    groups: (N,), a name or number of what each sample belongs to: the temperature's folds keep them together, and the
+    reliability's intervals count them so. What chance gives the ECE is of separate samples.
+    """
     stack = ensemble.stack
     labels = stack.require_labels()
     enough = len(labels) >= FEWEST
     probs = ensemble.probs[:]  # here every row is looked at again and again
-    found = temperature(probs, labels, stack.sample_ids) if enough else None
+    found = temperature(probs, labels, stack.sample_ids, groups=groups) if enough else None
     several = len(stack.members) > 1
     scores = calibration_scores(ensemble.name, probs, labels, ensemble.preds, bins)
     members, temperatures = [], []
@@ -296,14 +302,14 @@ def ensemble_calibration(
     return EnsembleCalibration(
         ensemble=scores,
         chance=ece_by_chance(probs, scores.ece, bins),
-        reliability=measure_calibration(probs, labels, ensemble.preds, bins, binning),
+        reliability=measure_calibration(probs, labels, ensemble.preds, bins, binning, groups),
         members=tuple(members),
         temperatures=tuple(temperatures),
         temperature=found,
         after=None if found is None else calibration_scores(ensemble.name, found.probs, labels, ensemble.preds, bins),
         reliability_after=None
         if found is None
-        else measure_calibration(found.probs, labels, ensemble.preds, bins, binning),
+        else measure_calibration(found.probs, labels, ensemble.preds, bins, binning, groups),
         by_size=calibration_by_size(stack, bins, progress) if several else None,
     )
 

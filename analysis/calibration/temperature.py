@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.calibration.calibration import checked
 from analysis.metrics import floored
-from analysis.selection.resampling import stratified_folds
+from analysis.selection.resampling import folds_of
+from analysis.statistics import group_codes
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
@@ -48,10 +50,12 @@ def temperature(
     ids: np.ndarray | None = None,
     folds: int = FOLDS,
     seed: int = 0,
+    groups: ArrayLike | None = None,
 ) -> Temperature:
     """Fit a temperature to all samples, and for each of the stratified folds to the samples outside it.
 
-    labels: whole numbers (N,). seed: deals the folds.
+    labels: whole numbers (N,). seed: deals the folds. groups: (N,), a name or number of what each sample belongs to,
+    which then stays in one fold.
     probs: floating point (N, C), the members' mean: a temperature of each member before averaging is another thing.
     ids: str (N,), on which the folds then hang; see `analysis.selection.cross_validation`. The classes predicted do not
     change, for a temperature keeps the order of the probabilities. Raises `BadInput` for fewer than 20 samples.
@@ -59,9 +63,10 @@ def temperature(
     probs, labels = checked(probs, labels, 1)
     if len(labels) < FEWEST:
         raise BadInput(f"{len(labels)} samples are too few to fit a temperature; at least {FEWEST} are needed.")
-    fold = stratified_folds(labels, folds, seed, ids)
+    of = None if groups is None else group_codes(groups, len(labels))
+    fold = folds_of(labels, folds, seed, ids, of)
     value = fit_temperature(probs, labels)
-    by_fold = np.array([fit_temperature(probs[fold != f], labels[fold != f]) for f in range(folds)])
+    by_fold = np.array([fit_temperature(probs[fold != f], labels[fold != f]) for f in range(int(fold.max()) + 1)])
     return Temperature(value, by_fold, fold, tempered(probs, by_fold[fold]))
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.csv_cells import write_csv
-from analysis.statistics import wilson
+from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.names import number_ids
 from ensemble.study.tabular import Rows, html_table, percent
@@ -318,12 +319,18 @@ class Pair:
     both: Direction
 
 
-def confused_pairs(value: Confusion, top: int | None = None) -> list[Pair]:
+def confused_pairs(
+    value: Confusion, top: int | None = None, *, y_true: ArrayLike | None = None, y_pred: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+) -> list[Pair]:  # fmt: skip
     """Return the pairs with at least one confusion, the most frequent first; at most `top` of them.
 
     value: of `confusion`. By how many samples of either class are predicted as the other, then by their rate, then by
     the columns. The intervals are for a pair that was named beforehand: of the C (C - 1) / 2 pairs the first ones stand
     first partly by chance, so their rates on new samples will on average be lower.
+    groups: (N,), a name or number of what each sample belongs to, of samples with the true classes y_true and the
+    predicted ones y_pred, int64 (N,): intervals are then Wilson's for as many samples as have the variance that being
+    wrong has in the class, see `statistics.class_effects`.
     """
     counts, samples = value.counts, value.samples
     rows, columns, _ = value.cells
@@ -333,14 +340,19 @@ def confused_pairs(value: Confusion, top: int | None = None) -> list[Pair]:
     lower, higher = low[ranked], high[ranked]
     more_back = counts[higher, lower] > counts[lower, higher]
     a, b = np.where(more_back, higher, lower), np.where(more_back, lower, higher)
-    there = _directions(counts[a, b], samples[a])
-    back = _directions(counts[b, a], samples[b])
-    both = _directions(counts[a, b] + counts[b, a], samples[a] + samples[b])
+    effect = np.ones(len(value))
+    if groups is not None:
+        truth, preds = np.asarray(y_true), np.asarray(y_pred)
+        wrong = (truth != preds).astype(np.float64)
+        effect = np.nan_to_num(class_effects(wrong, truth, group_codes(groups, len(wrong)), len(value)), nan=1.0)
+    there = _directions(counts[a, b], samples[a], effect[a])
+    back = _directions(counts[b, a], samples[b], effect[b])
+    both = _directions(counts[a, b] + counts[b, a], samples[a] + samples[b], np.maximum(effect[a], effect[b]))
     return [Pair(int(a[i]), int(b[i]), there[i], back[i], both[i]) for i in range(len(a))]
 
 
-def _directions(counts: np.ndarray, samples: np.ndarray) -> list[Direction]:
-    low, high = wilson(counts, samples)
+def _directions(counts: np.ndarray, samples: np.ndarray, effect: np.ndarray) -> list[Direction]:
+    low, high = wilson(counts / effect, samples / effect)
     rates = np.divide(counts, samples, out=np.full(len(counts), np.nan), where=samples > 0)
     return [Direction(int(n), int(of), *(float(x) for x in rest))
             for n, of, *rest in zip(counts, samples, rates, low, high, strict=True)]  # fmt: skip

@@ -57,9 +57,7 @@ def blocks_of(labels: np.ndarray, ids: np.ndarray, groups: np.ndarray | None = N
     """
     if len(labels) < 2:
         return np.zeros(len(labels), dtype=np.int64)
-    if groups is None:
-        return stratified_folds(labels, min(most, len(labels)), 0, ids)
-    return grouped_folds(groups, min(most, len(np.unique(groups))), ids)
+    return folds_of(labels, min(most, len(labels)), 0, ids, groups)
 
 
 def bootstraps(block: np.ndarray, repeats: int = BOOTSTRAPS, seed: int = 0) -> Resamples:
@@ -115,6 +113,18 @@ def stratified_folds(labels: np.ndarray, folds: int = 10, seed: int = 0, ids: np
     fold = np.empty(len(labels), dtype=np.int64)
     fold[laid_out] = np.arange(len(labels)) % folds
     return fold
+
+
+def folds_of(
+    labels: np.ndarray, folds: int, seed: int = 0, ids: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the fold of each sample, int64 (N,): with equal counts of each class, or of whole groups, at most as many.
+
+    labels, groups: int64 (N,); ids: str (N,), on which the folds then hang.
+    """
+    if groups is None:
+        return stratified_folds(labels, folds, seed, ids)
+    return grouped_folds(groups, min(folds, len(np.unique(groups))), ids, seed)
 
 
 def grouped_folds(groups: np.ndarray, folds: int, ids: np.ndarray | None = None, seed: int = 0) -> np.ndarray:

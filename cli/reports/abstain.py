@@ -9,7 +9,7 @@ import click
 
 from cli.combine_text import copy_names, ensemble_document
 from cli.common import Output
-from cli.reports.job import ENSEMBLE, Job, say_chosen_here
+from cli.reports.job import ENSEMBLE, GROUPS, Job, say_chosen_here, say_groups
 from cli.reports.text import cut, cut_middle, fitting_table
 from ensemble.errors import BadInput
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     ENSEMBLE,
+    GROUPS,
     click.option(
         "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
         help="abstain: what share of conformal sets may miss the true class.  [default: 0.1]",
@@ -56,7 +57,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     logits = [logits_of(study, ensemble.stack)]
     logits += [None if logits[0] is None or file else logits_of(study, own.stack) for own, file in shifted]
     with output.progress("Measuring certainty", "members") as progress:
-        value = ensemble_abstention(ensemble, job.options["alpha"], [own for own, _ in shifted], logits, progress)
+        groups, others = job.data.groups_of(ensemble.stack), [own for own, _ in shifted]
+        value = ensemble_abstention(ensemble, job.options["alpha"], others, logits, progress, groups)
     detail = "-".join(p for p in (job.who, "" if value.alpha == 0.1 else f"alpha-{value.alpha:g}") if p)
     tables = [job.path("abstain", detail, "csv"), job.path("abstain-samples", detail, "csv")]
     write_abstention_csv(tables[0], value)
@@ -72,6 +74,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         _say_shift(output, own)
     for why in skipped:
         output.note(f"left out: {why}")
+    apart = "; intervals beside another split take samples one by one" if value.shifted else ""
+    count = say_groups(output, groups, f"sets are given by other groups, and intervals count samples so{apart}")
     say_chosen_here(output, job)
     for path in files:
         output.text(f"figure: {path}")
@@ -79,6 +83,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         output.text(f"table:  {path}")
     return _document(job, value, skipped) | {
         "copies": copy_names(ensemble.stack),
+        "groups": count,
         "definition": ensemble_document(ensemble),
         "files": [*files, *tables],
     }

@@ -6,7 +6,7 @@ import click
 
 from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.reports.job import ENSEMBLE, Job, say_chosen_here
+from cli.reports.job import ENSEMBLE, GROUPS, Job, say_chosen_here, say_groups
 from cli.reports.text import cut_middle
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ MOST_NUMBERS = 20_000_000  # samples times classes: some minutes of temperatures
 
 OPTIONS = (
     ENSEMBLE,
+    GROUPS,
     click.option(
         "--bins", type=click.IntRange(1, 1000), default=15, show_default=True, metavar="N",
         help="calibration: how many bins of confidence.",
@@ -35,8 +36,9 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 
     bins, binning = job.options["bins"], job.options["binning"]
     ensemble = job.data.ensemble
+    groups = job.data.groups_of(ensemble.stack)
     with output.progress("Calibrating subsets", "samples") as progress:
-        value = ensemble_calibration(ensemble, bins, binning, progress)
+        value = ensemble_calibration(ensemble, bins, binning, progress, groups)
     equal, why = _equivalent(output, job)
     parts = [job.who, "" if binning == "equal" else binning, "" if bins == 15 else f"{bins}-bins"]
     detail = "-".join(part for part in parts if part)
@@ -48,6 +50,10 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         _say_equivalent(output, equal)
     elif why:
         output.note(f"No deep-ensemble equivalent: {why}")
+    count = say_groups(
+        output, groups, "the temperature's folds keep them so and the diagram's intervals count them so; what chance "
+        "gives the ECE is of separate samples, so its p may be too small"
+    )  # fmt: skip
     say_chosen_here(output, job)
     for path in files:
         output.text(f"figure: {path}")
@@ -56,7 +62,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     return {
         "kind": "calibration", "split": job.data.split, "of": ensemble.members, "rule": ensemble.rule,
         "samples": value.ensemble.samples, "classes": ensemble.stack.classes, "bins": bins, "binning": binning,
-        "ensemble": _scores_document(value.ensemble),
+        "groups": count, "ensemble": _scores_document(value.ensemble),
         "ece_by_chance": {"mean": value.chance.mean, "p": value.chance.p, "draws": value.chance.draws},
         "reliability": _bins_document(value.reliability),
         "temperature": None if found is None or value.after is None or value.reliability_after is None else {
@@ -93,7 +99,7 @@ def _equivalent(output: Output, job: Job) -> "tuple[DeepEnsembleEquivalent | Non
         if stack.samples * stack.classes > MOST_NUMBERS:
             return None, f"{stack.samples:,} samples of {stack.classes:,} classes would take too long."
         with output.progress("Calibrating plain means", "subsets") as progress:
-            return deep_ensemble_equivalent(job.data.ensemble, stack, progress), ""
+            return deep_ensemble_equivalent(job.data.ensemble, stack, progress, job.data.groups_of(stack)), ""
     except BadInput as error:
         return None, str(error)
 

@@ -7,7 +7,7 @@ import click
 from analysis.sentences import many
 from cli.combine_text import ensemble_document
 from cli.common import Output
-from cli.reports.job import ENSEMBLE, Job, images_or_why, say_chosen_here
+from cli.reports.job import ENSEMBLE, GROUPS, Job, images_or_why, say_chosen_here, say_groups
 from cli.reports.text import cut
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     ENSEMBLE,
+    GROUPS,
     click.option(
         "--top",
         type=click.IntRange(1, 1000),
@@ -52,7 +53,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     value = confusion(
         stack.require_labels(), ensemble.preds, stack.class_ids, stack.class_names, order=job.options["order"]
     )
-    pairs = confused_pairs(value)
+    groups = job.data.groups_of(stack)
+    pairs = confused_pairs(value, y_true=stack.labels, y_pred=ensemble.preds, groups=groups)
     detail = "-".join(part for part in (job.who, "by-id" if value.by == "id" else "") if part)
     tables = [job.path("confused-pairs", job.who, "csv")]
     write_pairs_csv(tables[0], value, pairs)
@@ -76,6 +78,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             "confused most and folds the others, the table has every pair that was confused."
         )
     without = _pictures(output, job, pairs[:top], files)
+    count = say_groups(output, groups, "intervals of pairs count them so, by how alike a group's errors are")
     say_chosen_here(output, job)
     for path in files:
         output.text(f"figure: {path}")
@@ -84,7 +87,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     order = [int(i) for i in value.order]
     return {
         "kind": "confusion", "split": job.data.split, "of": ensemble.of, "rule": ensemble.rule, "order": value.by,
-        "samples": int(value.counts.sum()), "accuracy": value.accuracy,
+        "samples": int(value.counts.sum()), "accuracy": value.accuracy, "groups": count,
         "classes": [
             _class(value, i) | {"samples": value.samples[i], "said": value.predicted[i]}
             for i in order

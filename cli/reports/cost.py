@@ -6,7 +6,7 @@ import click
 
 from cli.combine_text import front_document, show_front
 from cli.common import Output
-from cli.reports.job import Job
+from cli.reports.job import GROUPS, Job, say_groups
 from cli.reports.text import written
 
 COST = click.option(
@@ -16,6 +16,7 @@ COST = click.option(
 )
 OPTIONS = (
     COST,
+    GROUPS,
     click.option(
         "--cost-by",
         type=click.Choice(["sum", "max"]),
@@ -52,7 +53,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         raise NotAvailable(str(lack)) from lack
     words = cost_words(what or "gflops")
     by = job.options["cost_by"]
-    front = cost_front(data.stack, costs, by=by, what=words, metric=metric, table=data.table)
+    groups = data.groups_of(data.stack)
+    front = cost_front(data.stack, costs, by=by, what=words, metric=metric, table=data.table, groups=groups)
     detail = "-".join(part for part in ("" if metric == "accuracy" else metric, "" if by == "sum" else by) if part)
     with style():
         picture = save(cost_figure(front), job.path("cost", detail))
@@ -61,10 +63,12 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     rows = [(p.cost, "+".join(p.members), p.score, p.honest.score, p.honest.low, p.honest.high) for p in front.points]
     write_csv(table, columns, rows)
     show_front(output, front, words, None)
+    count = say_groups(output, groups, "none is chosen on in part and scored on in part, and intervals count them so")
     written(output, picture, table)
     return {
         "kind": "cost", "split": front.split, "metric": front.metric, "of": what or "gflops", "by": front.by,
-        "members": costs, "subsets": len(front.masks), "front": front_document(front), "files": [picture, table],
+        "members": costs, "groups": count, "subsets": len(front.masks), "front": front_document(front),
+        "files": [picture, table],
     }  # fmt: skip
 
 

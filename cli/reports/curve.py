@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.sentences import chosen_on, flattery, many
 from cli.combine_text import say_copies
 from cli.common import Output
-from cli.reports.job import GROUPS, Job
+from cli.reports.job import GROUPS, Job, say_groups
 from cli.reports.text import best_document, written
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             + (chosen_on(len(table), table.split) if honest is None or honest.score is None
                else flattery(best.accuracy, honest.score, table.split))
         )  # fmt: skip
+    kept = "the honest score and its interval keep them so, what more members would bring does not"
+    count = say_groups(output, job.data.groups_of(job.data.stack), kept)
     if more:
         _say_more(output, more["accuracy"])
     else:
@@ -52,7 +54,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     written(output, picture)
     return {
         "kind": "curve", "split": table.split, "rule": table.rule, "samples": table.samples, "classes": table.classes,
-        "members": table.members, "copies": copies, "subsets": len(table),
+        "members": table.members, "copies": copies, "groups": count, "subsets": len(table),
         "by_size": [{**vars(s), "best": s.best.members} for s in by_size],
         "more_members": {metric: _more_document(value) for metric, value in more.items()} or None,
         "best": best_document(best), "files": [picture],

@@ -9,11 +9,14 @@ from weakref import WeakKeyDictionary
 
 import click
 
+from analysis.sentences import many
 from cli import completion
 from cli.combine_text import say_copies, warn_changed
 from cli.common import Output
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from analysis.report_data import ReportData
     from ensemble.study.split import Dataset, Split
 
@@ -88,6 +91,15 @@ def say_chosen_here(output: Output, job: Job) -> None:
         output.note(f"These members were chosen on {job.data.split} itself, which is likely to flatter them: {names}.")
 
 
+def say_groups(output: Output, groups: "np.ndarray | None", what: str) -> int | None:
+    """Say that samples belong together, and what was made so; return how many groups there are, None without any."""
+    if groups is None:
+        return None
+    count = int(groups.max()) + 1
+    output.note(f"The {len(groups):,} samples lie in {many(count, 'group')} that belong together: {what}.")
+    return count
+
+
 ENSEMBLE = click.option(
     "--ensemble",
     default="all",
@@ -101,8 +113,9 @@ GROUPS = click.option(
     "--groups",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="per-class, curve, versus: which samples belong together (one patient, one video), a CSV file with the "
-    "columns id and group, or predictions that hold them; intervals and tests then count them so.",
+    help="per-class, curve, cost, confusion, calibration, abstain, versus: which samples belong together (one patient, "
+    "one video), a CSV file with the columns id and group, or predictions that hold them; folds, intervals and tests "
+    "then keep them so.",
 )
 CLASSES = click.option(
     "--class",

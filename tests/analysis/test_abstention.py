@@ -261,3 +261,67 @@ def test_lac_is_mapies() -> None:
     inside = theirs.predict_set(probs[found.rows])[1][:, :, 0]
     assert found.sizes.tolist() == inside.sum(axis=1).tolist()
     assert found.covered.tolist() == inside[np.arange(len(found.rows)), y[found.rows]].tolist()
+
+
+def frames(videos: int, each: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Videos whose frames are all but alike: probabilities, labels, and the video of each."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(rng.integers(0, 4, videos), each)
+    logits = np.repeat(rng.normal(size=(videos, 4)), each, axis=0) + 0.05 * rng.normal(size=(len(y), 4))
+    logits[np.arange(len(y)), y] += 1.0
+    exp = np.exp(logits)
+    return exp / exp.sum(axis=1, keepdims=True), y, np.repeat(np.arange(videos), each)
+
+
+@pytest.mark.parametrize("method", ["lac", "aps", "raps"])
+@pytest.mark.parametrize("folds", [None, 10])
+def test_no_set_is_calibrated_by_its_own_group(method: str, folds: int | None) -> None:
+    probs, y, groups = frames(30, 6, 0)
+    found = conformal_sets(probs, y, method, 0.2, folds, groups=[f"video {g}" for g in groups])
+    assert found.groups is not None
+    outside = set(groups.tolist()) - set(groups[found.rows].tolist())
+    assert (folds is None) == bool(outside)  # of a split no video is on both sides
+    if folds is None:
+        assert sorted(np.bincount(groups[found.rows])[list(set(groups[found.rows].tolist()))]) == [6] * 15
+    # Its own neighbours taken away, a sample's set stays as it is: they had no part in it.
+    plain = conformal_sets(probs, y, method, 0.2, folds)
+    low, high = found.interval
+    assert high - low > 1.3 * (plain.interval[1] - plain.interval[0]) * (1 if folds else 0.9)
+    order = np.random.default_rng(1).permutation(len(y))
+    ids = np.array([f"s{i:03d}" for i in range(len(y))])
+    one, two = (
+        conformal_sets(probs[o], y[o], method, 0.2, folds, ids=ids[o], groups=groups[o])
+        for o in (np.arange(180), order)
+    )
+    assert one.coverage == two.coverage
+    assert one.threshold == two.threshold
+
+
+def test_groups_show_how_often_sets_hold_the_truth_in_new_groups() -> None:
+    """Frame by frame the coverage seen is what was promised, whatever it is in new videos, and surely so."""
+    new, new_y, _ = frames(3000, 1, 99)
+    held = []
+    for seed in range(40):
+        probs, y, groups = frames(25, 16, seed)
+        pair = [conformal_sets(probs, y, "lac", 0.2, groups=of) for of in (None, groups)]
+        truth = [found.sets(new)[np.arange(3000), new_y].mean() for found in pair]
+        held.append([found.interval[0] <= t <= found.interval[1] for found, t in zip(pair, truth, strict=True)])
+    plain, grouped = np.mean(held, axis=0)
+    assert plain < 0.7
+    assert grouped > 0.9
+
+
+def test_the_auroc_of_groups_counts_them() -> None:
+    probs, y, groups = frames(40, 5, 3)
+    certainty, right = probs.max(axis=1), probs.argmax(axis=1) == y
+    plain, grouped = risk_coverage(certainty, right), risk_coverage(certainty, right, groups=groups)
+    assert grouped.auroc == plain.auroc
+    assert 1.6 < (grouped.high - grouped.low) / (plain.high - plain.low) < 2.8  # about five frames a video
+    alone = risk_coverage(certainty, right, groups=np.arange(200))
+    assert (alone.low, alone.high) == pytest.approx((plain.low, plain.high), abs=0.02)
+    ensemble = ensemble_of(stack_arrays(probs[None], y))
+    found = ensemble_abstention(ensemble, groups=groups)
+    assert found.curves["confidence"].low == grouped.low
+    assert found.sets[0].groups is not None
+    two = ensemble_abstention(ensemble, groups=np.arange(200) < 190)
+    assert two.lacking.startswith("groups that are kept together leave too few samples: ")

@@ -267,7 +267,8 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     page.hold("ens-report cost", told(report, "cost --cost parameters --metric nll"))
     page.hold("ens-report versus", told(report, "versus m-0 pair"))
     page.hold("ens-report versus", told(report, "versus m-0 m-1 --groups groups.csv"))
-    page.hold("ens-report per-class", told(report, "per-class --groups groups.csv"))
+    for kind in ("per-class", "curve", "cost", "confusion", "calibration", "abstain"):
+        page.hold(f"ens-report {kind}", told(report, f"{kind} --groups groups.csv"))
     page.hold("ens-export", told(export, "m-0 --out m.csv"))
     page.hold("ens-export", told(export, "pair --out pair.npz"))
     networks = OnnxFile(Path("pair.onnx"), ("m-0", "m-1"), (0.5, 0.5), "mean", (16, 16, 1), 10, 1e-7)

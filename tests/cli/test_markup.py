@@ -122,7 +122,7 @@ def test_groups_in_reports(digits: Study, tmp_path: Path) -> None:
     assert "Obuchowski's test" in said and "Cohen's kappa" in said
     found = call("ens-report", "versus", "m3-0", "m3-3", *where, "--groups", groups, "--json").document
     assert found["effective_samples"] <= found["samples"]
-    done = call("ens-report", "confusion", *where, "--groups", groups)
+    done = call("ens-report", "diversity", *where, "--groups", groups)
     assert done.status == 2
-    assert "--groups is for per-class and curve and versus, not for confusion" in done.err
+    assert "--groups is for per-class and curve" in done.err and "not for diversity" in done.err
     assert json.dumps(found)

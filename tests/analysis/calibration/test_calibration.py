@@ -163,3 +163,17 @@ def test_bad_input() -> None:
         measure_calibration(half, np.array([0, 1]))
     with pytest.raises(BadInput, match=r"whole numbers in 0\.\.1"):
         measure_calibration(half, np.array([2]))
+
+
+def test_intervals_of_groups() -> None:
+    """Frames of a video that are all alike count as one; what is seen stays as it is."""
+    rng = np.random.default_rng(0)
+    own = rng.dirichlet(np.ones(3), 60)
+    labels = np.array([rng.choice(3, p=p) for p in own])
+    one = measure_calibration(own, labels, bins=4)
+    five = measure_calibration(np.repeat(own, 5, axis=0), np.repeat(labels, 5), bins=4, groups=np.repeat(range(60), 5))
+    np.testing.assert_allclose(five.accuracy, one.accuracy)
+    np.testing.assert_allclose(five.high - five.low, one.high - one.low, rtol=0.06)
+    plain = measure_calibration(np.repeat(own, 5, axis=0), np.repeat(labels, 5), bins=4)
+    there = plain.counts > 0
+    assert ((plain.high - plain.low)[there] < 0.6 * (five.high - five.low)[there]).all()

@@ -95,3 +95,15 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_few() -> None:
     with pytest.raises(BadInput, match="19 samples are too few to fit a temperature; at least 20"):
         temperature(np.full((19, 2), 0.5), np.zeros(19, np.int64))
+
+
+def test_folds_keep_groups_together() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 60)
+    probs = rng.dirichlet(np.ones(3), 60)
+    names = [f"patient {i % 7}" for i in range(60)]
+    found = temperature(probs, labels, groups=names)
+    assert len(found.by_fold) == 7  # as many as there are groups
+    assert all(len({found.fold[i] for i in range(60) if i % 7 == g}) == 1 for g in range(7))
+    out = found.fold == 3
+    assert found.by_fold[3] == pytest.approx(fit_temperature(probs[~out], labels[~out]))

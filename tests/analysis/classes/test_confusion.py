@@ -168,3 +168,17 @@ def test_counts_of_many_samples() -> None:
     np.add.at(slow, (true, said), 1)
     assert (confusion_counts(true, said, 50) == slow).all()
     assert isinstance(confusion(true, said), Confusion)
+
+
+def test_pairs_of_groups_have_wider_intervals() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(rng.integers(0, 3, 40), 5)
+    preds = np.where(np.repeat(rng.random(40), 5) < 0.5, labels, (labels + 1) % 3)
+    value = confusion(labels, preds)
+    groups = [f"patient {i // 5}" for i in range(200)]
+    for plain, own in zip(
+        confused_pairs(value), confused_pairs(value, y_true=labels, y_pred=preds, groups=groups), strict=True
+    ):
+        assert (own.a, own.b, own.both.rate) == (plain.a, plain.b, plain.both.rate)
+        # Five alike count as one: the interval is about sqrt(5) times as wide.
+        assert 1.8 < (own.both.high - own.both.low) / (plain.both.high - plain.both.low) < 2.6
