@@ -1,10 +1,14 @@
 """What a figure really shows: its texts, and whether they overlap or are cut off."""
 
+from collections.abc import Callable
+from pathlib import Path
 from unittest.mock import patch
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+
+from analysis.figures.style import save, style
 
 # Names as people and data sets have them.
 HOSTILE = (
@@ -33,18 +37,27 @@ def boxes(figure: Figure) -> list[tuple[str, Bbox]]:
     return [(text.get_text(), Text.get_window_extent(text)) for text in drawn]
 
 
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts that lie on one another by more than a dot or two (of 100 to the inch)."""
+def flaws(figure: Figure) -> tuple[list[tuple[str, str]], list[str]]:
+    """Draw a figure; return what is not readable in it.
+
+    Pairs of texts that lie on one another by more than a dot or two (of 100 to the inch), and texts partly
+    outside the figure.
+    """
     there = boxes(figure)
-    return [
+    high, wide = figure.bbox.y1, figure.bbox.x1
+    overlaps = [
         (s, t)
         for i, (s, a) in enumerate(there)
         for t, b in there[i + 1 :]
         if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
     ]
+    return overlaps, [t for t, b in there if b.x0 < 0 or b.y0 < 0 or b.x1 > wide or b.y1 > high]
 
 
-def cut_off(figure: Figure) -> list[str]:
-    """Texts a part of which lies outside the figure."""
-    high, wide = figure.bbox.y1, figure.bbox.x1
-    return [t for t, b in boxes(figure) if b.x0 < 0 or b.y0 < 0 or b.x1 > wide or b.y1 > high]
+def drawn_twice(make: Callable[[], Figure], kind: str, folder: Path) -> list[bytes]:
+    """Make a figure twice, and return the two files."""
+    files = []
+    for i in range(2):
+        with style():
+            files.append(save(make(), folder / f"{i}.{kind}").read_bytes())
+    return files

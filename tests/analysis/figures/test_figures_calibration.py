@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from drawn import boxes, cut_off, overlaps, texts
+from drawn import boxes, flaws, texts
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -36,7 +36,7 @@ def xy(line: Line2D) -> tuple[np.ndarray, np.ndarray]:
 def clean(figure: Figure) -> Figure:
     # Drawn once, looked at twice.
     with patch("drawn.boxes", return_value=boxes(figure)):
-        assert (overlaps(figure), cut_off(figure)) == ([], [])
+        assert flaws(figure) == ([], [])
     return figure
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import HOSTILE, cut_off, overlaps, texts
+from drawn import HOSTILE, drawn_twice, flaws, texts
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -19,7 +19,7 @@ from analysis.figures.confusion import FOLDED, blocks_figure, confusion_figure
 from analysis.figures.errors import error_gallery_figure, errors_figure
 from analysis.figures.gallery import gallery_figure, pairs_figure, sample_figure
 from analysis.figures.per_class import draw_recall, improved_figure, per_class_figure, recall_figure
-from analysis.figures.style import COLUMN, PAGE, save, style
+from analysis.figures.style import COLUMN, PAGE, style
 from analysis.images.gallery import (
     ERROR_KINDS,
     PairGallery,
@@ -145,18 +145,13 @@ FIGURES = {
 def test_nothing_overlaps_and_nothing_is_cut_off(name: str) -> None:
     with style():
         figure = FIGURES[name]()
-        assert overlaps(figure) == []
-        assert cut_off(figure) == []
+        assert flaws(figure) == ([], [])
 
 
 @pytest.mark.parametrize("name", ["confusion of 12", "confusion of 200", "suspects", "helped"])
 def test_files_are_the_same_every_time(tmp_path: Path, name: str) -> None:
-    for kind in ("svg", "pdf"):
-        files = []
-        for i in range(2):
-            with style():
-                files.append(save(FIGURES[name](), tmp_path / f"{i}.{kind}").read_bytes())
-        assert files[0] == files[1]
+    one, other = drawn_twice(FIGURES[name], "svg", tmp_path)
+    assert one == other
 
 
 def test_cells_hold_the_counts_and_darken_with_the_rate() -> None:

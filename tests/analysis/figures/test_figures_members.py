@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import cut_off, overlaps, texts
+from drawn import drawn_twice, flaws, texts
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,7 +14,7 @@ from analysis.figures.curves import draw_series, overlay_figure, range_figure
 from analysis.figures.filters import epochs_figure, filters_figure, measures_said, sheet
 from analysis.figures.filters import members_figure as filters_of_all
 from analysis.figures.models import amount, compare_figure, curves_of, draw_models, models_figure
-from analysis.figures.style import PAGE, new_figure, save, style
+from analysis.figures.style import PAGE, new_figure, style
 from analysis.figures.training import members_figure, small_multiples_figure
 from analysis.members.compare import compare_members
 from analysis.members.curves import by_member, curves
@@ -117,7 +117,7 @@ def test_kernels_of_all_members_stand_in_one_picture() -> None:
     assert {f"m-{i}" for i in range(7)} <= set(texts(figure)) and len(figure.axes) == 7
     for axes, grid in zip(figure.axes, grids, strict=True):
         assert (np.asarray(axes.images[0].get_array()) == sheet(grid)).all()
-    assert overlaps(figure) == [] and cut_off(figure) == []
+    assert flaws(figure) == ([], [])
 
 
 def test_side_by_side_grids_keep_their_order(tmp_path: Path) -> None:
@@ -182,14 +182,11 @@ FIGURES = {
 def test_nothing_overlaps_and_nothing_is_cut_off(name: str, tmp_path: Path) -> None:
     with style():
         figure = FIGURES[name](tmp_path)
-        assert overlaps(figure) == []
-        assert cut_off(figure) == []
+        assert flaws(figure) == ([], [])
 
 
 @pytest.mark.parametrize("name", ["six overlaid", "models"])
 def test_files_are_the_same_every_time(tmp_path: Path, name: str) -> None:
-    made = []
-    for i in range(2):
-        with style():
-            made.append(save(FIGURES[name](tmp_path / str(i)), tmp_path / f"{i}.svg").read_bytes())
-    assert made[0] == made[1]
+    folders = iter((tmp_path / "a", tmp_path / "b"))
+    one, other = drawn_twice(lambda: FIGURES[name](next(folders)), "svg", tmp_path)
+    assert one == other
