@@ -42,7 +42,7 @@ class Recipe(Tabular):
     `l2_scale`; weight_decay is torch's, over all parameters, decoupled for adamw.
     The updates: optimiser, learning_rate, momentum (of Adam and its kin the first beta; the second is .999), nesterov
     (of sgd), epsilon, batch_size, epochs, ema (0: none; else the decay of the averaged weights, which then make the
-    predictions).
+    predictions), ema_corrected (whether the average is freed of the bias to where it began).
     The rate: schedule "step" (times decay_factor every decay_epochs), "inverse" (1 / (1 + decay * updates)), "plateau"
     (times decay_factor after more than `patience` epochs without a better loss on tune), "cosine" or "linear" (to zero
     that way, after warmup_epochs of a linear rise; in `snapshots` equal cycles, each of which ends in predictions,
@@ -79,6 +79,7 @@ class Recipe(Tabular):
     batch_size: int = 128
     epochs: int = 75
     ema: float = 0.0
+    ema_corrected: bool = False
     schedule: str = "step"
     decay_factor: float = 0.85
     decay_epochs: int = 10

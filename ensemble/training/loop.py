@@ -65,9 +65,30 @@ def penalty(kernels: Kernels, l2: float) -> torch.Tensor:
     return l2 * sum((w * w).sum() * scale for w, scale in scaled)  # ty: ignore[invalid-explicit-return]
 
 
-def averaged(network: nn.Module, decay: float) -> AveragedModel:
-    """Return the exponential moving average of a network's parameters and buffers, to be told of every update."""
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+def averaged(network: nn.Module, decay: float, corrected: bool = False) -> AveragedModel:
+    """Return the exponential moving average of a network's parameters and buffers, to be told of every update.
+
+    corrected: without the bias to where it began, as Adam's moments are (Kingma and Ba 2015, section 3). After n
+    updates the weights after update i count in proportion to decay^(n - i), the first ones as well, which uncorrected
+    count 1 / (1 - decay) times as much. Over many updates both are the same.
+    """
+    return AveragedModel(
+        network, multi_avg_fn=_corrected(decay) if corrected else get_ema_multi_avg_fn(decay), use_buffers=True
+    )
+
+
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
+
+
+def _corrected(decay: float) -> Callable[[Tensors, Tensors, torch.Tensor | int], None]:
+    @torch.no_grad()
+    def update(averages: Tensors, now: Tensors, behind: torch.Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, now, (1 - decay) / (1 - decay ** (int(behind) + 1)))
+        else:  # counts of batches are no numbers to average
+            torch._foreach_copy_(averages, now)
+
+    return update
 
 
 # A loss is better where it is below the best by this share, as in torch's ReduceLROnPlateau.

@@ -75,7 +75,7 @@ class Training:
         if not pinned.exists():  # only now: what cannot be built or started is not pinned
             write_recipe(pinned, recipe, paths.job.threads)
         self.network: Network = network.to(device).to(memory_format=torch.channels_last)
-        self.average = averaged(self.network, recipe.ema) if recipe.ema else None
+        self.average = averaged(self.network, recipe.ema, recipe.ema_corrected) if recipe.ema else None
         self.kernels = kernels_of(self.network)
         self.kept = Kept(recipe)
 

@@ -209,6 +209,25 @@ def test_the_average_written_out() -> None:
     assert all(torch.allclose(found[name], t, rtol=1e-10) for name, t in expected.items())
 
 
+def test_the_corrected_average_written_out() -> None:
+    """The mean of all weights so far, weighted by .9^age; the plain one still has .9^3 of the first after four."""
+    made, seen = network(), []
+    corrected, plain = averaged(made, 0.9, corrected=True), averaged(made, 0.9)
+    for value in (1.0, 2.0, 4.0, 8.0):
+        with torch.no_grad():
+            for t in made.state_dict().values():
+                t.fill_(value)
+        seen.append(value)
+        for average in (corrected, plain):
+            average.update_parameters(made)
+        shares = [0.9 ** (len(seen) - 1 - i) for i in range(len(seen))]
+        expected = sum(s * v for s, v in zip(shares, seen, strict=True)) / sum(shares)
+        for name, t in corrected.module.state_dict().items():
+            whole = not t.is_floating_point()
+            assert t.flatten()[0].item() == pytest.approx(value if whole else expected, rel=1e-6), name
+    assert next(plain.module.parameters()).flatten()[0].item() == pytest.approx(0.729 + 0.1 * (0.81 * 2 + 0.9 * 4 + 8))
+
+
 def test_adamw_refuses_l2() -> None:
     with pytest.raises(BadInput, match=r"l2 = 0.001 with optimiser 'adamw'.*set l2 = 0 and use weight_decay"):
         Recipe("ting-m3", optimiser="adamw")

@@ -196,6 +196,7 @@ REMEMBERING = {
     "nadam": {"optimiser": "nadam"},
     "rmsprop": {"optimiser": "rmsprop", "learning_rate": 1e-3},
     "ema": {"ema": 0.9},
+    "ema-corrected": {"ema": 0.99, "ema_corrected": True},
     "plateau": {"schedule": "plateau", "tune": 0.1, "patience": 1, "decay_factor": 0.1},
     "cosine": {"schedule": "cosine", "warmup_epochs": 1, "augment": "mirror + rotate:10", "mixup": 0.2},
     "linear": {"schedule": "linear", "warmup_epochs": 1},
