@@ -71,6 +71,17 @@ class Member:
         return None if values is None or not np.isfinite(values[-1]) else float(values[-1])
 
     @property
+    def kept(self) -> str | None:
+        """Which of its weights predict: "last", "best" (on tune) or "average"; None where its recipe is not known."""
+        return self.settings.get("keep", "last") if self.settings else None
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose weights predict, of an average the last one; None where its predictions do not say."""
+        epoch = None if self.predictions is None else self.predictions.attributes.get("epoch")
+        return None if epoch is None else int(epoch)
+
+    @property
     def last(self) -> float | None:
         """Its validation accuracy after the last epoch; without a history, that of its predictions for val."""
         if self.history is None and self.predictions is not None and self.predictions.split == "val":
@@ -155,7 +166,7 @@ def _accuracy(predictions: Predictions | None) -> float | None:
 HEADER = (
     "member", "model", "layers", "parameters", "statistics", "gflops", "epochs", "training_seconds",
     "images_per_second", "train_accuracy", "train_cross_entropy", "val_accuracy", "val_cross_entropy",
-    "best_val_accuracy", "best_epoch", "split", "split_accuracy", "comparable",
+    "best_val_accuracy", "best_epoch", "kept", "kept_epoch", "split", "split_accuracy", "comparable",
 )  # fmt: skip
 
 
@@ -170,7 +181,8 @@ def row_of(member: Member, split: str) -> dict[str, Any]:
                                              if network else (None,) * 4),
                 member.epochs, member.seconds, member.images_per_second, member.at_end("train_accuracy"),
                 member.at_end("train_cross_entropy"), member.last, member.at_end("val_cross_entropy"),
-                best[1] if best else None, best[0] if best else None, split, member.accuracy, member.comparable,
+                best[1] if best else None, best[0] if best else None, member.kept, member.kept_epoch, split,
+                member.accuracy, member.comparable,
             ),
             strict=True,
         )

@@ -35,6 +35,10 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         with style():
             files.insert(0, save(models_figure(members), job.path("models")))
     heads, rows, first = list(_HEADS), [_cells(member) for member in members], list(_FIRST)
+    if any(member.kept not in (None, "last") for member in members):
+        heads.append("kept")
+        rows = [[*row, _kept(member)] for row, member in zip(rows, members, strict=True)]
+        first.insert(2, len(heads) - 1)
     if data.split != "val":
         heads.append(f"{data.split} %")
         rows = [[*row, percent(member.accuracy)] for row, member in zip(rows, members, strict=True)]
@@ -83,6 +87,11 @@ def _cells(member: "Member") -> list[str]:
         f"{100 * best[1]:.1f} @ {best[0]}" if best else "-",
         *(_number(member.at_end(f"{split}_cross_entropy")) for split in ("train", "val")),
     ]  # fmt: skip
+
+
+def _kept(member: "Member") -> str:
+    epoch = "" if member.kept_epoch is None else f" @ {member.kept_epoch}"
+    return {None: "-", "average": "average", "best": f"best on tune{epoch}", "last": "last"}[member.kept]
 
 
 def _number(value: float | None) -> str:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cli.common import run
 from cli.report import report
 from ensemble.errors import DamageWarning
 from ensemble.study.history import COLUMNS, write_history
+from ensemble.study.predictions import write_predictions
 from ensemble.study.study import Study
 
 SCRIPT = Path(sys.executable).with_name("ens-report")
@@ -87,6 +89,25 @@ def test_models_fits_80_columns_and_grows(mixed: Study, ask: Ask, monkeypatch: p
     _, out, _ = ask(mixed, "models")
     assert "In a wider window" not in out
     assert all(head in out.splitlines()[1] for head in ("BN stats", "GFLOP", "train loss", "img/s", "best val"))
+
+
+def test_models_says_which_weights_predict(ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = study_at(tmp_path / "kept")
+    add(study, "a", accuracy=[0.2, 0.6, 0.5], right=12, keep="best", tune=0.1)
+    add(study, "b", accuracy=[0.2, 0.5], right=10, keep="average")
+    add(study, "c", accuracy=[0.2, 0.5], right=10)
+    add(study, "rf", right=9)
+    kept = study.read("a", "val")
+    write_predictions(study.predictions_path("a", "val"), replace(kept, attributes={**kept.attributes, "epoch": 2}))
+    rows = {row["member"]: (row["kept"], row["kept_epoch"]) for row in document(ask, study, "models")["members"]}
+    assert rows == {"a": ("best", 2), "b": ("average", None), "c": ("last", None), "rf": (None, None)}
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = ask(study, "models")
+    lines = {line.split()[0]: line for line in out.splitlines() if line.split()}
+    assert all(word in lines[name] for name, word in (("a", "best on tune @ 2"), ("b", "average"), ("c", " last")))
+    assert "kept" in lines["member"]
+    _, out, _ = ask(study, "models", "--member", "c")
+    assert "kept" not in out  # as everywhere else
 
 
 def test_layers_of_each_network_once(mixed: Study, ask: Ask, tmp_path: Path) -> None:
