@@ -164,7 +164,8 @@ def add(
         probs[np.arange(20), said] = 0.75
         study.write(
             Predictions(name, "val", probs, np.arange(20).astype(str), CLASSES, CLASSES, TRUTH, first_layer=first * 2,
-                        attributes={} if comparable else {"comparable": False})
+                        attributes=({"epoch": len(accuracy)} if accuracy else {})
+                        | ({} if comparable else {"comparable": False}))
         )  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def test_models_says_which_weights_predict(ask: Ask, tmp_path: Path, monkeypatch
     kept = study.read("a", "val")
     write_predictions(study.predictions_path("a", "val"), replace(kept, attributes={**kept.attributes, "epoch": 2}))
     rows = {row["member"]: (row["kept"], row["kept_epoch"]) for row in document(ask, study, "models")["members"]}
-    assert rows == {"a": ("best", 2), "b": ("average", None), "c": ("last", None), "rf": (None, None)}
+    assert rows == {"a": ("best", 2), "b": ("average", 2), "c": ("last", 2), "rf": (None, None)}
     monkeypatch.setenv("COLUMNS", "200")
     _, out, _ = ask(study, "models")
     lines = {line.split()[0]: line for line in out.splitlines() if line.split()}
