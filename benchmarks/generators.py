@@ -5,7 +5,8 @@ import numpy as np
 # Logits: a part all members share, the true class's lead over it, and a part of each member's own.
 EASY = {"shared": 1.5, "lead": 3.5, "own": 0.8}
 HARD = {"shared": 0.5, "lead": 1.0, "own": 1.0}
-KINDS = {"easy": EASY, "hard": HARD}
+DIGITS = {"shared": 1.5, "lead": 12.0, "spread": 4.0, "own": 1.0}  # of 10 classes: 99.4 to 99.6 % right, MNIST's like
+KINDS = {"easy": EASY, "hard": HARD, "digits": DIGITS}
 
 
 def member_blocks(
@@ -17,7 +18,7 @@ def member_blocks(
     labels = rng.integers(0, classes, samples)
     shared = rng.standard_normal((samples, classes), dtype=np.float32) * np.float32(values["shared"])
     # How clear a sample is differs from one to the next.
-    shared[np.arange(samples), labels] += values["lead"] * (1 + rng.standard_normal(samples, dtype=np.float32) / 1.5)
+    shared[np.arange(samples), labels] += values["lead"] * (1 + rng.standard_normal(samples, dtype=np.float32) / values.get("spread", 1.5))
     return rng.spawn(members), shared, labels
 
 

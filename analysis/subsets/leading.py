@@ -28,54 +28,58 @@ from analysis.subsets.prepare import Prepared, joined, prepare, question
 from analysis.subsets.score import FEWEST_LEADING, MOST_LEADING
 from analysis.subsets.shapley import Shapley, weights_by_size
 from analysis.subsets.table import TIE, SizeSummary, Subset, sizes_of
+from analysis.subsets.tally import below, tally
 from ensemble.errors import BadInput
 from ensemble.machine import Progress, cores, one_blas_thread
 
 BINS = 1024  # of a score, for the figure
 SHARD = 2**19  # subsets that are one task
+ALONE = 4  # times as many by accuracy alone
 SECONDS = 30  # between two checkpoints
 
 
 @dataclass(eq=False)
 class Sums:
-    """What is known of the subsets so far. Axes: K metrics, M + 1 sizes, B bins, S' subsets kept.
+    """What is known of the subsets so far. Axes: M + 1 sizes, M members, B bins, S' subsets kept.
 
-    number: int64 (M + 1,); right, top: sums of counts, int64 (M + 1,); least, most: of right ones, int64 (M + 1,);
-    scores: sums of NLL and Brier score, float64 (2, M + 1); lowest, highest: of each metric, float64 (K, M + 1).
-    density: int64 (K, M + 1, B). marginals: float64 (K, M), everything: float64 (K,), terms of the Shapley values.
+    Of the two counts, accuracy and top-5, how many samples are wrong that are not so in every subset:
+    total, least, most: int64 (2, M + 1), by size; first: int64 (2, M + 1), the lowest mask that has the least;
+    by_member: int64 (2, M, M + 1), the total of the subsets with a member.
+    Of NLL and Brier score: scores, lowest, highest: float64 (2, M + 1); marginals: float64 (2, M), everything: float64
+    (2,), terms of the Shapley values. density: int64 (4, M + 1, B), of all metrics.
     kept: uint64 (S',), increasing; values: float64 (S', 4), their right and top-5 counts, NLL and Brier score.
     """
 
-    number: np.ndarray
-    right: np.ndarray
-    top: np.ndarray
+    total: np.ndarray
     least: np.ndarray
     most: np.ndarray
+    first: np.ndarray
+    by_member: np.ndarray
     scores: np.ndarray
     lowest: np.ndarray
     highest: np.ndarray
-    density: np.ndarray
     marginals: np.ndarray
     everything: np.ndarray
+    density: np.ndarray
     kept: np.ndarray
     values: np.ndarray
 
     @classmethod
     def none(cls, members: int, samples: int) -> "Sums":
         """Return the sums of no subset."""
-        zeros = [np.zeros(members + 1, np.int64) for _ in range(3)]
-        most = np.full(members + 1, -1, np.int64)
+        by_size = (2, members + 1)
         return cls(
-            *zeros, np.full(members + 1, samples + 1, np.int64), most, np.zeros((2, members + 1)),
-            np.full((len(ALL), members + 1), np.inf), np.full((len(ALL), members + 1), -np.inf),
-            np.zeros((len(ALL), members + 1, BINS), np.int64), np.zeros((len(ALL), members)), np.zeros(len(ALL)),
-            np.empty(0, np.uint64), np.empty((0, 4)),
+            np.zeros(by_size, np.int64), np.full(by_size, samples + 1, np.int64), np.full(by_size, -1, np.int64),
+            np.zeros(by_size, np.int64), np.zeros((2, members, members + 1), np.int64), np.zeros(by_size),
+            np.full(by_size, np.inf), np.full(by_size, -np.inf), np.zeros((2, members)), np.zeros(2),
+            np.zeros((len(ALL), members + 1, BINS), np.int64), np.empty(0, np.uint64), np.empty((0, 4)),
         )  # fmt: skip
 
     def add(self, other: "Sums", best: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
         """Take in those of other subsets, with higher masks; best: which of those kept stay, given masks and values."""
-        for name in ("number", "right", "top", "scores", "density", "marginals", "everything"):
+        for name in ("total", "by_member", "scores", "density", "marginals", "everything"):
             getattr(self, name)[...] += getattr(other, name)
+        np.copyto(self.first, other.first, where=other.least < self.least)
         np.minimum(self.least, other.least, out=self.least)
         np.maximum(self.most, other.most, out=self.most)
         np.minimum(self.lowest, other.lowest, out=self.lowest)
@@ -100,6 +104,9 @@ class _Task:
         self.low_sizes = np.bitwise_count(np.arange(2**low, dtype=np.uint64)).astype(np.int64)
         self.order = np.argsort(self.low_sizes, kind="stable")
         self.starts = np.searchsorted(self.low_sizes[self.order], np.arange(low + 1))
+        row = np.argsort(self.low_sizes[: 2**self.lattice.low], kind="stable")
+        ends = np.searchsorted(self.low_sizes[row], np.arange(self.lattice.low + 2))
+        self.by_row = row, ends
         self.inside = (np.arange(2**low)[:, None] >> np.arange(low) & 1).astype(np.float64)
         self.weight, self.both = weights_by_size(members)
         self.empty = [METRICS[name].empty(classes) for name in ALL]
@@ -108,30 +115,84 @@ class _Task:
         brier = 2.0 if gram is None else float(gram.diagonal().max() / self.samples)
         self.ends = [(0.0, 1.0), (0.0, 1.0), (0.0, max(nll, 1e-12)), (0.0, max(brier, 1e-12))]
         self.used = [i for i, name in enumerate(ALL) if name in metrics and (i < 2 or held.true is not None)]
+        self.possible = [self.samples - asked.wrong for asked in self.asked]  # right in some subset
+        self.bins = [
+            self._bin(i, (possible - np.arange(len(asked.order) + 1)) / self.samples)
+            for i, (asked, possible) in enumerate(zip(self.asked, self.possible, strict=True))
+        ]
+
+    @property
+    def shards(self) -> int:
+        """How many parts of the lattice are one task."""
+        return max(1, SHARD * (1 if len(self.used) > 1 else ALONE) >> self.bits)
 
     def shard(self, first: int, last: int, floor: np.ndarray) -> Sums:
         """Return the sums of some parts of the lattice; floor: float64 (4,), losses above which none is kept."""
         sums = Sums.none(self.members, self.samples)
-        kept, values = [], []
-        for part in range(first, last):
-            found = self._values(part)
-            losses = self.losses(found)
-            if part == 0:
-                losses[0] = np.inf
-            stay = np.flatnonzero((losses <= floor).any(axis=1) | self._best_of_sizes(losses))
-            kept.append(np.uint64(part << self.bits) + stay.astype(np.uint64))
-            values.append(found[stay])
-            self._add(sums, part, found)
-        masks, rows = np.concatenate(kept), np.concatenate(values)
+        if self.used == [0]:
+            masks, rows = self._counted(sums, first, last, floor[0])
+        else:
+            kept, values = [], []
+            for part in range(first, last):
+                found = self._values(sums, part)
+                losses = self.losses(found)
+                if part == 0:
+                    losses[0] = np.inf
+                stay = np.flatnonzero((losses <= floor).any(axis=1) | self._best_of_sizes(losses))
+                kept.append(np.uint64(part << self.bits) + stay.astype(np.uint64))
+                values.append(found[stay])
+                self._add(sums, part, found)
+            masks, rows = np.concatenate(kept), np.concatenate(values)
         stay = self.best(masks, rows)
         return replace(sums, kept=masks[stay], values=rows[stay])
 
-    def _values(self, part: int) -> np.ndarray:
+    def _counted(self, sums: Sums, first: int, last: int, floor: float) -> tuple[np.ndarray, np.ndarray]:
+        """Add up some parts by accuracy alone; return what may stay of them: masks, and values (S', 4).
+
+        Of equally good subsets those with lower masks stay, so once enough are kept only better ones are looked for.
+        """
+        most = int(min(self.possible[0] + floor, len(self.asked[0].order)))
+        few = 0 if np.isfinite(floor) else 1
+        masks, wrong = np.empty(0, np.int64), np.empty(0, np.int64)
+        found = np.empty(2**self.bits, np.int64)
+        every = 2**self.members - 1
+        for part in range(first, last):
+            start, counts = part << self.bits, self._count(sums, part, 0)
+            count = below(counts, most + few, found)
+            alone = [1 << b for b in range(self.bits)] * (part == 0) + [0] * (part.bit_count() == 1)
+            alone += [every - start] * (part == every >> self.bits)
+            rows = np.union1d(found[:count], np.array(alone, np.int64))
+            rows = rows[rows + start > 0]
+            masks, wrong = np.append(masks, start + rows), np.append(wrong, counts[rows])
+            if len(masks) > 4 * KEPT:
+                order = np.lexsort((masks, wrong))
+                sizes = sizes_of(masks.astype(np.uint64))
+                stay = np.isin(np.arange(len(masks)), order[:KEPT]) | (sizes == 1) | (sizes == self.members)
+                most, few = int(wrong[order[KEPT - 1]]), 0
+                masks, wrong = masks[stay], wrong[stay]
+        there = sums.least[0] <= self.samples
+        masks = np.append(masks, sums.first[0][there])
+        wrong = np.append(wrong, sums.least[0][there])
+        masks, places = np.unique(masks, return_index=True)
+        values = np.full((len(masks), 4), np.nan)
+        values[:, 0] = self.possible[0] - wrong[places]
+        return masks.astype(np.uint64), values
+
+    def _count(self, sums: Sums, part: int, i: int) -> np.ndarray:
+        """Add up how many of the undecided samples the subsets of a part have wrong, and return it: int32 (2^bits,)."""
+        asked, low = self.asked[i], self.lattice.low
+        wrong = self.lattice.count_wrong(part, asked, 0, len(asked.order))
+        tally(
+            wrong.reshape(-1, 2**low), self.low_sizes, *self.by_row, part, self.bins[i], sums.total[i], sums.least[i],
+            sums.first[i], sums.most[i], sums.density[i], sums.by_member[i],
+        )  # fmt: skip
+        return wrong
+
+    def _values(self, sums: Sums, part: int) -> np.ndarray:
         """Return of each subset of a part right and top-5 counts, NLL and Brier score: float64 (2^bits, 4)."""
         found = np.full((2**self.bits, 4), np.nan)
-        for i, asked in enumerate(self.asked):
-            wrong = self.lattice.count_wrong(part, asked, 0, len(asked.order))
-            found[:, i] = self.samples - asked.wrong - wrong
+        for i, possible in enumerate(self.possible):
+            found[:, i] = possible - self._count(sums, part, i)
         sizes = np.maximum(self.low_sizes + part.bit_count(), 1)
         if 2 in self.used and self.held.true is not None:
             own = np.zeros(2**self.bits)
@@ -160,38 +221,33 @@ class _Task:
             marked[np.flatnonzero(marked)[4 * KEPT :]] = False
         return marked
 
+    def _bin(self, i: int, scores: np.ndarray) -> np.ndarray:
+        """Return the bin of the density that each score by a metric belongs to, int64."""
+        low, high = self.ends[i]
+        return np.clip((scores - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64)
+
     def _add(self, sums: Sums, part: int, found: np.ndarray) -> None:
+        """Add up NLL and Brier score."""
         high = part.bit_count()
         here = slice(high, high + self.bits + 1)
-        counts = np.diff([*self.starts, len(found)])
-        sums.number[here] += counts
-        for name, column in (("right", 0), ("top", 1)):
-            if column in self.used:
-                getattr(sums, name)[here] += np.add.reduceat(found[self.order, column], self.starts).astype(np.int64)
-        own = found[self.order, 0].astype(np.int64)
-        sums.least[here] = np.minimum(sums.least[here], np.minimum.reduceat(own, self.starts))
-        sums.most[here] = np.maximum(sums.most[here], np.maximum.reduceat(own, self.starts))
         sizes = self.low_sizes + high
-        for i in self.used:
-            score = found[:, i] / (self.samples if i < 2 else 1)
+        for i in (i for i in self.used if i >= 2):
+            score, own = found[:, i], i - 2
             if part == 0:
                 score[0] = self.empty[i]
             ordered = score[self.order]
-            sums.lowest[i, here] = np.minimum(sums.lowest[i, here], np.minimum.reduceat(ordered, self.starts))
-            sums.highest[i, here] = np.maximum(sums.highest[i, here], np.maximum.reduceat(ordered, self.starts))
-            if i >= 2:
-                sums.scores[i - 2, here] += np.add.reduceat(ordered, self.starts)
-            low, high_end = self.ends[i]
-            bins = np.clip((score - low) * (BINS / (high_end - low)), 0, BINS - 1).astype(np.int64)
-            table = np.bincount(self.low_sizes * BINS + bins, minlength=(self.bits + 1) * BINS)
+            sums.lowest[own, here] = np.minimum(sums.lowest[own, here], np.minimum.reduceat(ordered, self.starts))
+            sums.highest[own, here] = np.maximum(sums.highest[own, here], np.maximum.reduceat(ordered, self.starts))
+            sums.scores[own, here] += np.add.reduceat(ordered, self.starts)
+            table = np.bincount(self.low_sizes * BINS + self._bin(i, score), minlength=(self.bits + 1) * BINS)
             sums.density[i, here] += table.reshape(-1, BINS)
-            sums.everything[i] += float((self.weight[sizes] * score).sum())
+            sums.everything[own] += float((self.weight[sizes] * score).sum())
             shared = self.both[sizes] * score
-            sums.marginals[i, : self.bits] += shared @ self.inside
+            sums.marginals[own, : self.bits] += shared @ self.inside
             whole = float(shared.sum())
             for bit in range(self.members - self.bits):
                 if part >> bit & 1:
-                    sums.marginals[i, self.bits + bit] += whole
+                    sums.marginals[own, self.bits + bit] += whole
 
     def best(self, masks: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return which subsets stay: the best by each metric, of equal ones the lower masks, and the best by size."""
@@ -266,7 +322,7 @@ def _go_through(
 ) -> Sums:
     """Return the sums of all shards, from the checkpoint on where there is one."""
     total = 2 ** (task.members - task.bits)
-    step = max(1, SHARD >> task.bits)
+    step = task.shards
     found = read_checkpoint(checkpoint, fingerprint) if checkpoint else None
     done, arrays = found or (0, {})
     sums = Sums(**arrays) if found else Sums.none(task.members, task.samples)
@@ -301,7 +357,7 @@ def _go_through(
 
 def _fingerprint(task: _Task, source: BlockSource, rule: str) -> str:
     """Return the SHA-256 of all that the result hangs on."""
-    digest = hashlib.sha256("\0".join([rule, str(KEPT), str(BINS), *task.metrics, *source.members, ""]).encode())
+    digest = hashlib.sha256("\0".join(["2", rule, str(KEPT), str(BINS), *task.metrics, *source.members, ""]).encode())
     arrays = [task.held.rivals, task.held.starts, task.held.counts, task.held.true, task.gram]
     for array in (a for a in arrays if a is not None):
         digest.update(np.ascontiguousarray(array).data)
@@ -335,27 +391,37 @@ def _table_of(task: _Task, sums: Sums, source: BlockSource, rule: str) -> Leadin
 
 
 def _summaries(task: _Task, sums: Sums, table: LeadingTable, metric: str) -> list[SizeSummary]:
+    numbers = [math.comb(task.members, k) for k in range(task.members + 1)]
+
     def means(k: int) -> list[float]:
-        number = int(sums.number[k])
-        whole = number * task.samples
-        found = [sums.right[k] / whole, sums.top[k] / whole, *(sums.scores[:, k] / number)]
-        return [float(mean) if i in task.used else math.nan for i, mean in enumerate(found)]
+        found = [
+            (numbers[k] * possible - int(sums.total[i, k])) / (numbers[k] * task.samples)
+            for i, possible in enumerate([*task.possible, 0][:2])
+        ]
+        found += (sums.scores[:, k] / numbers[k]).tolist()
+        return [mean if i in task.used else math.nan for i, mean in enumerate(found)]
+
+    def ends(k: int, i: int) -> tuple[float, float]:
+        if i >= 2:
+            return float(sums.lowest[i - 2, k]), float(sums.highest[i - 2, k])
+        low, high = (task.possible[i] - int(of[i, k]) for of in (sums.most, sums.least))
+        return low / task.samples, high / task.samples
 
     i = ALL.index(metric)
     return [
         SizeSummary(
             k=k,
-            subsets=int(sums.number[k]),
+            subsets=numbers[k],
             mean_accuracy=means(k)[0],
-            min_accuracy=int(sums.least[k]) / task.samples,
-            max_accuracy=int(sums.most[k]) / task.samples,
+            min_accuracy=ends(k, 0)[0],
+            max_accuracy=ends(k, 0)[1],
             mean_top5=means(k)[1],
             mean_nll=means(k)[2],
             mean_brier=means(k)[3],
             best=_best_of(table, metric, k),
             mean_score=means(k)[i],
-            min_score=float(sums.lowest[i, k]),
-            max_score=float(sums.highest[i, k]),
+            min_score=ends(k, i)[0],
+            max_score=ends(k, i)[1],
         )
         for k in range(1, task.members + 1)
     ]
@@ -367,5 +433,15 @@ def _best_of(table: LeadingTable, metric: str, size: int) -> Subset:
 
 def _shares(task: _Task, sums: Sums, table: LeadingTable, metric: str) -> Shapley:
     i = ALL.index(metric)
-    values = dict(zip(table.members, (sums.marginals[i] - sums.everything[i]).tolist(), strict=True))
+    if i >= 2:
+        marginals, everything = sums.marginals[i - 2], float(sums.everything[i - 2])
+    else:
+        # Of the subsets of each size, and of those with a member, the scores' sum: whole numbers until here.
+        number = np.array([math.comb(task.members, k) for k in range(task.members + 1)], np.float64)
+        within = np.array([math.comb(task.members - 1, k - 1) if k else 0 for k in range(task.members + 1)], np.float64)
+        by_size = (number * task.possible[i] - sums.total[i]) / task.samples
+        by_size[0] = task.empty[i]
+        everything = float(task.weight @ by_size)
+        marginals = (within * task.possible[i] - sums.by_member[i]) / task.samples @ task.both
+    values = dict(zip(table.members, (marginals - everything).tolist(), strict=True))
     return Shapley(metric, task.empty[i], float(table.scores(metric)[-1]), values)

@@ -118,6 +118,33 @@ def test_rules_without_probabilities_have_counts_alone(rule: str) -> None:
     assert [s.max_accuracy for s in found.by_size()] == [s.max_accuracy for s in table.by_size()]
 
 
+@pytest.mark.parametrize(("samples", "signal"), [(300, 0.5), (40, 1.5)])  # of the latter thousands are equally good
+@pytest.mark.parametrize("shard", [2**15, 2**19])
+def test_accuracy_alone_is_what_the_table_says(
+    samples: int, signal: float, shard: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leading, "SHARD", shard)
+    monkeypatch.setattr(leading, "ALONE", 1)
+    source = random_source(MEMBERS, samples, 7, seed=8, signal=signal)
+    table = lattice_table(source, range(1, MEMBERS + 1), metrics=["accuracy"])
+    found = leading_table(source, metrics=["accuracy"], threads=2)
+    rows = np.searchsorted(table.masks, found.masks)
+    np.testing.assert_array_equal(table.masks[rows], found.masks)
+    np.testing.assert_array_equal(table.correct[rows], found.correct)
+    best = np.lexsort((table.masks, -table.correct))[: leading.KEPT]
+    assert set(best.tolist()) <= set(rows.tolist())
+    assert {1 << i for i in range(MEMBERS)} | {2**MEMBERS - 1} <= set(found.masks.tolist())
+    for ours, theirs in zip(found.by_size(), table.by_size(), strict=True):
+        assert all(getattr(ours, name) == getattr(theirs, name) for name in SIZES if name not in ("mean_top5", "best"))
+        assert ours.best.mask == theirs.best.mask
+        scores = table.scores("accuracy")[table.sizes == ours.k]
+        bins = np.minimum((scores * leading.BINS).astype(int), leading.BINS - 1)
+        counted = found.densities["accuracy"].counts[ours.k]
+        np.testing.assert_array_equal(counted, np.bincount(bins, minlength=leading.BINS))
+    theirs = shapley(table, "accuracy")
+    assert found.contributions["accuracy"].values == pytest.approx(theirs.values, abs=1e-12)
+
+
 def test_few_and_very_many_members_are_refused() -> None:
     with pytest.raises(BadInput, match="8 members: expected 9 to 32"):
         leading_table(random_source(8, 20, 3))
