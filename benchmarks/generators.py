@@ -18,7 +18,8 @@ def member_blocks(
     labels = rng.integers(0, classes, samples)
     shared = rng.standard_normal((samples, classes), dtype=np.float32) * np.float32(values["shared"])
     # How clear a sample is differs from one to the next.
-    shared[np.arange(samples), labels] += values["lead"] * (1 + rng.standard_normal(samples, dtype=np.float32) / values.get("spread", 1.5))
+    clear = rng.standard_normal(samples, dtype=np.float32) / values.get("spread", 1.5)
+    shared[np.arange(samples), labels] += values["lead"] * (1 + clear)
     return rng.spawn(members), shared, labels
 
 

@@ -26,6 +26,7 @@ from cli.common import TABLES, Output, command, entry
 if TYPE_CHECKING:
     from analysis.selection.choose import EnsembleSelection
     from analysis.stack import PredictionStack
+    from analysis.subsets.leading import LeadingParts
     from analysis.subsets.shards import Shards
     from ensemble.study.part import Part
     from ensemble.study.predictions import Predictions, Rows
@@ -189,7 +190,7 @@ def combine(
     from analysis.selection import choose
     from analysis.selection.best import Counted
     from analysis.selection.resampling import read_groups
-    from analysis.subsets.shards import shards_of
+    from analysis.subsets.shards import parts_of
     from analysis.subsets.table import check_table_path, write_subset_table
     from ensemble.errors import BadInput
     from ensemble.study.part import parse_part
@@ -213,12 +214,14 @@ def combine(
     weighing = None if class_weights is None else read_class_weights(class_weights)
     costs = None if cost is None else member_costs(study, stack.members, cost)
     choose.check_data(stack, metric, rule, sizes, weighing, costs)
-    shards = shards_of(study.root / "subsets", stack, sizes, rule, metrics) if part or merge else None
+    shards = parts_of(study.root, stack, sizes, rule, metrics) if part or merge else None
     if part and shards:
-        _score_part(output, stack, sizes, shards, part)
+        _score_part(output, stack, rule, shards, part)
         return
     if shards:
         counted = shards.merge()
+        if table and counted.count > len(counted):
+            raise BadInput(f"--table: of {counted.count:,} subsets in parts sums are kept, and no rows; leave it out.")
     else:
         say_cost(output, stack, sizes, rule, metrics, in_full=table is not None)
         with output.progress("Scoring subsets") as progress:
@@ -275,19 +278,16 @@ def _check_options() -> None:
                 raise click.UsageError(f"--weights names the ensemble, so {spelled} has nothing to choose; drop one.")
 
 
-def _score_part(output: Output, stack: "PredictionStack", sizes: range, shards: "Shards", part: "Part") -> None:
+def _score_part(
+    output: Output, stack: "PredictionStack", rule: str, shards: "Shards | LeadingParts", part: "Part"
+) -> None:
     """Score a part of the subsets and keep it, unless it is there; say which parts are missing."""
-    from analysis.subsets.score import subset_table
-
     path = shards.path(part)
-    done = path.exists()
-    if not done:
-        with output.progress("Scoring subsets", "samples") as progress:
-            table = subset_table(stack, sizes, progress, shards.settings["rule"], shards.metrics, only=part)
-        shards.write(part, table)
+    with output.progress("Scoring subsets") as progress:
+        done = not shards.score(part, progress)
     output.say(f"{path}: part {part} of the subsets of {many(len(stack.members), 'member')}{', scored before' * done}.")
     missing = [str(left) for left in shards.missing(part.count)]
-    output.document(split=stack.split, rule=shards.settings["rule"], only=str(part), file=path, missing=missing)
+    output.document(split=stack.split, rule=rule, only=str(part), file=path, missing=missing)
     if missing:
         output.say(f"Not scored yet: {', '.join(missing)}.")
     else:

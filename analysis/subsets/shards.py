@@ -5,16 +5,21 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.metrics import METRICS
 from analysis.stack import BlockSource
-from analysis.subsets.table import ROWS, SubsetTable
+from analysis.subsets.score import MOST_LEADING, MOST_ROWS, subset_table
+from analysis.subsets.table import ROWS, SubsetTable, count_subsets
 from ensemble.errors import BadInput
+from ensemble.machine import Progress
 from ensemble.study.part import Part
 from ensemble.study.tables import read_table, write_table_blocks
+
+if TYPE_CHECKING:
+    from analysis.subsets.leading import LeadingParts
 
 BLOCK = 4096  # samples that are looked at together for their digest
 COLUMNS = ("mask", "correct", "accuracy", "top5", "nll", "brier")
@@ -24,11 +29,12 @@ COLUMNS = ("mask", "correct", "accuracy", "top5", "nll", "brier")
 class Shards:
     """The shards of one table: where they are, and what they must all be of.
 
-    folder: a study's `subsets`. settings: name -> text, the same for every shard of the table: members, split, rule,
-    sizes, metrics, samples, classes, and a digest of labels and probabilities.
+    folder: a study's `subsets`. source: the predictions. settings: name -> text, the same for every shard of the table:
+    members, split, rule, sizes, metrics, samples, classes, and a digest of labels and probabilities.
     """
 
     folder: Path
+    source: BlockSource
     settings: Mapping[str, str]
     key: str = field(init=False)
 
@@ -55,6 +61,15 @@ class Shards:
         """Return in how many shards the table was cut, for each way that has at least one shard there, increasing."""
         found = (re.search(rf"-{self.key}\.\d+-of-(\d+)\.h5$", path.name) for path in self.folder.glob("*.h5"))
         return sorted({int(match[1]) for match in found if match})
+
+    def score(self, part: Part, progress: Progress | None = None) -> bool:
+        """Score a part and keep it, unless it is there; return whether there was anything to do."""
+        if self.path(part).exists():
+            return False
+        sizes = [int(k) for k in self.settings["sizes"].split(",")]
+        table = subset_table(self.source, sizes, progress, self.settings["rule"], self.metrics, only=part)
+        self.write(part, table)
+        return True
 
     def write(self, part: Part, table: SubsetTable) -> Path:
         """Keep a part of the table, whole or not at all; return its file."""
@@ -112,6 +127,21 @@ class Shards:
         return "; ".join(told)
 
 
+def parts_of(
+    root: Path, source: BlockSource, sizes: Sequence[int], rule: str, metrics: Sequence[str] = tuple(METRICS)
+) -> "Shards | LeadingParts":
+    """Return the parts in which several machines score these subsets of a study in the folder `root`.
+
+    They are shards of a table up to 2^24 subsets; of all sizes of more members, sums without a table.
+    """
+    members = len(source.members)
+    if len(sizes) < members or members > MOST_LEADING or count_subsets(members, sizes) <= MOST_ROWS:
+        return shards_of(root / "subsets", source, sizes, rule, metrics)
+    from analysis.subsets.leading import LeadingParts
+
+    return LeadingParts(source, root / "lattice", rule, metrics)
+
+
 def shards_of(
     folder: Path, source: BlockSource, sizes: Sequence[int], rule: str, metrics: Sequence[str] = tuple(METRICS)
 ) -> Shards:
@@ -122,6 +152,7 @@ def shards_of(
             digest.update(np.ascontiguousarray(probs).data)
     return Shards(
         folder,
+        source,
         {
             "members": "+".join(source.members),
             "split": source.split,

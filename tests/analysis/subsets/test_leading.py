@@ -8,11 +8,13 @@ from subset_cases import random_source
 
 from analysis.metrics import METRICS
 from analysis.subsets import leading
+from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.engine import lattice_table
-from analysis.subsets.leading import LeadingTable, leading_table
+from analysis.subsets.leading import LeadingParts, leading_table
 from analysis.subsets.shapley import shapley
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
+from ensemble.study.part import Part
 
 MEMBERS = 17
 SIZES = (
@@ -143,6 +145,50 @@ def test_accuracy_alone_is_what_the_table_says(
         np.testing.assert_array_equal(counted, np.bincount(bins, minlength=leading.BINS))
     theirs = shapley(table, "accuracy")
     assert found.contributions["accuracy"].values == pytest.approx(theirs.values, abs=1e-12)
+
+
+@pytest.mark.parametrize("metrics", [("accuracy",), tuple(METRICS)])
+def test_parts_of_several_machines_are_the_single_run(
+    metrics: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leading, "SHARD", 2**15)
+    monkeypatch.setattr(leading, "ALONE", 1)
+    source = random_source(MEMBERS, 120, 7, seed=3, signal=0.8)
+    whole = leading_table(source, metrics=metrics)
+    mine = LeadingParts(source, tmp_path, metrics=metrics)
+    assert mine.score(Part(3, 3))
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # of two blocks one is done
+        mine.score(Part(2, 2), interrupt)
+    assert mine.path(Part(2, 2)).is_file()
+    told: list[tuple[int, int]] = []
+    assert mine.score(Part(2, 2), lambda *done: told.append(done))
+    assert told == [(2 * 2**15, 2 * 2**15)]
+    with pytest.raises(BadInput, match="of 3 parts these are missing: 1/3, 2/3; score them first"):
+        mine.merge()
+    assert mine.score(Part(1, 3))
+    assert mine.score(Part(2, 3))
+    assert not mine.score(Part(2, 3))
+    merged = LeadingParts(source, tmp_path, metrics=metrics).merge()
+    for name in ("masks", "correct", "top5", "nll", "brier"):
+        np.testing.assert_array_equal(getattr(merged, name), getattr(whole, name))
+    for metric in metrics:
+        np.testing.assert_array_equal(merged.densities[metric].counts, whole.densities[metric].counts)
+        assert merged.contributions[metric].values == pytest.approx(whole.contributions[metric].values, abs=1e-12)
+        for ours, theirs in zip(merged.by_size(metric), whole.by_size(metric), strict=True):
+            assert ours.best.mask == theirs.best.mask
+            assert (ours.mean_accuracy, ours.min_score, ours.max_score) == (
+                theirs.mean_accuracy, theirs.min_score, theirs.max_score,
+            )  # fmt: skip
+            assert ours.mean_nll == pytest.approx(theirs.mean_nll, abs=1e-12, nan_ok=True)
+    other = random_source(MEMBERS, 120, 7, seed=4, signal=0.8)
+    with pytest.raises(BadInput, match="no parts of these subsets, and 4 of other members, predictions or options"):
+        LeadingParts(other, tmp_path, metrics=metrics).merge()
+    with pytest.raises(BadInput, match=r"only='1/5': 4 blocks of subsets cannot be cut into 5 parts"):
+        mine.score(Part(1, 5))
 
 
 def test_few_and_very_many_members_are_refused() -> None:

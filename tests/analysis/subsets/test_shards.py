@@ -9,14 +9,15 @@ from studies import copied
 from subset_cases import random_source, stack_of
 
 from analysis.stack import PredictionStack
-from analysis.subsets import enumeration, kernels
+from analysis.subsets import enumeration, kernels, score, shard_sums, shards
 from analysis.subsets.engine import lattice_table
 from analysis.subsets.score import subset_table
 from analysis.subsets.shards import shards_of
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 from ensemble.study.part import Part
-from ensemble.study.study import Study
+from ensemble.study.predictions import Predictions
+from ensemble.study.study import Study, StudyConfig
 
 
 def equal(one: SubsetTable, other: SubsetTable) -> bool:
@@ -49,16 +50,16 @@ def test_shards_are_the_single_run(
     make = subset_table if way == "reference" else lattice_table
     whole = make(stack, sizes, rule=rule)
     for count in (1, 3, 5):
-        shards = shards_of(tmp_path / str(count), stack, sizes, rule)
+        parts = shards_of(tmp_path / str(count), stack, sizes, rule)
         lengths = []
         for number in range(count, 0, -1):  # in whatever order
-            assert str(Part(number, count)) in map(str, shards.missing(count))
+            assert str(Part(number, count)) in map(str, parts.missing(count))
             part = make(stack, sizes, rule=rule, only=Part(number, count))
             lengths.append(len(part))
-            shards.write(Part(number, count), part)
+            parts.write(Part(number, count), part)
         assert sum(lengths) == len(whole)
         assert min(lengths) > 0
-        assert equal(shards.merge(), whole)
+        assert equal(parts.merge(), whole)
 
 
 def test_shards_of_other_settings_are_refused_and_what_differs_is_named(stack: PredictionStack, tmp_path: Path) -> None:
@@ -107,3 +108,28 @@ def test_the_command_in_parts_says_what_it_says_in_one(digits: Study, tmp_path: 
     assert (refused.status, "--save is of all of them" in refused.err) == (2, True)
     bad = call("ens-combine", *words, "--only", "4/3")
     assert (bad.status, "--only 4/3: there is no part 4 of 3" in bad.err) == (2, True)
+
+
+def test_the_command_in_parts_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (score, shards):
+        monkeypatch.setattr(module, "MOST_ROWS", 2**8)
+    monkeypatch.setattr(shard_sums, "KEPT", 50)
+    monkeypatch.setattr(kernels, "LOW", 4)
+    monkeypatch.setattr(kernels, "MIDDLE", 2)
+    source = random_source(9, 60, 4, seed=1)
+    names = tuple("abcd")
+    study = Study.create(tmp_path / "study", StudyConfig("imported", None, None, names, names))
+    ids = np.array([f"s{i}" for i in range(60)])
+    for name, probs in zip(source.members, source.probs, strict=True):
+        study.write(Predictions(name, "val", probs, ids, names, names, source.labels))
+    words = ("--study", study.root, "--json", "--only-accuracy")
+    first = call("ens-combine", *words, "--only", "1/2")
+    assert (first.status, first.document["missing"]) == (0, ["2/2"])
+    assert "these are missing: 2/2" in call("ens-combine", *words, "--merge").err
+    assert "All 2 parts are there" in call("ens-combine", *words, "--only", "2/2").err
+    assert "scored before" in call("ens-combine", *words, "--only", "2/2").err
+    merged, alone = call("ens-combine", *words, "--merge"), call("ens-combine", *words)
+    assert (merged.status, merged.out) == (0, alone.out)
+    assert merged.document["subsets"] == 511
+    table = call("ens-combine", *words, "--merge", "--table", tmp_path / "all.csv")
+    assert (table.status, "--table: of 511 subsets in parts sums are kept, and no rows" in table.err) == (2, True)
