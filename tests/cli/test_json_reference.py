@@ -293,6 +293,7 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     papers = study_at(tmp_path / "papers")
     add(papers, "m-0", accuracy=[0.2] * 75, right=5, **paper_runs()[0].recipes[0].as_dict())
     page.hold("ens-report papers", told(report, "papers --study papers"))
+    page.hold("ens-report models", told(report, "models --study papers"))
 
     # 43 classes, one without samples, and no images: there are clusters, and kinds that are skipped.
     labels = np.repeat(np.arange(42), 5)
