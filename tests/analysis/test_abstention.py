@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from studies import drawn
 
-from analysis.abstention.conformal import PENALTIES, TUNED, conformal_sets, least_alpha
+from analysis.abstention.conformal import PENALTIES, TUNED, _prepared, conformal_sets, least_alpha
 from analysis.abstention.of_ensemble import ensemble_abstention
 from analysis.abstention.selective import risk_coverage
 from analysis.abstention.shifted import detect_shift
@@ -234,10 +234,17 @@ def test_bad_input_of_a_curve() -> None:
             risk_coverage(certainty, np.array(correct))
 
 
-def test_lac_is_mapies() -> None:
-    """The same sets as MAPIE 1 makes of the same halves; skipped where it is not installed."""
+@pytest.mark.parametrize("method", ["lac", "aps", "raps"])
+def test_sets_are_mapies(method: str) -> None:
+    """The same sets as MAPIE 1 makes of the same halves and the same u; skipped where it is not installed.
+
+    It draws u from one seed for those that calibrate and again for those that are given sets, and takes 1 - u for ours.
+    RAPS is held against it up to the threshold, by its own penalty and rank: it randomises the last class otherwise.
+    """
     mapie = pytest.importorskip("mapie.classification")
+    from mapie.conformity_scores import RAPSConformityScore
     from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.model_selection import StratifiedShuffleSplit
 
     class Given(ClassifierMixin, BaseEstimator):
         def fit(self, x: np.ndarray, y: np.ndarray) -> "Given":
@@ -252,15 +259,28 @@ def test_lac_is_mapies() -> None:
 
     y = np.random.default_rng(9).integers(0, 5, 400)
     probs = drawn(y, 5, 10, 1.0)
-    found = conformal_sets(probs, y, "lac", 0.1, None)
-    fitted = np.setdiff1d(np.arange(400), found.rows)
+    given = RAPSConformityScore() if method == "raps" else method
     theirs = mapie.SplitConformalClassifier(
-        Given().fit(probs, y), confidence_level=0.9, conformity_score="lac", prefit=True
+        Given().fit(probs, y), confidence_level=0.9, conformity_score=given, prefit=True, random_state=0
     )
-    theirs.conformalize(probs[fitted], y[fitted])
-    inside = theirs.predict_set(probs[found.rows])[1][:, :, 0]
-    assert found.sizes.tolist() == inside.sum(axis=1).tolist()
-    assert found.covered.tolist() == inside[np.arange(len(found.rows)), y[found.rows]].tolist()
+    theirs.conformalize(probs[:200], y[:200])
+    how = {} if method == "lac" else {"conformity_score_params": {"include_last_label": "randomized"}}
+    inside = theirs.predict_set(probs[200:], **how)[1][:, :, 0]
+    u = 1 - np.random.RandomState(0).uniform(size=200)  # the generator that it takes
+    if method == "raps":
+        inner = theirs._mapie_classifier.conformity_score_function_
+        parts = StratifiedShuffleSplit(n_splits=1, test_size=inner.size_raps, random_state=0)  # as it sets some aside
+        rest, _ = next(parts.split(probs[:200], y[:200]))
+        own = _prepared(probs[rest], y[rest], "raps", 0.1, u[: len(rest)])
+        free = int(inner.k_star[0])
+        assert own._quantile(np.arange(len(rest)), inner.lambda_star, free) == pytest.approx(
+            inner.quantiles_[0], rel=1e-12
+        )
+        return
+    samples = _prepared(probs, y, method, 0.1, np.tile(u, 2))
+    sizes, covered = samples.measured(np.arange(200, 400), [samples.calibrated(np.arange(200))], np.zeros(200, int))
+    assert sizes.tolist() == inside.sum(axis=1).tolist()
+    assert covered.tolist() == inside[np.arange(200), y[200:]].tolist()
 
 
 def frames(videos: int, each: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
