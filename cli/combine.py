@@ -45,6 +45,8 @@ EXAMPLES = (
     "ens-combine --table subsets.csv --json > best.json   a row a subset, and the summary for a script",
 )
 
+FAR_PARTS = 32  # into which subsets are cut for a cluster, whatever its size: the same where it is asked again
+
 
 def _sizes(_context: click.Context, option: click.Parameter, text: str) -> tuple[int, int] | None:
     """Turn 'all' into None, '3' into (3, 3) and '2-5' into (2, 5)."""
@@ -170,12 +172,20 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
 @TABLES
 @click.option("--save", metavar="NAME", help="Keep the chosen ensemble's predictions in the study.")
 @click.option("--only", metavar="I/N", help="Score part I of N of the subsets and keep it: for one machine of several.")
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    metavar="local|ray|ray://HOST:PORT",
+    help="What scores the subsets: this machine, or a cluster of Ray, in parts.",
+)
 @click.option("--merge", is_flag=True, help="Take the subsets' scores that --only kept, all N parts of them.")
 def combine(
     output: Output, *, k: tuple[int, int] | None, members: Sequence[str], split: str, intersect: bool, rule: str,
     metric: str, select: str, max_size: int | None, weights: dict[str, float] | None, table: Path | None,
     groups: Path | None, class_weights: Path | None, cost: str | None, cost_by: str, max_cost: float | None,
-    format_: str | None, save: str | None, only_accuracy: bool, only: str | None, merge: bool,
+    format_: str | None, save: str | None, only_accuracy: bool, only: str | None, engine: str,
+    merge: bool,
 ) -> None:  # fmt: skip
     """Score every subset of the members, choose an ensemble, and say what it is worth.
 
@@ -193,7 +203,7 @@ def combine(
     from analysis.subsets.shards import parts_of
     from analysis.subsets.table import check_table_path, write_subset_table
     from ensemble.errors import BadInput
-    from ensemble.study.part import parse_part
+    from ensemble.study.part import check_engine, parse_part
     from ensemble.study.study import Study
 
     _check_options()
@@ -214,10 +224,13 @@ def combine(
     weighing = None if class_weights is None else read_class_weights(class_weights)
     costs = None if cost is None else member_costs(study, stack.members, cost)
     choose.check_data(stack, metric, rule, sizes, weighing, costs)
-    shards = parts_of(study.root, stack, sizes, rule, metrics) if part or merge else None
+    far = check_engine(engine) != "local"
+    shards = parts_of(study.root, stack, sizes, rule, metrics) if part or merge or far else None
     if part and shards:
         _score_part(output, stack, rule, shards, part)
         return
+    if shards and far:
+        _score_far(output, study, shards, engine)
     if shards:
         counted = shards.merge()
         if table and counted.count > len(counted):
@@ -272,6 +285,8 @@ def _check_options() -> None:
                     f"--only scores a part of the subsets, and --{name.replace('_', '-')} is of all of them: name it "
                     "with --merge, once all parts are there."
                 )
+        if context.get_parameter_source("engine") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--only scores a part here, and --engine has a cluster score all parts; drop one.")
     if context.params["weights"] is not None:
         for name, spelled in (("select", "--select"), ("max_size", "--max-size"), ("cost", "--cost")):
             if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -292,6 +307,17 @@ def _score_part(
         output.say(f"Not scored yet: {', '.join(missing)}.")
     else:
         output.say(f"All {part.count} parts are there; the same command with --merge in place of --only goes on.")
+
+
+def _score_far(output: Output, study: "Study", shards: "Shards | LeadingParts", engine: str) -> None:
+    """Have a cluster score all parts of the subsets that are not there yet."""
+    from analysis.subsets.shards import tasks_of
+    from ensemble.training.on_ray import run_tasks
+
+    tasks = tasks_of(study.root, shards, min(FAR_PARTS, shards.blocks))
+    if tasks:
+        with output.progress("Scoring subsets", "parts") as progress:
+            run_tasks(tasks, study.root, engine, progress)
 
 
 def _within(sizes: tuple[int, int] | None, members: int) -> range:

@@ -6,6 +6,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ def main(folder: Path, images: str) -> None:
     found["outcomes"] = [[o.member, o.status, o.error] for o in outcomes]
     found["heard"] = heard
     found["shared"] = bits(shared)
+    combine = [str(Path(sys.executable).with_name("ens-combine")), "--study", str(shared.root), "--json"]
+    found["combined"] = [
+        subprocess.run([*combine, *words], capture_output=True, text=True, check=False).stdout
+        for words in (["--engine", "ray"], [])
+    ]
+    found["parts"] = len(list((shared.root / "subsets").glob("*.h5")))
 
     setattr(on_ray, "_check_nodes", lambda *_: False)  # noqa: B010 - as where a machine does not see the folder
     apart = begin_study(folder / "apart", images)

@@ -74,10 +74,20 @@ class LeadingParts:
         self, source: BlockSource, folder: Path, rule: str = "mean", metrics: Sequence[str] = ALL,
         threads: int | None = None,
     ) -> None:  # fmt: skip
-        self.folder, self.rule = folder, rule
-        self._source, self._threads = source, threads or cores()
+        self.folder, self.source, self.rule, self._threads = folder, source, rule, threads or cores()
+        self.sizes = tuple(range(1, len(source.members) + 1))
         self._task = _task(source, rule, metrics, threads)
         self._fingerprint = _fingerprint(self._task, source, rule)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that are computed."""
+        return tuple(self._task.metrics)
+
+    @property
+    def blocks(self) -> int:
+        """Into how many parts it can be cut at most."""
+        return _all_parts(self._task).stop
 
     def path(self, part: Part) -> Path:
         """Return the file of a part."""
@@ -85,7 +95,7 @@ class LeadingParts:
 
     @property
     def _stem(self) -> str:
-        return f"{self._source.split}-{self.rule}-{self._fingerprint[:16]}"
+        return f"{self.source.split}-{self.rule}-{self._fingerprint[:16]}"
 
     def is_done(self, part: Part) -> bool:
         """Say whether a part was scored to its end."""
@@ -124,13 +134,12 @@ class LeadingParts:
             found = read_checkpoint(self.path(part), self._fingerprint)
             if found is not None:
                 sums.add(Sums(**found[1]), self._task.best)
-        return _table_of(self._task, sums, self._source, self.rule)
+        return _table_of(self._task, sums, self.source, self.rule)
 
     def _rows(self, part: Part) -> slice:
-        every = _all_parts(self._task)
-        if every.stop < part.count:
-            raise BadInput(f"only='{part}': {every.stop:,} blocks of subsets cannot be cut into {part.count} parts.")
-        return part.rows(every.stop)
+        if self.blocks < part.count:
+            raise BadInput(f"only='{part}': {self.blocks:,} blocks of subsets cannot be cut into {part.count} parts.")
+        return part.rows(self.blocks)
 
 
 def _all_parts(task: Task) -> slice:
@@ -148,18 +157,21 @@ def _task(source: BlockSource, rule: str, metrics: Sequence[str], threads: int |
     threads = threads or cores()
     parts: list[Prepared] = []
     waiting: list[np.ndarray] = []
+    digest = hashlib.blake2b(digest_size=32)  # the Brier score hangs on all probabilities, the others on what is kept
     products = np.zeros(0)
     for block in whole_chunks(source.blocks(rows_of_block(source))):
         ready = prepare(block, labels, kind, wanted, threads)
         parts.append(replace(ready, products=None))
         if ready.products is not None:
+            for own in block.probs[:, block.start - block.offset : block.stop - block.offset]:
+                digest.update(np.ascontiguousarray(own).data)
             waiting.append(ready.products)
             if block.stop % CHUNK == 0 or block.stop == source.samples:
                 own = accumulate.chunk_sum(np.concatenate(waiting))
                 products = products + own if len(products) else own
                 waiting.clear()
     gram = unpacked(products, members) if len(products) else None
-    return Task(joined(parts), members, source.classes, wanted, gram)
+    return Task(joined(parts), members, source.classes, wanted, gram, digest.hexdigest())
 
 
 def _go_through(
@@ -200,9 +212,10 @@ def _go_through(
 
 
 def _fingerprint(task: Task, source: BlockSource, rule: str) -> str:
-    """Return the SHA-256 of all that the result hangs on."""
-    digest = hashlib.sha256("\0".join(["2", rule, str(KEPT), str(BINS), *task.metrics, *source.members, ""]).encode())
-    arrays = [task.held.rivals, task.held.starts, task.held.counts, task.held.true, task.gram]
+    """Return the SHA-256 of all that the result hangs on, the same on every machine."""
+    facts = ["3", rule, str(KEPT), str(BINS), *task.metrics, *source.members, task.digest]
+    digest = hashlib.sha256("\0".join(facts).encode())
+    arrays = [task.held.rivals, task.held.starts, task.held.counts, task.held.true]
     for array in (a for a in arrays if a is not None):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -71,14 +71,16 @@ class Sums:
 
 
 class Task:
-    """The subsets of some samples, shard by shard."""
+    """The subsets of some samples, shard by shard; digest: of their probabilities, where the Brier score is asked."""
 
-    def __init__(self, held: Prepared, members: int, classes: int, metrics: Sequence[str], gram: np.ndarray | None):
+    def __init__(
+        self, held: Prepared, members: int, classes: int, metrics: Sequence[str], gram: np.ndarray | None, digest: str
+    ) -> None:
         self.held, self.members, self.samples, self.metrics = held, members, len(held), metrics
         everything = np.arange(len(held))
         self.lattice = FullLattice(members, range(1, members + 1))
         self.asked = [question(held, everything, top) for top in (False, True)[: 1 + ("top5" in metrics)]]
-        self.gram = gram
+        self.gram, self.digest = gram, digest
         low = self.lattice.low + self.lattice.middle
         self.bits = low
         self.low_sizes = np.bitwise_count(np.arange(2**low, dtype=np.uint64)).astype(np.int64)

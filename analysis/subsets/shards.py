@@ -2,20 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.metrics import METRICS
-from analysis.stack import BlockSource
+from analysis.stack import BlockSource, PredictionStack
 from analysis.subsets.score import MOST_LEADING, MOST_ROWS, subset_table
 from analysis.subsets.table import ROWS, SubsetTable, count_subsets
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
-from ensemble.study.part import Part
+from ensemble.study.part import Part, parse_part
 from ensemble.study.tables import read_table, write_table_blocks
 
 if TYPE_CHECKING:
@@ -43,6 +44,21 @@ class Shards:
         object.__setattr__(self, "key", hashlib.sha256(text.encode()).hexdigest()[:12])
 
     @property
+    def rule(self) -> str:
+        """How members are combined."""
+        return self.settings["rule"]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes of the subsets."""
+        return tuple(int(k) for k in self.settings["sizes"].split(","))
+
+    @property
+    def blocks(self) -> int:
+        """Into how many parts it can be cut at most."""
+        return count_subsets(len(self.source.members), self.sizes)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that are computed."""
         return tuple(self.settings["metrics"].split(","))
@@ -66,8 +82,7 @@ class Shards:
         """Score a part and keep it, unless it is there; return whether there was anything to do."""
         if self.path(part).exists():
             return False
-        sizes = [int(k) for k in self.settings["sizes"].split(",")]
-        table = subset_table(self.source, sizes, progress, self.settings["rule"], self.metrics, only=part)
+        table = subset_table(self.source, self.sizes, progress, self.rule, self.metrics, only=part)
         self.write(part, table)
         return True
 
@@ -140,6 +155,28 @@ def parts_of(
     from analysis.subsets.leading import LeadingParts
 
     return LeadingParts(source, root / "lattice", rule, metrics)
+
+
+def tasks_of(root: Path, parts: "Shards | LeadingParts", count: int) -> list[tuple[str, Callable[[], None]]]:
+    """Return what scores the missing ones of `count` parts on any machine that sees the study in `root`: with names."""
+    source = parts.source
+    if not isinstance(source, PredictionStack):
+        raise BadInput("parts: expected the members of a study, found other predictions.")
+    asked = root.absolute(), source.split, source.members, any(source.dropped), parts.sizes, parts.rule, parts.metrics
+    return [(f"part {part}", partial(_score_there, *asked, str(part))) for part in parts.missing(count)]
+
+
+def _score_there(
+    root: Path, split: str, members: tuple[str, ...], intersect: bool, sizes: tuple[int, ...], rule: str,
+    metrics: tuple[str, ...], part: str,
+) -> None:  # fmt: skip
+    from analysis.saved import select_stack
+    from ensemble.study.study import Study
+
+    stack, _ = select_stack(Study.open(root), split, members, intersect)
+    only = parse_part(part)
+    assert only is not None
+    parts_of(root, stack, sizes, rule, metrics).score(only)
 
 
 def shards_of(

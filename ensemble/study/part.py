@@ -41,6 +41,13 @@ def parse_part(text: "str | Part | None") -> Part | None:
     return Part(number, count)
 
 
+def check_engine(engine: str) -> str:
+    """Return what runs the tasks of a whole, "local" or a Ray cluster; raise `BadInput` for anything else."""
+    if engine not in ("local", "ray") and not re.fullmatch(r"ray://.+:\d{1,5}", engine):
+        raise BadInput(f"engine={engine!r}: expected 'local', 'ray', or ray://HOST:PORT, the address of a Ray cluster.")
+    return engine
+
+
 def place_of(position: int, count: int) -> Part:
     """Return the part of `count` that has what stands at a position, counted from 0."""
     return Part(position % count + 1, count)

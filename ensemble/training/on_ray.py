@@ -1,4 +1,4 @@
-"""Networks trained by a cluster of Ray: tasks that may be done twice, on any machine, tried again where one dies.
+"""Work done by a cluster of Ray: tasks that may be done twice, on any machine, tried again where one dies.
 
 The one door to Ray. Where the study's folder is the same on all machines, tasks work in it as processes of one machine
 do; where it is not, each works in a folder of its own, and what it has made comes back whole and is renamed into place.
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble.errors import BadInput, KofnError
-from ensemble.machine import is_out_of_memory, threads_environment
+from ensemble.machine import Progress, is_out_of_memory, threads_environment
 from ensemble.study.study import Study
 from ensemble.training.elsewhere import files_of, own_folder, publish
 from ensemble.training.job import ALLOCATOR, ATTEMPTS, Busy, Diverged, Event, Outcome, TrainingJob
@@ -49,6 +49,73 @@ def run_on_ray(jobs: Sequence[TrainingJob], at_once: int, on_event: Event, engin
     with contextlib.redirect_stdout(sys.stderr), _connected(engine) as ray:
         shared = _check_nodes(ray, jobs)
         return _Run(ray, jobs, at_once, on_event, shared).outcomes()
+
+
+def run_tasks(
+    tasks: Sequence[tuple[str, Callable[[], None]]], folder: Path, engine: str, progress: Progress | None = None
+) -> None:
+    """Call every task on a cluster, each on a machine of its own while there are some; tried again where one dies.
+
+    tasks: a name, and what is called there: it finds its input below `folder`, which all machines must see under the
+    same path, keeps there what it makes, whole, and may be called twice. A task takes as many threads as the smallest
+    machine offers. progress: told tasks done, and all. Raises `BadInput` as `run_on_ray` does, and where a machine does
+    not see the folder; and the error of a task.
+    """
+    with contextlib.redirect_stdout(sys.stderr), _connected(engine) as ray:
+        shared, resources = _ask_nodes(ray, folder.absolute(), ())
+        if not shared:
+            raise BadInput(
+                f"engine={engine!r}: not every machine of the cluster sees {folder.absolute()}; put the study where "
+                "all have it under the same path."
+            )
+        threads = int(min(found["CPU"] for found in resources if found.get("CPU", 0) >= 1))
+        _call_all(ray, tasks, threads, progress)
+
+
+def _call_all(
+    ray: Any, tasks: Sequence[tuple[str, Callable[[], None]]], threads: int, progress: Progress | None
+) -> None:
+    waiting, running, attempts = list(range(len(tasks))), {}, [0] * len(tasks)
+    call = ray.remote(_called)
+    options = {"num_cpus": threads, "max_retries": 0, "runtime_env": {"env_vars": threads_environment(threads)}}
+    done = 0
+    try:
+        while done < len(tasks):
+            while waiting:
+                task = waiting.pop(0)
+                attempts[task] += 1
+                running[call.options(**options, name=tasks[task][0]).remote(tasks[task][1])] = task
+            ready, _ = ray.wait(list(running), num_returns=1, timeout=POLL_SECONDS)
+            for reference in ready:
+                task = running.pop(reference)
+                try:
+                    refused = ray.get(reference)
+                except ray.exceptions.RayError as error:
+                    if attempts[task] == ATTEMPTS:
+                        how = _how_it_died(error)
+                        raise KofnError(
+                            f"{tasks[task][0]}: its process died {ATTEMPTS} times, the last time it {how}"
+                        ) from error
+                    waiting.append(task)
+                    continue
+                if refused is not None:
+                    raise BadInput(refused)
+                done += 1
+                if progress:
+                    progress(done, len(tasks))
+    finally:
+        for reference in running:
+            with contextlib.suppress(Exception):  # the connection is ended next, and its tasks with it
+                ray.cancel(reference, force=True)
+
+
+def _called(task: Callable[[], None]) -> str | None:
+    """Call a task on a machine of the cluster; return what it refused, in words."""
+    try:
+        task()
+    except KofnError as error:
+        return f"{socket.gethostname()}: {error}"
+    return None
 
 
 @contextlib.contextmanager
@@ -111,12 +178,16 @@ def _why_not(error: BaseException, address: str) -> str:
 
 def _check_nodes(ray: Any, jobs: Sequence[TrainingJob]) -> bool:
     """Ask every machine what it is; return whether all see the study's folder. Raises `BadInput` as `run_on_ray`."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     root = jobs[0].study.absolute()
-    study = Study.open(root)
-    named = {study.config.source or "", *(job.recipe.weights for job in jobs)}
-    needed = sorted(path for path in named if path and Path(path).exists())
+    named = {Study.open(root).config.source or "", *(job.recipe.weights for job in jobs)}
+    shared, resources = _ask_nodes(ray, root, sorted(path for path in named if path and Path(path).exists()))
+    check_sizes(resources, jobs)
+    return shared
+
+
+def _ask_nodes(ray: Any, root: Path, needed: Sequence[str]) -> tuple[bool, list[dict[str, float]]]:
+    """Return whether all machines see the folder `root`, and what each of them offers; needed: files that all see."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     # Defined here, so that it goes to the machines as it stands: none needs to have kofn for it.
     def probe(mark: str, paths: list[str]) -> dict[str, Any]:
@@ -141,7 +212,7 @@ def _check_nodes(ray: Any, jobs: Sequence[TrainingJob]) -> bool:
             .options(
                 num_cpus=0, max_retries=1, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], False)
             )
-            .remote(str(mark), needed)
+            .remote(str(mark), list(needed))
             for node in alive
         ]
         try:
@@ -154,8 +225,7 @@ def _check_nodes(ray: Any, jobs: Sequence[TrainingJob]) -> bool:
     finally:
         mark.unlink(missing_ok=True)
     check_facts([(node["NodeManagerAddress"], found) for node, found in zip(alive, facts, strict=True)], root)
-    check_sizes([node["Resources"] for node in alive], jobs)
-    return all(found["shared"] for found in facts)
+    return all(found["shared"] for found in facts), [node["Resources"] for node in alive]
 
 
 def here() -> dict[str, str | None]:

@@ -11,7 +11,7 @@ from ensemble.errors import BadInput, nearest
 from ensemble.machine import cores
 from ensemble.study.check import Finding
 from ensemble.study.names import check_name
-from ensemble.study.part import Part, parse_part, place_of
+from ensemble.study.part import Part, check_engine, parse_part, place_of
 from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
 from ensemble.study.tabular import Tabular
@@ -152,8 +152,7 @@ def plan_members(
             f"only='{part}': with force=True a task that is run again would start over what it had trained; start the "
             "members over without only=..., or remove their folders."
         )
-    if engine not in ("local", "ray") and not re.fullmatch(r"ray://.+:\d{1,5}", engine):
-        raise BadInput(f"engine={engine!r}: expected 'local', 'ray', or ray://HOST:PORT, the address of a Ray cluster.")
+    check_engine(engine)
     study = _as_on_disk(study)
     asked = Choices(model, name, recipe, vary, epochs, seed, weights, snapshots, keep, precision, settings or {})
     prefix, plan, varying = plan_of(study, asked)

@@ -1,5 +1,6 @@
 """A table of subsets scored in parts by several machines is the table that one makes, to the bit."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ from commands import call
 from studies import copied
 from subset_cases import random_source, stack_of
 
+from analysis.saved import select_stack
 from analysis.stack import PredictionStack
 from analysis.subsets import enumeration, kernels, score, shard_sums, shards
 from analysis.subsets.engine import lattice_table
 from analysis.subsets.score import subset_table
-from analysis.subsets.shards import shards_of
+from analysis.subsets.shards import parts_of, shards_of, tasks_of
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
 from ensemble.study.part import Part
@@ -108,6 +110,19 @@ def test_the_command_in_parts_says_what_it_says_in_one(digits: Study, tmp_path: 
     assert (refused.status, "--save is of all of them" in refused.err) == (2, True)
     bad = call("ens-combine", *words, "--only", "4/3")
     assert (bad.status, "--only 4/3: there is no part 4 of 3" in bad.err) == (2, True)
+
+
+def test_the_parts_that_a_cluster_is_given_are_those_that_are_missing(digits: Study, tmp_path: Path) -> None:
+    study = copied(digits, tmp_path / "study")
+    stack, _ = select_stack(study)
+    parts = parts_of(study.root, stack, range(1, 3), "mean")
+    parts.score(Part(2, 3))
+    tasks = tasks_of(study.root, parts, 3)
+    assert [name for name, _ in tasks] == ["part 1/3", "part 3/3"]
+    for _, task in pickle.loads(pickle.dumps(tasks)):  # as they go to another machine
+        task()
+    assert tasks_of(study.root, parts, 3) == []
+    assert equal(parts.merge(), subset_table(stack, range(1, 3)))
 
 
 def test_the_command_in_parts_without_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,38 @@ def test_a_task_that_always_dies_is_given_up(few: Path, tmp_path: Path, monkeypa
     assert [o["num_gpus"] for o in here.options_seen] == [0] * 3
 
 
+def test_tasks_are_called_again_where_a_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deaths, told = {"b": 2}, []
+    called = on_ray._called
+
+    def dies(task: Any) -> Any:
+        if deaths.get(task.args[0].name, 0):
+            deaths[task.args[0].name] -= 1
+            raise ray.exceptions.WorkerCrashedError
+        return called(task)
+
+    monkeypatch.setattr(on_ray, "_called", dies)
+    here = HereRay()
+    tasks = [(name, partial(Path.touch, tmp_path / name)) for name in "abc"]
+    on_ray._call_all(here, tasks, 2, lambda *done: told.append(done))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert {(o["num_cpus"], o["max_retries"]) for o in here.options_seen} == {(2, 0)}
+    assert {o["runtime_env"]["env_vars"]["OMP_NUM_THREADS"] for o in here.options_seen} == {"2"}
+    assert len(here.options_seen) == 5
+    deaths["c"] = 9
+    with pytest.raises(KofnError, match="c: its process died 3 times, the last time it was ended from outside"):
+        on_ray._call_all(HereRay(), tasks, 1, None)
+
+
+def test_what_a_task_refuses_is_said_with_its_machine() -> None:
+    def refuse() -> None:
+        raise BadInput("the file is gone.")
+
+    with pytest.raises(BadInput, match=f"{socket.gethostname()}: the file is gone"):
+        on_ray._call_all(HereRay(), [("part 1/1", refuse)], 1, None)
+
+
 def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -349,6 +382,9 @@ def test_a_cluster_makes_what_one_machine_makes_though_a_worker_is_killed(
     assert (kinds.count("start"), kinds.count("died"), kinds[-1]) == (2, 1, "end")
     assert len(found["alone"]) == 2
     assert found["shared"] == found["alone"]
+    # Subsets are scored in parts by the cluster to what one machine says of them.
+    far, alone = found["combined"]
+    assert (json.loads(far), found["parts"]) == (json.loads(alone), 3)
     # Where the machines do not see the study's folder, what they make comes back whole.
     assert found["apart"] == found["short"]
     names = [f"ting-m3-small-{i}" for i in range(2)]
