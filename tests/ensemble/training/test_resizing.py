@@ -174,6 +174,7 @@ def test_a_rate_is_not_that_of_the_first_update(monkeypatch: pytest.MonkeyPatch)
         return 0.5 if first else size / 10_000
 
     monkeypatch.setattr(estimates, "_update", update)
+    monkeypatch.setattr(estimates, "PROBE_SECONDS", 0.6)
     network = build_network("resnet-small", NetworkSpec((16, 16, 1), 4))
     rate = estimates._rate(network, replace(RECIPE, batch_size=32), (16, 16, 1), 4, CPU)
     assert rate == pytest.approx(10_000)
