@@ -28,7 +28,7 @@ from analysis.selection.resampling import Resamples
 from analysis.subsets.reference import mask_of
 from analysis.subsets.table import check_sizes, count_subsets
 from ensemble.errors import BadInput
-from ensemble.machine import Progress
+from ensemble.machine import Progress, one_blas_thread
 
 MOST_SUBSETS = {"macro_f1": 16_383, "auroc": 4_095}  # of 14 and of 12 members
 WORK = {"macro_f1": 2e10, "auroc": 2.5e9}  # subsets times samples times classes: about two minutes
@@ -120,12 +120,13 @@ class WholeSets:
         values = _Values(probs, data.rule, base_of(self._metric))
         # In Gray order one subset is a member away from the next, or few.
         rank = _gray_rank(self.masks)
-        for done, s in enumerate(np.argsort(rank)):
-            own = values.of(int(self.masks[s]))
-            numer, denom = ratios(base_of(self._metric), own, data.labels, probs.shape[2], block, times)
-            found[:, s] = class_mean(numer, denom, weights)
-            if self._progress:
-                self._progress(done + 1, len(self.masks))
+        with one_blas_thread():  # its products are so small that a second thread waits, in CPU time, and does nothing
+            for done, s in enumerate(np.argsort(rank)):
+                own = values.of(int(self.masks[s]))
+                numer, denom = ratios(base_of(self._metric), own, data.labels, probs.shape[2], block, times)
+                found[:, s] = class_mean(numer, denom, weights)
+                if self._progress:
+                    self._progress(done + 1, len(self.masks))
         return found
 
 
@@ -234,11 +235,12 @@ def pooled(data: SelectionData, chosen: Sequence[Chosen], resamples: Resamples, 
     alike: dict[object, list[int]] = {}
     for r, choice in enumerate(chosen):
         alike.setdefault(choice.weights.tobytes() if isinstance(choice, Weighted) else r, []).append(r)
-    for same in alike.values():
-        values = values_of(chosen[same[0]], data, metric)
-        everywhere[same] = whole_set(base, values, data.labels, classes, weights)
-        found = ratios(base, values, data.labels, classes, resamples.block, resamples.tested[same])
-        numer, denom = numer + found[0].sum(axis=0), denom + found[1].sum(axis=0)
+    with one_blas_thread():
+        for same in alike.values():
+            values = values_of(chosen[same[0]], data, metric)
+            everywhere[same] = whole_set(base, values, data.labels, classes, weights)
+            found = ratios(base, values, data.labels, classes, resamples.block, resamples.tested[same])
+            numer, denom = numer + found[0].sum(axis=0), denom + found[1].sum(axis=0)
     return float(class_mean(numer, denom, weights)), float(everywhere.var())
 
 

@@ -12,6 +12,11 @@ import pytest
 from subset_cases import random_source
 from threadpoolctl import threadpool_info
 
+from analysis.selection import class_sums
+from analysis.selection.best import Best
+from analysis.selection.data import selection_data
+from analysis.selection.resampling import bootstraps
+from analysis.stack import stack_arrays
 from analysis.subsets import leading
 from analysis.subsets.engine import lattice_table
 from analysis.subsets.leading import leading_table
@@ -63,6 +68,22 @@ def test_while_our_own_threads_work_blas_has_none_beside_them(monkeypatch: pytes
     assert pools() == before
     with one_blas_thread():
         assert set(pools()) == {1}
+
+
+def test_the_small_products_of_an_auroc_are_made_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 60)
+    data, seen = selection_data(stack_arrays(rng.dirichlet(np.ones(3), (2, 60)), labels)), []
+    plain = class_sums.ratios
+    monkeypatch.setattr(class_sums, "ratios", lambda *rest: seen.append(set(pools())) or plain(*rest))
+    before = pools()
+    drawn = bootstraps(data.blocks_of_samples, 5)
+    subsets = class_sums.WholeSets(data, [1, 2], "auroc")
+    subsets.scores(drawn.block, drawn.weights)
+    class_sums.pooled(data, Best(data, subsets, "auroc").choose_again(drawn), drawn, "auroc")
+    assert len(seen) > 3
+    assert all(found == {1} for found in seen)
+    assert pools() == before
 
 
 def test_the_lattice_runs_as_many_threads_as_it_is_told() -> None:
