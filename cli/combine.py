@@ -264,7 +264,7 @@ def combine(
     if save:
         _save(output, study, save, stack, files, found)
     if output.json:
-        output.document(**document(found, cost), copies=copy_names(stack))
+        output.document(**document(found, cost, max_cost), copies=copy_names(stack))
     on = "" if split == "val" else f" --split {split}"
     saved = f" --ensemble {save}" if save else ""
     front = (

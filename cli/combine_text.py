@@ -388,7 +388,7 @@ def _title(metric: str, capital: bool = False) -> str:
     return title[0].lower() + title[1:]
 
 
-def document(found: "EnsembleSelection", cost: str | None = None) -> dict[str, Any]:
+def document(found: "EnsembleSelection", cost: str | None = None, max_cost: float | None = None) -> dict[str, Any]:
     """Return the JSON of docs/reference/json.md."""
     table, result = found.table, found.result
     contributions = {s.metric: {"empty": s.empty, "all": s.all, "values": s.values} for s in found.shapley()}
@@ -412,6 +412,7 @@ def document(found: "EnsembleSelection", cost: str | None = None) -> dict[str, A
             "honest_low": result.honest.low,
             "honest_high": result.honest.high,
             "honest_how": result.honest.how,
+            "choices": result.choices,
             "honest": {name: _honest(score) for name, score in result.scores.items()},
         },
         "paired": None if found.paired is None else _paired(found.paired),
@@ -424,13 +425,16 @@ def document(found: "EnsembleSelection", cost: str | None = None) -> dict[str, A
                 "honest_accuracy": way.honest.score,
                 "honest_low": way.honest.low,
                 "honest_high": way.honest.high,
+                "honest": {name: _honest(score, way.selection is not None) for name, score in way.scores.items()},
                 "converged": getattr(way.chosen, "converged", None),
             }
             for way in found.ways
         ],
+        "not_run": found.slow,
         "shapley": contributions or None,
         "cost": None if found.front is None else {
-            "of": cost, "by": found.front.by, "members": dict(zip(table.members, found.front.costs, strict=True)),
+            "of": cost, "by": found.front.by, "max_cost": max_cost,
+            "members": dict(zip(table.members, found.front.costs, strict=True)),
         },
         "front": None if found.front is None else front_document(found.front),
         "left_out": _left_out(found),
@@ -459,13 +463,14 @@ def _left_out(found: "EnsembleSelection") -> list[str] | None:
     return [str(ids[c]) for c in CLASS_METRICS[base].left_out(data.labels, data.source.classes)]
 
 
-def _honest(score: "HonestScore") -> dict[str, float | None]:
-    low, high = score.optimism_interval or (None, None)
+def _honest(score: "HonestScore", chosen: bool = True) -> dict[str, float | None]:
+    low, high = (score.optimism_interval if chosen else None) or (None, None)
     return {
+        "apparent": score.apparent,
         "score": score.score,
         "low": score.low,
         "high": score.high,
-        "optimism": score.optimism,
+        "optimism": score.optimism if chosen else None,
         "optimism_low": low,
         "optimism_high": high,
     }

@@ -301,7 +301,10 @@ def _document(job: Job, value: "EnsembleAbstention", skipped: list[str]) -> dict
     return {
         "kind": "abstain", "split": job.data.split, "of": ensemble.of, "rule": ensemble.rule,
         "samples": len(ensemble), "classes": ensemble.stack.classes, "accuracy": ensemble.accuracy,
-        "scores": [_curve(curve) | {"curve": _points(curve)} for curve in value.curves.values()],
+        "scores": [
+            _curve(curve) | {"curve": _points(curve), "at_risk": [_at_risk(curve, risk) for risk in RISKS]}
+            for curve in value.curves.values()
+        ],
         "members": [
             {"name": next(iter(curves.values())).name, "scores": [_curve(curve) for curve in curves.values()],
              "sets": [_set(found) for found in value.member_sets[i]] if value.member_sets else []}
@@ -329,6 +332,12 @@ def _points(curve: "RiskCoverage") -> list[dict[str, float]]:
     n = curve.samples
     at = sorted({max(-(-n * i // (POINTS - 1)), 1) - 1 for i in range(1, POINTS)})
     return [{"coverage": curve.coverage[i], "risk": curve.risk[i], "certainty": curve.certainty[i]} for i in at]
+
+
+def _at_risk(curve: "RiskCoverage", risk: float) -> dict[str, float]:
+    """Return how many can be answered with so much error, and from which certainty on, as these samples say."""
+    coverage, certainty = curve.coverage_at(risk)
+    return {"risk": risk, "coverage": coverage, "certainty": certainty}
 
 
 def _set(found: "ConformalSets") -> dict[str, Any]:

@@ -83,6 +83,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
                 for i, k in enumerate(equal.k.tolist())
             ],
         },
+        "equivalent_lacking": why or None,
         "definition": ensemble_document(ensemble), "files": [*files, table],
     }  # fmt: skip
 

@@ -57,7 +57,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         "members": table.members, "copies": copies, "groups": count, "subsets": len(table),
         "by_size": [{**vars(s), "best": s.best.members} for s in by_size],
         "more_members": {metric: _more_document(value) for metric, value in more.items()} or None,
-        "best": best_document(best), "files": [picture],
+        "more_members_lacking": why or None,
+        "best": best_document(best, job.data.honest), "files": [picture],
     }  # fmt: skip
 
 

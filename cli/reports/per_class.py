@@ -93,6 +93,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         "split": split,
         "of": ensemble.of,
         "rule": ensemble.rule,
+        "samples": len(ensemble),
+        "accuracy": ensemble.accuracy,
         "worst_k": value.worst_k,
         "classes": [class_document(value, i, changed, agreed) for i in range(len(value))],
         "kind": "per-class",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from analysis.classes.improved import Agreement, ClassComparison
     from analysis.classes.per_class import PerClass
     from analysis.images.gallery import Shelf
+    from analysis.selection.cross_validation import HonestScore
     from analysis.subsets.table import Subset
 
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
@@ -106,12 +107,15 @@ def class_document(
     }  # fmt: skip
 
 
-def best_document(best: "Subset") -> dict[str, Any]:
-    """Return the chosen subset as in the JSON of ens-combine; what is not built yet is null."""
+def best_document(best: "Subset", honest: "HonestScore | None") -> dict[str, Any]:
+    """Return the chosen subset as in the JSON of ens-combine, with its honest accuracy where it was worked out."""
+    ends = dict.fromkeys(("accuracy", "low", "high", "how"))
+    if honest is not None:
+        ends = {"accuracy": honest.score, "low": honest.low, "high": honest.high, "how": honest.how}
     return {
         "members": best.members, "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
         "nll": best.nll, "brier": best.brier,
-        "honest_accuracy": None, "honest_low": None, "honest_high": None, "honest_how": None,
+        **{f"honest_{name}": value for name, value in ends.items()},
     }  # fmt: skip
 
 

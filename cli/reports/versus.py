@@ -133,6 +133,7 @@ def _document(found: "Versus", table: Path) -> dict[str, Any]:
         "verdict": found.verdict,
         "groups": None if found.groups is None else int(found.groups.max()) + 1,
         "effective_samples": found.effective,
+        "tested": value.tested,
         "classes": [
             {
                 "id": value.class_ids[c],

@@ -84,7 +84,7 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     found = document(study, capsys, "--k", "all")
     assert list(found) == [
         "schema", "split", "rule", "metric", "samples", "classes", "members", "groups", "subsets", "by_size", "best",
-        "paired", "ways", "shapley", "cost", "front", "left_out", "copies",
+        "paired", "ways", "not_run", "shapley", "cost", "front", "left_out", "copies",
     ]  # fmt: skip
     assert [found[key] for key in ("cost", "front", "left_out")] == [None] * 3
     assert [found[key] for key in list(found)[:8]] == [
@@ -107,13 +107,15 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     assert found["best"] == {
         "members": list(best.members), "weights": None, "k": best.size, "accuracy": best.accuracy, "top5": best.top5,
         "nll": pytest.approx(best.nll, abs=1e-12), "brier": pytest.approx(best.brier, abs=1e-12),
-        "others": {}, **{key: found["best"][key] for key in [*HONEST, "honest"]},
+        "others": {}, **{key: found["best"][key] for key in [*HONEST, "choices", "honest"]},
     }  # fmt: skip
-    assert list(found["best"])[-5:] == [*HONEST, "honest"]
+    assert list(found["best"])[-6:] == [*HONEST, "choices", "honest"]
+    assert (found["best"]["choices"], found["not_run"]) == (31, ["stack"])
     assert list(found["best"]["honest"]) == ["accuracy", "nll", "brier"]
     for name, score in found["best"]["honest"].items():
         sign = 1 if name == "accuracy" else -1
         assert score["low"] < score["score"] < score["high"]
+        assert score["apparent"] == pytest.approx(found["best"][name])
         assert score["optimism"] == pytest.approx(sign * (found["best"][name] - score["score"]))
         assert score["optimism_low"] < score["optimism"] < score["optimism_high"]
     assert found["best"]["honest"]["accuracy"]["score"] == found["best"]["honest_accuracy"]
@@ -130,6 +132,8 @@ def test_json_has_every_key_of_the_contract(study: Study, capsys) -> None:
     for ours, theirs in zip(found["ways"], known.ways, strict=True):
         assert ours["members"] == [found["members"][i] for i in theirs.chosen.members]
         assert (ours["accuracy"], ours["honest_accuracy"]) == (theirs.honest.apparent, theirs.honest.score)
+        assert ours["honest"]["nll"]["score"] == theirs.scores["nll"].score
+        assert (ours["honest"]["nll"]["optimism"] is None) == (ours["name"] == "all")
         assert (ours["weights"] is None) == (ours["name"] in ("member", "all", "best"))
     assert found["ways"][2]["members"] == found["best"]["members"]
     assert list(found["shapley"]) == ["accuracy", "nll", "brier"]

@@ -262,7 +262,7 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     ):
         page.hold("ens-combine", told(combine, options))
     (tmp_path / "weights.csv").write_text("class,weight\n" + "".join(f"{c},{1 + c}\n" for c in range(10)))
-    page.hold("ens-combine", told(combine, "--metric balanced_accuracy --class-weights weights.csv --cost gflops"))
+    page.hold("ens-combine", told(combine, "--metric balanced_accuracy --class-weights weights.csv --cost gflops --max-cost 9"))
     page.hold("ens-combine", told(combine, "--metric auroc --select stack --members m-0 --members m-1"))
     page.hold("ens-report cost", told(report, "cost --cost parameters --metric nll"))
     page.hold("ens-report versus", told(report, "versus m-0 pair"))
@@ -308,6 +308,7 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     Path("named.csv").write_text("id,fold,cat,dog,label\na,0,0.25,0.75,dog\nb,1,0.5,0.5,cat\n", encoding="utf-8")
     page.hold("ens-import", told(import_, "named.csv --study named"))
     page.hold("ens-report abstain", told(report, "abstain --study named"))  # too few samples for sets
+    page.hold("ens-report calibration", told(report, "calibration --study named --ensemble named"))
     page.hold("ens-report all", told(report, "all --pdf --study i"))
     (study.root / "predictions" / "stray").touch()
     page.hold("ens-check", told(check, "", 1))
