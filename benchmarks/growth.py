@@ -1,11 +1,13 @@
 """Would more members help: how far forms of the mean curve over k are off where members are hidden.
 
     python -m benchmarks.growth
+    python -m benchmarks.growth --repeats 5      the same, roughly
 
 Twenty members are trained or drawn; m of them are shown, the mean score over their subsets is prolonged to 2 m, and set
 against the mean over subsets of all twenty. The truth has an error of its own, of 120 subsets.
 """
 
+import argparse
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import combinations
@@ -89,7 +91,7 @@ def mean_scores(probs: np.ndarray, labels: np.ndarray, k: int, rng: np.random.Ge
     return dict(zip(("accuracy", "nll"), np.mean(found, axis=0).tolist(), strict=True))
 
 
-def table(metric: str) -> Iterator[str]:
+def table(metric: str, repeats: int) -> Iterator[str]:
     """Give the table of one metric: bias / root mean squared error at 2 m, in hundredths, and coverage."""
     yield f"| {metric}, at 2 m | " + " | ".join(CASES) + " |\n|" + "---|" * (1 + len(CASES))
     errors: dict[str, list[str]] = {}
@@ -99,7 +101,7 @@ def table(metric: str) -> Iterator[str]:
         here: dict[str, list[float]] = {}
         for m in SHOWN:
             truth = mean_scores(probs, labels, 2 * m, rng)[metric]
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 scored = combine(probs[np.sort(rng.permutation(MEMBERS)[:m])], labels)
                 values = scored.scores(metric)
                 means = np.array([values[scored.sizes == k].mean() for k in range(1, m + 1)])
@@ -117,8 +119,11 @@ def table(metric: str) -> Iterator[str]:
 
 def main() -> None:
     """Print the tables."""
+    parser = argparse.ArgumentParser(description="What forms of the mean curve over k say of more members.")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each number of members shown")
+    repeats = parser.parse_args().repeats
     for metric in ("accuracy", "nll"):
-        print("\n".join(table(metric)) + "\n", flush=True)
+        print("\n".join(table(metric, repeats)) + "\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,8 @@ def test_members_and_reports(told: Ask, page: Reference, tmp_path: Path, monkeyp
     ):
         page.hold("ens-combine", told(combine, options))
     (tmp_path / "weights.csv").write_text("class,weight\n" + "".join(f"{c},{1 + c}\n" for c in range(10)))
-    page.hold("ens-combine", told(combine, "--metric balanced_accuracy --class-weights weights.csv --cost gflops --max-cost 9"))
+    weighted = "--metric balanced_accuracy --class-weights weights.csv"
+    page.hold("ens-combine", told(combine, f"{weighted} --cost gflops --max-cost 9"))
     page.hold("ens-combine", told(combine, "--metric auroc --select stack --members m-0 --members m-1"))
     page.hold("ens-report cost", told(report, "cost --cost parameters --metric nll"))
     page.hold("ens-report versus", told(report, "versus m-0 pair"))
