@@ -9,7 +9,8 @@ from analysis.stack import PredictionStack
 
 NEAR = 1e-3  # probabilities that differ by no more are the same number, rounded to half precision
 PART = 0.02  # of what a member leaves unsure, and of what it varies by: rounding and noise, no other training
-LOOKED_AT = 1000  # samples by which most pairs are told apart
+LOOKED_AT, LOOKED_NUMBERS = 1000, 2**18  # samples, and these times classes, by which most pairs are told apart
+FEWEST, FIRST = 100, 50  # samples of them at least, and those that are looked at first
 BLOCK_NUMBERS = 4_000_000  # samples times classes that are compared at once
 
 _FOUND: "WeakKeyDictionary[PredictionStack, tuple[tuple[int, ...], ...]]" = WeakKeyDictionary()
@@ -27,14 +28,17 @@ def find_copies(stack: PredictionStack) -> tuple[tuple[int, ...], ...]:
         return _FOUND[stack]
     m = len(stack.members)
     group = list(range(m))
-    some = np.arange(0, stack.samples, max(1, stack.samples // LOOKED_AT))
+    count = max(FEWEST, min(LOOKED_AT, LOOKED_NUMBERS // stack.classes))
+    some = np.arange(0, stack.samples, max(1, stack.samples // count))
     few = np.stack([stack.probs[i, some] for i in range(m)])
     means = few.mean(axis=1, dtype=np.float64)
+    first = slice(None, None, max(1, len(some) // FIRST))
     for i in range(m):
         for j in range(i + 1, m):
             if (
                 group[j] != group[i]
-                and _alike([(few[i], few[j])], means[[i, j]], 1.1)
+                and _alike([(few[i, first], few[j, first])], means[[i, j]], 4.0)
+                and _alike([(few[i], few[j])], means[[i, j]], 1.5)
                 and _alike(_blocks(stack, i, j), means[[i, j]])
             ):
                 old = group[j]

@@ -15,7 +15,7 @@ from ensemble.machine import cores, run_all
 from ensemble.study.hdf5 import PlainRows
 from ensemble.study.predictions import Predictions, RowReader, Rows, reading_rows
 
-PIECE_BYTES = 2**26  # of all members' probabilities that are read at once
+PIECE_BYTES = 2**25  # of all members' probabilities that are read at once
 GAP = 4  # rows that lie further apart than every fourth are read one by one
 
 
@@ -92,7 +92,7 @@ class StoredProbs:
         return StoredProbs([_Member(m.reader, m.rows[rows], m.columns) for m in self._members], self.shape[2])
 
     def blocks(self, rows: int) -> Iterator[Block]:
-        """Give all samples in order, at most `rows` at a time; files are read some 64 MiB at a time."""
+        """Give all samples in order, at most `rows` at a time; files are read some 32 MiB at a time."""
         m, n, c = self.shape
         step = rows * max(1, PIECE_BYTES // (4 * m * c * rows))
         for begin in range(0, n, step):

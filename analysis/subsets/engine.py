@@ -19,7 +19,7 @@ from ensemble.errors import BadInput, nearest
 from ensemble.machine import Progress, cores
 from ensemble.study.part import Part
 
-BLOCK_BYTES = 2**27  # of probabilities of one block that is read from disk
+BLOCK_BYTES = 2**26  # of probabilities of one block that is read from disk
 PENDING = 2**25  # numbers of pruned rivals, 128 MiB: so many are kept before they are counted
 ALL = tuple(METRICS)
 
@@ -358,7 +358,7 @@ def has_geometric(rule: str, members: int) -> bool:
 
 
 def rows_of_block(source: BlockSource) -> int:
-    """Return how many samples are looked at together: about 128 MiB of probabilities."""
+    """Return how many samples are looked at together: about 64 MiB of probabilities."""
     return max(1, min(CHUNK, BLOCK_BYTES // (4 * len(source.members) * source.classes)))
 
 
