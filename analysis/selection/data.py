@@ -79,22 +79,24 @@ class SelectionData(Rows):
 
     @cached_property
     def pair_products(self) -> np.ndarray:
-        """Each sample's inner products of the members' errors p(c) - [c = y]: float64 (n, M, M).
+        """Each sample's inner products of the members' errors p(c) - [c = y]: float64 (n, M (M + 1) / 2).
 
-        The Brier score of a mean with weights w is w' products w.
+        The Brier score of a mean with weights w is w' products w; products are symmetric, and their lower triangle
+        stands here, row by row.
         """
-        found = np.empty((self.samples, self.members, self.members))
+        found = np.empty((self.samples, self.members * (self.members + 1) // 2))
         for part, products in self._products():
             found[part] = products
         return found
 
     def _products(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Give the samples' inner products of errors some at a time: which of the n, and float64 (samples, M, M)."""
+        """Give the rows of `pair_products` some at a time: which of the n, and float64 (samples, M (M + 1) / 2)."""
+        one, other = np.tril_indices(self.members)
         for part, probs in self.blocks():
             errors = probs.astype(np.float64)
             errors[:, np.arange(errors.shape[1]), self.labels[part]] -= 1
             across = np.ascontiguousarray(errors.transpose(1, 0, 2))
-            yield part, across @ across.transpose(0, 2, 1)
+            yield part, (across @ across.transpose(0, 2, 1))[:, one, other]
 
     @cached_property
     def products(self) -> np.ndarray:
@@ -163,12 +165,13 @@ class SelectionData(Rows):
         metric = per_sample(metric)
         if metric != "brier" or self.rule.name != "mean":
             return np.array([self.scores(own, metric) for own in weights])
-        pairs = (weights[:, :, None] * weights[:, None, :]).reshape(len(weights), -1)
+        one, other = np.tril_indices(self.members)
+        pairs = weights[:, one] * weights[:, other] * np.where(one == other, 1, 2)
         if self._has_products:
-            return pairs @ self.pair_products.reshape(self.samples, -1).T
+            return pairs @ self.pair_products.T
         found = np.empty((len(weights), self.samples))
         for part, products in self._products():
-            found[:, part] = pairs @ products.reshape(len(products), -1).T
+            found[:, part] = pairs @ products.T
         return found
 
     @property

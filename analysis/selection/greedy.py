@@ -116,7 +116,9 @@ class _Quadratic:
         if scale is None:
             self.products = data.products / data.samples
         else:
-            self.products = np.tensordot(scale / scale.sum(), data.pair_products, axes=1)
+            one, other = np.tril_indices(data.members)
+            self.products = np.empty((data.members, data.members))
+            self.products[one, other] = self.products[other, one] = scale / scale.sum() @ data.pair_products
         self.towards = np.zeros(data.members)  # products times counts
         self.value = 0.0
         self.size = 0
