@@ -50,14 +50,14 @@ def is_amount(value: float) -> bool:
 
 
 def read_numbers(path: str | Path, key: str, value: str) -> dict[str, float]:
-    """Return `read_pairs` as numbers; raise `BadInput` where a cell is none, NaN and infinity among them."""
+    """Return `read_pairs` as numbers of 0 or more; raise `BadInput` where a cell is none."""
     found = {}
     for name, cell in read_pairs(path, key, value).items():
         try:
             number = float(cell)
         except ValueError:
             number = float("nan")
-        if not abs(number) < float("inf"):
-            raise BadInput(f"{path}: {name!r} has {value} {cell!r}, expected a number.")
+        if not is_amount(number):
+            raise BadInput(f"{path}: {name!r} has {value} {cell!r}, expected a number of 0 or more, up to 1e100.")
         found[name] = number
     return found

@@ -123,6 +123,13 @@ def chance(p: float) -> str:
     return "" if p < 0.05 else " This may be chance."
 
 
+def unequal_groups(count: int, equal: float) -> str:
+    """Say that groups are so unequal that they tell as much as half as many, or fewer, of one size; else nothing."""
+    if equal > count / 2:
+        return ""
+    return f" The groups are of so unequal size that {equal:.1f} of one size tell as much, and intervals are made so."
+
+
 def power(difference: float | None) -> str:
     """Say what difference in accuracy a test of this size finds, a fraction; None where it can find none."""
     if difference is None:

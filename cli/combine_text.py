@@ -4,7 +4,18 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.sentences import capital, chance, chosen_on, compared, many, power, rare_losses, two_gains, unequal
+from analysis.sentences import (
+    capital,
+    chance,
+    chosen_on,
+    compared,
+    many,
+    power,
+    rare_losses,
+    two_gains,
+    unequal,
+    unequal_groups,
+)
 from cli.common import Output
 
 if TYPE_CHECKING:
@@ -176,6 +187,7 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
         output.note(
             f"  The {table.samples:,} samples lie in {many(int(groups['count'] or 0), 'group')} that are kept "
             f"together; for accuracy they count as {groups['effective_samples']:,.0f} separate ones."
+            + unequal_groups(int(groups["count"] or 0), groups["equal"] or 0)
         )
 
 
@@ -480,7 +492,13 @@ def _groups(found: "EnsembleSelection") -> dict[str, float | None] | None:
     groups = found.data.groups
     if groups is None:
         return None
-    return {"count": int(groups.max()) + 1, "effective_samples": found.result.honest.effective}
+    from analysis.statistics import count_groups
+
+    return {
+        "count": int(groups.max()) + 1,
+        "effective_samples": found.result.honest.effective,
+        "equal": count_groups(groups),
+    }
 
 
 def _own_weights(result: "SelectionResult") -> "np.ndarray | None":

@@ -175,7 +175,7 @@ def conformal_sets(
     if alpha < least - 1e-12:
         raise BadInput(
             f"conformal_sets: alpha = {alpha:g} is less than {fewest:,} samples that calibrate can support by "
-            f"{method}; the least is {_rounded_up(least)}; take that, or more samples."
+            f"{method}; the least is {rounded_up(least)}; take that, or more samples."
         )
     u = np.empty(n)
     u[np.argsort(place)] = np.random.default_rng([seed, n]).random(n)
@@ -213,7 +213,7 @@ def fewest_calibrating(samples: int, folds: int | None = FOLDS) -> int:
     return samples // 2 + samples % 2 if folds is None else samples - -(-samples // min(folds, samples))
 
 
-def _rounded_up(least: float) -> str:
+def rounded_up(least: float) -> str:
     """Return a number in four digits, none smaller than it is."""
     scale = 10.0 ** (3 - int(np.floor(np.log10(least))))
     return f"{np.ceil(least * scale) / scale:.4g}"

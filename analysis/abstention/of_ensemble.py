@@ -17,6 +17,7 @@ from analysis.abstention.conformal import (
     conformal_sets,
     fewest_calibrating,
     least_alpha,
+    rounded_up,
 )
 from analysis.abstention.selective import RiskCoverage, risk_coverage
 from analysis.abstention.shifted import ShiftDetection, detect_shift
@@ -153,8 +154,13 @@ def _sets(
     labels = stack.require_labels()
     at = ALPHA if alpha is None else alpha
     n = stack.samples
-    if alpha is None and not _supported(n, at):
-        return (), f"{n} samples are too few for sets that miss {at:.0%}; at least {_needed(at)} are needed."
+    if not _supported(n, at):
+        if alpha is None:
+            return (), f"{n} samples are too few for sets that miss {at:.0%}; at least {_needed(at)} are needed."
+        raise BadInput(
+            f"alpha={at:g}: {n:,} samples are too few for sets that miss so seldom; the least that all methods can "
+            f"keep to is {rounded_up(_least(n))}; take that, or more samples."
+        )
     ids = stack.sample_ids if stack.ids_given else None
     try:
         return tuple(
@@ -170,9 +176,12 @@ def _sets(
 
 def _supported(n: int, alpha: float) -> bool:
     """Say whether every method and way can keep to alpha on n samples."""
-    return n > 1 and all(
-        alpha >= least_alpha(fewest_calibrating(n, way), method) - 1e-12 for way in WAYS.values() for method in METHODS
-    )
+    return n > 1 and alpha >= _least(n) - 1e-12
+
+
+def _least(n: int) -> float:
+    """Return the least alpha that every method and way can keep to on n samples."""
+    return max(least_alpha(fewest_calibrating(n, way), method) for way in WAYS.values() for method in METHODS)
 
 
 def _needed(alpha: float) -> int:

@@ -136,8 +136,8 @@ def _say_overall(output: Output, value: "PerClass", split: str) -> None:
     output.note(f"Overall: {', '.join(parts)}.")
     if value.left_out:
         output.note(
-            f"{len(value.left_out)} of {len(value)} classes have no images on {split}, and the macro averages leave "
-            f"them out: {_some(list(value.left_out))}."
+            f"{len(value.left_out)} of {len(value)} classes without images on {split}, which the macro averages leave "
+            f"out: {_some(list(value.left_out))}."
         )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.sentences import many
+from analysis.sentences import many, unequal_groups
 from cli.common import Output
 from ensemble.errors import BadInput
 
@@ -21,6 +21,7 @@ def report(
     """Show how two predictors differ, and whether that is chance; a CSV file of the samples on which they differ."""
     from analysis.pairwise import versus
     from analysis.selection.resampling import read_groups
+    from analysis.statistics import count_groups
 
     if len(names) != 2:
         raise BadInput(
@@ -50,6 +51,7 @@ def report(
         output.note(
             f"The {found.samples:,} samples lie in {many(int(found.groups.max()) + 1, 'group')} that belong together; "
             f"for the difference in accuracy they count as {found.effective:,.0f} separate ones."
+            + unequal_groups(int(found.groups.max()) + 1, count_groups(found.groups))
         )
     for score in (found.nll, found.brier):
         title = {"nll": "NLL", "brier": "Brier score"}[score.metric]

@@ -164,7 +164,7 @@ def test_titles_say_when_classes_are_weighted() -> None:
     [
         ("class,weight\na,1\n", "2 of 3 classes have no weight, 'b' for one"),
         ("class,weight\na,1\nb,1\nd,1\n", "'d' is no class; .*did you mean|'d' is no class"),
-        ("class,weight\na,1\nb,-1\nc,1\n", "'b' has -1.0, expected a number of 0 or more"),
+        ("class,weight\na,1\nb,-1\nc,1\n", "'b' has weight '-1', expected a number of 0 or more"),
         ("class,weight\na,0\nb,0\nc,0\n", "all are 0, so nothing counts"),
         ("class,weight\na,nan\nb,1\nc,1\n", "'a' has weight 'nan', expected a number"),
         ("class,weight\na,one\n", "'a' has weight 'one', expected a number"),

@@ -16,10 +16,12 @@ from analysis.sentences import (
     flattery,
     many,
     oracle,
+    power,
     rare_losses,
     span,
     two_gains,
     unequal,
+    unequal_groups,
     wrong_for_all,
 )
 from analysis.stack import stack_arrays
@@ -104,3 +106,10 @@ def test_the_glossary_of_the_docs_is_the_commands() -> None:
     assert list(GLOSSARY) == sorted(GLOSSARY, key=str.casefold)
     told = CliRunner().invoke(report, ["--glossary"]).output
     assert all(f"{term}: " in told for term in GLOSSARY)
+
+
+def test_groups_of_unequal_size_and_tests_too_small_are_told() -> None:
+    assert unequal_groups(20, 20) == unequal_groups(20, 12.5) == ""
+    assert "of so unequal size that 3.9 of one size tell as much" in unequal_groups(41, 3.902)
+    assert power(0.1234).startswith("A true difference of 12.34 points would be found")
+    assert "no true difference, however large" in power(None)

@@ -386,7 +386,7 @@ def test_what_the_terminal_shows(study: Study, capsys, monkeypatch: pytest.Monke
     assert "Honest: 200 bootstraps of 60 blocks, scored on the samples not drawn: an estimate of" in out
     assert "each chosen anew on the samples before and scored on the next, 48 in all: " in out
     assert "(McNemar, mid-p)" in out
-    assert "would be found in 80 of 100 such sets." in out
+    assert "would be found in 80 of 100 such sets, smaller ones less often." in out
     assert "Not run, since they take longer: --select stack." in out
     shares = [line for line in shown.splitlines() if "█" in line]
     assert len(shares) == 5
@@ -433,7 +433,7 @@ def test_groups_of_samples(study: Study, capsys, tmp_path: Path) -> None:
     path.write_text("id,group\n" + "".join(f"{name},p{i // 4}\n" for i, name in enumerate(IDS)) + "other,p0\n")
     found = document(study, capsys, "--groups", str(path))
     known = select(join(study.select("val")), groups=np.arange(SAMPLES) // 4)
-    assert found["groups"] == {"count": 15, "effective_samples": known.result.honest.effective}
+    assert found["groups"] == {"count": 15, "effective_samples": known.result.honest.effective, "equal": 15}
     assert found["best"]["honest_accuracy"] == pytest.approx(known.result.honest.score, abs=0.05)
     assert "200 bootstraps of 15 blocks" in found["best"]["honest_how"]
     assert "15 groups are kept together" in found["best"]["honest_how"]

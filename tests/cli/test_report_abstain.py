@@ -117,8 +117,11 @@ def test_files_of_foreign_samples(study: Study, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--alpha", "0.001"], "can support by lac; the least is 0.004"),
-        (["--split", "few", "--alpha", "0.1"], "the least is 0.1429"),
+        (["--alpha", "0.001"], "too few for sets that miss so seldom; the least that all methods can keep to is 0.0"),
+        (
+            ["--split", "few", "--alpha", "0.1"],
+            "--alpha 0.1: 12 samples are too few for sets that miss so seldom; the least that all methods can keep to is 0.16",
+        ),
         (["--split", "test"], "has no labels"),
         (["--shifted", "val"], "is the split that is reported on"),
         (["--shifted", "nowhere"], "is neither a file nor a split of the study; it has blurred, few"),
