@@ -20,7 +20,7 @@ from analysis.selection.resampling import read_groups
 from analysis.stack import PredictionStack, join
 from analysis.statistics import group_codes
 from analysis.subsets.reference import subset_preds
-from analysis.subsets.score import subset_table
+from analysis.subsets.score import MOST_LEADING
 from analysis.subsets.table import SubsetTable, count_subsets
 from ensemble.errors import BadInput, DamageWarning, nearest
 from ensemble.machine import Progress
@@ -79,6 +79,12 @@ class ReportData:
     @cached_property
     def table(self) -> SubsetTable:
         """Scores of every subset of the members that take part; raises `NotAvailable` where they are too many."""
+        check_few(len(self.stack.members))
+        return self.subsets
+
+    @property
+    def subsets(self) -> SubsetTable:
+        """The same of up to 32 members; a `LeadingTable` where `score_subsets` makes one."""
         return self._scored.table if isinstance(self._scored, Counted) else self._scored
 
     @property
@@ -88,8 +94,7 @@ class ReportData:
 
     @cached_property
     def _scored(self) -> SubsetTable | Counted:
-        check_few(len(self.stack.members))
-        return score_subsets(self.stack, range(1, len(self.stack.members) + 1), progress=self.progress)
+        return every_subset(self.stack, self.progress, self.study.root / "lattice")
 
     @cached_property
     def honest(self) -> HonestScore | None:
@@ -108,7 +113,7 @@ class ReportData:
         if self.name == "all":
             return ensemble_of(self.joined)
         if self.name == "best":
-            best = self.table.indices_of(self.table.best().mask)
+            best = self.subsets.indices_of(self.subsets.best().mask)
             return ensemble_of(self.stack.only(best), name="best")
         study, split = self.study, self.split
         known = names_on(study, split)
@@ -137,10 +142,20 @@ class ReportData:
         return group_codes(read_groups(self.groups_file, stack.sample_ids), stack.samples)
 
 
-def every_subset(stack: PredictionStack, progress: Progress | None = None) -> SubsetTable:
-    """Return the scores of every subset of a stack's members; raise `NotAvailable` where they are too many."""
-    check_few(len(stack.members))
-    return subset_table(stack, range(1, len(stack.members) + 1), progress)
+def every_subset(
+    stack: PredictionStack, progress: Progress | None = None, folder: Path | None = None
+) -> SubsetTable | Counted:
+    """Return the scores of every subset of a stack's members, as `score_subsets` does.
+
+    folder: keeps how far it is, where they are very many. Raises `NotAvailable` for more than 32 members.
+    """
+    members = len(stack.members)
+    if members > MOST_LEADING:
+        raise NotAvailable(
+            f"{members} members have {2**members - 1:,} subsets; all of them are scored of up to {MOST_LEADING} "
+            "members. Name fewer, as member=NAME, or score some sizes alone with ens-combine."
+        )
+    return score_subsets(stack, range(1, members + 1), progress=progress, folder=folder)
 
 
 def check_few(members: int) -> None:
@@ -149,7 +164,7 @@ def check_few(members: int) -> None:
     if count > MOST_SUBSETS:
         raise NotAvailable(
             f"{members} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a report shows; "
-            "name fewer members, as member=NAME, or score them with ens-combine."
+            f"name fewer members, as member=NAME. The page, asked for by itself, takes up to {MOST_LEADING} members."
         )
 
 

@@ -19,6 +19,7 @@ from ensemble.errors import BadInput, nearest, storage_error
 
 if TYPE_CHECKING:
     from analysis.report_data import ReportData
+    from analysis.stack import PredictionStack
 
 EXAMPLES = (
     "ens-report per-class                                  the hardest ten and the easiest ten classes",
@@ -182,11 +183,13 @@ def report(
 
     study = Study.open(output.study)
     out = study.report_dir if out is None else out
+    if kind == "html":
+        _say_cost(output, ReportData(study, split, members, intersect=intersect).stack)
     with output.progress("Scoring subsets", "samples") as progress:
         data = ReportData(study, split, members, options["ensemble"], intersect, progress, options["groups"])
         if kind in ("curve", "html") or (options["ensemble"] == "best" and kind in (*_USED_BY["ensemble"], "all")):
             # Scored while the bar is there, and kept.
-            _ = data.table
+            _ = data.subsets if kind == "html" else data.table
     if intersect and kind not in ("training", "filters", "models", "layers", "compare"):
         _warn(output, data)
     if options["classes"] and kind == "all":
@@ -198,6 +201,18 @@ def report(
     output.document(**document)
     _say_missing(output)
     output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
+
+
+def _say_cost(output: Output, stack: "PredictionStack") -> None:
+    """Say how long the page of many members will take, before it does."""
+    from analysis.metrics import METRICS
+    from analysis.report_data import MOST_SUBSETS
+    from analysis.subsets.score import MOST_LEADING
+    from cli.combine_text import say_cost
+
+    sizes = range(1, len(stack.members) + 1)
+    if MOST_SUBSETS < 2 ** len(sizes) <= 2**MOST_LEADING:
+        say_cost(output, stack, sizes, "mean", tuple(METRICS), in_full=False)
 
 
 def _versus(output: Output, names: tuple[str, ...], split: str, out: Path | None, groups: Path | None) -> None:
@@ -284,7 +299,7 @@ def _ready(out: Path) -> None:
 
 def _all(output: Output, job: Job, pdf: bool) -> dict[str, Any]:
     """Make every report the study allows, and say of the others why not; all pictures as one PDF where it is asked."""
-    from analysis.report_data import NotAvailable
+    from analysis.report_data import NotAvailable, check_few
     from cli.reports.booklet import Booklet
 
     if job.data.groups_file is not None:
@@ -299,6 +314,8 @@ def _all(output: Output, job: Job, pdf: bool) -> dict[str, Any]:
     for kind, room in KINDS.items():
         output.text(("" if kind == "per-class" else "\n") + f"== {kind} ==")
         try:
+            if kind == "html":  # of so many subsets it may take hours: made where it is asked for by itself
+                check_few(len(job.data.stack.members))
             with booklet.report(kind) if booklet else contextlib.nullcontext(output) as own:
                 reports[kind] = room.report(own, job)
         except NotAvailable as lack:

@@ -24,6 +24,7 @@ from analysis.figures.style import (
 )
 from analysis.figures.text import clean, shorten_middle, width
 from analysis.selection.cross_validation import HonestScore
+from analysis.subsets.beyond import Density, LeadingTable
 from analysis.subsets.growth import MoreMembers
 from analysis.subsets.table import SubsetTable, name_set
 
@@ -65,6 +66,8 @@ def draw_curve(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) 
         rasterized=len(table) > _MANY, zorder=3,
     )  # fmt: skip
     summary = table.by_size()
+    if isinstance(table, LeadingTable):
+        _draw_density(table.densities["accuracy"], axes)
     axes.plot([s.k for s in summary], [100 * s.mean_accuracy for s in summary], color=INK, marker="_",
               markersize=7, markeredgewidth=1.2, zorder=4)  # fmt: skip
     best = table.best()
@@ -76,7 +79,7 @@ def draw_curve(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) 
     axes.set_xlabel("Members averaged, k")
     axes.set_ylabel(f"Accuracy on {table.split} (%)")
     axes.set_xticks(np.unique(sizes)[:: 1 + len(np.unique(sizes)) // 13])
-    low, high = float(accuracy.min()), float(accuracy.max())
+    low, high = 100 * min(s.min_accuracy for s in summary), 100 * max(s.max_accuracy for s in summary)
     pad = max(0.08 * (high - low), 0.25)
     axes.set_ylim(low - pad, high + pad)
     axes.set_xlim(int(sizes.min()) - 0.5, _most(table, more) + 0.5)
@@ -89,6 +92,19 @@ def draw_curve(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) 
         axes.set_ylim(low - pad, max(high, float(mean.max())) + pad)
     axes.grid(axis="x", visible=False)
     return axes
+
+
+def _draw_density(density: Density, axes: Axes) -> None:
+    """Draw how many subsets of each size have an accuracy, as bands, the darker the more."""
+    k, b = np.nonzero(density.counts)
+    k, b = k[k > 0], b[k > 0]
+    step = (density.high - density.low) / density.counts.shape[1]
+    share = density.counts[k, b] / density.counts.max(axis=1)[k]
+    colours = [to_rgba(BLUE, 0.08 + 0.42 * float(s) ** 0.5) for s in share]
+    width = np.full(len(k), 0.84)
+    axes.bar(
+        k, np.full(len(k), 100 * step), width, 100 * (density.low + b * step), color=colours, linewidth=0, zorder=2
+    )
 
 
 def _most(table: SubsetTable, more: MoreMembers | None) -> int:
@@ -146,7 +162,7 @@ def name_sizes(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) 
 def curve_title(table: SubsetTable, honest: HonestScore | None, points: float) -> str:
     """Name the best subset by its members, with its accuracy and its honest score: two lines of `points` at most."""
     best, many = table.best(), len(table.members)
-    if len(table) == 1:
+    if table.count == 1:
         return f"The only member: {clean(best.members[0])}, {100 * best.accuracy:.1f}\u00a0%"
     end = f", {100 * best.accuracy:.1f}\u00a0%"
     if honest is not None and honest.score is not None:
@@ -155,7 +171,7 @@ def curve_title(table: SubsetTable, honest: HonestScore | None, points: float) -
             end += f" ({100 * honest.low:.1f}–{100 * honest.high:.1f})"
     # No members beside them: each is named, and none left to be thought of as "all but".
     names = f"all {many} members" if best.size == many else clean(name_set(best.members, ()))
-    start = f"Best of {len(table):,} on {table.split}: "
+    start = f"Best of {table.count:,} on {table.split}: "
     if width(start + names + end, TITLE) > 1.7 * points:  # names of which little would be left
         names = f"{best.size} of {many} members"
     return start + names + end
@@ -187,7 +203,7 @@ def curve_figure(
     name_sizes(table, name_members(table, axes), more)
     shown = [
         Line2D([], [], color=BLUE, alpha=0.65, marker="o", markersize=3, markeredgewidth=0, linestyle="none",
-               label=f"{len(table):,} subset{'s' * (len(table) != 1)}"),
+               label=f"{table.count:,} subset{'s' * (table.count != 1)}"),
         Line2D([], [], color=INK, marker="_", markersize=7, markeredgewidth=1.2, label="mean of each k"),
         Line2D([], [], color=VERMILLION, marker="*", markersize=7.5, markeredgewidth=0, linestyle="none",
                label=f"best, {100 * best.accuracy:.1f} %"),

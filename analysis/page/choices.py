@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.calibration.calibration import Calibration, measure_calibration
 from analysis.metrics import SCALE, predicted
-from analysis.selection.best import Best, Counted, SubsetSums, sums_of
+from analysis.selection.best import Best, Counted, Listed, SubsetSums, sums_of
 from analysis.selection.compare import (
     MOMENT,
     SelectionResult,
@@ -20,8 +20,9 @@ from analysis.selection.compare import (
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import Selection, SelectionData
 from analysis.stack import PredictionStack
+from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.reference import mask_of
-from analysis.subsets.table import SubsetTable, sizes_of
+from analysis.subsets.table import SubsetTable, count_subsets, sizes_of
 from ensemble.machine import Progress
 
 MOST_KEPT = 2**17  # subsets, of which each block's counts are kept: 13 MB, eight times that in large blocks
@@ -81,12 +82,15 @@ class OfSize:
         return np.ascontiguousarray(self._whole.by_block(metric, block)[:, self._rows])
 
 
-def best_of_all(seen: SelectionData, counted: Counted | None = None) -> Best:
+def best_of_all(seen: SelectionData, table: SubsetTable, counted: Counted | None = None) -> Best:
     """Return the choice of the best of all subsets; its sums are kept for the other choices that ask for them.
 
-    seen: the data of every member on the split; counted: the table of all subsets by block, where it is there.
+    seen: the data of every member on the split; table: of all subsets, or a `LeadingTable`, as `select` has it;
+    counted: the same by block of samples, where it is there.
     """
     every = range(1, seen.members + 1)
+    if isinstance(table, LeadingTable):
+        return Best(seen, Listed(seen, table, "accuracy", table.leading("accuracy")))
     if counted is None and 2**seen.members > MOST_KEPT:
         return Best(seen, sums_of(seen, every))
     return Best(seen, counted or Kept(sums_of(seen, every)))
@@ -118,8 +122,10 @@ def _selections(best: Best) -> list[tuple[str, int | None, Selection]]:
         return []
     found: list[tuple[str, int | None, Selection]] = [("best", None, best)]
     for k in every[:-1]:
-        whole = isinstance(kept, Kept | Counted)
-        selection = Best(seen, OfSize(kept, k)) if whole else selection_of("best", seen, [k])
+        if count_subsets(members, [k]) > MOST_KEPT and isinstance(kept, Listed):
+            continue
+        known = isinstance(kept, Kept | Counted)
+        selection = Best(seen, OfSize(kept, k)) if known else selection_of("best", seen, [k])
         if selection.seconds * FOLDS * REPEATS <= MOMENT:
             found.append(("member" if k == 1 else "size", k, selection))
     return found + [(s.name, None, s) for s in beside("best", seen, every, "accuracy", None)[0]]

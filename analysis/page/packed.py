@@ -13,6 +13,7 @@ from analysis.classes.confusion import first_names
 from analysis.page.choices import Choice
 from analysis.page.markup import shown
 from analysis.page.value import Page
+from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.table import SubsetTable
 
 _KINDS = {"|u1": "u8", "<u2": "u16", "<u4": "u32", "<f4": "f32", "<f8": "f64"}
@@ -92,9 +93,10 @@ def _points(page: Page) -> dict[str, Any]:
     table, rows = page.table, page.points.rows
     kind = np.float64 if len(rows) <= EXACT else np.float32
     return {
-        "all": len(table),
+        "all": table.count,
+        "leading": isinstance(table, LeadingTable),
         # Every subset's mask is its number; only a sample needs to name them.
-        "masks": None if len(rows) == len(table) else pack(table.masks[rows].astype(np.int64)),
+        "masks": None if len(rows) == table.count else pack(table.masks[rows].astype(np.int64)),
         "correct": pack(table.correct[rows]),
         "top5": pack(table.top5[rows]),
         "nll": pack(table.nll[rows].astype(kind)),

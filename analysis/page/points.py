@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.metrics import METRICS
+from analysis.subsets.beyond import Density, LeadingTable
 from analysis.subsets.table import SubsetTable, sizes_of
 
 MOST = 100_000  # points that stay fluid; of more a sample is carried
@@ -38,8 +39,11 @@ class Points:
 def points(table: SubsetTable, always: Iterable[int]) -> Points:
     """Return every subset of the table as a point, or of more than 100,000 a sample of 20,000, seeded.
 
-    always: masks that are among the points in any case, as the 1,000 most accurate are.
+    always: masks that are among the points in any case, as the 1,000 most accurate are. Of a `LeadingTable` all that it
+    holds are points.
     """
+    if isinstance(table, LeadingTable):
+        return Points(np.arange(len(table)), {name: _trimmed(found) for name, found in table.densities.items()})
     if len(table) <= MOST:
         return Points(np.arange(len(table)), {})
     sampled = np.random.default_rng(0).choice(len(table), SAMPLE, replace=False)
@@ -50,6 +54,14 @@ def points(table: SubsetTable, always: Iterable[int]) -> Points:
     names = [name for name in (*METRICS, *table.others) if np.isfinite(table.scores(name)).all()]
     found = {name: _strips(table.scores(name), sizes) for name in names}
     return Points(rows, found)
+
+
+def _trimmed(density: Density) -> Strips:
+    """Return the part of a density in which there are subsets."""
+    there = np.flatnonzero(density.counts[1:].any(axis=0))
+    first, last = int(there[0]), int(there[-1]) + 1
+    step = (density.high - density.low) / density.counts.shape[1]
+    return Strips(density.low + first * step, density.low + last * step, density.counts[1:, first:last])
 
 
 def _strips(scores: np.ndarray, sizes: np.ndarray) -> Strips:

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from analysis.page.value import page_of_predictions
 from analysis.page.write import write_page
-from analysis.report_data import MOST_SUBSETS
 from analysis.selection.costs import check_costs
 from analysis.stack import stack_arrays
 from ensemble.errors import BadInput
@@ -39,12 +38,6 @@ def report(
     """
     arrays = np.asarray(probs)[None] if np.ndim(probs) == 2 else probs
     stack = stack_arrays(arrays, labels, members)
-    count = 2 ** len(stack.members) - 1
-    if count > MOST_SUBSETS:
-        raise BadInput(
-            f"probs: {len(stack.members)} members have {count:,} subsets, more than the {MOST_SUBSETS:,} that a page "
-            "shows; pass fewer members."
-        )
     names = stack.class_names if class_names is None else tuple(str(name) for name in class_names)
     if len(names) != stack.classes:
         raise BadInput(f"class_names: expected {stack.classes}, one a column of probs, found {len(names)}.")

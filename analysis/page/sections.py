@@ -105,7 +105,7 @@ def cost(page: Page) -> Markup | None:
         for p in front.points
     ]  # fmt: skip
     words = (
-        f"A subset’s cost is the sum of its members’: {shown(front.what)}. Of all {len(page.table):,} subsets the "
+        f"A subset’s cost is the sum of its members’: {shown(front.what)}. Of all {page.table.count:,} subsets the "
         f"front holds {len(rows):,}: no other has as high an accuracy at their cost or below. The honest score is that "
         "of choosing the most accurate subset of at most this cost, on images that had no part in the choice."
     )
@@ -259,9 +259,9 @@ def how(page: Page) -> Markup:
     words = (
         "An ensemble’s probabilities are the mean of its members’; it predicts the class with the largest, the first "
         "of equals. Members’ probabilities are summed as whole numbers, rounded to 2⁻²⁶, so that every count here is "
-        f"exact and the same in any order; every one of the {len(table_):,} subsets was scored on all "
+        f"exact and the same in any order; every one of the {table_.count:,} subsets was scored on all "
         f"{table_.samples:,} images."
-        if len(table_) > 1
+        if table_.count > 1
         else "The class with the largest probability, the first of equals, is predicted; probabilities are compared as "
         "whole numbers, rounded to 2⁻²⁶."
     )

@@ -17,12 +17,14 @@ from analysis.members.filters import FilterGrid, filter_grid
 from analysis.page.choices import Choice, Panels, best_of_all, choices, panel_masks, panels
 from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
-from analysis.report_data import NotAvailable, ReportData, every_subset, histories
+from analysis.report_data import MOST_SUBSETS, NotAvailable, ReportData, every_subset, histories
 from analysis.selection.best import Best, Counted
 from analysis.selection.costs import CostFront, check_costs, front_of, subset_costs
 from analysis.selection.data import selection_data
 from analysis.selection.every_subset import with_metrics
 from analysis.stack import PredictionStack, join
+from analysis.subsets.beyond import LeadingTable
+from analysis.subsets.score import subset_table
 from analysis.subsets.shapley import shapley
 from analysis.subsets.table import SubsetTable
 from ensemble.errors import BadInput
@@ -115,7 +117,7 @@ def page_of(
     on = (f" --split {data.split}" if data.split != "val" else "") + f" --study {shlex.quote(data.study.root.name)}"
     return _page(
         data.stack,
-        data.table,
+        data.counted or data.subsets,
         data.predictions,
         lacking,
         split if encode is not None else None,
@@ -129,7 +131,6 @@ def page_of(
         fingerprint=config.fingerprint,
         commands=(f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"),
         best_first=data.name == "best",
-        counted=data.counted,
         costs=_costs(data, cost, lacking),
         histories=_histories(data, lacking),
     )
@@ -155,7 +156,7 @@ def page_of_predictions(
     lacking = {"training": "Predictions alone have no histories."}
     return _page(
         stack,
-        every_subset(stack),
+        every_subset(stack, progress),
         [named[member] for member in stack.members],
         lacking,
         None,
@@ -176,7 +177,7 @@ def page_of_predictions(
 
 def _page(
     stack: PredictionStack,
-    table: SubsetTable,
+    scored: SubsetTable | Counted,
     predictions: Sequence[Predictions | Rows],
     lacking: dict[str, str],
     split: Split | None,
@@ -187,19 +188,23 @@ def _page(
     *,
     best_first: bool,
     costs: Costs | None,
-    counted: Counted | None = None,
     **facts: Any,
 ) -> Page:
     """Return a page; predictions in the stack's order; lacking: grows by what is not shown; facts: of the `Page`."""
+    counted = scored if isinstance(scored, Counted) else None
+    table = scored.table if isinstance(scored, Counted) else scored
     everyone = 2 ** len(stack.members) - 1
     best = table.best().mask
     counts = np.bincount(stack.require_labels(), minlength=stack.classes)
-    if len(np.unique(counts[counts > 0])) > 1:  # else it is the accuracy itself
+    few = table.count <= MOST_SUBSETS
+    if few and len(np.unique(counts[counts > 0])) > 1:  # else it is the accuracy itself
         table = with_metrics(table, stack, ["balanced_accuracy"])
     seen = selection_data(stack, held=None if counted is None else counted.held)
-    everything = best_of_all(seen, counted)
+    everything = best_of_all(seen, table, counted)
     found = choices(everything, progress)
-    front = None if costs is None else _front(everything, table, *costs)
+    front = _front(everything, table, *costs) if few and costs is not None else None
+    if not few and costs is not None:
+        lacking["cost"] = f"The front is made of up to {MOST_SUBSETS:,} subsets; name fewer members."
     shown = panels(stack, panel_masks(table, [best, *(c.mask for c in found if c.mask)]))
     if split is None:
         lacking["pictures"] = why
@@ -216,7 +221,7 @@ def _page(
         confusion=confusion(stack.require_labels(), preds, stack.class_ids, stack.class_names),
         start=best if best_first else everyone,
         choices=found,
-        members=_members(table, predictions),
+        members=_members(stack, table, predictions),
         diversity=measure_diversity(shown.preds[alone], shown.labels, stack.members),
         filters=_filters(predictions, lacking),
         pictures=_pictures(stack, shown, split, encode, images, lacking),
@@ -245,16 +250,20 @@ def _front(best: Best, table: SubsetTable, costs: Mapping[str, float] | ArrayLik
     return front_of(replace(best, costs=subset_costs(own, best.subsets.masks)), table, own, "sum", what)
 
 
-def _members(table: SubsetTable, predictions: Sequence[Predictions | Rows]) -> tuple[Member, ...]:
+def _members(
+    stack: PredictionStack, table: SubsetTable, predictions: Sequence[Predictions | Rows]
+) -> tuple[Member, ...]:
     everyone = 2 ** len(table.members) - 1
-    shares = shapley(table, "accuracy").values
+    leading = isinstance(table, LeadingTable)
+    shares = (table.contributions["accuracy"] if leading else shapley(table, "accuracy")).values
+    rest = subset_table(stack, [len(table.members) - 1]) if leading else table
     differing = _differing([dict(p.recipe or {}) for p in predictions])
     return tuple(
         Member(
             name=name,
             scores={metric: table.find(1 << i).score(metric) for metric in ("accuracy", "top5", "nll", "brier")},
             share=shares[name],
-            without=table.find(everyone ^ 1 << i).accuracy if everyone > 1 else None,
+            without=rest.find(everyone ^ 1 << i).accuracy if everyone > 1 else None,
             random_start=predictions[i].attributes.get("comparable") in (False, 0),
             settings=differing[i],
         )

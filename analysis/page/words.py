@@ -21,7 +21,7 @@ def facts(page: Page) -> str:
             many(len(table.members), "member"),
             f"{table.samples:,} images of {many(table.classes, 'class', 'classes')}",
             f"split {table.split}",
-            *((f"{len(table):,} subsets, every one scored",) if len(table) > 1 else ()),
+            *((f"{table.count:,} subsets, every one scored",) if table.count > 1 else ()),
         )
     )
 
@@ -51,7 +51,7 @@ def best_words(page: Page) -> str:
     best = table.best()
     names = shown(name_set(best.members, table.members))
     who = names if len(names) <= LONG else f"one of {len(best.members)} members"
-    text = f"The best of the {many(len(table), 'subset')}, {who}, is right on {percent(best.accuracy)}\u00a0%."
+    text = f"The best of the {many(table.count, 'subset')}, {who}, is right on {percent(best.accuracy)}\u00a0%."
     honest = None if choice is None else choice.honest
     if honest is None or honest.score is None:
         return text
@@ -84,7 +84,7 @@ def classes_words(page: Page) -> str:
 def choice_words(choice: Choice, page: Page) -> str:
     """Name a choice."""
     return {
-        "best": f"best of all {many(len(page.table), 'subset')}",
+        "best": f"best of all {many(page.table.count, 'subset')}",
         "member": "best member",
         "size": f"best {choice.size} members",
         "all": "all members, nothing chosen" if len(page.members) > 1 else "the only member",

@@ -192,11 +192,19 @@ class Task:
         """Mark the subsets of a part that are best of their size by some metric, as nearly as ties are told apart."""
         marked = np.zeros(len(losses), np.bool_)
         for i in self.used:
-            least = np.minimum.reduceat(losses[self.order, i], self.starts)
-            marked |= losses[:, i] <= least[self.low_sizes] + TIE
-        if marked.sum() > 4 * KEPT:  # nearly all are equally good: the first ones will do
-            marked[np.flatnonzero(marked)[4 * KEPT :]] = False
+            own = self._least_of_sizes(losses[:, i])
+            if 2 in self.used:  # of equally good ones that with the lowest NLL is the best
+                own &= self._least_of_sizes(np.where(own, losses[:, 2], np.inf))
+            if own.sum() > KEPT:  # nearly all are equally good: the first of each size will do
+                rows = np.flatnonzero(own)
+                own[:] = False
+                own[rows[np.unique(self.low_sizes[rows], return_index=True)[1]]] = True
+            marked |= own
         return marked
+
+    def _least_of_sizes(self, losses: np.ndarray) -> np.ndarray:
+        least = np.minimum.reduceat(losses[self.order], self.starts)
+        return losses <= least[self.low_sizes] + TIE
 
     def _bin(self, i: int, scores: np.ndarray) -> np.ndarray:
         """Return the bin of the density that each score by a metric belongs to, int64."""

@@ -65,7 +65,7 @@ def report_files(output: Output, files: Sequence[Path], out: Path, options: dict
             "the columns member and cost."
         )
     costs = (read_costs(options["cost"]), cost_words(options["cost"])) if options["cost"] else None
-    with output.progress("Choosing again and again for an honest score", "ways") as progress:
+    with output.progress("Scoring subsets, and choosing again and again", "steps") as progress:
         page = page_of_predictions(found, title, [again], options["intersect"], progress, costs)
     return _written(output, page, write_page(page, out / "index.html"))
 
@@ -75,7 +75,7 @@ def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     shown = 0 if page.pictures is None else len(page.pictures.samples)
     output.note(
-        f"{many(len(page.table), 'subset')}, {len(page.panels.masks):,} of them with their classes; "
+        f"{many(page.table.count, 'subset')}, {len(page.panels.masks):,} of them with their classes; "
         f"{many(shown, 'image')}."
     )
     for warning in page.warnings:
@@ -84,7 +84,7 @@ def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
         output.note(f"without {what}: {reason}")
     output.text(f"page: {path}, {size / 1e6:.1f} MB; it opens in any browser and can be sent as it is.")
     return {
-        "kind": "html", "split": page.table.split, "members": page.table.members, "subsets": len(page.table),
+        "kind": "html", "split": page.table.split, "members": page.table.members, "subsets": page.table.count,
         "explored": len(page.panels.masks), "images": shown, "bytes": size, "lacking": page.lacking, "files": [path],
     }  # fmt: skip
 

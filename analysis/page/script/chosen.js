@@ -28,7 +28,7 @@ function shortcuts(study) {
 
 /** Put a member in or take it out; the last one stays. */
 function toggle(study, state, i, box) {
-  const mask = state.mask ^ (1 << i);
+  const mask = (state.mask ^ (1 << i)) >>> 0; // of 32 members the last bit is no sign
   if (study.has(mask)) return state.choose(mask);
   box.checked = Boolean((state.mask >> i) & 1);
   if (mask) tellMissing(study, mask);

@@ -49,7 +49,7 @@ function showFilter(study, state, chips, low, high) {
   let count = 0;
   for (let i = 0; i < study.count; i += 1) count += state.passes(study.masks[i], study.sizes[i]);
   const all = study.data.points.all;
-  const sampled = study.count < all ? ` (a sample of all ${whole(all)})` : "";
+  const sampled = study.count < all ? ` (${study.data.points.leading ? "the best" : "a sample"} of all ${whole(all)})` : "";
   byId("filter-count").textContent = `${whole(count)} of ${many(study.count, "subset")} shown${sampled}`;
 }
 

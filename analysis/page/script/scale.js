@@ -26,12 +26,14 @@ class Scale {
   }
 }
 
-/** The smallest and the largest of `values`, with some air around them. */
-function airy(values) {
+/** The smallest and the largest of some lists of values, with some air around them. */
+function airy(...lists) {
   let [low, high] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
+  for (const values of lists) {
+    for (const value of values) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
   }
   const air = (high - low) * 0.06 || Math.abs(high) * 0.05 || 1;
   return [low - air, high + air];

@@ -42,7 +42,7 @@ class Scatter {
   }
 
   domain(axis) {
-    if (this.axes[axis] !== "size") return airy([...this.honestEnds(axis), ...this.values[axis]]);
+    if (this.axes[axis] !== "size") return airy([...this.honestEnds(axis), ...this.stripEnds(axis)], this.values[axis]);
     const high = this.study.members.length + 0.55;
     const part = this.roomForNames();
     return [Math.min(0.45, (1 - part * high) / (1 - part)), high];
@@ -51,6 +51,16 @@ class Scatter {
   /** Whether the front of accuracy against cost is drawn. */
   fronted() {
     return this.axes.x === "cost" && this.axes.y === "accuracy" && !this.filtered();
+  }
+
+  /** How many of all subsets have which score, where not all are points. */
+  strips() {
+    return this.axes.x === "size" && this.study.data.points.strips[this.axes.y];
+  }
+
+  /** The ends of what the bands behind the points reach. */
+  stripEnds(axis) {
+    return axis === "y" && this.strips() ? [this.strips().low, this.strips().high] : [];
   }
 
   /** The ends of the honest scores' intervals along the front, which are seen in full. */
@@ -106,8 +116,7 @@ class Scatter {
     context.clearRect(0, 0, this.points.width, this.points.height);
     paintAxes(context, this);
     this.within(context, () => {
-      const strips = this.axes.x === "size" && this.study.data.points.strips[this.axes.y];
-      if (strips && !this.filtered()) paintStrips(context, this, strips);
+      if (this.strips() && !this.filtered()) paintStrips(context, this, this.strips());
       paintPoints(context, this);
       if (this.axes.x === "size" && this.axes.y === "accuracy" && !this.filtered()) paintMeans(context, this);
       if (this.fronted()) paintFront(context, this);
@@ -125,6 +134,7 @@ class Scatter {
   tellLegend() {
     const there = (row) => row !== undefined && inside(this.box, this.xs[row], this.ys[row]);
     byId("legend-mean").hidden = !(this.axes.x === "size" && this.axes.y === "accuracy" && !this.filtered());
+    byId("legend-strip").hidden = !this.strips() || this.filtered();
     byId("legend-front").hidden = byId("legend-honest").hidden = !this.fronted();
     byId("legend-star").hidden = !there(this.study.row(this.study.best));
     byId("legend-ring").hidden = !there(this.study.row(this.state.mask));

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import unpack
 from click.testing import CliRunner
 from studies import drawn
 
@@ -98,14 +99,42 @@ def test_many_long_names_are_folded(tmp_path: Path) -> None:
     assert f'<details><summary>4 members</summary><span class="name">{unfolded}</span></details>' in text
 
 
+def test_of_too_many_subsets_for_a_table_the_best_are_carried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page of 25 to 32 members says, on ten of them."""
+    labels = np.arange(70) % 6 % 5  # one class has more samples than the others
+    probs = drawn(labels, 5, 4, members=10, common=2)
+    costs = np.arange(10) + 1.0
+    full = carried(report(probs, labels, tmp_path / "full.html"))
+    for name, value in (("score.MOST_ROWS", 500), ("shard_sums.KEPT", 16), ("beyond.KEPT", 16)):
+        monkeypatch.setattr(f"analysis.subsets.{name}", value)
+    monkeypatch.setattr("analysis.page.value.MOST_SUBSETS", 500)
+    data = carried(path := report(probs, labels, tmp_path / "page.html", costs=costs))
+    masks = unpack(data["points"]["masks"])
+    assert data["points"]["leading"] and data["points"]["all"] == 1023 and len(masks) < 200
+    assert data["bySize"] == full["bySize"] and data["best"] == full["best"]
+    correct = unpack(full["points"]["correct"])
+    assert unpack(data["points"]["correct"]).tolist() == correct[masks - 1].tolist()
+    strips = data["points"]["strips"]["accuracy"]
+    counts = unpack(strips["counts"])
+    assert counts.sum(axis=1).tolist() == [size["subsets"] for size in full["bySize"]]
+    assert strips["low"] <= correct.min() / 70 and correct.max() / 70 <= strips["high"]
+    texts = [(tmp_path / name).read_text() for name in ("full.html", "page.html")]
+    rows = [re.findall('id="members".*?</table>', text, re.DOTALL) for text in texts]
+    assert rows[0] == rows[1], "Shapley values, and what all others reach"
+    assert "1,023 subsets, every one scored" in path.read_text() and data["cost"] is None
+    assert "The front is made of up to 500 subsets" in texts[1]
+    honest = [{c["name"]: c["how"] for c in found["choices"]}["best"] for found in (full, data)]
+    assert honest[1] == f"{honest[0]}; chosen each time among the 16 that are best on all samples"
+
+
 def test_names_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     probs, labels = arrays()
     with pytest.raises(BadInput, match="class_names: expected 4, one a column of probs, found 3"):
         report(probs, labels, tmp_path / "page.html", class_names=["a", "b", "c"])
     with pytest.raises(BadInput, match="labels"):
         report(probs, labels[:-1], tmp_path / "page.html")
-    with pytest.raises(BadInput, match=r"probs: 21 members have 2,097,151 subsets.*pass fewer members"):
-        report(np.repeat(probs[:1], 21, axis=0), labels, tmp_path / "page.html")
+    with pytest.raises(BadInput, match=r"33 members have 8,589,934,591 subsets; all of them are scored of up to 32"):
+        report(np.repeat(probs[:1], 33, axis=0), labels, tmp_path / "page.html")
     assert not list(tmp_path.iterdir())
 
 

@@ -110,7 +110,8 @@ def test_of_many_members_the_best_of_each_size_have_panels() -> None:
 @pytest.mark.parametrize("members", [1, 2, 5])
 def test_choices_are_those_that_ens_combine_makes(members: int) -> None:
     seen = selection_data(made_stack(members, samples=80))
-    found = {(choice.name, choice.size): choice for choice in choices(best_of_all(seen))}
+    table = subset_table(made_stack(members, samples=80), range(1, members + 1))
+    found = {(choice.name, choice.size): choice for choice in choices(best_of_all(seen, table))}
     assert found["all", members].honest == unchosen("all", seen, everyone(seen)).honest
     if members == 1:
         assert len(found) == 1

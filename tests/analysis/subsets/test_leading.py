@@ -76,6 +76,16 @@ def test_the_density_counts_every_subset_by_size_and_score(both) -> None:
         assert np.abs(density.counts[5] - expected).sum() <= 4  # a score on an edge may fall to either side
 
 
+def test_where_many_are_equally_good_the_best_of_each_size_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few samples thousands of one size are right equally often; those that are kept of them are not the first."""
+    monkeypatch.setattr("analysis.subsets.shard_sums.KEPT", 4)
+    monkeypatch.setattr(leading, "SHARD", 1)
+    source = random_source(MEMBERS, 15, 6, seed=0, signal=1.0)
+    table, found = lattice_table(source, range(1, MEMBERS + 1)), leading_table(source, threads=1)
+    for metric in METRICS:
+        assert [size.best for size in found.by_size(metric)] == [size.best for size in table.by_size(metric)]
+
+
 def test_an_interrupted_run_goes_on_to_the_same_bits(both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = random_source(MEMBERS, 300, 7, seed=5, signal=0.5)
     monkeypatch.setattr(leading, "SHARD", 2**15)
