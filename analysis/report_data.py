@@ -10,15 +10,13 @@ import numpy as np
 
 from analysis.classes.per_class import PerClass, per_class
 from analysis.ensemble import Baseline, Ensemble, ensemble_of
-from analysis.saved import names_on, predictions_of, saved_ensemble, select_stack
+from analysis.saved import groups_of, names_on, predictions_of, saved_ensemble, select_stack
 from analysis.selection.best import Counted
 from analysis.selection.choose import score_subsets
 from analysis.selection.compare import MOMENT, evaluate_selection, selection_of
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import selection_data
-from analysis.selection.resampling import read_groups
 from analysis.stack import PredictionStack, join
-from analysis.statistics import group_codes
 from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import MOST_LEADING
 from analysis.subsets.table import SubsetTable, count_subsets
@@ -136,10 +134,8 @@ class ReportData:
         )  # fmt: skip
 
     def groups_of(self, stack: PredictionStack) -> np.ndarray | None:
-        """Return what each sample of a stack belongs to, int64 (N,); None where no groups were given."""
-        if self.groups_file is None:
-            return None
-        return group_codes(read_groups(self.groups_file, stack.sample_ids), stack.samples)
+        """Return what each sample of a stack belongs to, int64 (N,); None where neither file nor predictions say."""
+        return groups_of(self.study, stack, self.groups_file)
 
 
 def every_subset(

@@ -2,20 +2,50 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
+
+import numpy as np
 
 from analysis.ensemble import STACKED, Ensemble, as_predictions, ensemble_of
 from analysis.metrics import predicted, quantise
+from analysis.selection.resampling import read_groups
 from analysis.selection.stacking import fit
 from analysis.stack import PredictionStack, join
+from analysis.statistics import group_codes
 from analysis.streamed import Opened, join_opened, open_files
 from ensemble.errors import BadInput, nearest
 from ensemble.study.definitions import EnsembleDefinition, find_definition, saved_ensembles
 from ensemble.study.names import matching, natural_key
-from ensemble.study.predictions import Predictions, Rows
+from ensemble.study.predictions import Predictions, Rows, read_group
 from ensemble.study.study import Study, check_named
 
 MOST_HELD = 2**28  # bytes of predictions that are read into memory as a whole
+
+
+def groups_of(study: Study, stack: PredictionStack, file: str | Path | None = None) -> np.ndarray | None:
+    """Return which group each sample of a stack is of, int64 (N,): by a file, else by its members' predictions.
+
+    file: as `read_groups` takes it. None where there is none and no predictions hold `group`, or all of one. Raises
+    `BadInput` as `read_groups` does, and where members' predictions say otherwise.
+    """
+    if file is not None:
+        return group_codes(read_groups(file, stack.sample_ids), stack.samples)
+    found: dict[str, np.ndarray] = {}
+    for member in stack.members:
+        path = study.predictions_path(member, stack.split)
+        held = read_group(path) if path.is_file() else None
+        names = [] if held is None else [held.get(str(sample), "") for sample in stack.sample_ids]
+        if len(set(names)) > 1:
+            found[member] = group_codes(names, stack.samples, str(path))
+    # Numbered as they come, equal groups are equal numbers, whatever they are called.
+    unlike = [name for name in found if not np.array_equal(found[name], next(iter(found.values())))]
+    if unlike:
+        raise BadInput(
+            f"{study.root}: the predictions of {next(iter(found))} and {unlike[0]} for {stack.split!r} say otherwise "
+            "which samples belong together; name a file that says it, as groups=FILE."
+        )
+    return next(iter(found.values()), None)
 
 
 def saved_ensemble(

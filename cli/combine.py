@@ -141,7 +141,7 @@ def _weights(_context: click.Context, option: click.Parameter, text: str | None)
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Which samples belong together (one patient, one video): a CSV file with the columns id and group, or "
-    "predictions that hold them. Honest scores and tests keep them together.",
+    "predictions that hold them. Honest scores and tests keep them together.  [default: what the predictions hold]",
 )
 @click.option(
     "--only-accuracy",
@@ -196,10 +196,9 @@ def combine(
     """
     from analysis.class_metrics import read_class_weights
     from analysis.members.costs import cost_words, member_costs
-    from analysis.saved import select_stack
+    from analysis.saved import groups_of, select_stack
     from analysis.selection import choose
     from analysis.selection.best import Counted
-    from analysis.selection.resampling import read_groups
     from analysis.subsets.shards import parts_of
     from analysis.subsets.table import check_table_path, write_subset_table
     from ensemble.errors import BadInput
@@ -217,7 +216,7 @@ def combine(
     stack, files = select_stack(study, split, members, intersect)
     sizes = _within(k, len(stack.members))
     choose.check_choice(select, metric, stack.members, rule, max_size, weights)
-    of = None if groups is None else read_groups(groups, stack.sample_ids)
+    of = groups_of(study, stack, groups)
     metrics = ("accuracy",) if only_accuracy else ("accuracy", "top5", "nll", "brier")
     if only_accuracy and metric != "accuracy":
         raise BadInput(f"--only-accuracy leaves out what --metric {metric} asks for; drop one of the two.")

@@ -198,6 +198,7 @@ def report(
     job = Job(data, out, pictures, options)
     with _styled(style_file):
         document = _all(output, job, pdf) if kind == "all" else KINDS[kind].report(output, job)
+        _say_one_by_one(output, job, kind)
     output.document(**document)
     _say_missing(output)
     output.next(*((f"ens-combine --max-size 3 --save best3{job.on}",) if kind == "all" else KINDS[kind].following(job)))
@@ -225,6 +226,26 @@ def _versus(output: Output, names: tuple[str, ...], split: str, out: Path | None
     _ready(out)
     output.document(**versus.report(output, study, names, split, out, groups))
     output.next(f"ens-report errors{'' if split == 'val' else f' --split {split}'}")
+
+
+ONE_BY_ONE = ("compare", "diversity", "errors", "html")
+
+
+def _say_one_by_one(output: Output, job: Job, kind: str) -> None:
+    """Say of reports that know no groups that samples which belong together were taken one by one."""
+    if kind not in (*ONE_BY_ONE, "all"):
+        return
+    try:
+        together = job.data.groups_of(job.data.joined)
+    except BadInput:  # members that cannot be joined: nothing was said of single samples
+        return
+    if together is None:
+        return
+    which = "compare, diversity, errors and html take" if kind == "all" else f"{kind} takes"
+    output.note(
+        f"Samples here belong together in groups, and {which} them one by one: intervals and tests are those of "
+        "separate samples."
+    )
 
 
 def _say_missing(output: Output) -> None:
@@ -302,12 +323,6 @@ def _all(output: Output, job: Job, pdf: bool) -> dict[str, Any]:
     from analysis.report_data import NotAvailable, check_few
     from cli.reports.booklet import Booklet
 
-    if job.data.groups_file is not None:
-        kept = [kind for kind in KINDS if kind in _USED_BY["groups"]]
-        output.note(
-            f"--groups: {', '.join(kept)} keep together what belongs together; compare, diversity, errors and html "
-            "take samples one by one, so their intervals and tests are those of separate samples."
-        )
     booklet = Booklet(output) if pdf else None
     reports: dict[str, Any] = {}
     skipped: dict[str, str] = {}

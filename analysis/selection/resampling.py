@@ -12,7 +12,7 @@ import numpy as np
 from analysis.csv_pairs import read_pairs
 from analysis.statistics import group_codes
 from ensemble.errors import BadInput
-from ensemble.study.predictions import read_predictions
+from ensemble.study.predictions import read_group
 
 BLOCKS = 100
 BOOTSTRAPS = 200
@@ -168,7 +168,7 @@ def read_groups(path: str | Path, sample_ids: np.ndarray) -> np.ndarray:
 
 
 def _of_predictions(path: Path) -> dict[str, str]:
-    held = read_predictions(path, extras=True)
-    if "group" not in held.extras:
+    held = read_group(path)
+    if held is None:
         raise BadInput(f"{path}: these predictions hold no `group`; give a CSV file with the columns id and group.")
-    return dict(zip(held.sample_ids.tolist(), held.extras["group"].tolist(), strict=True))
+    return held

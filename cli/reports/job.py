@@ -115,7 +115,7 @@ GROUPS = click.option(
     metavar="FILE",
     help="per-class, curve, cost, confusion, calibration, abstain, versus: which samples belong together (one patient, "
     "one video), a CSV file with the columns id and group, or predictions that hold them; folds, intervals and tests "
-    "then keep them so.",
+    "then keep them so.  [default: what the predictions hold]",
 )
 CLASSES = click.option(
     "--class",

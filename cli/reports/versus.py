@@ -20,7 +20,7 @@ def report(
 ) -> dict[str, Any]:
     """Show how two predictors differ, and whether that is chance; a CSV file of the samples on which they differ."""
     from analysis.pairwise import versus
-    from analysis.selection.resampling import read_groups
+    from analysis.saved import groups_of
     from analysis.statistics import count_groups
 
     if len(names) != 2:
@@ -30,8 +30,8 @@ def report(
         )
     if names[0] == names[1]:
         raise BadInput(f"ens-report versus: expected two different predictors, found {names[0]!r} twice.")
-    first, second = (_opened(study, name, split) for name in names)
-    found = versus(first, second, groups=None if groups is None else read_groups(groups, first.stack.sample_ids))
+    (home, first), (_, second) = (_opened(study, name, split) for name in names)
+    found = versus(first, second, groups=groups_of(home, first.stack, groups))
     one, other = found.names
     test = found.accuracy
     output.table(
@@ -69,16 +69,16 @@ def report(
     return _document(found, table)
 
 
-def _opened(study: "Study", name: str, split: str) -> "Ensemble":
-    """Return a predictor by its name, or STUDY:NAME of another study's."""
+def _opened(study: "Study", name: str, split: str) -> "tuple[Study, Ensemble]":
+    """Return a predictor by its name, or STUDY:NAME of another study's, and that study."""
     from dataclasses import replace
 
     from analysis.report_data import open_ensemble
     from ensemble.study.study import Study
 
     folder, colon, own = name.rpartition(":")
-    found = open_ensemble(Study.open(Path(folder)) if colon else study, own, split)
-    return replace(found, name=name)
+    home = Study.open(Path(folder)) if colon else study
+    return home, replace(open_ensemble(home, own, split), name=name)
 
 
 def _show_classes(output: Output, found: "Versus") -> None:

@@ -383,6 +383,12 @@ def read_logits(path: Path) -> np.ndarray | None:
     return _read(path, ["logits"])[1].get("logits")
 
 
+def read_group(path: Path) -> dict[str, str] | None:
+    """Read which group each sample of a predictions file is of, by sample id; None where it does not say."""
+    arrays = _read(path, ["sample", "group"])[1]
+    return dict(zip(arrays["sample"].tolist(), arrays["group"].tolist(), strict=True)) if "group" in arrays else None
+
+
 def probe(path: Path) -> tuple[None, dict[str, np.ndarray]]:
     """Read all of a predictions file for nothing but to see that it can be done, in a child process."""
     read_predictions(path, extras=True)

@@ -1,5 +1,7 @@
 """Saved ensembles on every split of their members: computed anew, never stale, refused where they cannot be."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +11,14 @@ from sklearn.linear_model import LogisticRegression
 
 from analysis.ensemble import as_predictions, chosen_ensemble, ensemble_of
 from analysis.report_data import open_ensemble
-from analysis.saved import names_on, predictions_of, saved_ensemble, select_predictions
+from analysis.saved import groups_of, names_on, predictions_of, saved_ensemble, select_predictions
 from analysis.selection.stacking import fit
 from analysis.stack import join
+from analysis.statistics import group_codes
+from analysis.study_reports import study_report
+from cli.combine import combine
+from cli.common import run
+from cli.report import report
 from ensemble.errors import BadInput
 from ensemble.study.definitions import find_definition, saved_ensembles
 from ensemble.study.predictions import Predictions, predictions_digest, read_predictions, write_predictions
@@ -181,3 +188,42 @@ def test_the_digest_is_of_what_is_predicted(study: Study) -> None:
     for changed in (replace(ada, probs=other), replace(ada, sample_ids=np.roll(ada.sample_ids, 1)),
                     replace(ada, class_ids=("ant", "bee", "cat"))):  # fmt: skip
         assert predictions_digest(changed) != predictions_digest(ada)
+
+
+def test_groups_that_predictions_hold_are_kept_unasked(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = join(study.select("val"))
+    assert groups_of(study, stack) is None
+    position = {sample: int(sample.removeprefix("val")) for sample in stack.sample_ids.tolist()}
+
+    def hold(member: str, group: Callable[[int], str]) -> None:
+        known = study.read(member, "val")
+        study.predictions_path(member, "val").unlink()
+        names = np.array([group(position[sample]) for sample in known.sample_ids.tolist()])
+        study.write(replace(known, extras={"group": names}))
+
+    hold("ada", lambda i: f"patient {i // 6}")
+    found = groups_of(study, stack)
+    assert found is not None
+    assert found.tolist() == group_codes([position[s] // 6 for s in stack.sample_ids.tolist()], 90).tolist()
+    hold("bob", lambda _: "one")  # says nothing
+    hold("cy", lambda i: f"PATIENT {i // 6}")  # the same under other names
+    again = groups_of(study, stack)
+    assert again is not None
+    assert again.tolist() == found.tolist()
+    assert study_report(study, "per-class").groups == 15
+    where = ["--study", str(study.root), "--json"]
+    for command, words in ((combine, []), (report, ["versus", "ada", "cy"]), (report, ["curve"])):
+        assert run(command, [*words, *where]) == 0
+        groups = json.loads(capsys.readouterr().out)["groups"]
+        assert (groups["count"] if isinstance(groups, dict) else groups) == 15
+    assert run(report, ["diversity", *where[:2]]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Samples here belong together in groups, and diversity takes them one by one" in said
+    hold("cy", lambda i: f"patient {i // 5}")
+    with pytest.raises(BadInput, match=r"of ada and cy for 'val' say otherwise which .* as groups=FILE"):
+        groups_of(study, stack)
+    own = study.root / "own.csv"
+    own.write_text("id,group\n" + "".join(f"{s},{i % 2}\n" for s, i in position.items()))
+    asked = groups_of(study, stack, own)
+    assert asked is not None
+    assert len(set(asked.tolist())) == 2
