@@ -20,10 +20,16 @@ from ensemble.training.plan_members import MemberPlan, TrainingPlan, networks_le
 if TYPE_CHECKING:
     from ensemble.training.search import Search
 
-AGAIN = (
-    "Trained again unchanged it would end the same: lower learning_rate, or change the recipe, the seed or the model, "
-    "under another --name or with --force."
-)
+
+def advice(outcome: Outcome) -> str:
+    """Say what may help a network of which something is wrong."""
+    few = ""
+    if any(f.mark == "at chance" for f in outcome.findings):
+        few = f"go on with more --epochs where {outcome.epochs:,} were few for it, "
+    return (
+        f"Trained again unchanged it would end the same: {few}lower learning_rate, or change the recipe, the seed "
+        "or the model, under another --name or with --force."
+    )
 
 
 def show_notes(output: Output, dataset: Dataset) -> None:
@@ -153,18 +159,18 @@ def show_outcomes(output: Output, plan: TrainingPlan, outcomes: Sequence[Outcome
     output.table(columns + ["oof"] * bool(folds), rows, left=(0, 1), cut=(0,))
     for o in outcomes:
         if o.findings:
-            output.warn(f"{o.member}: {' and '.join(f.text for f in o.findings)}. {AGAIN}")
+            output.warn(f"{o.member}: {' and '.join(f.text for f in o.findings)}. {advice(o)}")
     if failed:
         if output.debug:
             click.echo("\n".join(o.detail for o in failed if o.detail), err=True)
         safe = f"; the other {len(outcomes) - len(failed)} are safe" if len(failed) < len(outcomes) else ""
-        again = AGAIN if all(o.repeats for o in failed) else "Run the same command to try them again."
+        then = advice(failed[0]) if all(o.repeats for o in failed) else "Run the same command to try them again."
         for o in failed:
             if o.member in damaged:
                 output.warn(_error(o) or "")
         if len(damaged) == len(failed):
-            again = f"Make them again with {' '.join(f'--redo {name}' for name in damaged)}."
-        output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. {again}")
+            then = f"Make them again with {' '.join(f'--redo {name}' for name in damaged)}."
+        output.warn(f"{len(failed)} of {len(outcomes)} {what} failed{safe}. {then}")
         return 3 if len(failed) < len(outcomes) else max(o.error_code for o in failed)
     if left:
         shown = ", ".join(f"{title} (part {part})" for title, part in left[:6])

@@ -205,6 +205,11 @@ class PerClass(Rows):
         return int((self.accuracy[: self.scored] == self.accuracy[0]).sum())
 
     @property
+    def highest(self) -> int:
+        """How many classes share the highest accuracy."""
+        return int((self.accuracy[: self.scored] == self.accuracy[self.scored - 1]).sum())
+
+    @property
     def certain(self) -> tuple[int, int]:
         """How many classes are among the `worst_k` hardest, and the easiest, in at least 95 % of draws."""
         hard, easy = (int((s[: self.scored] >= 0.95).sum()) for s in (self.worst_share, self.best_share))
@@ -323,11 +328,22 @@ HEADER = (
 def extremes(value: PerClass, most: int = 10) -> tuple[list[int], list[int]]:
     """Return the rows of the hardest and of the easiest classes, each hardest first, at most `most` of each.
 
-    Classes without samples are in neither. Of 2 * most classes or fewer each is in one of the two.
+    Classes without samples are in neither. Of 2 * most classes or fewer each is in one of the two; of more, those that
+    share the lowest accuracy are none of the easiest.
     """
     hardest = min(most, (value.scored + 1) // 2)
-    easiest = min(most, value.scored - hardest)
+    easiest = min(most, value.scored - (hardest if value.scored <= 2 * most else max(hardest, value.lowest)))
     return list(range(hardest)), list(range(value.scored - easiest, value.scored))
+
+
+def extreme_titles(value: PerClass, most: int = 10) -> tuple[str, str]:
+    """Return what stands over the hardest and over the easiest classes: how many, and how many more are as hard."""
+    hardest, easiest = (len(rows) for rows in extremes(value, most))
+    if value.lowest == value.scored:
+        return f"{hardest} of {value.scored} classes, all of one recall", ""
+    low, high = (f", {alike} tied" if alike > shown else "" for alike, shown in
+                 ((value.lowest, hardest), (value.highest, easiest)))  # fmt: skip
+    return f"Hardest {hardest} of {value.scored} classes{low}", f"Easiest {easiest}{high}"
 
 
 def short_names(value: PerClass) -> list[str]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.classes.improved import ClassComparison
-from analysis.classes.per_class import PerClass, extremes
+from analysis.classes.per_class import PerClass, extreme_titles, extremes
 from analysis.figures.style import (
     BLUE,
     COLUMN,
@@ -78,7 +78,7 @@ def per_class_figure(value: PerClass, title: str, columns_wide: float = COLUMN) 
     names = labels([value.class_names[i] for i in shown], [value.class_ids[i] for i in shown], _ROOM, _SIZE)
     left = max(width(name, _SIZE) for name in names) / 72 + 0.14
     right = _count_room(value) / 72 + 0.08
-    head, foot, gap = 0.24 if whole else 0.37, 0.36, 0.0 if whole else _BREAK
+    head, foot, gap = 0.24 if whole else 0.37, 0.36, 0.0 if whole or not easiest else _BREAK
     count = len(shown) + gap
     figure = new_figure(columns_wide, head + foot + _ROW * count)
     across = columns_wide - left - right
@@ -99,9 +99,10 @@ def per_class_figure(value: PerClass, title: str, columns_wide: float = COLUMN) 
     axes.xaxis.set_label_coords((columns_wide / 2 - left) / across, -0.22 / (_ROW * count))
     put_title(figure, shorten(title, (columns_wide - 2 * EDGE) * 72, 7.5))
     if not whole:
-        tied = f", {value.lowest} tied" if value.lowest > len(hardest) else ""
-        bold_heading(axes, 0, count + 0.12, f"Hardest {len(hardest)} of {value.scored}{tied}", VERMILLION)
-        bold_heading(axes, 0, count - len(hardest) - gap + 0.12, f"Easiest {len(easiest)}", BLUE)
+        titles = extreme_titles(value)
+        bold_heading(axes, 0, count + 0.12, titles[0], VERMILLION)
+        if easiest:
+            bold_heading(axes, 0, count - len(hardest) - gap + 0.12, titles[1], BLUE)
     return figure
 
 

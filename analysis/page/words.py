@@ -68,7 +68,7 @@ def classes_words(page: Page) -> str:
     names = first_names(value.class_names, value.class_ids)
 
     def one(row: int, hard: bool) -> str:
-        alike = int((value.accuracy[: value.scored] == value.accuracy[row]).sum())
+        alike = value.lowest if hard else value.highest
         found = f"{shown(names[row])} ({value.correct[row]} of {value.samples[row]} right)"
         if alike == 1:
             return f"the {'hardest' if hard else 'easiest'} class is {found}"

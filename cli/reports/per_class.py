@@ -1,5 +1,6 @@
 """How well each class is recognised: the hardest, the easiest, those improved and degraded; all in a CSV file."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,7 @@ _SAID = 5  # classes named in a sentence
 def report(output: Output, job: Job) -> dict[str, Any]:
     """Show the hardest and the easiest classes, and what the ensemble changed: tables, a CSV file, figures."""
     from analysis.classes.improved import agreement, compare_classes
-    from analysis.classes.per_class import extremes, short_names, write_class_csv
+    from analysis.classes.per_class import extreme_titles, extremes, short_names, write_class_csv
     from analysis.report_data import baseline_of
 
     value, split = job.data.classes, job.data.split
@@ -69,18 +70,18 @@ def report(output: Output, job: Job) -> dict[str, Any]:
             output, value, names, hardest + easiest, f"Accuracy by class on {split}, {job.whom()}, hardest first"
         )
     else:
-        title = f"Hardest {len(hardest)} of {value.scored} classes on {split}, {job.whom()}"
-        class_table(output, value, names, hardest, title)
-        class_table(output, value, names, easiest, f"Easiest {len(easiest)}")
+        titles = extreme_titles(value)
+        class_table(output, value, names, hardest, f"{titles[0]}, on {split}, {job.whom()}")
+        if easiest:
+            class_table(output, value, names, easiest, titles[1])
     say_chosen_here(output, job)
     _say_overall(output, value, split)
     if len(value.never_predicted):
         few = _some([names[i] for i in value.never_predicted])
         never = many(len(value.never_predicted), "class", "classes")
         output.note(f"{never} with images never predicted, so without a precision: {few}.")
-    output.note(f"hardest: {found(value, names, 0)}")
-    output.note(f"easiest: {found(value, names, value.scored - 1)}")
-    _say_certain(output, value, len(hardest))
+    _say_extremes(output, value, names)
+    _say_certain(output, value)
     by_column = dict(zip(value.columns.tolist(), names, strict=True))
     if changed:
         _say_changed(output, changed, by_column, value.groups is not None)
@@ -145,12 +146,26 @@ def _number(value: float) -> str:
     return "-" if value != value else f"{value:.3f}"
 
 
-def _say_certain(output: Output, value: "PerClass", hardest: int) -> None:
-    """Say how many of the hardest and of the easiest classes are so in almost all draws, and not by chance."""
-    if value.lowest > hardest:
+def _say_extremes(output: Output, value: "PerClass", names: Sequence[str]) -> None:
+    """Say how the hardest and the easiest class fare, and how many others fare alike."""
+    if value.lowest == value.scored > 1:
         output.note(
-            f"{value.lowest} classes share the lowest accuracy; which of them are shown is the order of their ids."
+            f"all {value.scored} classes have one recall, {100 * value.accuracy[0]:.0f} %: none is the hardest."
         )
+        return
+    for word, row, alike in (("hardest", 0, value.lowest), ("easiest", value.scored - 1, value.highest)):
+        shared = f"; {alike} classes share that recall" if alike > 1 else ""
+        output.note(f"{word}: {found(value, names, row)}{shared}")
+
+
+def _say_certain(output: Output, value: "PerClass") -> None:
+    """Say how many of the hardest and of the easiest classes are so in almost all draws, and not by chance."""
+    from analysis.classes.per_class import extremes
+
+    hardest, easiest = map(len, extremes(value))
+    for word, alike, shown in (("lowest", value.lowest, hardest), ("highest", value.highest, easiest)):
+        if value.scored > hardest + easiest and alike > shown > 0:
+            output.note(f"{alike} classes share the {word} recall; which of them are shown is the order of their ids.")
     if not value.worst_k:
         return
     k, (hard, easy) = value.worst_k, value.certain

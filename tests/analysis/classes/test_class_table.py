@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from analysis.classes.improved import agreement, compare_classes
-from analysis.classes.per_class import HEADER, PerClass, extremes, per_class, short_names, write_class_csv
+from analysis.classes.per_class import (
+    HEADER,
+    PerClass,
+    extreme_titles,
+    extremes,
+    per_class,
+    short_names,
+    write_class_csv,
+)
 
 
 def classes(count: int, unseen: int = 0, names: tuple[str, ...] | None = None) -> PerClass:
@@ -26,6 +34,22 @@ def classes(count: int, unseen: int = 0, names: tuple[str, ...] | None = None) -
 )  # fmt: skip
 def test_extremes_never_overlap_nor_hold_a_class_without_samples(count: int, unseen: int, hardest, easiest) -> None:
     assert extremes(classes(max(count, 2), unseen + max(count, 2) - count)) == (list(hardest), list(easiest))
+
+
+def test_classes_of_the_lowest_recall_are_none_of_the_easiest() -> None:
+    """Of a near-chance study: 26 of 30 classes are never right."""
+    labels = np.repeat(np.arange(30), 2)
+    ids = tuple(f"n{i:02}" for i in range(30))
+    value = per_class(labels, np.where(labels >= 26, labels, 0), ids, ids)
+    assert value.correct.tolist() == [0] * 25 + [2] * 5, "the first class is right by always being predicted"
+    assert extremes(value) == (list(range(10)), list(range(25, 30)))
+    assert extreme_titles(value) == ("Hardest 10 of 30 classes, 25 tied", "Easiest 5")
+    assert extreme_titles(per_class(labels, np.full(60, 5), ids, ids)) == (
+        "Hardest 10 of 30 classes, 29 tied",
+        "Easiest 1",
+    )
+    assert extreme_titles(per_class(labels, labels, ids, ids)) == ("10 of 30 classes, all of one recall", "")
+    assert extreme_titles(classes(40)) == ("Hardest 10 of 40 classes", "Easiest 10")
 
 
 def test_short_names_tell_classes_apart() -> None:
