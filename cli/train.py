@@ -118,13 +118,15 @@ def train(
     return text.show_outcomes(output, plan, outcomes)
 
 
-SEARCHED = ("model", "name", "recipe", "epochs", "seed", "weights", "keep", "precision", "device", "jobs", "threads")
+SEARCHED = (
+    "model", "name", "recipe", "epochs", "seed", "weights", "keep", "precision", "device", "jobs", "threads", "engine",
+)  # fmt: skip
 
 
 def _check_search() -> None:
     """Refuse options that mean nothing beside `--search`."""
     context = click.get_current_context()
-    for name in ("only", "engine", "folds", "snapshots", "force", "vary", "dry_run", "predict_train"):
+    for name in ("only", "folds", "snapshots", "force", "vary", "dry_run", "predict_train"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name.replace('_', '-')} is not for --search; train its members with it later.")
 

@@ -39,7 +39,8 @@ def run_on_ray(jobs: Sequence[TrainingJob], at_once: int, on_event: Event, engin
     """Train every job on a cluster, at most `at_once` at the same time; return their outcomes in the order of `jobs`.
 
     engine: "ray" (the cluster that this machine is part of, or that RAY_ADDRESS names) or "ray://HOST:PORT" (Ray's
-    client). Events, attempts and outcomes are as `ensemble.training.pool.run_jobs` has them. A task takes its threads
+    client). Events, attempts and outcomes are as `ensemble.training.pool.run_jobs` has them; a job that is to stop does
+    so an epoch later at most, or two. A task takes its threads
     in CPUs, and a GPU where its device is not the CPU and the cluster has some. Raises `BadInput`, before anything is
     trained, where nobody answers, versions differ, a machine lacks the images, or no machine is large enough.
     """
@@ -274,13 +275,19 @@ def check_sizes(resources: Sequence[dict[str, float]], jobs: Sequence[TrainingJo
 
 
 class _Mailbox:
-    """What tasks say on their way, until the caller asks for it: an actor of its own."""
+    """What tasks say on their way, until the caller asks for it, and whether they are to stop: an actor of its own."""
 
     def __init__(self) -> None:
         self._letters: list[tuple] = []
+        self._stopped: set[str] = set()
 
-    def post(self, *letter: Any) -> None:
+    def post(self, *letter: Any) -> bool:
+        """Take what a task says, its title first; return whether it is to stop."""
         self._letters.append(letter)
+        return letter[0] in self._stopped
+
+    def stop(self, title: str) -> None:
+        self._stopped.add(title)
 
     def empty(self) -> list[tuple]:
         letters, self._letters = self._letters, []
@@ -357,8 +364,8 @@ class _Run:
         for title, attempt, kind, facts in letters:
             if title in titles and attempt == attempts[title]:
                 self._begin(title, attempt)
-                if kind != "start":
-                    self.on_event(title, kind, facts)
+                if kind != "start" and self.on_event(title, kind, facts) == "stop":
+                    self._mailbox.stop.remote(title)
 
     def _begin(self, title: str, attempt: int) -> None:
         if self._begun.get(title) != attempt:
@@ -403,7 +410,9 @@ def _train(
     """Train a job on a machine of the cluster; return its outcome, and what it made where the study is elsewhere."""
 
     def report(kind: str, facts: dict[str, Any]) -> None:
-        mailbox.post.remote(job.title, attempt, kind, facts)
+        letter = mailbox.post.remote(job.title, attempt, kind, facts)
+        if kind == "epoch" and _answer(letter):
+            raise _Stopped
 
     report("start", {})
     try:
@@ -412,6 +421,8 @@ def _train(
         with own_folder(job, config, sent) as own:
             outcome = _patiently(own, report, attempt)
             return outcome, files_of(own, own.study)
+    except _Stopped:
+        return Outcome(job.title, "stopped"), None
     except KofnError as error:
         repeats = isinstance(error, Diverged)
         return Outcome(job.title, "failed", error=str(error), error_code=error.exit_code, repeats=repeats), None
@@ -423,6 +434,21 @@ def _train(
         return Outcome(
             job.title, "failed", error=f"{text}; this is a defect of kofn", detail=traceback.format_exc()
         ), None
+
+
+class _Stopped(Exception):
+    """A task is to stop."""
+
+
+def _answer(letter: Any) -> bool:
+    """Return what the mailbox says; where its machine died, that nothing is to stop."""
+    import ray
+    from ray.exceptions import RayError
+
+    try:
+        return ray.get(letter)
+    except RayError:
+        return False
 
 
 def _patiently(job: TrainingJob, report: Callable[[str, dict[str, Any]], None], attempt: int) -> Outcome:

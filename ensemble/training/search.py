@@ -17,6 +17,7 @@ from ensemble.machine import cores
 from ensemble.study.atomic import locked
 from ensemble.study.history import Epoch, read_epochs
 from ensemble.study.names import check_name
+from ensemble.study.part import check_engine
 from ensemble.study.recipe import Plan, Recipe
 from ensemble.study.study import Study
 from ensemble.study.tabular import Rows
@@ -59,7 +60,8 @@ class Search(Rows):
 
 def search_members(
     study: Study, trials: int, *, members: int = MEMBERS, store: str | None = None, jobs: int = 1,
-    threads: int | None = None, device: str = "auto", on_event: Event | None = None, **choices: Any,
+    threads: int | None = None, device: str = "auto", on_event: Event | None = None, engine: str = "local",
+    **choices: Any,
 ) -> Search:  # fmt: skip
     """Search for recipes in the ranges of a plan until there are so many trials, and keep the best few as members.
 
@@ -71,8 +73,9 @@ def search_members(
     study: where. trials: how many in all, pruned and failed ones among them. members: how many are kept. store: the URL
     of a database, such as postgresql://host/name; without one SQLite in the study's folder. jobs: trials at once of
     this process. threads: of the CPU, of each; device: "auto", "cpu", "cuda" or "cuda:N". on_event: hears as
-    `train_members` has it. choices: model, recipe, name, epochs, seed, weights, keep, precision and settings, as
-    `plan_members` has them.
+    `train_members` has it. engine: what trains, as `plan_members` has it; on a cluster of Ray `jobs` trials at once are
+    its tasks, of one thread each unless told. choices: model, recipe, name, epochs, seed, weights, keep, precision and
+    settings, as `plan_members` has them.
 
     Raises `BadInput` where Optuna is missing, the plan has no ranges, the store cannot be opened, or holds a search of
     another base or other ranges.
@@ -86,7 +89,8 @@ def search_members(
     study = Study.create(study.root, study.config)
     scratch = Study.create(study.root / "search" / prefix, replace(study.config, runs={}))
     with _opened(store, scratch, prefix, plan) as found:
-        run = _Searching(found, scratch, prefix, plan, threads or max(1, cores() // jobs), device, on_event)
+        threads = threads or (max(1, cores() // jobs) if check_engine(engine) == "local" else 1)
+        run = _Searching(found, scratch, prefix, plan, threads, device, on_event, engine)
         while run.round(trials, jobs):
             pass
         kept = tuple(run.publish(study, number) for number in run.best(members))
@@ -158,9 +162,10 @@ class _Searching:
     """The trials of one process, a round of some at once after another."""
 
     def __init__(
-        self, found: Any, scratch: Study, prefix: str, plan: Plan, threads: int, device: str, on_event: Event | None
-    ) -> None:
-        self.found, self.scratch, self.prefix, self.plan = found, scratch, prefix, plan
+        self, found: Any, scratch: Study, prefix: str, plan: Plan, threads: int, device: str, on_event: Event | None,
+        engine: str,
+    ) -> None:  # fmt: skip
+        self.found, self.scratch, self.prefix, self.plan, self.engine = found, scratch, prefix, plan, engine
         self.threads, self.device, self.on_event = threads, device, on_event
         self.here = 0
         self._reported: dict[int, set[int]] = {}  # trial -> epochs whose score the store has
@@ -175,7 +180,13 @@ class _Searching:
                 return False
             asked = {self._member(trial.number): trial for trial in mine}
             jobs_of = [self._job(trial.number, self._recipe(trial.params)) for trial in mine]
-            outcomes = run_jobs(jobs_of, len(jobs_of), self._hearing(asked))
+            hear = self._hearing(asked)
+            if self.engine == "local":
+                outcomes = run_jobs(jobs_of, len(jobs_of), hear)
+            else:
+                from ensemble.training.on_ray import run_on_ray
+
+                outcomes = run_on_ray(jobs_of, len(jobs_of), hear, self.engine)
             for outcome in outcomes:
                 self._tell(asked[outcome.member], outcome)
         return True

@@ -212,6 +212,7 @@ def _run_here(
         return train(job, *rest)
 
     monkeypatch.setattr(on_ray, "_train", dies)
+    monkeypatch.setattr(on_ray, "_answer", lambda letter: letter())
     here, heard = HereRay(), []
     run = on_ray._Run(here, jobs, at_once, lambda title, kind, _facts: heard.append((title, kind)), shared)
     return here, run.outcomes(), heard
@@ -246,6 +247,34 @@ def test_a_task_that_always_dies_is_given_up(few: Path, tmp_path: Path, monkeypa
     )
     assert [kind for _, kind in heard] == ["start", "died"] * 3 + ["end"]
     assert [o["num_gpus"] for o in here.options_seen] == [0] * 3
+
+
+def test_a_job_that_is_to_stop_is_told_so_by_the_mailbox(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = planned(begin_study(tmp_path / "study", few), variants=1, epochs=9).training_jobs()
+    monkeypatch.setattr(on_ray, "_answer", lambda letter: letter())
+    here = HereRay()
+    mailbox = here.remote(on_ray._Mailbox).remote()
+    mailbox.stop.remote("another")
+    mailbox.stop.remote(job.title)
+    outcome, made = on_ray._train(job, None, None, mailbox, 1)
+    assert (outcome.status, made) == ("stopped", None)
+    letters = mailbox.empty.remote()()
+    assert [facts["epoch"] for _, _, kind, facts in letters if kind == "epoch"] == [1]
+
+
+def test_what_is_heard_to_stop_is_passed_on(few: Path, tmp_path: Path) -> None:
+    (job,) = planned(begin_study(tmp_path / "study", few), variants=1).training_jobs()
+    run = on_ray._Run(HereRay(), [job], 1, lambda _title, kind, _facts: "stop" if kind == "epoch" else None, True)
+    run._attempts = [1]
+    post = run._mailbox.post.remote
+    assert post(job.title, 1, "batch", {})() is False
+    run._hear([job.title])
+    assert post(job.title, 1, "epoch", {})() is False
+    run._hear([job.title])
+    assert post(job.title, 1, "epoch", {})() is True
+    assert post("another", 1, "epoch", {})() is False
 
 
 def test_tasks_are_called_again_where_a_worker_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,8 +122,9 @@ def test_a_trial_whose_process_died_is_gone_on_with(
     assert [trial.state for trial in found.trials] == ["complete", "complete"]
 
 
+@pytest.mark.parametrize("engine", ["local", "ray"])
 def test_what_is_worse_than_the_median_is_pruned(
-    few: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Path, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
     """Six trials with scores by number alone: the sixth is the worst, and is stopped after its second epoch."""
     told: list[tuple[str, int]] = []
@@ -138,11 +139,17 @@ def test_what_is_worse_than_the_median_is_pruned(
                 return [Outcome(job.title, "stopped")]
         return [Outcome(job.title, "trained")]
 
+    def far(jobs: list[TrainingJob], at_once: int, on_event: Event, engine: str) -> list[Outcome]:
+        assert (engine, [job.threads for job in jobs]) == ("ray", [1])
+        return drawn(jobs, at_once, on_event)
+
     monkeypatch.setattr(search, "run_jobs", drawn)
+    monkeypatch.setattr("ensemble.training.on_ray.run_on_ray", far)
     monkeypatch.setattr(search._Searching, "_score", lambda _self, number: 0.9 - 0.1 * number)
     monkeypatch.setattr(search._Searching, "publish", lambda _self, _study, number: f"found-t{number}")
     study = begin_study(tmp_path / "study", few)
-    found = search_members(study, 6, members=2, recipe=recipe, name="found", epochs=10, threads=1)
+    threads = 1 if engine == "local" else None
+    found = search_members(study, 6, members=2, recipe=recipe, name="found", epochs=10, engine=engine, threads=threads)
     assert [trial.state for trial in found.trials] == ["complete"] * 5 + ["pruned"]
     assert [epoch for title, epoch in told if title == "found-t5"] == [1, 2]
     assert found.members == ("found-t0", "found-t1")
