@@ -81,8 +81,9 @@ def test_as_a_process(study: Study, tmp_path: Path) -> None:
 def test_json_of_calibration(study: Study, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, "calibration")
     assert list(found) == [
-        "schema", "kind", "split", "of", "rule", "samples", "classes", "bins", "binning", "ensemble", "ece_by_chance",
-        "reliability", "temperature", "members", "by_size", "equivalent", "definition", "files",
+        "schema", "kind", "split", "of", "rule", "samples", "classes", "bins", "binning", "groups", "ensemble",
+        "ece_by_chance", "reliability", "temperature", "members", "by_size", "equivalent", "equivalent_lacking",
+        "definition", "files",
     ]  # fmt: skip
     assert 0 < found["ece_by_chance"]["p"] <= 1 and found["ece_by_chance"]["draws"] == 999
     stack = join(study.select("val"))

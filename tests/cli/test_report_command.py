@@ -138,7 +138,8 @@ def test_curve_is_the_table(digits: Study, reported: Reported, documents: Report
     assert found["subsets"] == 15
     assert [row["mean_accuracy"] for row in found["by_size"]] == [s.mean_accuracy for s in table.by_size()]
     assert found["best"]["members"] == list(table.best().members)
-    assert found["best"]["honest_accuracy"] is None
+    assert found["best"]["honest_low"] < found["best"]["honest_accuracy"] < found["best"]["honest_high"]
+    assert found["best"]["honest_how"].startswith("200 bootstraps")
     named = name_set(table.best().members, table.members)
     assert f"best: {named}, {100 * table.best().accuracy:.1f} % " in reported.done.out
 
