@@ -69,6 +69,8 @@ def uncertainty_parts(probs: np.ndarray, weights: np.ndarray | Sequence[float] |
             mean += share * rows
             aleatoric[here] += share * entr(rows).sum(axis=1)
         total[here] = entr(mean).sum(axis=1)
+    if not np.isfinite(total + aleatoric).all():  # the entropy of what is negative is minus infinity
+        raise BadInput("uncertainty_parts: expected probabilities, found some that are negative or no numbers.")
     aleatoric = np.minimum(aleatoric, total)  # entropy is concave; what is left is rounding
     return UncertaintyParts(total, aleatoric, total - aleatoric)
 

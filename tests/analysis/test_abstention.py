@@ -15,6 +15,7 @@ from analysis.abstention.of_ensemble import ensemble_abstention
 from analysis.abstention.selective import risk_coverage
 from analysis.abstention.shifted import detect_shift
 from analysis.abstention.uncertainty import ensemble_scores, uncertainty_parts
+from analysis.calibration.temperature import temperature
 from analysis.ensemble import ensemble_of
 from analysis.stack import stack_arrays
 from analysis.statistics import auroc, auroc_interval
@@ -346,3 +347,17 @@ def test_the_auroc_of_groups_counts_them() -> None:
     assert found.sets[0].groups is not None
     two = ensemble_abstention(ensemble, groups=np.arange(200) < 190)
     assert two.lacking.startswith("groups that are kept together leave too few samples: ")
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.5])
+def test_what_are_no_probabilities_is_refused(wrong: float) -> None:
+    y = np.arange(40) % 3
+    probs = drawn(y, 3, 0)
+    probs[7, 1] = wrong
+    with pytest.raises(BadInput, match="expected probabilities, found"):
+        uncertainty_parts(probs[None])
+    if not np.isfinite(wrong):
+        with pytest.raises(BadInput, match="expected probabilities, found 1 NaN or infinite"):
+            conformal_sets(probs, y, "aps", 0.2)
+        with pytest.raises(BadInput, match="expected probabilities, found 1 NaN or infinite"):
+            temperature(probs, y)
