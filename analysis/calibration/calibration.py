@@ -135,10 +135,8 @@ def checked(probs: np.ndarray, labels: np.ndarray | Sequence[int], bins: int) ->
         raise BadInput(
             f"calibration: expected probabilities (N, C) and N labels, found {probs.shape} and {labels.shape}."
         )
-    if not np.isfinite(probs).all():
-        raise BadInput(
-            f"calibration: expected probabilities, found {int((~np.isfinite(probs)).sum()):,} NaN or infinite."
-        )
+    if odd := int((~np.isfinite(probs)).sum()):
+        raise BadInput(f"calibration: expected probabilities, found {odd:,} NaN or infinite.")
     if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= probs.shape[1]:
         raise BadInput(f"calibration: expected labels that are columns, whole numbers in 0..{probs.shape[1] - 1}.")
     return probs, labels
