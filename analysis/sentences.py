@@ -15,6 +15,12 @@ def span(low: float | None, high: float | None, digits: int = 1) -> str:
     return "" if low is None or high is None else f"{percent(low, digits)}–{percent(high, digits)}"
 
 
+def ranged(low: float, high: float, digits: int = 1) -> str:
+    """Return a range of fractions in percent, "12.1 to 34.0 %"; where both ends read alike it is one number."""
+    ends = percent(low, digits), percent(high, digits)
+    return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
+
+
 def many(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: "1 subset", "3 subsets", "2 classes"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
@@ -31,10 +37,15 @@ def oracle(any_right: float, all_right: float) -> str:
     Of a method that picks one member's prediction for each image the first is the limit. It is none for a mean of
     probabilities: the class that all members have second can win where each has another first.
     """
-    return (
+    found = (
         f"At least one member is right on {percent(any_right)} % of the images (the oracle accuracy), every one on "
-        f"{percent(all_right)} %. Picking one member's prediction for each image cannot do better than the oracle; "
-        "averaging probabilities can, where the members' second choices agree."
+        f"{percent(all_right)} %."
+    )
+    if any_right == 1:
+        return found
+    return (
+        f"{found} Picking one member's prediction for each image cannot do better than the oracle; averaging "
+        "probabilities can, where the members' second choices agree."
     )
 
 

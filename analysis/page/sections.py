@@ -12,7 +12,7 @@ from analysis.page.pictures import Encode
 from analysis.page.value import Page
 from analysis.page.words import LONG, choice_words, chosen_words, classes_words, lead
 from analysis.selection.costs import cost_text
-from analysis.sentences import GLOSSARY, many, oracle, span
+from analysis.sentences import GLOSSARY, many, oracle, ranged, span
 from analysis.subsets.table import name_set
 from ensemble.study.history import History
 from ensemble.study.tabular import percent
@@ -198,7 +198,7 @@ def diversity(page: Page) -> Markup | None:
     words = (
         "On how many of a hundred images two members predict different classes. Members that err alike add little to "
         f"each other: here two of them differ on {percent(apart.mean(), 0)}\u00a0% of the images"
-        + (f" on average, from {percent(low, 0)} to {percent(high, 0)} %." if count > 2 else ".")
+        + (f" on average, from {ranged(low, high, 0)}." if percent(low, 0) != percent(high, 0) else ".")
     )
     if found.oracle is not None and found.all_right is not None:
         words += f" {oracle(found.oracle, found.all_right)}".replace(" %", "\u00a0%")

@@ -5,10 +5,11 @@ from analysis.copies import copies_words
 from analysis.page.choices import Choice
 from analysis.page.markup import shown
 from analysis.page.value import Page
-from analysis.sentences import capital, flattery, many, span
+from analysis.sentences import capital, flattery, many, ranged, span
 from analysis.subsets.table import name_set
 from ensemble.study.tabular import percent
 
+NARROW = "\u00a0%"  # a sign that never stands alone at the start of a line
 LONG = 72  # letters of names in a sentence or a cell; of more it is their number that is told first
 SMALL = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
@@ -38,7 +39,7 @@ def lead(page: Page) -> str:
     together = "both" if members == 2 else f"all {count.lower()}"
     text = (
         f"{count} members looked at {table.samples:,} images of {many(table.classes, 'class', 'classes')}. "
-        f"Alone they are right on {percent(min(alone))} to {percent(max(alone))}\u00a0% of them; "
+        f"Alone they are right on {ranged(min(alone), max(alone)).replace(' %', NARROW)} of them; "
         f"{together} together on {percent(everyone)}\u00a0%."
     )
     same = copies_words(page.copies, [shown(name) for name in table.members])
@@ -52,9 +53,12 @@ def best_words(page: Page) -> str:
     names = shown(name_set(best.members, table.members))
     who = names if len(names) <= LONG else f"one of {len(best.members)} members"
     text = f"The best of the {many(table.count, 'subset')}, {who}, is right on {percent(best.accuracy)}\u00a0%."
+    alike = int((table.correct == best.correct).sum())
+    if alike > 1 and len(table) == table.count:
+        text += f" {alike:,} subsets are as accurate; of these it has the fewest members, or else the lowest NLL."
     honest = None if choice is None else choice.honest
     if honest is None or honest.score is None:
-        return text
+        return f"{text} There are too few images for an honest score of that choice."
     worth = flattery(best.accuracy, honest.score, "these very images").replace(" %", "\u00a0%")
     return f"{text} {worth} Its 95\u00a0% interval is {span(honest.low, honest.high)}\u00a0%."
 
@@ -75,7 +79,9 @@ def classes_words(page: Page) -> str:
         recall = f"recall, {percent(value.accuracy[row], 0)}\u00a0%"
         return f"{alike} classes share the {'lowest' if hard else 'highest'} {recall}, {found} among them"
 
-    if value.lowest == value.scored > 1:
+    if value.scored == 1:
+        return f"All images are of one class, {shown(names[0])}: {value.correct[0]} of {value.samples[0]} right."
+    if value.lowest == value.scored:
         return f"All {value.scored} classes have one recall, {percent(value.accuracy[0], 0)}\u00a0%."
     parts = f"{one(0, True)}; {one(value.scored - 1, False)}."
     return f"For all members together {parts}" if len(page.members) > 1 else capital(parts)

@@ -153,6 +153,9 @@ def _say_extremes(output: Output, value: "PerClass", names: Sequence[str]) -> No
             f"all {value.scored} classes have one recall, {100 * value.accuracy[0]:.0f} %: none is the hardest."
         )
         return
+    if value.scored == 1:
+        output.note(f"all images are of one class: {found(value, names, 0)}")
+        return
     for word, row, alike in (("hardest", 0, value.lowest), ("easiest", value.scored - 1, value.highest)):
         shared = f"; {alike} classes share that recall" if alike > 1 else ""
         output.note(f"{word}: {found(value, names, row)}{shared}")

@@ -64,7 +64,7 @@ def document(ask: Ask, study: Study, *options: str) -> dict:
 
 def test_per_class_adds_its_fields_to_the_contract(digits: Study, documents: Reported) -> None:
     found = documents["per-class"]
-    assert list(found)[:5] == ["split", "of", "rule", "worst_k", "classes"]
+    assert {"split", "of", "rule", "worst_k", "classes"} <= set(found)
     assert list(found["classes"][0])[:9] == [
         "id", "name", "samples", "correct", "accuracy", "low", "high", "confused_with", "worst_share"
     ]  # fmt: skip

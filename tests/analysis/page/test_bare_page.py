@@ -88,6 +88,26 @@ def test_what_says_nothing_is_left_out(tmp_path: Path) -> None:
     )
 
 
+def test_odd_studies_are_told_as_they_are(tmp_path: Path) -> None:
+    """All members alike, one class alone, five images: no range of one number, no hardest of one class."""
+
+    def told(probs: np.ndarray, labels: np.ndarray) -> str:
+        return report(probs, labels, tmp_path / "odd.html").read_text().replace("\u00a0", " ")
+
+    labels = np.arange(60) % 3
+    same = drawn(labels, 3, 1, 1.0)
+    text = told(np.stack([same, same, same]), labels)
+    right = f"{100 * (same.argmax(axis=1) == labels).mean():.1f}"
+    assert f"Alone they are right on {right} % of them; all three together on {right} %." in text
+    assert "7 subsets are as accurate; of these it has the fewest members, or else the lowest NLL." in text
+    assert "differ on 0 % of the images. " in text
+    text = told(drawn(np.zeros(50, int), 3, 1, 1.0, members=2), np.zeros(50, int))
+    assert "All images are of one class, 0: " in text and "hardest class is" not in text
+    text = told(np.eye(3)[[[0, 1, 2, 0, 2], [0, 1, 1, 0, 1]]], np.array([0, 1, 2, 0, 1]))
+    assert "There are too few images for an honest score of that choice." in text
+    assert "right on 100.0 % of the images (the oracle accuracy), every one on 60.0 %.<" in text, "nothing is better"
+
+
 def test_many_long_names_are_folded(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     labels = rng.integers(0, 4, 90)
