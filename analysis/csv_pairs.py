@@ -1,9 +1,11 @@
 """A CSV file of two columns: what belongs to each sample, class or member."""
 
 import csv
+import io
 from pathlib import Path
 
 from ensemble.errors import BadInput, storage_error
+from ensemble.study.seals import open_regular
 
 
 def read_pairs(path: str | Path, key: str, value: str) -> dict[str, str]:
@@ -14,28 +16,31 @@ def read_pairs(path: str | Path, key: str, value: str) -> dict[str, str]:
     """
     path = Path(path)
     found: dict[str, str] = {}
+    if not path.exists():
+        raise BadInput(f"{path}: is not there; expected a CSV file with the columns {key} and {value}.")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             columns = rows.fieldnames or []
             if key not in columns or value not in columns:
                 raise BadInput(
                     f"{path}: expected a heading with the columns {key} and {value}, found "
-                    f"{', '.join(columns) or 'nothing'}."
+                    f"{', '.join(columns)[:200] or 'nothing'}; give it these."
                 )
             for row in rows:
                 name, cell = (str(row[column] or "").strip() for column in (key, value))
                 if not name or not cell:
                     article = "an" if key[0] in "aeiou" else "a"
                     raise BadInput(
-                        f"{path}: line {rows.line_num}: expected {article} {key} and a {value}, found an empty cell."
+                        f"{path}: line {rows.line_num}: expected {article} {key} and a {value}, found an empty cell; "
+                        "fill it, or leave the line out."
                     )
                 if found.setdefault(name, cell) != cell:
-                    raise BadInput(f"{path}: line {rows.line_num}: {name!r} has {value} {found[name]!r} above.")
+                    raise BadInput(
+                        f"{path}: line {rows.line_num}: {name!r} has {value} {found[name]!r} above; leave one out."
+                    )
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: expected CSV in UTF-8, {error}.") from error
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: is not there; expected a CSV file with the columns {key} and {value}.") from error
+        raise BadInput(f"{path}: expected CSV in UTF-8, found something else ({error}); save it as such.") from error
     except OSError as error:
         raise storage_error(path, error) from error
     return found
@@ -58,6 +63,8 @@ def read_numbers(path: str | Path, key: str, value: str) -> dict[str, float]:
         except ValueError:
             number = float("nan")
         if not is_amount(number):
-            raise BadInput(f"{path}: {name!r} has {value} {cell!r}, expected a number of 0 or more, up to 1e100.")
+            raise BadInput(
+                f"{path}: {name!r} has {value} {cell!r}, expected a number of 0 or more, up to 1e100; mend the cell."
+            )
         found[name] = number
     return found

@@ -240,6 +240,8 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
             raise BadInput(f"{path}: {where} is no option of {context.command_path}; {nearest(key, known)}.{advice}")
         option = known[key.replace("-", "_")]
         setting = [settings[key]] if option.multiple and isinstance(settings[key], str) else settings[key]
+        if isinstance(setting, float) and not math.isfinite(setting):
+            setting = str(setting)  # click makes whole numbers of it without a look
         context.default_map = {**(context.default_map or {}), str(option.name): setting}
     return path
 

@@ -1,7 +1,8 @@
-"""Commands as processes that begin at once: forked from one that has loaded what they need, torch excepted.
+"""Commands as processes that begin at once: forked from one that has loaded what they need, torch too.
 
 So a kill or a race falls into what a command does, not into its loading, and a thousand of them take minutes. The
-process that forks must have no threads: run `tests/kill.py` and `tests/race.py` as scripts.
+workers that a training starts are forked as well, from the command, with nothing of it open but their pipe, as a
+spawned one has it. The process that forks must have no threads: run `tests/kill.py` and `tests/race.py` as scripts.
 """
 
 import argparse
@@ -9,17 +10,27 @@ import contextlib
 import hashlib
 import importlib
 import json
+import multiprocessing
+import multiprocessing.context
 import os
+import random
+import re
 import shutil
 import signal
+import socket
+import stat
 import sys
 import time
 import tomllib
 import traceback
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # before they are loaded: see above
 
 import numpy as np
 
@@ -31,8 +42,19 @@ MODULES = {
 LATER = (
     "h5py", "cli.combine_text", "cli.train_text", "cli.board", "ensemble.importing.import_members",
     "ensemble.study.check", "ensemble.training.plan_members", "ensemble.training.pool", "analysis.report_data",
-    "analysis.selection.compare", "analysis.subsets.score", "analysis.study_reports",
+    "analysis.selection.compare", "analysis.subsets.score", "analysis.subsets.shards", "analysis.study_reports",
+    "torch", "ensemble.training.run", "ensemble.inference.predict", "ensemble.models", "ensemble.datasets.pack",
+    "ensemble.datasets.fetch", "matplotlib.backends.backend_agg", "analysis.figures", "analysis.page", "analysis.saved",
+    "analysis.selection.choose", "torch._dynamo", "torch.optim.swa_utils",
 )  # fmt: skip
+TRAIN = "ens-train --recipe digits --model tiny:network --epochs 2 --jobs 2 --quiet"
+_NETWORK = """
+from torch import nn
+
+def network(classes, image_shape):
+    return nn.Sequential(nn.Conv2d(image_shape[2], 2, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(8, classes))
+"""
+FETCHED = 6_000_000  # bytes of what `ens-data fetch` fetches here
 
 
 def warm_up() -> None:
@@ -41,6 +63,36 @@ def warm_up() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     for name in (*MODULES.values(), *LATER):
         importlib.import_module(name)
+    import torch
+    from PIL import Image
+
+    Image.init()
+    torch.set_num_threads(1)
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("the process that forks has threads, and its children could hang")
+
+
+class _Worker(multiprocessing.context.ForkProcess):
+    """A worker as a spawned one begins: no file of its parent is open but its pipe, no lock held, no signal caught."""
+
+    _args: tuple[Any, ...]
+
+    def run(self) -> None:
+        from ensemble.study import atomic
+
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        kept = {argument.fileno() for argument in self._args if isinstance(argument, Connection)}
+        for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+            with contextlib.suppress(OSError):
+                if number > 2 and number not in kept and not stat.S_ISFIFO(os.fstat(number).st_mode):
+                    os.close(number)
+        atomic._HELD.clear()
+        super().run()
+
+
+class _Forks(multiprocessing.context.ForkContext):
+    Process = _Worker
 
 
 @dataclass
@@ -59,10 +111,28 @@ class Running:
             self.status = os.waitstatus_to_exitcode(ended)
         return self.status
 
-    def kill(self, *, group: bool) -> None:
-        """Kill it: with all that it started, or alone."""
+    def ended(self) -> bool:
+        """Say whether it has ended, without waiting."""
+        if self.status is None:
+            pid, ended = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(ended)
+        return self.status is not None
+
+    def kill(self, whom: str, rng: random.Random) -> str:
+        """Kill "group", all that it started and itself, "parent", itself alone, or one "worker"; return who it was.
+
+        Where there is no worker, it is killed itself.
+        """
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         with contextlib.suppress(ProcessLookupError):
-            (os.killpg if group else os.kill)(self.pid, signal.SIGKILL)
+            if whom == "group":
+                os.killpg(self.pid, signal.SIGKILL)
+                return whom
+            workers = children.read_text().split() if whom == "worker" else []
+            os.kill(int(rng.choice(workers)) if workers else self.pid, signal.SIGKILL)
+            return "worker" if workers else "parent"
+        return whom
 
     @property
     def errors(self) -> str:
@@ -70,7 +140,9 @@ class Running:
         return self.said.read_text(errors="replace")
 
 
-def start(words: Sequence[str], folder: Path, delay: float = 0.0) -> Running:
+def start(
+    words: Sequence[str], folder: Path, delay: float = 0.0, before: Callable[[], object] | None = None
+) -> Running:
     """Start a command in a folder after so many seconds, in a process group of its own."""
     said = folder / f".said-{time.monotonic_ns()}"
     pid = os.fork()
@@ -90,6 +162,11 @@ def start(words: Sequence[str], folder: Path, delay: float = 0.0) -> Running:
         os.dup2(descriptor, 2)
         time.sleep(delay)
         sys.argv = list(words)
+        spawned = multiprocessing.get_context
+        multiprocessing.get_context = lambda method=None: _Forks() if method == "spawn" else spawned(method)  # ty: ignore
+        _fetch_here(folder)
+        if before is not None:
+            before()
         importlib.import_module(MODULES[words[0]]).main()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
@@ -121,19 +198,67 @@ def prepare(folder: Path) -> None:
             sample_ids=[f"s{i}" for i in range(32)],
         )  # fmt: skip
     few_images(folder / "few")
-    train = "ens-train --data few --recipe digits --variants 2 --epochs 2 --name t --jobs 2 --quiet"
-    for words in (train, "ens-import a.npz b.npz --split other --quiet"):
+    (folder / "served").write_bytes(random.Random(0).randbytes(FETCHED))
+    (folder / "tiny.py").write_text(_NETWORK)
+    for words in (f"{TRAIN} --data few --variants 2 --name t", "ens-import a.npz b.npz --split other --quiet"):
         done = run(words.split(), folder)
         if done.status:
             raise RuntimeError(f"{words}: {done.errors}")
 
 
+@contextlib.contextmanager
+def serving(folder: Path) -> Generator[None]:
+    """Send the file `served` of a folder to whoever asks for it, slowly, from a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        global _PORT
+        _PORT = server.getsockname()[1]
+        pid = os.fork()
+        if not pid:
+            content = (folder / "served").read_bytes()
+            while True:
+                asked, _ = server.accept()
+                with contextlib.suppress(OSError), asked:
+                    found = re.search(rb"bytes=(\d+)-", asked.recv(4096))
+                    at = int(found[1]) if found else 0
+                    head = f"Content-Range: bytes {at}-{FETCHED - 1}/{FETCHED}\r\n" if found else ""
+                    head = f"HTTP/1.0 {206 if found else 200} OK\r\n{head}Content-Length: {FETCHED - at}\r\n\r\n"
+                    asked.sendall(head.encode())
+                    for begin in range(at, FETCHED, FETCHED // 60):
+                        asked.sendall(content[begin : min(begin + FETCHED // 60, FETCHED)])
+                        time.sleep(0.005)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+_PORT = 0
+
+
+def _fetch_here(folder: Path) -> None:
+    """Have `ens-data fetch` fetch what `serving` sends."""
+    from ensemble.datasets.fetch import fetch_tiny_imagenet
+
+    digest = hashlib.md5((folder / "served").read_bytes(), usedforsecurity=False).hexdigest()
+    here = {"url": f"http://127.0.0.1:{_PORT}/t.zip", "size": FETCHED, "md5": digest}
+    fetch_tiny_imagenet.__kwdefaults__ = here
+
+
 def bits(folder: Path) -> dict[str, str]:
     """Return the digests of what a study in a folder holds, by file: of predictions, weights, recipes, tables, pins."""
     study = folder / "study"
-    patterns = ("predictions/*.h5", "members/*/weights.safetensors", "members/*/recipe.toml", "subsets/*.h5")
-    files = [*(p for pattern in patterns for p in study.glob(pattern)), *folder.glob("*.csv"), *folder.glob("*.h5")]
-    found = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    patterns = (
+        "predictions/*.h5",
+        "members/*/weights.safetensors",
+        "members/*/recipe.toml",
+        "subsets/*.h5",
+        "report/*",
+    )
+    files = [p for pattern in (*patterns, "report/*") for p in study.glob(pattern)]
+    files += [p for pattern in ("*.csv", "*.h5", "t.zip", "pack/*") for p in folder.glob(pattern)]
+    there = (p for p in files if p.is_file() and not p.name.startswith("."))
+    found = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in there}
     if (study / "study.toml").exists():
         pins = tomllib.loads((study / "study.toml").read_text())
         found["study.toml"] = json.dumps({**pins, "data": {**pins["data"], "source": ""}}, sort_keys=True)
@@ -146,6 +271,17 @@ def findings(folder: Path) -> list[str]:
 
     found = check_study(folder / "study").findings
     return [f"{f.path.name}: {f.kind}, {f.what}" for f in found if f.kind != "leftover"]
+
+
+def marks(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return sizes and times of all files in a folder but what commands print: where they differ, it was written to."""
+    found = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            known = path.lstat()
+            if not path.name.startswith(".said-"):
+                found[str(path)] = (known.st_size, known.st_mtime_ns)
+    return found
 
 
 def again(begin: Path, folder: Path) -> Path:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from analysis.figures.text import families, wrap
 from ensemble.errors import BadInput
 from ensemble.study.atomic import replacing
+from ensemble.study.seals import open_regular
 
 COLUMN = 3.4  # inches: a column of a two-column paper
 PAGE = 7.0  # inches: both columns
@@ -60,11 +61,12 @@ def _read_style(path: Path) -> matplotlib.RcParams:
     listener.emit = lambda record: told.append(record.getMessage())
     log.addHandler(listener)
     was, log.propagate = log.propagate, False
+    open_regular(path).close()
     try:
         settings = matplotlib.rc_params_from_file(path, use_default_template=False, fail_on_error=True)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise BadInput(f"{path}: cannot be read as a matplotlib style file, {reason}.") from error
+        raise BadInput(f"{path}: cannot be read as a matplotlib style file, {reason}; check it.") from error
     except (UnicodeDecodeError, ValueError, KeyError) as error:
         raise BadInput(f"{path}: cannot be read as a matplotlib style file, {error}.") from error
     finally:

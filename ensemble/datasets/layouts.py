@@ -7,6 +7,7 @@ test/images/*.JPEG without labels. Reading val/ as a folder per class would give
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
+from os.path import realpath
 from pathlib import Path
 
 from ensemble.datasets.listing import (
@@ -170,20 +171,22 @@ def list_csv(path: Path) -> tuple[Source, Listing]:
                     raise BadInput(f"{path}: lacks the column {column!r}, it has {has}; expected {', '.join(COLUMNS)}.")
             rows = [(number, *(str(row[c] or "").strip() for c in COLUMNS)) for number, row in enumerate(reader, 2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: cannot be read as CSV, {error}.") from error
+        raise BadInput(f"{path}: cannot be read as CSV, {error}; save it as CSV in UTF-8.") from error
     by_split: dict[str, dict[str, str]] = {}
     entries: dict[str, Entry] = {}
     for number, image, label, split in rows:
         where = f"{path}: line {number}"
         if split not in SPLITS:
-            raise BadInput(f"{where}: split {split!r} is none of train, val, test.")
-        file = (root / image).resolve()
-        if not file.is_relative_to(root.resolve()):
+            raise BadInput(f"{where}: split {split!r} is none of train, val, test; write one of these.")
+        if "\0" in image:
+            raise BadInput(f"{where}: the path {image!r} holds a NUL character, which no file has; mend the line.")
+        file = Path(realpath(root / image))
+        if not file.is_relative_to(realpath(root)):
             raise BadInput(f"{where}: {image} lies outside of {root}; put the CSV into a folder above the images.")
         if not file.is_file():
             raise BadInput(f"{where}: there is no file {root / image}; paths are read from the CSV's folder.")
         if not is_image(image):
-            raise BadInput(f"{where}: {image} does not end like an image.")
+            raise BadInput(f"{where}: {image} does not end like an image; name images only.")
         if not label and SPLITS[split] != "test":
             raise BadInput(f"{where}: has no label, which images of {split} need.")
         known = by_split.setdefault(SPLITS[split], {})

@@ -9,6 +9,7 @@ import numpy as np
 from ensemble.datasets.pack import fingerprint_of
 from ensemble.errors import BadInput, nearest
 from ensemble.own_code import called, own_function
+from ensemble.study.arrays import read_npy, read_npz, texts_of
 from ensemble.study.names import number_ids
 from ensemble.study.split import Dataset, Split
 
@@ -144,30 +145,28 @@ def from_function(text: str) -> Dataset:
         raise BadInput(f"{where}: {error}") from error
 
 
+_ARRAYS = ("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels", "class_names")
+
+
 def from_npz(path: Path) -> Dataset:
     """Return the arrays `train_images`, `train_labels`, `val_images`, `val_labels` and the like of an .npz file.
 
     Or of a folder that holds each of them as an .npy file of its name.
     """
-    try:
-        if path.is_dir():
-            arrays = {file.stem: np.load(file, allow_pickle=False) for file in sorted(path.glob("*.npy"))}
-        else:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"{path}: cannot be read as arrays, {error}; write it with numpy.savez or numpy.save."
-        ) from error
-    for key in ("train_images", "train_labels", "val_images", "val_labels"):
+    if path.is_dir():
+        names = [file.stem for file in sorted(path.glob("*.npy"))]
+        arrays = {name: read_npy(path / f"{name}.npy") for name in _ARRAYS if name in names}
+    else:
+        arrays, names = read_npz(path, _ARRAYS)
+    for key in _ARRAYS[:4]:
         if key not in arrays:
-            raise BadInput(f"{path}: lacks the array {key!r}, it has {', '.join(arrays) or 'none'}; add it.")
+            raise BadInput(f"{path}: lacks the array {key!r}, it has {', '.join(names[:20]) or 'none'}; add it.")
     test = (arrays["test_images"], arrays.get("test_labels")) if "test_images" in arrays else None
-    names = arrays.get("class_names")
+    class_names = None if "class_names" not in arrays else texts_of(arrays["class_names"], f"{path}: class_names")
     try:
         return make_dataset(
             (arrays["train_images"], arrays["train_labels"]), (arrays["val_images"], arrays["val_labels"]), test,
-            class_names=None if names is None else [str(n) for n in names], name=path.stem, source=str(path.absolute()),
+            class_names=class_names, name=path.stem, source=str(path.absolute()),
         )  # fmt: skip
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error

@@ -105,8 +105,10 @@ def open_source(path: Path) -> Source:
     if not root.exists():
         raise BadInput(f"{path}: there is no such folder or zip; check the path, or see 'ens-data list'.")
     if root.is_dir():
-        root, kind = root.resolve(), "folder"
+        root, kind = Path(os.path.realpath(root)), "folder"  # unlike `resolve`, no defect where a link is its own
         entries, folders = _list_folder(root)
+    elif not root.is_file():
+        raise BadInput(f"{path}: expected a folder or a zip, found a pipe, a socket or a device; check the path.")
     elif zipfile.is_zipfile(root):
         kind = "zip"
         entries, folders = _list_zip(root)

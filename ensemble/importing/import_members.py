@@ -9,11 +9,11 @@ import numpy as np
 
 from ensemble.datasets import load_dataset
 from ensemble.errors import BadInput
-from ensemble.importing.arrays import read_npy, read_npz
 from ensemble.importing.labels import match
 from ensemble.importing.parse import Imported, import_files, sorted_classes
 from ensemble.importing.validate import Admission, admit, study_classes
 from ensemble.machine import Progress
+from ensemble.study.arrays import read_npy, read_npz
 from ensemble.study.history import history_columns, write_history
 from ensemble.study.split import Dataset
 from ensemble.study.study import Study, config_of

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.arrays import read_lines, read_npy, texts_of
 from ensemble.importing.headings import CLASS_IDS, CLASS_NAMES, ID, INDEX, LABEL, NAMES, first_of, rank, role_of
 from ensemble.importing.labels import is_one_of, match, one_hot_texts, unmatched
 from ensemble.importing.layout import agree
 from ensemble.importing.readers import HDF5, read_named
 from ensemble.importing.tables import TABLES, Column, Table, is_blank, read_table
+from ensemble.study.arrays import read_lines, read_npy, texts_of
 from ensemble.study.hdf5 import kind_of
 from ensemble.study.predictions import read_rows
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -175,12 +176,12 @@ def _names(files: Sequence[Path]) -> list[str | None]:
     stems = [path.stem for path in files]
     found: list[str | None] = []
     for path in files:
-        twins = [other for other in files if other.stem == path.stem and other.resolve() != path.resolve()]
+        twins = [other for other in files if other.stem == path.stem and realpath(other) != realpath(path)]
         if stems.count(path.stem) < 2 or not twins or (path.suffix.lower() in HDF5 and kind_of(path) is not None):
             found.append(None)
             continue
         # The folders in which they differ, and no others: runs/ada/val/probs.npz gives ada.
-        own, others = path.resolve().parts[:-1], [other.resolve().parts[:-1] for other in twins]
+        own, others = Path(realpath(path)).parts[:-1], [Path(realpath(other)).parts[:-1] for other in twins]
         depth = max(len(own), *map(len, others))
         padded = [("",) * (depth - len(p)) + p for p in (own, *others)]
         apart = [i for i in range(depth) if len({p[i] for p in padded}) > 1 and padded[0][i]]

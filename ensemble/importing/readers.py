@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz, texts_of
 from ensemble.importing.class_columns import Layout
 from ensemble.importing.classes import Classes
 from ensemble.importing.headings import (
@@ -28,6 +27,7 @@ from ensemble.importing.layout import agree, lay_out
 from ensemble.importing.scores import is_score
 from ensemble.importing.tables import TABLES, read_table
 from ensemble.importing.values import check_logits
+from ensemble.study.arrays import NO_PICKLE, check_file, read_lines, read_npy, read_npz, texts_of
 from ensemble.study.hdf5 import read_arrays
 
 HDF5 = (".h5", ".hdf5")
@@ -83,6 +83,8 @@ def read_parts(path: Path, *, logits: bool, votes: bool, wanted: Classes | None)
 
 
 def _of_values(path: Path, values: np.ndarray, parts: Parts, votes: bool) -> Parts:
+    if not values.ndim:
+        raise BadInput(f"{path}: expected an array of shape (N, C), found a single {values.dtype}; save (N, C).")
     flat = values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)
     if votes and flat:
         parts.votes = texts_of(values, f"{path}: votes")

@@ -15,9 +15,10 @@ from typing import TextIO
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.importing.arrays import check_file
 from ensemble.importing.headings import ID, LABEL, role_of
 from ensemble.importing.parquet import read_parquet
+from ensemble.study.arrays import check_file
+from ensemble.study.child import OWN_HUGE, is_large
 from ensemble.study.tabular import unescaped
 
 TEXTS = (".csv", ".tsv", ".txt")
@@ -25,6 +26,7 @@ TABLES = (*TEXTS, ".parquet")
 
 _LONGEST_LINE = 2**26  # characters: a million columns
 _LONGEST_CELL = 4096
+_COLUMNS = 200_000  # each takes a kilobyte here, whatever is in it
 _CELLS = 2**18  # of a block
 _SAMPLE = 50  # lines that show the separator
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
@@ -84,7 +86,8 @@ def read_table(path: Path) -> Table:
     if path.suffix.lower() == ".parquet":
         parts, class_names = read_parquet(path)
         columns = tuple(Column(*part) for part in parts)
-        rows = len(columns[0].texts or columns[0].numbers) if columns else 0  # ty: ignore[invalid-argument-type]
+        first = (columns[0].texts if columns[0].numbers is None else columns[0].numbers) if columns else None
+        rows = 0 if first is None else len(first)
         return _checked(Table(path, columns, rows, class_names=class_names))
     as_text: set[int] = set()
     while True:
@@ -143,6 +146,8 @@ def _read_text(path: Path, stream: TextIO, as_text: set[int]) -> tuple[Table | N
     first = next(rows, None)
     if first is None:
         return Table(path, (), 0), set()
+    if len(first) > _COLUMNS and not is_large():
+        raise BadInput(f"{path}: has {len(first):,} columns, as no predictions do; {OWN_HUGE}.")
     second = next(rows, None)
     notes = []
     headless = is_row(first, second)

@@ -13,6 +13,7 @@ from ensemble.errors import BadInput
 from ensemble.inference.inputs import Inputs, inputs_of
 from ensemble.models.network import Network
 from ensemble.study.recipe import Recipe
+from ensemble.study.seals import REDO
 from ensemble.study.weights import check_like, load_tensors, save_tensors
 
 
@@ -73,11 +74,8 @@ def load_checkpoint(
     try:
         restore_state(optimiser, network, parts["state"])
     except KeyError as error:
-        raise BadInput(f"{path}: remembers updates of {error}, which this network lacks; {_ADVICE}.") from error
+        raise BadInput(f"{path}: remembers updates of {error}, which this network lacks; {REDO}.") from error
     return inputs_of(parts["input"], recipe.normalise, recipe.input_size).to(device), epochs, parts["kept"]
-
-
-_ADVICE = "restore it from a copy, or start the member over with force=True"
 
 
 def _fill(module: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
@@ -96,10 +94,10 @@ def _parts(path: Path, kind: str, recipe: Recipe) -> tuple[dict[str, dict[str, t
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
         if part not in parts:
-            raise BadInput(f"{path}: holds {name!r}, which this version does not know; {_ADVICE}.")
+            raise BadInput(f"{path}: holds {name!r}, which this version does not know; {REDO}.")
         parts[part][rest] = tensor
     if not {"mean", "std"} <= set(parts["input"]):
-        raise BadInput(f"{path}: lacks input.mean or input.std, how images are normalised; {_ADVICE}.")
+        raise BadInput(f"{path}: lacks input.mean or input.std, how images are normalised; {REDO}.")
     return parts, facts["epochs"]
 
 

@@ -1,12 +1,14 @@
 """An extra split: images that came after training, whose predictions a study keeps under a name of their own."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ensemble.datasets.new_images import NewImages
 from ensemble.errors import BadInput
+from ensemble.study.atomic import file_sha256
 from ensemble.study.names import check_name
 from ensemble.study.predictions import Predictions, read_predictions, read_rows
 from ensemble.study.study import SplitConfig, Study, ids_digest
@@ -34,14 +36,7 @@ class ExtraSplit:
                 + ("." if new.part is None else f" with part={new.part!r}.")
             )
         self._check_samples(new.sample_ids, new.labels, new.source)
-        for member in members:
-            path = study.predictions_path(member, name)
-            if path.is_file() and (before := _view(read_predictions(path))) != self.view:
-                raise BadInput(
-                    f"{path}: was predicted with tta={before!r}, now tta={self.view!r} is asked for; "
-                    f"keep it under another name, such as split='{name}-{self.view}'"
-                    + ("." if new.part is None else f" with part={new.part!r}.")
-                )
+        self._check_views(members, "" if new.part is None else f" with part={new.part!r}")
         known = self._fingerprint()
         if new.fingerprint is not None and known not in (None, new.fingerprint):
             raise self._other_images(new.source)
@@ -54,10 +49,14 @@ class ExtraSplit:
     def keep(self, predictions: list[Predictions], definition: str) -> list[str]:
         """Write predictions of one set of images, and pin the split where it is new; return their files.
 
-        Raises `BadInput` where the split holds other images, `StorageError` where it cannot be written.
+        Raises `BadInput` where the split holds other images or views, or a member was trained on or removed meanwhile;
+        `StorageError` where it cannot be written.
         """
         first = predictions[0]
         with self.study.alone():
+            self._check_views([p.member for p in predictions], "")
+            for p in predictions:
+                self._check_weights(p)
             self._check_samples(first.sample_ids, first.labels, definition)
             if self._fingerprint() not in (None, first.data_fingerprint):
                 raise self._other_images(definition)
@@ -67,6 +66,24 @@ class ExtraSplit:
                 config = SplitConfig(len(first), digest, definition)
                 study = study.with_config(splits={**study.config.splits, self.name: config})
             return [str(study.write(p)) for p in predictions]
+
+    def _check_views(self, members: Sequence[str], part: str) -> None:
+        for member in members:
+            path = self.study.predictions_path(member, self.name)
+            if path.is_file() and (before := _view(read_predictions(path))) != self.view:
+                raise BadInput(
+                    f"{path}: was predicted with tta={before!r}, now tta={self.view!r} is asked for; "
+                    f"keep it under another name, such as split='{self.name}-{self.view}'{part}."
+                )
+
+    def _check_weights(self, p: Predictions) -> None:
+        """Raise `BadInput` where a member's weights are no longer those that predicted."""
+        digest, path = p.attributes.get("weights_sha256"), self.study.files(p.member).weights
+        if digest is not None and (not path.is_file() or file_sha256(path) != digest):
+            raise BadInput(
+                f"{path}: was changed or removed by a training while {self.name} was predicted, and nothing was kept; "
+                "wait for the training, and predict again."
+            )
 
     def _check_samples(self, sample_ids: np.ndarray, labels: np.ndarray | None, where: str) -> None:
         """Raise `BadInput`, naming the difference, where the split is there with other samples or other labels."""

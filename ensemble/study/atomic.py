@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import socket
 import sys
 import threading
@@ -34,7 +35,7 @@ def replacing(path: Path) -> Generator[Path]:
     When the block fails, the temporary file is removed and `path` stays as it was. A reader sees the old file
     or the new one, never a part. Raises `StorageError` where the disk is full or may not be written.
     """
-    temporary = path.with_name(f".{path.name[:150]}.{_here()}-{os.getpid()}-{secrets.token_hex(8)}.part")
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(path.parent)
@@ -47,6 +48,22 @@ def replacing(path: Path) -> Generator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """Return a name that nobody can foresee, and that says which process it is of: see `is_leftover`."""
+    return path.with_name(f".{path.name[:150]}.{_here()}-{os.getpid()}-{secrets.token_hex(8)}.part")
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder by one rename first, so that a half-removed one is never taken for it.
+
+    What a dead process left of a removal there goes too.
+    """
+    remove_leftovers(folder.parent)
+    away = _beside(folder)
+    folder.rename(away)
+    shutil.rmtree(away)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -71,25 +88,15 @@ def locked(path: Path, *, wait: bool = True) -> Generator[bool]:
     Gives True once the lock is held, or False at once where `wait` is false and another process holds it. Who holds it
     stands in the file.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    except OSError as error:
-        raise storage_error(path, error) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
+    while True:
+        descriptor = _lock(path, wait)
+        if descriptor is None:
             yield False
             return
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
-            raise StorageError(
-                f"{path}: this file system keeps no locks ({os.strerror(error.errno or 0).lower()}), and two commands "
-                "could change one study at once; mount it with locks (Lustre: the option flock; NFS: version 4, or "
-                "lockd beside version 3), or use a folder on another one."
-            ) from error
+        if _is_at(descriptor, path):
+            break
+        os.close(descriptor)  # who had it removed the file, and with it what others would ask for
+    try:
         with contextlib.suppress(OSError):  # a full disk keeps nobody from what the lock is for
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, _this_process().encode(), 0)
@@ -100,6 +107,37 @@ def locked(path: Path, *, wait: bool = True) -> Generator[bool]:
                 os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _lock(path: Path, wait: bool) -> int | None:
+    """Open and lock a file; None where another process has it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            return None
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise StorageError(
+            f"{path}: this file system keeps no locks ({os.strerror(error.errno or 0).lower()}), and two commands "
+            "could change one study at once; mount it with locks (Lustre: the option flock; NFS: version 4, or "
+            "lockd beside version 3), or use a folder on another one."
+        ) from error
+    return descriptor
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Say whether an open file is still the one that has the name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def holder(path: Path) -> str:
@@ -167,7 +205,10 @@ def remove_leftovers(folder: Path) -> list[Path]:
     for path in folder.glob(".*.part"):
         if is_leftover(path):
             with contextlib.suppress(OSError):
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
                 gone.append(path)
     return gone
 

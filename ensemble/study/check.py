@@ -16,10 +16,10 @@ from ensemble.study.atomic import file_sha256, is_leftover
 from ensemble.study.history import has_epochs, read_history
 from ensemble.study.names import MemberFiles
 from ensemble.study.network_file import read_network
-from ensemble.study.predictions import Predictions
+from ensemble.study.predictions import Predictions, read_predictions
 from ensemble.study.recipe import Recipe, read_recipe
 from ensemble.study.seals import check_seal
-from ensemble.study.study import Study, ids_digest
+from ensemble.study.study import Study, check_named, ids_digest
 from ensemble.study.tables import read_table
 from ensemble.study.tabular import Rows, Tabular
 from ensemble.study.weights import facts_of, read_first_layer
@@ -183,7 +183,7 @@ class _Checker:
             return
         member, split, _ = parts
         self._seen(path)
-        p = self._try(path, lambda: self.study.read(member, split), f"no report can use {member} on {split}")
+        p = self._try(path, lambda: _named(path, member, split), f"no report can use {member} on {split}")
         if p is None:
             return
         if set(p.class_ids) != set(self.study.config.class_ids):
@@ -192,7 +192,11 @@ class _Checker:
             return
         self._samples(path, p)
         if p.kind == "ensemble":
-            self._ensemble(path, p)
+            changed = self.study.changed(p.made_from, split)
+            if changed:
+                self._stale(path, p, f"was computed from other predictions of {', '.join(changed)} than there are now")
+            else:
+                self._ensemble(path, p)
         elif member in self.recipes:
             self._made_by(path, p)
 
@@ -275,9 +279,11 @@ class _Checker:
         with np.errstate(all="ignore"):
             off = np.abs(made / made.sum(axis=1, keepdims=True) - p.probs)
         if not (off <= TOLERANCE).all():
-            self._add(path, "stale", "is not what its members predict now: one was trained or imported anew since",
-                      f"what is reported of {p.member} is out of date",
-                      "save it again with ens-combine --save, under this name once the file is removed")  # fmt: skip
+            self._stale(path, p, "is not what its members predict now: one was trained or imported anew since")
+
+    def _stale(self, path: Path, p: Predictions, what: str) -> None:
+        self._add(path, "stale", what, f"what is reported of {p.member} is out of date",
+                  "save it again with ens-combine --save, under this name once the file is removed")  # fmt: skip
 
     def _table(self, path: Path) -> None:
         """Look at a table of subsets: its checksum, and whether its single members score as they do now."""
@@ -312,11 +318,11 @@ class _Checker:
 
     def _leftovers(self) -> None:
         for path in sorted(self.root.rglob(".*")):
-            if path.name.endswith(".part") and is_leftover(path):
+            if path.is_dir() and (path.name.endswith(".gone") or is_leftover(path)):
+                self._add(path, "leftover", "is a member that was being removed", "it only takes room", "delete it")
+            elif path.name.endswith(".part") and is_leftover(path):
                 self._add(path, "leftover", "is a file in the making whose process is gone", "it only takes room",
                           "delete it; the next command that writes beside it does so too")  # fmt: skip
-            elif path.name.endswith(".gone"):
-                self._add(path, "leftover", "is a member that was being removed", "it only takes room", "delete it")
 
     def _strays(self, folder: Path, known: set[str]) -> None:
         for path in sorted(folder.iterdir()):
@@ -355,6 +361,12 @@ class _Checker:
 
     def _add(self, path: Path, kind: str, what: str, means: str, advice: str) -> None:
         self.found.findings.append(Finding(path, kind, what, means, advice))
+
+
+def _named(path: Path, member: str, split: str) -> Predictions:
+    found = read_predictions(path)
+    check_named(path, found, member, split)
+    return found
 
 
 def _recipe_of(facts: dict[str, Any], path: Path) -> Recipe | None:

@@ -395,7 +395,12 @@ def _arrays(path: Path, wanted: Sequence[str]) -> tuple[list[str], dict[str, np.
             if not text and dataset.dtype != np.bool_:
                 _check_kind(dataset, where, "fi")
             _check_size(dataset, where, size, _check_filters(dataset, where, checksum=False))
-            found[name] = dataset.asstr()[()].astype(np.str_) if text else dataset[()]
+            try:
+                found[name] = dataset.asstr("utf-8")[()].astype(np.str_) if text else dataset[()]
+            except UnicodeError as error:
+                raise BadInput(
+                    f"{where}: expected UTF-8 text, found other bytes ({error}); save it as such."
+                ) from error
         return sorted(handle.keys()), found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ensemble.errors import BadInput, storage_error
 from ensemble.study.atomic import write_text
-from ensemble.study.seals import read_text
+from ensemble.study.seals import REDO, read_text
 from ensemble.study.tabular import Rows, Tabular, html_table
 
 
@@ -89,13 +89,13 @@ def _rows(path: Path, text: str, upto: int | None = None) -> tuple[list[str], li
             if len(cells) != len(header) or cells[-1] != right:
                 raise BadInput(
                     f"{path}: line {number} does not match its checksum, so it was changed or damaged after it was "
-                    "written; restore the file from a copy, or start the member over."
+                    f"written; {REDO}."
                 )
             rows.append(cells[:-1])
         elif header and header[-1] not in COLUMNS and re.fullmatch("[0-9a-f]{8}", cells[-1] if cells else ""):
             raise BadInput(
                 f"{path}: line 1: {header[-1][:40]!r} stands over checksums, so the line was changed or damaged after "
-                "it was written; restore the file from a copy, or start the member over."
+                f"it was written; {REDO}."
             )
         else:
             rows.append(cells)
@@ -115,10 +115,7 @@ def read_epochs(path: Path, upto: int) -> list[Epoch]:
         header, rows = _rows(path, read_text(path), upto)
         found.extend(_epoch(dict(zip(header, row, strict=True))) for row in rows)
     except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
-        raise BadInput(
-            f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); restore the file from a copy, "
-            "or start the member over with force=True."
-        ) from error
+        raise BadInput(f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); {REDO}.") from error
     return found
 
 
@@ -203,12 +200,13 @@ def history_columns(history: "str | Path | Table", where: str = "history") -> di
             try:
                 found[name] = np.array([math.nan if v in (None, "") else float(v) for v in named[given]])
             except (TypeError, ValueError) as error:
-                raise BadInput(f"{where}: {given}: expected a number for every epoch, {error}.") from error
+                raise BadInput(f"{where}: {given}: expected a number for every epoch, {error}; mend it.") from error
     lengths = {len(values) for values in found.values()}
     if not found.keys() - {"epoch"} or lengths == {0} or len(lengths) != 1:
         known = ", ".join(named) or "nothing"
         raise BadInput(
-            f"{where}: expected columns of one length such as val_accuracy, val_loss, accuracy, loss, found {known}."
+            f"{where}: expected columns of one length such as val_accuracy, val_loss, accuracy, loss, found "
+            f"{known[:200]}; name them so."
         )
     count = lengths.pop()
     for name in ("train_accuracy", "val_accuracy"):

@@ -26,6 +26,7 @@ _BLOCK = 2**20
 LARGEST_TEXT = 2**26
 CHANGED = "does not match its checksum, so it was changed or damaged after it was written"
 AGAIN = "restore it from a copy, or delete it and run again the command that made it"
+REDO = "restore it from a copy, or have 'ens-train --redo NAME' make the member again"
 
 
 def open_regular(path: Path) -> BufferedReader:

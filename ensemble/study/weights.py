@@ -20,7 +20,7 @@ import numpy as np
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import replacing
 from ensemble.study.names import natural_key
-from ensemble.study.seals import BLANK, check_seal, open_regular, sealed, write_sealed
+from ensemble.study.seals import BLANK, REDO, check_seal, open_regular, sealed, write_sealed
 
 if TYPE_CHECKING:
     import torch
@@ -53,16 +53,13 @@ def load_tensors(path: Path, kind: str) -> "tuple[dict[str, torch.Tensor], dict[
     """Read what `save_tensors` wrote; raise `BadInput` naming the file where it is damaged or of another kind."""
     from safetensors import SafetensorError, safe_open
 
-    whole = check_seal(path, _ADVICE)
+    whole = check_seal(path, REDO)
     try:
         with safe_open(path, framework="pt") as file:
             facts = _own_facts(path, file.metadata() or {}, kind, sealed=whole)
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise BadInput(f"{path}: cannot be read as {kind}, {error}; {_ADVICE}.") from error
-
-
-_ADVICE = "restore it from a copy, or delete the member's folder and its files in predictions/ to train it anew"
+        raise BadInput(f"{path}: cannot be read as {kind}, {error}; {REDO}.") from error
 
 
 def _own_facts(path: Path, metadata: Mapping[str, str], kind: str, *, sealed: bool) -> dict[str, Any]:
@@ -72,16 +69,16 @@ def _own_facts(path: Path, metadata: Mapping[str, str], kind: str, *, sealed: bo
     if found != kind or type(version) is not int or not 1 <= version <= VERSION:
         raise BadInput(
             f"{path}: expected kind {kind!r}, version {VERSION} or older, found {found!r:.80} and {version!r:.80}; "
-            f"{_ADVICE}."
+            f"{REDO}."
         )
     if version > 1 and not sealed:
-        raise BadInput(f"{path}: expected a checksum in its header, found none; {_ADVICE}.")
+        raise BadInput(f"{path}: expected a checksum in its header, found none; {REDO}.")
     facts = content.get("facts")
     facts = facts if isinstance(facts, dict) else {}
     for name, wanted in FACTS.items():
         if type(facts.get(name)) is not wanted:
             raise BadInput(
-                f"{path}: expected {name!r} of type {wanted.__name__}, found {facts.get(name)!r:.80}; {_ADVICE}."
+                f"{path}: expected {name!r} of type {wanted.__name__}, found {facts.get(name)!r:.80}; {REDO}."
             )
     return facts
 
@@ -99,12 +96,12 @@ def facts_of(path: Path, kind: str = "kofn.weights") -> dict[str, Any]:
     """Return what a file of ours says of itself: recipe, epochs, image_shape, class_ids; its tensors are not read."""
     from safetensors import SafetensorError, safe_open
 
-    whole = check_seal(path, _ADVICE)
+    whole = check_seal(path, REDO)
     try:
         with safe_open(path, framework="numpy") as file:
             return _own_facts(path, file.metadata() or {}, kind, sealed=whole)
     except (OSError, SafetensorError, ValueError) as error:
-        raise BadInput(f"{path}: cannot be read as {kind}, {error}; {_ADVICE}.") from error
+        raise BadInput(f"{path}: cannot be read as {kind}, {error}; {REDO}.") from error
 
 
 def write_plain_tensors(path: Path, tensors: "Mapping[str, torch.Tensor]") -> None:

@@ -4,9 +4,21 @@ from collections.abc import Sequence
 
 from ensemble.errors import BadInput
 from ensemble.study.check import Finding, check_member
+from ensemble.study.history import read_epochs
 from ensemble.study.recipe import Recipe, read_recipe
 from ensemble.study.study import Study
 from ensemble.study.weights import facts_of
+
+
+def check_untaken(study: Study, name: str, outputs: Sequence[str]) -> None:
+    """Raise `BadInput` where there are predictions under the names of a member that was never begun."""
+    files = [study.predictions_path(output, split) for output in outputs for split in study.splits()]
+    taken = next((path for path in files if path.exists()), None)
+    if taken is not None:
+        raise BadInput(
+            f"{taken}: is there, and no training of {name}: it was imported, or the folder was deleted; remove the "
+            "file, choose another name=..., or force=True to replace them."
+        )
 
 
 def find_damage(study: Study, name: str, recipe: Recipe) -> tuple[Finding, ...]:
@@ -22,10 +34,16 @@ def find_damage(study: Study, name: str, recipe: Recipe) -> tuple[Finding, ...]:
         if files.recipe.exists():
             read_recipe(files.recipe)
         if files.checkpoint.exists():
-            facts_of(files.checkpoint, "kofn.checkpoint")
+            epochs = facts_of(files.checkpoint, "kofn.checkpoint")["epochs"]
+            there = len(read_epochs(files.history, upto=epochs))
+            if there != epochs:
+                what = f"expected the {epochs} epochs of the checkpoint, found {there}"
+                return (Finding(files.history, "mismatch", what, f"{name} cannot go on where it was", "train it over"),)
     except BadInput as error:
+        if study.files(outputs[-1]).weights.exists():  # another process finished it meanwhile
+            return find_damage(study, name, recipe)
         text = str(error).rstrip(".")
-        path = files.checkpoint if str(files.checkpoint) in text else files.recipe
+        path = next(p for p in (files.checkpoint, files.history, files.recipe) if str(p) in text)
         what = text.removeprefix(f"{path}: ").partition("; ")[0]
         return (Finding(path, "damaged", what, f"{name} cannot go on where it was", "train it over"),)
     return ()

@@ -170,7 +170,7 @@ def merge(study: Study, member: str, train: Split, folds: int) -> Path | None:
     if not np.array_equal(ids[order], train.sample_ids[of_train]):
         raise BadInput(
             f"{files[0].parent.parent}: its {folds} folds do not hold each of the {len(train):,} training images once; "
-            "start the member over with force=True."
+            "delete that folder, and the same command trains them again."
         )
     rows = np.empty(len(ids), dtype=np.int64)  # of the folds laid end to end, for each image of train
     rows[of_train] = order

@@ -55,7 +55,8 @@ def go_on(study: Study, member: str, recipe: Recipe, threads: int) -> None:
 
     Weights and predictions go first, so that whatever happens in between, none of them are of another recipe.
     """
-    for path in (study.root / "predictions").glob(f"{member}.*.h5"):
-        path.unlink()
-    study.files(member).weights.unlink(missing_ok=True)
+    with study.alone():  # what is predicted by these weights meanwhile is not kept after them
+        for path in (study.root / "predictions").glob(f"{member}.*.h5"):
+            path.unlink()
+        study.files(member).weights.unlink(missing_ok=True)
     write_recipe(study.files(member).recipe, recipe, threads)

@@ -16,7 +16,7 @@ from ensemble.study.recipe import Plan, Recipe, read_recipe, variants
 from ensemble.study.study import Study
 from ensemble.study.tabular import Tabular
 from ensemble.training.base_plan import Choices, plan_of, run_record, threads_of_run
-from ensemble.training.damage import find_damage, trains_over
+from ensemble.training.damage import check_untaken, find_damage, trains_over
 from ensemble.training.folds import SPLIT, fold_of, folds_left, pinned_split
 from ensemble.training.job import TrainingJob, before_training, fold_title
 from ensemble.training.longer import only_epochs_differ, why_not_longer
@@ -287,13 +287,8 @@ def members_left(
             raise BadInput(f"folds={folds}: {name} has snapshots, of which each would need folds; leave one out.")
         pinned = study.files(name).recipe
         if force or not pinned.exists():
-            files = _predictions(study, recipe.outputs(name), study.splits())
-            taken = [path for path in files if path.exists()]
-            if taken and not force:
-                raise BadInput(
-                    f"{taken[0]}: is there, and no training of {name}: it was imported, or the folder was deleted; "
-                    "remove the file, choose another name=..., or force=True to replace them."
-                )
+            if not force:
+                check_untaken(study, name, recipe.outputs(name))
             members.append(MemberPlan(name, recipe, "train", folds_left=tuple(range(folds))))
             continue
         damage = find_damage(study, name, recipe)

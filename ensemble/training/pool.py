@@ -4,7 +4,6 @@ import contextlib
 import multiprocessing
 import os
 import re
-import shutil
 import signal
 import sys
 import traceback
@@ -17,6 +16,7 @@ from typing import Any
 
 from ensemble.errors import BadInput, KofnError
 from ensemble.machine import Progress, end_with_parent, is_out_of_memory, threads_environment
+from ensemble.study.atomic import remove_folder
 from ensemble.study.history import best_epoch, read_epochs
 from ensemble.study.study import Study
 from ensemble.study.weights import read_first_layer
@@ -295,13 +295,10 @@ def clear(study: Study, name: str) -> None:
     """
     there = (study.root / "members").glob(f"{name}-s*/recipe.toml")
     snapshots = [path.parent.name for path in there if re.fullmatch(r"\d+", path.parent.name[len(name) + 2 :])]
-    with study.member_alone(name):  # refused while another process trains it
+    with study.member_alone(name), study.alone():  # refused while another process trains it
         for gone in (*snapshots, name):
             for split in study.splits():
                 study.predictions_path(gone, split).unlink(missing_ok=True)
             folder = study.member_dir(gone)
             if folder.exists():
-                # One rename, then the removal: a half-removed member is never taken for one.
-                away = folder.with_name(f".{gone}.{os.getpid()}.gone")
-                folder.rename(away)
-                shutil.rmtree(away)
+                remove_folder(folder)

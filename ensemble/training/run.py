@@ -30,9 +30,11 @@ from ensemble.study.image_spec import side_in_epoch
 from ensemble.study.names import MemberFiles
 from ensemble.study.network_file import write_network
 from ensemble.study.recipe import read_recipe, write_recipe
+from ensemble.study.seals import REDO
 from ensemble.study.split import Dataset
 from ensemble.study.study import Study
 from ensemble.study.weights import keep_first_layer
+from ensemble.training.damage import check_untaken
 from ensemble.training.data import TrainingData
 from ensemble.training.features import FeatureFiles
 from ensemble.training.folds import merge
@@ -73,7 +75,10 @@ class Training:
             self.transfer = start_from(network, recipe, self.spec, dataset.class_ids)
         pinned = paths.study.files(paths.job.member).recipe
         if not pinned.exists():  # only now: what cannot be built or started is not pinned
-            write_recipe(pinned, recipe, paths.job.threads)
+            with paths.study.alone():  # as an import checks and writes its names
+                if not paths.finished():
+                    check_untaken(paths.study, paths.job.member, recipe.outputs(paths.job.member))
+                write_recipe(pinned, recipe, paths.job.threads)
         self.network: Network = network.to(device).to(memory_format=torch.channels_last)
         self.average = averaged(self.network, recipe.ema, recipe.ema_corrected) if recipe.ema else None
         self.kernels = kernels_of(self.network)
@@ -257,8 +262,7 @@ class Training:
         self.epochs = read_epochs(self.files.history, upto=epochs)
         if len(self.epochs) != epochs:
             raise BadInput(
-                f"{self.files.history}: expected the {epochs} epochs of {of.name}, found {len(self.epochs)}; "
-                "restore it from a copy, or start the member over with force=True."
+                f"{self.files.history}: expected the {epochs} epochs of {of.name}, found {len(self.epochs)}; {REDO}."
             )
 
     def predict(self) -> list[Path]:

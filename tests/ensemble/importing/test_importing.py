@@ -282,6 +282,13 @@ def raw(header_shape: str, dtype: str = "<f4") -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
 
 
+def hdf5(path: Path, **content: Any) -> Path:
+    with h5py.File(path, "w") as file:
+        for name, value in content.items():
+            file[name] = value
+    return path
+
+
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """Name -> a bad file and what is said of it."""
 
@@ -313,7 +320,16 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "npy of no kind": (of("no.npy", b"\x93NUMPY\x07\x00" + bytes(99)), "expected a .npy header of version 1 or 2"),
         "huge npy": (of("huge.npy", raw("(1000000000, 1000)")), "claims 4,000,000,000,000 bytes"),
         "huge npz": (of("huge.npz", bomb.getvalue()), "probs: claims 4,000,000,000,000 bytes"),
-        "evil header": (of("evil.npy", raw("__import__('os')")), "expected a whole .npy file, found damage"),
+        "evil header": (of("evil.npy", raw("__import__('os')")), "expected a .npy header, found one that says no type"),
+        "header of 4 GB": (of("head.npy", b"\x93NUMPY\2\0\xff\xff\xff\xff{"), "found one that claims 4,294,967,295"),
+        "hidden axis": (of("axis.npy", raw("(0, 10000000000)")), "claims 40,000,000,000 bytes"),
+        "a single number": (array("scalar.npy", np.array(1, np.float32)), r"shape \(N, C\), found a single float32"),
+        "a single number in HDF5": (hdf5(folder / "scalar.h5", probs=np.float32(1)), r"found a single float32"),
+        "ids of Latin 1": (
+            hdf5(folder / "latin.h5", probs=P, sample_ids=np.array([b"\xe9%d" % i for i in range(4)])),
+            "sample_ids: expected UTF-8 text, found other bytes",
+        ),
+        "far too many columns": (of("wide.csv", b"id" + b",a" * 200_001 + b"\n"), "has 200,002 columns, .* --large"),
         "pickle": (of("p.npy", pickle.dumps(P)), "found a pickle; pickles are never read"),
         "pickle by name": (of("p.pkl", pickle.dumps(P)), r"found \.pkl; pickles are never read"),
         "weights": (of("p.pt", b"x"), r"found \.pt; pickles are never read"),

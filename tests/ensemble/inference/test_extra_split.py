@@ -10,6 +10,7 @@ import pytest
 from ensemble.datasets.new_images import NewImages
 from ensemble.errors import BadInput
 from ensemble.inference.extra_split import ExtraSplit, Fingerprint
+from ensemble.study.atomic import file_sha256
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import SplitConfig, Study, StudyConfig, ids_digest
 
@@ -135,3 +136,22 @@ def test_a_split_imported_without_a_pin_is_compared_too(study: Study) -> None:
     extra = ExtraSplit(study, "shift", "none")
     extra.check(new(), ("m-1",))
     refused(extra, new(IDS[:1], LABELS[:1]), "2 ('b' for one) only there", ("m-1",))
+
+
+def test_what_another_process_did_while_it_was_predicted_is_looked_at_again_before_it_is_kept(study: Study) -> None:
+    weights = study.files("m-0").weights
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"first")
+    by_these = said(attributes={"weights_sha256": file_sha256(weights)})
+    extra = ExtraSplit(study, "shift", "none")
+    extra.check(new(), ("m-0",))
+    extra.keep([by_these], "3 images of /new")
+    for happened in (lambda: weights.write_bytes(b"later"), weights.unlink):
+        happened()
+        study.predictions_path("m-0", "shift").unlink(missing_ok=True)
+        with pytest.raises(BadInput, match="was changed or removed by a training while shift was predicted"):
+            extra.keep([by_these], "3 images of /new")
+        assert not study.predictions_path("m-0", "shift").exists()
+    ExtraSplit(study, "shift", "mirror").keep([said(attributes={"view": "mirror"})], "3 images of /new")
+    with pytest.raises(BadInput, match="was predicted with tta='mirror', now tta='none' is asked for"):
+        extra.keep([said()], "3 images of /new")

@@ -1,7 +1,9 @@
 """Files are whole or absent, whatever happens while they are written."""
 
 import errno
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ensemble.errors import StorageError, nearest
-from ensemble.study.atomic import locked, remove_leftovers, replacing, write_text
+from ensemble.study.atomic import locked, remove_folder, remove_leftovers, replacing, write_text
 
 
 def test_a_file_is_replaced_only_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -115,3 +117,42 @@ def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest
     message = r"lock: this file system keeps no locks \(function not implemented\)"
     with pytest.raises(StorageError, match=message), locked(tmp_path / "lock"):
         pass
+
+
+def test_what_a_killed_removal_left_goes_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text(name)
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(shutil, "rmtree", killed)
+        remove_folder(tmp_path / "a")
+    (left,) = tmp_path.glob(".a.*.part")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left.rename(left.with_name(left.name.replace(f"-{os.getpid()}-", f"-{dead.pid}-")))
+    remove_folder(tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_asked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked, real = tmp_path / "lock", list[int](), fcntl.flock
+
+    def flock(descriptor: int, how: int) -> None:
+        if not asked:  # between opening and locking, who had it removes the file with the folder
+            path.unlink()
+        asked.append(descriptor)
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(path, wait=False) as held:
+        assert held
+        assert path.exists()
+        with locked(path, wait=False) as second:
+            assert not second
+    assert len(asked) == 3

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,11 @@ def another(study: Study, name: str) -> None:
     ))  # fmt: skip
 
 
+def of_others(study: Study) -> None:
+    both = study.read("both", "val")
+    study.write(replace(both, attributes={**both.attributes, "made_from": ("0" * 64, "1" * 64)}))
+
+
 def other_labels(study: Study) -> None:
     p = study.read("m-1", "val")
     assert p.labels is not None
@@ -123,6 +129,7 @@ CASES: dict[str, tuple[Callable[[Study], object], set[str], str]] = {
         {"mismatch"}, "another recipe than .*recipe.toml states",
     ),
     "a member imported anew": (lambda s: another(s, "m-1"), {"stale"}, "is not what its members predict now"),
+    "members of other digests": (of_others, {"stale"}, "from other predictions of m-0, m-1 than there are"),
     "a parent is gone": (lambda s: s.predictions_path("m-1", "val").unlink(), {"missing"}, "is made of m-1"),
     "other labels": (other_labels, {"mismatch"}, "labels differ from those of"),
     "a dead writer's file": (dead_part, {"leftover"}, "whose process is gone"),

@@ -18,6 +18,7 @@ from ensemble.study.recipe import write_recipe
 from ensemble.study.seals import BLANK, write_sealed
 from ensemble.study.study import Study, config_of
 from ensemble.training import pool
+from ensemble.training.damage import check_untaken
 from ensemble.training.job import Outcome, TrainingJob
 from ensemble.training.plan_members import plan_members
 
@@ -115,3 +116,36 @@ def test_predictions_of_other_weights_are_made_again(study: Study, go: Callable)
 def test_a_name_that_is_no_member_is_refused(go: Callable) -> None:
     with pytest.raises(BadInput, match=r"redo='other': is none of these members; known: ting-m3-small-"):
         go(redo=("other",))
+
+
+@pytest.mark.parametrize("damage", ["a changed bit", "a row short"])
+def test_a_damaged_history_of_a_member_that_is_not_finished_is_told_and_made_again(
+    study: Study, go: Callable, damage: str
+) -> None:
+    files = study.files(NAME)
+    whole = files.weights.read_bytes()
+    head = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])["__metadata__"]["kofn"]
+    content = {**json.loads(head), "seal": BLANK, "kind": "kofn.checkpoint"}
+    write_sealed(files.checkpoint, save({"x": np.ones(1, np.float32)}, {"kofn": json.dumps(content)}))
+    files.weights.unlink()
+    study.predictions_path(NAME, "val").unlink()
+    assert [m.action for m in plan_members(study, variants=2, epochs=2, device="cpu")] == ["resume", "skip"]
+    rows = files.history.read_bytes().splitlines(keepends=True)
+    files.history.write_bytes(
+        b"".join(rows[:-1]) if damage == "a row short" else b"".join(rows).replace(b"0.5", b"0.7")
+    )
+    actions, (first, _), made = go()
+    assert (actions, first.status, made) == (["damaged", "skip"], "failed", [])
+    assert str(first.error).startswith(f"{files.history}: ")
+    assert f"redo='{NAME}' {OVER}" in str(first.error)
+    assert go(redo=(NAME,))[2] == ["recipe", "weights", "predictions"]
+    assert go()[0] == ["skip", "skip"]
+
+
+def test_a_name_that_was_imported_meanwhile_is_not_trained(study: Study) -> None:
+    val = load_dataset("digits").split("val")
+    probs = np.full((len(val), 10), 0.1, np.float32)
+    check_untaken(study, "m-0", ("m-0",))
+    study.write(Predictions("m-0", "val", probs, val.sample_ids, val.class_ids, val.class_names, val.labels))
+    with pytest.raises(BadInput, match=r"m-0\.val\.h5: is there, and no training of m-0: it was imported"):
+        check_untaken(study, "m-0", ("m-0",))

@@ -1,5 +1,6 @@
 """Arrays of NumPy files and lines of text, read with distrust: no pickle, no claim larger than the file can be."""
 
+import io
 import math
 import os
 import struct
@@ -19,6 +20,8 @@ from ensemble.study.seals import open_regular
 
 # Bytes that a packed array may take, or that many times what is stored of it.
 UNPACKED, UNPACKED_TIMES = 2**26, 40
+
+LARGEST_HEADER = 10_000  # as in NumPy
 
 _DAMAGE = (
     ValueError, OSError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError, OverflowError,
@@ -141,16 +144,29 @@ def _check_header(stream: IO[bytes], where: str, most: int) -> int:
     One of Python objects is refused, and one that claims more than `most` bytes can hold.
     """
     version = np.lib.format.read_magic(stream)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read is None:
+    if version not in ((1, 0), (2, 0)):
         raise BadInput(f"{where}: expected a .npy header of version 1 or 2, found {version}; save a plain array.")
-    shape, _, dtype = read(stream)
+    length = stream.read(2 * version[0])
+    if int.from_bytes(length, "little") > LARGEST_HEADER:  # before NumPy reads it, and then says that it is too long
+        raise BadInput(
+            f"{where}: expected a .npy header of at most {LARGEST_HEADER:,} bytes, found one that claims "
+            f"{int.from_bytes(length, 'little'):,}; save it again."
+        )
+    header = io.BytesIO(length + stream.read(int.from_bytes(length, "little")))
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        shape, _, dtype = read(header)
+    except _DAMAGE as error:
+        raise BadInput(
+            f"{where}: expected a .npy header, found one that says no type and shape; save it again."
+        ) from error
     if dtype.hasobject:
         raise BadInput(
             f"{where}: expected numbers or text, found Python objects, which are pickles; {NO_PICKLE}; "
             "text of scikit-learn or pandas becomes one by np.array(x).astype(str)."
         )
-    claimed = math.prod(int(length) for length in shape) * dtype.itemsize
+    # Axes of no length hide what the others claim.
+    claimed = math.prod(max(1, int(length)) for length in shape) * max(1, dtype.itemsize)
     if claimed > min(most, LARGEST_ARRAY):
         raise BadInput(
             f"{where}: claims {claimed:,} bytes, which the file cannot hold or nobody can read; save it again."
