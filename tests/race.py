@@ -47,7 +47,7 @@ PAIRS = {
     "train/combine": (_TRAIN, _SAVE),
     "train --force/train": (_FORCE, _MORE),
     "train --force/combine": (_FORCE, _SAVE),
-    "train/import": (_TRAIN, "ens-import c.npz --member new-0 --split other --quiet"),
+    "train/import": (f"{TRAIN} --name new --variants 1", "ens-import c.npz --member new-0 --split other --quiet"),
     "train/check": (_TRAIN, "ens-check study"),
     "train/report": (_TRAIN, "ens-report training"),
     "train/predict": (_TRAIN, f"{_PREDICT} --member t-*"),
@@ -115,6 +115,9 @@ def judged(pair: list[Running], folder: Path, allowed: list[End]) -> tuple[str, 
         return "mixed", str(found)
     looks = any(process.words[0] in LOOKS for process in pair)
     now = _seen(bits(folder), looks)
+    if any(p.words[0] in SETTLES and p.status for p in pair):  # its plan was noted before a member of it was refused
+        now = {key: value for key, value in now.items() if key != "study.toml"}
+        allowed = [(s, {k: v for k, v in right.items() if k != "study.toml"}, f, w) for s, right, f, w in allowed]
     ends = [(statuses, _seen(right, looks)) for statuses, right, _, _ in allowed]
     for statuses, right in ends:
         # Who only looks may see either; who was refused did nothing.
