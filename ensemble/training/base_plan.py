@@ -92,7 +92,7 @@ def _plan_before(study: Study, asked: Choices) -> tuple[str, Plan, str]:
         plan = recipe
     elif isinstance(recipe, Recipe):
         plan = Plan(recipe, source="recipe")
-    elif Path(recipe).exists() or str(recipe) not in shipped_names():
+    elif Path(recipe).is_file() or str(recipe) not in shipped_names():
         plan = read_plan(_file(recipe), shipped)
     else:
         plan = builtin_plan(str(recipe))

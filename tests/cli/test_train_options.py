@@ -146,6 +146,7 @@ def test_settings_hold_for_every_member(here: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_shipped_recipe_by_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "m3-improved").mkdir()  # a study of that name is no file of a recipe
     found = planned(capsys, "--recipe", "m3-improved", "--variants", "2", "--epochs", "9")
     assert [m["name"] for m in found] == ["m3-improved-0", "m3-improved-1"]
     assert [found[0]["recipe"][key] for key in ("model", "schedule", "epochs")] == ["ting-m3", "cosine", 9]
