@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from ensemble.errors import BadInput, storage_error
+from ensemble.errors import BadInput
 from ensemble.study.seals import open_regular
 
 
@@ -42,7 +42,10 @@ def read_pairs(path: str | Path, key: str, value: str) -> dict[str, str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: expected CSV in UTF-8, found something else ({error}); save it as such.") from error
     except OSError as error:
-        raise storage_error(path, error) from error
+        reason = (error.strerror or str(error)).lower()
+        raise BadInput(
+            f"{path}: cannot be read, {reason}; expected a CSV file with the columns {key} and {value}."
+        ) from error
     return found
 
 

@@ -97,6 +97,8 @@ class Versus(Rows):
     def verdict(self) -> str:
         """What can be told of accuracy, in a sentence."""
         test, (one, other) = self.accuracy, self.names
+        if not self.nll.low and not self.nll.high and not test.won + test.lost:
+            return f"{one} and {other} do the same on every sample, with the same probability of what is true."
         if test.p < 0.05:
             better, worse = (one, other) if test.difference > 0 else (other, one)
             return f"{better} is more accurate than {worse}; chance alone would show as much in {_in_100(test.p)} sets."

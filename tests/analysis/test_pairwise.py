@@ -61,6 +61,7 @@ def test_scores_against_the_metrics_and_scipy() -> None:
     assert turned.verdict == found.verdict
     same = versus(one, one)
     assert (same.nll.p, same.brier.low, same.accuracy.p) == (1, 0, 1)
+    assert same.verdict.startswith("one and one do the same on every sample")
 
 
 def test_a_difference_alike_in_all_samples_is_no_chance() -> None:

@@ -452,10 +452,13 @@ def test_groups_of_samples(study: Study, capsys, tmp_path: Path) -> None:
         ("id,group\n" + "".join(f"s{i},a\n" for i in range(60)), "all 60 samples are of one group; two are needed"),
         ("", "expected a heading with the columns id and group, found nothing"),
         (None, "is not there; expected a CSV file with the columns id and group"),
+        ("a folder", "g.csv: expected a file, found a folder"),
     ],
 )
 def test_groups_that_are_none(study: Study, capsys, tmp_path: Path, text: str | None, message: str) -> None:
-    if text is not None:
+    if text == "a folder":
+        (tmp_path / "g.csv").mkdir()
+    elif text is not None:
         (tmp_path / "g.csv").write_text(text)
     status, out, err = ask(study, capsys, "--groups", str(tmp_path / "g.csv"))
     assert (status, out) == (2, "")

@@ -60,7 +60,7 @@ def test_a_member_of_another_study_and_the_best(
 ) -> None:
     status, out, err = ask(study, capsys, tmp_path, "good", f"{study.root}:good")
     assert status == 0, err
-    assert "Nothing can be told of which is more accurate" in out
+    assert "do the same on every sample, with the same probability of what is true" in out
     status, out, err = ask(study, capsys, tmp_path, "best", "bad")
     assert status == 0, err
     assert "The best subset was chosen on val itself, which is likely to flatter it here." in out
