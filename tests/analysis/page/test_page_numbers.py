@@ -112,6 +112,19 @@ def test_choices_and_the_first_lines_are_those_of_combine(tables: Tables, combin
     )
 
 
+def test_choices_of_one_size_and_top5_are_those_of_combine(tables: Tables, digits: Study) -> None:
+    rows = {row[0]: row[1:] for row in tables.rows["Ways to choose, apparent and honest accuracy"][1:]}
+    for k in (2, 3):
+        best = call("ens-combine", "--study", digits.root, "--json", "--k", str(k)).document["best"]
+        interval = f"{percent(best['honest_low'])}–{percent(best['honest_high'])}"
+        assert rows[f"Best {k} members"][:3] == [
+            percent(best["accuracy"]), percent(best["honest_accuracy"]), interval
+        ]  # fmt: skip
+    for row in tables.rows["Every member alone, and its share"][1:]:
+        alone = call("ens-combine", "--study", digits.root, "--json", "--members", row[0]).document["best"]
+        assert row[2] == percent(alone["top5"])
+
+
 def test_members_are_those_of_combine_and_calibration(tables: Tables, combined: dict, documents: Reported) -> None:
     alone = {member["name"]: member for member in documents["calibration"]["members"]}
     for row in tables.rows["Every member alone, and its share"][1:]:
