@@ -1,11 +1,14 @@
 """The papers' numbers beside this study's: what is the same, what is other, and what was not run."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.sentences import many
 from cli.common import Output
 from cli.reports.job import Job
 from cli.reports.text import fitting_table, written
+
+if TYPE_CHECKING:
+    from analysis.members.papers import PaperNumber
 
 OPTIONS = ()
 _HEADS = ("paper", "system", "quantity", "paper %", "ours %", "status", "members", "command")
@@ -20,7 +23,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
 
     numbers = paper_numbers(members_of(job.data.study, "val", job.data.patterns), paper_runs())
     rows = [
-        (n.paper, n.system, _quantity(n.quantity, n.epoch), ("< " if n.below else "") + f"{100 * n.reported:.1f}",
+        (n.paper, n.system, _quantity(n), ("< " if n.below else "") + f"{100 * n.reported:.1f}",
          "-" if n.ours is None else f"{100 * n.ours:.1f}", n.status, "+".join(n.members) or "-",
          n.command if n.ours is None else "")
         for n in numbers
@@ -49,10 +52,11 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     }
 
 
-def _quantity(quantity: str, epoch: int | None) -> str:
-    kind, _, of = quantity.partition(":")
+def _quantity(number: "PaperNumber") -> str:
+    kind, _, of = number.quantity.partition(":")
     named = {"best": "best val", "ensemble": "val, together"}.get(kind, kind) + (f" of {of}" if of else "")
-    return named + (f" @ {epoch}" if epoch else "")
+    theirs = f" (paper: {number.split})" if number.split == "test" else ""
+    return named + theirs + (f" @ {number.epoch}" if number.epoch else "")
 
 
 def following(job: Job) -> tuple[str, ...]:

@@ -27,9 +27,9 @@ def file_name(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:80]
 
 
-def written(output: Output, picture: Path, table: Path | None = None) -> None:
-    """Say where the files are."""
-    output.text(f"figure: {picture}" + (f"\ntable:  {table}" if table else ""))
+def written(output: Output, *files: Path) -> None:
+    """Say where pictures and tables are."""
+    output.text("\n".join(f"{'table: ' if path.suffix == '.csv' else 'figure:'} {path}" for path in files))
 
 
 def interval(value: "PerClass", i: int) -> str:
