@@ -376,4 +376,5 @@ def test_ties_for_the_hardest_are_told(ask: Ask, tmp_path: Path) -> None:
     study.write(Predictions("m", "val", probs, np.arange(96).astype(str), ids, ids, truth))
     status, out, _ = ask(study, "per-class")
     assert status == 0
-    assert "31 classes share the lowest accuracy; which of them are shown is the order of their ids." in flowing(out)
+    assert "31 classes share the lowest recall; which of them are shown is the order of their ids." in flowing(out)
+    assert "Hardest 10 of 32 classes, 31 tied" in out and "Easiest 1\n" in out
