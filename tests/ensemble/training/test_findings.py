@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from cli.train_text import advice
 from ensemble.datasets import load_dataset
 from ensemble.inference.inputs import fixed_steps
 from ensemble.inference.members import open_member
@@ -15,7 +16,7 @@ from ensemble.study.history import Epoch
 from ensemble.study.recipe import builtin_plan
 from ensemble.study.study import Study, config_of
 from ensemble.training.augment import Augmenter
-from ensemble.training.job import TrainingJob, after_training, before_training
+from ensemble.training.job import Finding, Outcome, TrainingJob, after_training, before_training
 from ensemble.training.plan_members import MemberPlan
 from ensemble.training.pool import finished_outcome, run_jobs
 from ensemble.training.run import train_member
@@ -113,3 +114,9 @@ def test_errors_of_memory(error: Exception) -> None:
     with pytest.raises(RuntimeError) as found:
         torch.empty(10**15)
     assert is_out_of_memory(found.value)
+
+
+def test_a_network_at_chance_is_advised_to_go_on_and_a_diverged_one_is_not() -> None:
+    few, far = (Outcome("m", "trained", epochs=2, findings=(Finding(mark, ""),)) for mark in ("at chance", "diverged"))
+    assert "go on with more --epochs where 2 were few for it, lower learning_rate" in advice(few)
+    assert "it would end the same: lower learning_rate" in advice(far)
