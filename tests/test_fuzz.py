@@ -1,6 +1,5 @@
 """The quick form of tests/fuzz.py and tests/kill.py, and the files that went wrong once."""
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -88,8 +87,6 @@ def harness(script: str, *words: str) -> str:
 def test_killed_commands_go_on_to_the_same_bits() -> None:
     told = harness("kill.py", "--kills", "3", "--command", "import", "--command", "save")
     assert told.count("'equal': 3") == 2, told
-    late = sum(int(n) for n in re.findall(r"'late': (\d+)", told))
-    assert late < 6, f"none of the kills came before the end: {told}"
 
 
 def test_races_end_as_one_after_the_other_does() -> None:

@@ -6,6 +6,7 @@ test/images/*.JPEG without labels. Reading val/ as a folder per class would give
 
 import csv
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from os.path import realpath
 from pathlib import Path
@@ -27,6 +28,7 @@ from ensemble.datasets.listing import (
 )
 from ensemble.datasets.source import Entry, Reader, Source, is_image
 from ensemble.errors import BadInput, nearest
+from ensemble.study.seals import open_regular
 
 ANNOTATIONS = "val/val_annotations.txt"
 
@@ -163,7 +165,7 @@ def list_csv(path: Path) -> tuple[Source, Listing]:
     """
     root = path.absolute().parent
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             for column in COLUMNS:
                 if column not in (reader.fieldnames or ()):

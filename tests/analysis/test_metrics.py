@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.metrics import METRICS, accuracy, brier, nll, top5
+from analysis.metrics import METRICS, RULES, accuracy, brier, nll, top5
 
 PROBS = np.array([[0.5, 0.25, 0.25], [0.5, 0.5, 0.0], [0.0, 0.25, 0.75]])
 LABELS = np.array([0, 1, 0])
@@ -51,3 +51,14 @@ def test_bounds_are_reached() -> None:
         found = [metric.value(worst, label), metric.value(best, label)]
         assert found == (pytest.approx(ends) if metric.name != "top5" else [1, 1]), metric.name
         assert metric.per_sample(best, label).shape == (1,)
+
+
+def test_the_whole_numbers_of_each_rule_by_hand() -> None:
+    """2^26 p; 2^21 ln p, of a p that is 2^-26 at least; 2^20 p, and 2^26 more for the class with the largest p."""
+    probs = np.array([[0.5, 0.25, 0.25], [0.125, 0.875, 0.0]])
+    assert RULES["mean"].quantise(probs).tolist() == [[33554432, 16777216, 16777216], [8388608, 58720256, 0]]
+    half = 1453635  # 2^21 ln 2 = 1453634.99, and the others are 2, 3 and 26 of it
+    assert RULES["geometric"].quantise(probs).tolist() == [
+        [-half, -2907270, -2907270], [-4360905, -280036, -37794510]
+    ]  # fmt: skip
+    assert RULES["vote"].quantise(probs).tolist() == [[67633152, 262144, 262144], [131072, 68026368, 0]]
