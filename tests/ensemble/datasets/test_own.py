@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -265,3 +266,16 @@ def test_a_saved_dataset_of_hugging_face(tmp_path: Path, hugging_face: Any, monk
     hugging_face.DatasetDict({"train": odd, "val": odd}).save_to_disk(str(tmp_path / "odd"))
     with pytest.raises(BadInput, match=r"expected one column of images and one of labels .* found image, kind"):
         load_dataset(tmp_path / "odd", pack=False)
+
+
+@pytest.mark.parametrize("name", ["x.npz", "x.csv", "x"])
+def test_a_pipe_in_place_of_images_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(BadInput, match="found a pipe, a socket or a device"):
+        load_dataset(str(tmp_path / name))
+
+
+def test_a_path_with_a_nul_in_a_list_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path,label,split\na\0b.png,a,train\n")
+    with pytest.raises(BadInput, match=r"list\.csv"):
+        load_dataset(str(tmp_path / "list.csv"))
