@@ -78,6 +78,19 @@ def test_a_table_names_its_rows_and_columns(tmp_path: Path) -> None:
         assert p.probs.tolist() == [[0.25, 0.75], [1, 0]]
 
 
+@pytest.mark.usefixtures("near")
+def test_parquet_of_no_rows_is_refused_and_of_thousands_of_columns_is_read(tmp_path: Path) -> None:
+    from pyarrow import parquet
+    from pyarrow import table as arrow
+
+    wide = {"id": ["a", "b"], **{f"c{j}": [1 / 3000] * 2 for j in range(3000)}}
+    parquet.write_table(arrow(wide), tmp_path / "wide.parquet")
+    assert import_file(tmp_path / "wide.parquet").predictions.probs.shape == (2, 3000)
+    parquet.write_table(arrow({"id": ["a"], "cat": [0.5], "dog": [0.5]}).slice(1), tmp_path / "none.parquet")
+    with pytest.raises(BadInput, match=r"none\.parquet: .*row"):
+        import_file(tmp_path / "none.parquet")
+
+
 def test_a_table_may_call_the_studys_classes_by_their_names(tmp_path: Path) -> None:
     study = Classes(("n01", "n02"), ("dog", "cat"))
     p = import_file(write(tmp_path / "m.csv", CSV), study_classes=study).predictions
