@@ -9,7 +9,7 @@ from scipy.special import stdtr
 from analysis.classes.improved import ClassComparison, compare_classes
 from analysis.ensemble import BLOCK_NUMBERS, Ensemble
 from analysis.metrics import METRICS
-from analysis.sentences import power
+from analysis.sentences import p_text, power
 from analysis.statistics import (
     Paired,
     compare_correct,
@@ -117,7 +117,7 @@ class Versus(Rows):
         test = self.accuracy
         return (
             f"Versus({self.names[0]!r} against {self.names[1]!r}: {self.samples:,} samples, {test.won:,} won, "
-            f"{test.lost:,} lost, p = {test.p:.3g})"
+            f"{test.lost:,} lost, {p_text(test.p)})"
         )
 
 

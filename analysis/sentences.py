@@ -21,6 +21,11 @@ def ranged(low: float, high: float, digits: int = 1) -> str:
     return f"{ends[0]} %" if ends[0] == ends[1] else f"{ends[0]} to {ends[1]} %"
 
 
+def p_text(p: float) -> str:
+    """Return a p-value as papers print it: "p = 0.012", "p < .001"."""
+    return f"p = {p:.3f}" if p >= 0.001 else "p < .001"
+
+
 def many(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: "1 subset", "3 subsets", "2 classes"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
@@ -105,6 +110,14 @@ def compared(way: str, samples: int, difference: float, low: float, high: float,
         f"Way against way: {WAYS[way]} and the best member, each chosen anew on the samples before and scored on the "
         f"next, {samples:,} in all: {100 * difference:+z.2f} points ({100 * low:+z.2f} to {100 * high:+z.2f}) for "
         f"{WAYS[way]}, {won:,} won and {lost:,} lost."
+    )
+
+
+def nothing_between(way: str, samples: int) -> str:
+    """Say what `compared` would where neither of the two ways was right alone on any sample."""
+    return (
+        f"Way against way: {WAYS[way]} and the best member, each chosen anew on the samples before and scored on the "
+        f"next, {samples:,} in all, are right on the same ones: nothing is to be told between them."
     )
 
 

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.sentences import (
+    SAME,
     capital,
     chance,
     chosen_on,
     compared,
+    flattery,
     many,
+    nothing_between,
+    p_text,
     power,
     rare_losses,
     two_gains,
@@ -173,7 +177,12 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
         output.note(f"  {stopped}")
     if not result.was_chosen:
         return
-    output.note(f"  {chosen_on(result.choices, table.split)}")
+    score = result.honest.score
+    kept = score is not None and score > result.honest.apparent - SAME
+    output.note(
+        "  "
+        + (flattery(result.honest.apparent, score, table.split) if kept else chosen_on(result.choices, table.split))
+    )
     if result.honest.score is None:
         output.note(f"  Honest score: {result.honest.how}.")
         return
@@ -230,9 +239,13 @@ def show_ways(output: Output, found: "EnsembleSelection") -> None:
 
 def show_paired(output: Output, asked: str, found: "Paired", grouped: bool) -> None:
     """Print the paired test of the chosen way against the best member."""
+    if not found.won + found.lost:
+        output.note(nothing_between(asked, found.samples))
+        return
+    test = "Obuchowski" if grouped else "McNemar, mid-p"
     output.note(
         compared(asked, found.samples, found.difference, found.low, found.high, found.won, found.lost)
-        + f" {_p(found.p)} ({'Obuchowski' if grouped else 'McNemar, mid-p'}).{chance(found.p)} {power(found.power_80)}"
+        + f" {p_text(found.p)} ({test}).{chance(found.p)} {power(found.power_80)}"
     )
     output.note(two_gains(asked))
 
@@ -385,10 +398,6 @@ def _honest_words(score: "HonestScore") -> str:
 
 def _points(share: float) -> str:
     return f"{100 * share:+z.2f} points"
-
-
-def _p(p: float) -> str:
-    return f"p = {p:.3f}" if p >= 0.001 else "p < .001"
 
 
 def _title(metric: str, capital: bool = False) -> str:

@@ -404,6 +404,10 @@ def entry(cmd: click.Command) -> Callable[[], None]:
     """Return the function an installed script calls."""
 
     def main() -> None:
-        sys.exit(run(cmd, sys.argv[1:]))
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            sys.stderr = sys.stderr or nowhere  # a shell's `2>&-` and `>&-` leave None in their place
+            if sys.stdout is None:
+                sys.exit(_fail("standard output is closed; let it be read, or add >/dev/null.", 1, False))
+            sys.exit(run(cmd, sys.argv[1:]))
 
     return main

@@ -261,6 +261,11 @@ def _say_missing(output: Output) -> None:
 
 def _from_files(output: Output, kind: str, files: tuple[Path, ...], out: Path, options: dict[str, Any]) -> None:
     """Make the page of files of predictions, which need no study."""
+    for word in (str(file) for file in files if not file.exists()):
+        if word in EVERY:
+            raise click.UsageError(f"{kind} {word}: one report at a time, or all of them by 'ens-report all'.")
+        if "=" in word:
+            raise click.UsageError(f"{word}: is no file; an option is written '--{word.replace('=', ' ', 1)}'.")
     if kind != "html":
         raise click.UsageError(
             f"{files[0]}: ens-report {kind} is made of a study; import the file with ens-import, or ask for html."

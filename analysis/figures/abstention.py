@@ -89,7 +89,7 @@ def abstention_figure(value: EnsembleAbstention, columns_wide: float = COLUMN) -
         low, high = (100 * f(curves["confidence"].aurc for curves in value.members) for f in (min, max))
         handles.append(Line2D([], [], color=PALE, linewidth=1.1, label=f"each member's: {low:.2f} to {high:.2f}"))
     note, foot = note_lines(
-        "Behind each score: the area under its curve (AURC), in points; lower is better. Grey: each member by its "
+        "After each score: the area under its curve (AURC), in points; lower is better. Grey: each member by its "
         "confidence.", columns_wide,
     )  # fmt: skip
     key = _ROW * -(-len(handles) // 2) + 0.08

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from analysis.figures.style import (
     BLUE,
@@ -89,7 +90,9 @@ def draw_curve(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) 
         lower, upper = (100 * np.where(np.isnan(end), more.mean, end)[shown] for end in (more.low, more.high))
         axes.fill_between(ks, lower, upper, color=GREY, alpha=0.2, linewidth=0, zorder=1)
         axes.plot(ks, mean, color=INK, linestyle=(0, (2, 1.5)), linewidth=1.0, zorder=4)
-        axes.set_ylim(low - pad, max(high, float(mean.max())) + pad)
+        # The whole interval, where it does not dwarf what was seen.
+        bottom, top = max(float(lower.min()), 2 * low - high), min(float(upper.max()), 2 * high - low)
+        axes.set_ylim(min(low, bottom) - pad, max(high, top, float(mean.max())) + pad)
     axes.grid(axis="x", visible=False)
     return axes
 
@@ -201,16 +204,18 @@ def curve_figure(
     draw_curve(table, axes, more)
     label_y(axes, left - 0.12)
     name_sizes(table, name_members(table, axes), more)
-    shown = [
+    shown: list[Line2D | tuple[Patch, Line2D]] = [
         Line2D([], [], color=BLUE, alpha=0.65, marker="o", markersize=3, markeredgewidth=0, linestyle="none",
                label=f"{table.count:,} subset{'s' * (table.count != 1)}"),
         Line2D([], [], color=INK, marker="_", markersize=7, markeredgewidth=1.2, label="mean of each k"),
         Line2D([], [], color=VERMILLION, marker="*", markersize=7.5, markeredgewidth=0, linestyle="none",
                label=f"best, {100 * best.accuracy:.1f} %"),
     ]  # fmt: skip
+    labels = [str(handle.get_label()) for handle in shown if isinstance(handle, Line2D)]
     if more is not None:
-        shown.append(Line2D([], [], color=INK, linestyle=(0, (2, 1.5)), linewidth=1.0,
-                            label="more members, extrapolated; 95 %"))  # fmt: skip
-    figure.legend(handles=shown, loc="lower center", ncols=3 if more is None else 2, columnspacing=1.4,
+        line = Line2D([], [], color=INK, linestyle=(0, (2, 1.5)), linewidth=1.0)
+        shown.append((Patch(facecolor=GREY, alpha=0.2, linewidth=0), line))
+        labels.append("more members, extrapolated; grey: 95 %")
+    figure.legend(shown, labels, loc="lower center", ncols=3 if more is None else 2, columnspacing=1.4,
                   handletextpad=0.5, bbox_to_anchor=(0.5, 0.0))  # fmt: skip
     return figure

@@ -86,10 +86,10 @@ def _note(gallery: ErrorGallery) -> str:
         f"label (second). The first are candidates for a wrong label on {split}; whether it is wrong, someone has to "
         "look.",
         "rescued": f"More than half of {members} members are wrong, the ensemble is right. %: its probability of the "
-        f"truth; then how many members are right. Fewest first; {split}.",
+        f"truth; then how many members are right, those with the fewest first; {split}.",
         "spoiled": f"The ensemble is wrong, though more than half of {members} members are right, or "
         f"{clean(value.best_member)}, the best of them on {split}. %: its confidence; then how many members are "
-        "right. Most first.",
+        "right, those with the most first.",
         "drawn": f"Drawn from {split} with seed {value.seed}, in the order drawn. %: the ensemble's confidence.",
     }[gallery.kind]
 

@@ -190,8 +190,8 @@ def _say_curves(output: Output, job: Job, value: "EnsembleAbstention") -> None:
         return
     best = value.best
     output.note(
-        f"AUROC of errors: how often what is right is more certain than what is wrong. The lowest AURC here is "
-        f"{TITLES[best.score]}'s."
+        f"AUROC of errors: how often what is right is more certain than what is wrong. Of the ways to tell "
+        f"how certain {job.whom()} is, {TITLES[best.score]} has the lowest AURC here."
     )
     reached = [
         f"{100 * risk:g} % at {100 * coverage:.0f} % answered"

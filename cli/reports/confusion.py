@@ -120,7 +120,7 @@ def _say_pairs(output: Output, job: Job, value: "Confusion", names: list[str], p
     c = len(value)
     output.note(
         f"{many(len(pairs), 'pair')} of {c * (c - 1) // 2:,} {'was' if len(pairs) == 1 else 'were'} confused at least "
-        "once; the first stand first partly by chance, so expect less of them on new images.",
+        "once; the first stand first partly by chance, so expect fewer of them on new images.",
     )
     best = sorted(value.blocks, key=lambda b: -b.inside)[:1]
     for block in best:

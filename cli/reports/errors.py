@@ -156,6 +156,7 @@ def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> N
         left=(0, 1, 2),
     )  # fmt: skip
     output.note(
+        "Those that every member takes for the same come first, then by how far the prediction is above the label. "
         "These are candidates for a wrong label, no more. By confident learning (Northcutt et al., 2021), joint: off "
         "the diagonal of the ensemble's confident joint; pruned: by prune_by_noise_rate.",
     )

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from analysis.sentences import many
-from cli.common import Output
+from cli.common import Output, as_options
 from cli.reports.cost import COST
 from cli.reports.job import IMAGES, Job, images_or_why
 from ensemble.errors import BadInput
@@ -75,13 +75,17 @@ def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     shown = 0 if page.pictures is None else len(page.pictures.samples)
     output.note(
-        f"{many(page.table.count, 'subset')}, {len(page.panels.masks):,} of them with their classes; "
-        f"{many(shown, 'image')}."
+        (
+            f"{many(page.table.count, 'subset')}, {len(page.panels.masks):,} of them with their classes"
+            if page.table.count > 1
+            else "one classifier"
+        )
+        + f"; {many(shown, 'image')}."
     )
     for warning in page.warnings:
         output.warn(warning)
     for what, reason in page.lacking.items():
-        output.note(f"without {what}: {reason}")
+        output.note(f"without {what}: {as_options(reason)}")
     output.text(f"page: {path}, {size / 1e6:.1f} MB; it opens in any browser and can be sent as it is.")
     return {
         "kind": "html", "split": page.table.split, "members": page.table.members, "subsets": page.table.count,

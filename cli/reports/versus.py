@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.sentences import many, unequal_groups
+from analysis.sentences import many, p_text, unequal_groups
 from cli.common import Output
 from ensemble.errors import BadInput
 
@@ -44,7 +44,7 @@ def report(
     )
     output.note(
         f"Accuracy: {100 * test.difference:+z.2f} points for {one} "
-        f"({100 * test.low:+z.2f} to {100 * test.high:+z.2f}), p = {test.p:.3g} "
+        f"({100 * test.low:+z.2f} to {100 * test.high:+z.2f}), {p_text(test.p)} "
         f"({'McNemar, mid-p' if found.groups is None else 'Obuchowski'})."
     )
     if found.groups is not None and found.effective is not None:
@@ -57,7 +57,7 @@ def report(
         title = {"nll": "NLL", "brier": "Brier score"}[score.metric]
         output.note(
             f"{title}: {score.one:.4f} against {score.other:.4f}, {score.difference:+z.4f} ({score.low:+z.4f} to "
-            f"{score.high:+z.4f}; lower is better), p = {score.p:.3g} (Student, paired)."
+            f"{score.high:+z.4f}; lower is better), {p_text(score.p)} (Student, paired)."
         )
     output.note(found.verdict)
     if "best" in names:

@@ -34,7 +34,7 @@ function classWords(study, value, c) {
   const right = `${value.correct} of ${value.samples} right, ${shareText(value.accuracy, 0)} (95\u00a0% interval ${range(value.low, value.high, 0)}).`;
   const share = hardest ? hardest.share[c] : 0;
   if (!hardest || share < 0.05) return right;
-  return `${right} ${study.members.length > 1 ? "For all members together it" : "It"} is among the ${hardest.k} hardest with a probability of ${shareText(share, 0)}.`;
+  return `${right} ${study.members.length > 1 ? "For all members together it" : "It"} is ${hardest.k > 1 ? `among the ${hardest.k} hardest` : "the hardest"} with a probability of ${shareText(share, 0)}.`;
 }
 
 const MOST_ANSWERS = 8;
