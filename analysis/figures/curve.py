@@ -1,5 +1,7 @@
 """Accuracy of every subset by its size k (Ting, Fig. 7)."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -88,7 +90,7 @@ def draw_curve(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) 
         shown = slice(more.seen - 1, _most(table, more))
         ks, mean = more.k[shown], 100 * more.mean[shown]
         lower, upper = (100 * np.where(np.isnan(end), more.mean, end)[shown] for end in (more.low, more.high))
-        axes.fill_between(ks, lower, upper, color=GREY, alpha=0.2, linewidth=0, zorder=1)
+        axes.fill_between(ks[1:], lower[1:], upper[1:], color=GREY, alpha=0.2, linewidth=0, zorder=1)
         axes.plot(ks, mean, color=INK, linestyle=(0, (2, 1.5)), linewidth=1.0, zorder=4)
         # The whole interval, where it does not dwarf what was seen.
         bottom, top = max(float(lower.min()), 2 * low - high), min(float(upper.max()), 2 * high - low)
@@ -216,6 +218,7 @@ def curve_figure(
         line = Line2D([], [], color=INK, linestyle=(0, (2, 1.5)), linewidth=1.0)
         shown.append((Patch(facecolor=GREY, alpha=0.2, linewidth=0), line))
         labels.append("more members, extrapolated; grey: 95 %")
-    figure.legend(shown, labels, loc="lower center", ncols=3 if more is None else 2, columnspacing=1.4,
+    look: dict[str, Any] = {"handles": shown, "labels": labels}  # a pair is drawn one over the other
+    figure.legend(**look, loc="lower center", ncols=3 if more is None else 2, columnspacing=1.4,
                   handletextpad=0.5, bbox_to_anchor=(0.5, 0.0))  # fmt: skip
     return figure

@@ -223,7 +223,7 @@ def test_what_imported_members_lack_is_skipped_in_a_sentence(imported: Study, as
     assert "skipped: " in out and "no member has a training history; members that were imported have none." in out
     assert "no first-layer kernels are known of rf-0, rf-1" in out
     assert "holds predictions that were imported, and no images are known for them" in out
-    assert "1 of 43 classes have no images on val" in out
+    assert "1 of 43 classes without images on val" in out
     assert "\x1b" not in out
     found = document(ask, imported, "all")
     assert {"training", "filters", "gallery", "sample"} <= set(found["skipped"])
