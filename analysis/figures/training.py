@@ -37,7 +37,7 @@ _LEFT, _RIGHT, _PANEL, _BETWEEN = 0.45, 0.12, 1.25, 0.12  # inches
 
 
 def draw_loss(history: History, axes: Axes, x: np.ndarray | None = None) -> Axes:
-    """Draw the cross-entropy of train (broken) and validation (whole), with the penalty dotted, in nats.
+    """Draw the cross-entropy of train (broken) and validation (whole), and dotted with what else the loss has, in nats.
 
     x: float64 (E,), where the epochs stand; by default their numbers. Vertical dots: the learning rate falls.
     """
@@ -94,14 +94,26 @@ def members_figure(histories: Sequence[History], places: Sequence[np.ndarray] | 
             Line2D([], [], color=colour, linestyle=dashes, label="train" if split == "train" else "validation")
             for split, colour, dashes in _SPLITS
         ),
-        Line2D([], [], color=GREY, linestyle=_PENALTY, linewidth=1.0, label="with L2 penalty"),
-        Line2D([], [], color=GREY, marker="o", markersize=2.8, linestyle="none", label="last epoch"),
-        Line2D([], [], color=GREY, marker="o", markersize=4.5, markerfacecolor="none", markeredgewidth=0.9,
-               linestyle="none", label="best epoch"),
-    ]  # fmt: skip
+    ]
+    if any(_more_than_cross_entropy(history) for history in histories):
+        shown.append(Line2D([], [], color=GREY, linestyle=_PENALTY, linewidth=1.0, label="with L2 or smoothing"))
+    shown.append(Line2D([], [], color=GREY, marker="o", markersize=2.8, linestyle="none", label="last epoch"))
+    if any(history.best()[0] != history.last()[0] for history in histories):
+        shown.append(
+            Line2D([], [], color=GREY, marker="o", markersize=4.5, markerfacecolor="none", markeredgewidth=0.9,
+                   linestyle="none", label="best epoch")
+        )  # fmt: skip
     figure.legend(handles=shown, loc="lower center", ncols=3 if count == 1 else 5, columnspacing=1.4,
                   handletextpad=0.5, labelspacing=0.3, bbox_to_anchor=(0.5, 0.0))  # fmt: skip
     return figure
+
+
+def _more_than_cross_entropy(history: History) -> bool:
+    """Say whether the loss has an L2 penalty, or smoothed labels."""
+    return any(
+        not np.allclose(history.columns[f"{split}_loss"], history.columns[f"{split}_cross_entropy"], equal_nan=True)
+        for split, *_ in _SPLITS
+    )
 
 
 def _finish(history: History, axes: Axes, x: np.ndarray, label: str) -> Axes:
