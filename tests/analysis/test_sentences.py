@@ -15,7 +15,9 @@ from analysis.sentences import (
     compared,
     flattery,
     many,
+    nothing_between,
     oracle,
+    p_text,
     power,
     rare_losses,
     span,
@@ -113,3 +115,15 @@ def test_groups_of_unequal_size_and_tests_too_small_are_told() -> None:
     assert "of so unequal size that 3.9 of one size tell as much" in unequal_groups(41, 3.902)
     assert power(0.1234).startswith("A true difference of 12.34 points would be found")
     assert "no true difference, however large" in power(None)
+
+
+def test_two_ways_that_are_right_on_the_same_samples_are_not_told_apart() -> None:
+    told = nothing_between("greedy", 8000)
+    assert "greedy selection and the best member" in told
+    assert told.endswith("8,000 in all, are right on the same ones: nothing is to be told between them.")
+
+
+def test_p_values_are_written_as_papers_do() -> None:
+    assert [p_text(p) for p in (0.0, 9.5e-6, 0.00099, 0.001, 0.1084, 1.0)] == [
+        "p < .001", "p < .001", "p < .001", "p = 0.001", "p = 0.108", "p = 1.000"
+    ]  # fmt: skip

@@ -1,6 +1,9 @@
 """Pipes, devices and links in place of files: every option that names a file refuses them, and waits for none."""
 
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,23 @@ def test_a_number_that_is_none_in_an_option_file_is_refused(digits: Study, tmp_p
     assert done.status == 2
     assert "options.toml" in done.err or "max-size" in done.err
     assert "defect" not in done.err
+
+
+def test_a_closed_standard_output_is_said(digits: Study) -> None:
+    script = Path(sys.executable).with_name("ens-combine")
+    line = f"{shlex.quote(str(script))} --study {shlex.quote(str(digits.root))} >&-"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: standard output is closed; let it be read, or add >/dev/null.\n",
+    )
+
+
+def test_what_is_meant_for_an_option_or_another_report_is_told_apart_from_a_file(digits: Study, tmp_path: Path) -> None:
+    def said(*words: str) -> str:
+        done = call("ens-report", *words, env={"ENS_STUDY": str(digits.root)}, cwd=tmp_path)
+        assert done.status == 2
+        return flowing(done.err)
+
+    assert "per-class curve: one report at a time, or all of them by 'ens-report all'" in said("per-class", "curve")
+    assert "cost=rc.csv: is no file; an option is written '--cost rc.csv'" in said("html", "cost=rc.csv")
