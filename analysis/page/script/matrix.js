@@ -48,8 +48,8 @@ class Matrix {
     const side = Math.min(width - longest - 2, 720);
     this.left = longest;
     this.cell = side / n;
-    const upright = longest > this.cell; // the columns' names, where they are wider than a column
-    const head = !named || this.cell <= 6 ? 0 : upright ? Math.min(longest, 110) : 20;
+    const turned = longest > this.cell; // the columns' names, where they are wider than a column
+    const head = !named || this.cell <= 6 ? 0 : turned ? Math.min(longest, 110) : 20;
     this.head = head;
     Object.assign(this.canvas.dataset, { left: longest, head, cell: this.cell });
     [this.canvas.style.width, this.canvas.style.height] = [`${longest + side + 2}px`, `${head + side + 2}px`];
@@ -81,7 +81,7 @@ class Matrix {
     context.textAlign = "right";
     font(Math.min(11, this.cell * 0.85));
     if (named && this.cell > 6) for (let i = 0; i < n; i += 1) context.fillText(fitted(context, this.name(i), (longest - 6) * ratio), (longest - 5) * ratio, (i + 0.5) * step);
-    if (head) this.writeColumns(context, step, ratio, upright);
+    if (head) this.writeColumns(context, step, ratio, turned);
     if (n <= 20) this.writeCounts(context, step, ratio);
     if (this.at) this.frame(context, step, ratio);
   }
@@ -107,14 +107,14 @@ class Matrix {
   }
 
   /** The names of the columns, above them. */
-  writeColumns(context, step, ratio, upright) {
+  writeColumns(context, step, ratio, turned) {
     for (let j = 0; j < this.cells.length; j += 1) {
       context.save();
       context.translate(this.left * ratio + (j + 0.5) * step, -5 * ratio);
-      if (upright) context.rotate(-Math.PI / 2);
-      context.textAlign = upright ? "left" : "center";
-      context.textBaseline = upright ? "middle" : "bottom";
-      context.fillText(upright ? fitted(context, this.name(j), (this.head - 6) * ratio) : this.name(j), 0, 0);
+      if (turned) context.rotate(-Math.PI / 2);
+      context.textAlign = turned ? "left" : "center";
+      context.textBaseline = turned ? "middle" : "bottom";
+      context.fillText(turned ? fitted(context, this.name(j), (this.head - 6) * ratio) : this.name(j), 0, 0);
       context.restore();
     }
   }

@@ -53,43 +53,42 @@ def test_inverse_counts_updates() -> None:
     assert rates(recipe) == pytest.approx([0.01 / (1 + 0.1 * t) for t in range(3 * UPDATES)], rel=1e-12)
 
 
-@pytest.mark.parametrize("warm", [0, 1, 2])
-def test_cosine_after_a_warm_up_is_torchs(warm: int) -> None:
-    recipe = Recipe("ting-m3", epochs=6, schedule="cosine", warmup_epochs=warm)
+def rates_like_torchs(
+    schedule: str, warm: int, down: Callable[[torch.optim.Optimizer, int], lr_scheduler.LRScheduler]
+) -> list[float]:
+    """Return the rates of six epochs, `warm` of them rising, which are those of torch's own schedulers."""
+    recipe = Recipe("ting-m3", epochs=6, schedule=schedule, warmup_epochs=warm)
     first, steps = warm * UPDATES, 6 * UPDATES
 
     def make(optimiser: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
-        down = lr_scheduler.CosineAnnealingLR(optimiser, steps - first)
+        falling = down(optimiser, steps - first)
         if not warm:
-            return down
+            return falling
         up = lr_scheduler.LinearLR(optimiser, 1 / first, total_iters=first - 1)
-        return lr_scheduler.SequentialLR(optimiser, [up, down], [first])
+        return lr_scheduler.SequentialLR(optimiser, [up, falling], [first])
 
     with warnings.catch_warnings(action="ignore"):
         expected = of_torch(make, 0.01, steps)
     assert rates(recipe) == pytest.approx(expected, rel=1e-9)
-    assert max(rates(recipe)) == pytest.approx(0.01)
-    assert rates(recipe)[-1] < 1e-4
+    return rates(recipe)
+
+
+@pytest.mark.parametrize("warm", [0, 1, 2])
+def test_cosine_after_a_warm_up_is_torchs(warm: int) -> None:
+    found = rates_like_torchs("cosine", warm, lr_scheduler.CosineAnnealingLR)
+    assert max(found) == pytest.approx(0.01)
+    assert found[-1] < 1e-4
 
 
 @pytest.mark.parametrize("warm", [0, 2])
 def test_linear_after_a_warm_up_is_torchs(warm: int) -> None:
-    recipe = Recipe("ting-m3", epochs=6, schedule="linear", warmup_epochs=warm)
     first, steps = warm * UPDATES, 6 * UPDATES
-
-    def make(optimiser: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
-        down = lr_scheduler.LinearLR(optimiser, 1, 0, total_iters=steps - first)
-        if not warm:
-            return down
-        up = lr_scheduler.LinearLR(optimiser, 1 / first, total_iters=first - 1)
-        return lr_scheduler.SequentialLR(optimiser, [up, down], [first])
-
-    with warnings.catch_warnings(action="ignore"):
-        expected = of_torch(make, 0.01, steps)
-    assert rates(recipe) == pytest.approx(expected, rel=1e-9)
+    found = rates_like_torchs(
+        "linear", warm, lambda optimiser, n: lr_scheduler.LinearLR(optimiser, 1, 0, total_iters=n)
+    )
     # By hand: the middle of the fall, and the last update, one step above zero.
-    assert rates(recipe)[(first + steps) // 2] == pytest.approx(0.005, rel=0.05)
-    assert rates(recipe)[-1] == pytest.approx(0.01 / (steps - first))
+    assert found[(first + steps) // 2] == pytest.approx(0.005, rel=0.05)
+    assert found[-1] == pytest.approx(0.01 / (steps - first))
 
 
 def test_snapshots_are_huangs_cycles() -> None:
