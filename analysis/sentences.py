@@ -70,9 +70,14 @@ def wrong_for_all(none_right: int, and_ensemble: int, unanimous: int, members: i
     return told
 
 
+def holds(apparent: float, honest: float | None) -> bool:
+    """Say whether an honest score reads no lower than the one it was chosen by: fractions."""
+    return honest is not None and honest > apparent - SAME
+
+
 def flattery(apparent: float, honest: float, split: str) -> str:
     """Say what the accuracy of something chosen on `split` is worth: fractions."""
-    if honest > apparent - SAME:
+    if holds(apparent, honest):
         return (
             f"It was chosen on {split}, but its honest score is no lower than the {percent(apparent)} % it has there."
         )

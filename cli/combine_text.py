@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.sentences import (
-    SAME,
     capital,
     chance,
     chosen_on,
     compared,
     flattery,
+    holds,
     many,
     nothing_between,
     p_text,
@@ -177,12 +177,10 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
         output.note(f"  {stopped}")
     if not result.was_chosen:
         return
-    score = result.honest.score
-    kept = score is not None and score > result.honest.apparent - SAME
-    output.note(
-        "  "
-        + (flattery(result.honest.apparent, score, table.split) if kept else chosen_on(result.choices, table.split))
-    )
+    apparent, honest = result.honest.apparent, result.honest.score
+    same = honest is not None and holds(apparent, honest)
+    told = flattery(apparent, honest, table.split) if same else chosen_on(result.choices, table.split)
+    output.note(f"  {told}")
     if result.honest.score is None:
         output.note(f"  Honest score: {result.honest.how}.")
         return
