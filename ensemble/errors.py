@@ -51,6 +51,11 @@ def storage_error(path: Path | str, error: OSError) -> StorageError:
     return StorageError(f"{path}: cannot be written, {reason}; {advice}. Nothing half-written was kept.")
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what an exception says, 200 characters at most; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 def nearest(name: str, known: Iterable[str], how_many: int = 3) -> str:
     """Return the known names as text for an error message, those that look most like `name` first.
 

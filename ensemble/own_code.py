@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ensemble.errors import BadInput, nearest
+from ensemble.errors import BadInput, nearest, reason_of
 
 
 def is_own(text: str) -> bool:
@@ -35,8 +35,9 @@ def own_function(text: str, argument: str) -> Callable[..., Any]:
             f"{where}: there is no module {error.name}, neither in {Path.cwd()} nor installed; check the name, or run "
             "from the folder that holds it."
         ) from error
-    except Exception as error:
-        raise BadInput(f"{where}: its module cannot be imported, {type(error).__name__}: {error}; mend it.") from error
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {reason_of(error)}"
+        raise BadInput(f"{where}: its module cannot be imported, {reason}; mend it.") from error
     function = getattr(found, name, None)
     if not callable(function):
         known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
@@ -50,7 +51,10 @@ def called(function: Callable[..., Any], where: str, offered: Mapping[str, Any])
 
     Raises `BadInput` where it needs others, or raises itself.
     """
-    parameters = inspect.signature(function).parameters
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{where}: does not tell its arguments; write a function of Python's around it.") from error
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     lacking = [
         name
@@ -61,5 +65,6 @@ def called(function: Callable[..., Any], where: str, offered: Mapping[str, Any])
         raise BadInput(f"{where}: needs an argument {lacking[0]!r}; it is called with {', '.join(offered) or 'none'}.")
     try:
         return function(**{name: value for name, value in offered.items() if takes_all or name in parameters})
-    except Exception as error:
-        raise BadInput(f"{where}: raised {type(error).__name__}: {error}; mend the function.") from error
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {reason_of(error)}"
+        raise BadInput(f"{where}: raised {reason}; mend the function.") from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from ensemble.datasets.decode import Decoded, decode, fitted, to_grey
 from ensemble.datasets.own import make_dataset
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, reason_of
 from ensemble.machine import Progress
 from ensemble.study.split import Dataset
 
@@ -41,7 +41,7 @@ def from_saved_dataset(path: Path, progress: Progress | None = None) -> Dataset:
     try:
         found = library.load_from_disk(str(path))
     except Exception as error:  # whatever its files hold
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = reason_of(error)
         raise BadInput(f"{path}: cannot be read as a saved dataset, {reason}; save it again.") from error
     splits = {_SPLITS[str(name)]: part for name, part in found.items() if str(name) in _SPLITS}
     if not {"train", "val"} <= set(splits):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.datasets.pack import fingerprint_of
-from ensemble.errors import BadInput, nearest
+from ensemble.errors import BadInput, nearest, reason_of
 from ensemble.own_code import called, own_function
 from ensemble.study.arrays import read_npy, read_npz, texts_of
 from ensemble.study.names import number_ids
@@ -58,12 +58,18 @@ def _part(part: Any, key: str) -> tuple[np.ndarray, np.ndarray | None]:
         if labels is not None and labels.shape != (len(images),):
             raise BadInput(f"{key}: {len(images)} images, but labels of shape {labels.shape}; expected one an image.")
         return images, labels
-    try:
-        items = [part[i] for i in range(len(part))]
-    except TypeError as error:
+    if not (hasattr(part, "__len__") and hasattr(part, "__getitem__")):
         raise BadInput(
             f"{key}: expected (images, labels) or a dataset with a length and items, found {type(part).__name__}."
-        ) from error
+        )
+    items = []
+    for i in range(len(part)):
+        try:
+            items.append(part[i])
+        except Exception as error:  # whatever a dataset of a user's raises
+            raise BadInput(
+                f"{key}: item {i} of {len(part)} raised {type(error).__name__}: {reason_of(error)}; mend the dataset."
+            ) from error
     if not items or not all(isinstance(item, tuple | list) and len(item) == 2 for item in items):
         raise BadInput(f"{key}: expected items that are (image, label), {len(items)} of them were looked at.")
     pixels = [_image(image, f"{key}, item {i}") for i, (image, _) in enumerate(items)]
@@ -71,7 +77,19 @@ def _part(part: Any, key: str) -> tuple[np.ndarray, np.ndarray | None]:
     if len(shapes) > 1:
         found = ", ".join(map(str, sorted(shapes)[:3]))
         raise BadInput(f"{key}: images of {len(shapes)} shapes, {found}; resize them in the dataset's transform.")
-    return _images(np.stack(pixels), key), np.asarray([np.asarray(label).item() for _, label in items])
+    return _images(np.stack(pixels), key), np.asarray(
+        [_label(label, f"{key}, item {i}") for i, (_, label) in enumerate(items)]
+    )
+
+
+def _label(label: Any, where: str) -> Any:
+    value = np.asarray(label)
+    if value.size != 1:
+        raise BadInput(
+            f"{where}: expected one label, the number or name of a class, found {value.dtype} of shape {value.shape}; "
+            "give the position of the one in a one-hot row."
+        )
+    return value.item()
 
 
 def _images(images: np.ndarray, key: str) -> np.ndarray:
@@ -101,6 +119,12 @@ def _classes(
     labels: Mapping[str, np.ndarray], class_names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Return the ids of classes, sorted, and every split's labels as positions in them."""
+    for key, y in labels.items():
+        if y.dtype.kind not in "iuUSO" or any(not isinstance(value, str | bytes | int) for value in y.tolist()):
+            raise BadInput(
+                f"{key}: expected labels that are whole numbers or names of classes, found {y.dtype}, such as "
+                f"{next((v for v in y.tolist() if not isinstance(v, str | bytes | int)), y[0])!r}."
+            )
     whole = all(y.dtype.kind in "iu" for y in labels.values())
     if whole:
         count = max(int(y.max()) + 1 for y in labels.values() if len(y)) if class_names is None else len(class_names)

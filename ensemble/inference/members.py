@@ -26,6 +26,7 @@ from ensemble.inference.inputs import (
 from ensemble.inference.tta import PLAIN, View, Views, views_named
 from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
+from ensemble.models.own import own_errors
 from ensemble.study.atomic import file_sha256
 from ensemble.study.names import matches, matching, natural_key
 from ensemble.study.predictions import Header, read_header, read_rows
@@ -207,7 +208,10 @@ class TrainedMember(Tabular):
                 return self.inputs(fixed(view.unmirrored(batch))).flip(3)
             return self.inputs(fixed(view(batch)))
 
-        return [predict_probs(self.network, batches, partial(seen, view=view), self.precision) for view in views.each]
+        with own_errors(self.recipe.model):
+            return [
+                predict_probs(self.network, batches, partial(seen, view=view), self.precision) for view in views.each
+            ]
 
 
 def averaged(each: Sequence[np.ndarray]) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ensemble.errors import BadInput, KofnError
+from ensemble.errors import BadInput, KofnError, reason_of
 from ensemble.inference.inputs import Inputs, centre_crop, resized
 from ensemble.inference.members import EnsembleSpec, TrainedMember, ensemble_spec, open_members
 from ensemble.study.atomic import replacing
@@ -78,7 +78,7 @@ def export_onnx(study: Study, name: str, out: str | Path) -> OnnxFile:
         assert program is not None
         model = program.model_proto
     except Exception as error:  # whatever a network, torch's exporter or its libraries raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = reason_of(error)
         raise KofnError(
             f"{name}: cannot be written as ONNX ({reason}); export its predictions, or use ens-predict."
         ) from error

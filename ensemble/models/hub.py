@@ -10,7 +10,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from ensemble.errors import BadInput, KofnError, nearest
+from ensemble.errors import BadInput, KofnError, nearest, reason_of
 from ensemble.models import Model, NetworkSpec, from_timm, from_torchvision
 from ensemble.models.network import Network, check, features_of
 from ensemble.study.image_spec import FIXED
@@ -56,7 +56,7 @@ def hub_weights(model: Model, spec: NetworkSpec) -> Mapping[str, torch.Tensor]:
     try:
         return _HUBS[hub].weights(arch, spec.image_shape)
     except Exception as error:  # whatever the network, the hub or its client raises
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = reason_of(error)
         raise KofnError(
             f"{model.base}: its ImageNet weights could not be fetched ({reason}); fetch them where there is a network "
             "and give the file with weights=FILE, or start from random with weights='random'."

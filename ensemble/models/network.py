@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from ensemble.errors import BadInput, nearest
+from ensemble.errors import BadInput, nearest, reason_of
 from ensemble.models import Model, NetworkSpec
 from ensemble.study.image_spec import parse_resizing
 from ensemble.study.recipe import Recipe
@@ -110,7 +110,7 @@ def features_of(model: Model, spec: NetworkSpec, base: nn.Module) -> int:
     except (RuntimeError, AssertionError) as error:
         least = smallest(lambda side: output_shape(base, (side, side, channels)), min(height, width) - 1)
         if least is None:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = reason_of(error)
             raise BadInput(
                 f"{model.name}: cannot take images of {height}x{width} ({reason}); it was made for "
                 f"{model.input}x{model.input}, so set input_size = {model.input}."
@@ -128,7 +128,7 @@ def check_sides(network: nn.Module, recipe: Recipe, image_shape: tuple[int, int,
         try:
             output_shape(network, (stage.side, stage.side, image_shape[2]))
         except (RuntimeError, AssertionError, ValueError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = reason_of(error)
             raise BadInput(
                 f"{recipe.model}: is built for images of {image_shape[0]}x{image_shape[1]} and cannot take those of "
                 f"{stage.side}x{stage.side} ({reason:.150}), as progressive_resizing {recipe.progressive_resizing!r} "
@@ -168,7 +168,7 @@ class MadeFor:
 def unfit(name: str, image_shape: tuple[int, int, int], side: int, error: Exception) -> BadInput:
     """Say that a hub's network cannot be built for images (H, W, Ch), though it can for those of its own side."""
     shape = "x".join(map(str, image_shape))
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = reason_of(error)
     return BadInput(
         f"{name}: cannot be built for images of {shape} ({reason}); it was made for {side}x{side}x3, so set "
         f"input_size = {side}."

@@ -1,25 +1,60 @@
 """A user's own network, "package.module:function": a torch module that the function makes."""
 
+import contextlib
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import torch
 from torch import nn
 
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, KofnError, reason_of
+from ensemble.machine import is_out_of_memory
 from ensemble.models import Model, NetworkSpec
-from ensemble.models.network import Network, output_shape
-from ensemble.own_code import called, own_function
+from ensemble.models.network import Network, predicting
+from ensemble.own_code import called, is_own, own_function
 
 
 def row(name: str) -> Model:
     """Return the row of a user's function; its attributes `input_size` and `normalise`, where it has them, are used.
 
-    Raises `BadInput` where there is no such function.
+    Raises `BadInput` where there is no such function, or these are no number and no text.
     """
     function = own_function(name, "model")
-    size = int(getattr(function, "input_size", 0))
-    normalise = str(getattr(function, "normalise", "channel"))
+    size = getattr(function, "input_size", 0)
+    normalise = getattr(function, "normalise", "channel")
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise BadInput(f"model={name!r}: expected its input_size to be a whole number of pixels, found {size!r}.")
+    if not isinstance(normalise, str):
+        raise BadInput(f"model={name!r}: expected its normalise to be a text such as 'imagenet', found {normalise!r}.")
     return Model(
         name=name, paper="own", module="ensemble.models.own", layers=name, input=size or 64, recipe="own",
         settings={"input_size": size, "normalise": normalise},
     )  # fmt: skip
+
+
+class OwnNetwork(Network):
+    """A network of a user's, whose logits are looked at: wrong ones of a batch would be somebody else's error later."""
+
+    def __init__(self, base: nn.Module, head: nn.Module, name: str, classes: int) -> None:
+        super().__init__(base, head)
+        self.name, self.classes = name, classes
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits; raise `BadInput` where they are not those of these images."""
+        logits: Any = super().forward(images)
+        if not isinstance(logits, torch.Tensor):
+            raise BadInput(
+                f"model={self.name!r}: expected a tensor of logits (B, {self.classes}), found {type(logits).__name__}; "
+                "return the logits alone."
+            )
+        if logits.shape != (len(images), self.classes):
+            raise BadInput(
+                f"model={self.name!r}: expected {self.classes} logits of each of {len(images)} images, found an output "
+                f"of shape {tuple(logits.shape)}; its last layer must have one output a class, and a row an image."
+            )
+        return logits
 
 
 def build(model: Model, spec: NetworkSpec) -> Network:
@@ -39,21 +74,64 @@ def build(model: Model, spec: NetworkSpec) -> Network:
         raise BadInput(f"{where}: expected a torch.nn.Module, found {type(made).__name__}; return one.")
     base, head = getattr(made, "base", None), getattr(made, "head", None)
     parts = isinstance(base, nn.Module) and isinstance(head, nn.Module) and len(list(made.children())) == 2
-    network = Network(base, head) if parts else Network(made, nn.Identity())
+    base, head = (base, head) if parts else (made, nn.Identity())
+    network = OwnNetwork(base, head, model.name, spec.classes)
     if not any(p.requires_grad for p in network.parameters()):
         raise BadInput(f"{where}: has no parameters to learn; return a module that has some.")
-    height, width, channels = spec.image_shape
-    try:
-        shape = output_shape(network, spec.image_shape)
-    except Exception as error:  # whatever a user's module raises
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadInput(
-            f"{where}: cannot take an image of {channels} x {height} x {width} ({reason}); make it for that shape, or "
-            "set input_size."
-        ) from error
-    if shape != (spec.classes,):
-        raise BadInput(
-            f"{where}: expected {spec.classes} logits of an image, found an output of shape {tuple(shape)}; its last "
-            "layer must have one output a class."
-        )
+    _try(network, spec.image_shape)
     return network
+
+
+def _try(network: OwnNetwork, image_shape: tuple[int, int, int]) -> None:
+    """Show two images of noise to a network as when it predicts; raise `BadInput` where it makes no logits of them."""
+    where, (height, width, channels) = f"model={network.name!r}", image_shape
+    one = next(network.parameters())
+    noise = torch.rand(2, channels, height, width, generator=torch.Generator("cpu").manual_seed(0), device="cpu")
+    try:
+        # The user's own draws are made, and unmade: what is drawn after this hangs on the seed alone.
+        with predicting(network), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            logits = network(noise.to(one.device))
+    except BadInput:
+        raise
+    except Exception as error:  # whatever a user's module raises
+        raise BadInput(
+            f"{where}: cannot take images of {channels} x {height} x {width} ({reason_of(error)}); make it for float32 "
+            "images of that shape, or set input_size."
+        ) from error
+    if not logits.is_floating_point():
+        raise BadInput(f"{where}: expected logits of a float type, found {logits.dtype}; return the last layer's.")
+    if logits.is_meta:
+        return
+    if not torch.isfinite(logits).all():
+        raise BadInput(f"{where}: makes numbers that are not finite of images of noise, untrained; mend its forward.")
+    if (logits >= 0).all() and torch.allclose(logits.float().sum(1), torch.ones(2), atol=1e-3):
+        raise BadInput(
+            f"{where}: returns probabilities, rows that sum to 1; return the logits and leave the softmax out, since "
+            "training and prediction both apply it."
+        )
+
+
+@contextlib.contextmanager
+def own_errors(name: str) -> Generator[None]:
+    """Raise as `BadInput` what a user's own network raises while it runs or is differentiated.
+
+    name: of the model; for one that is not the user's nothing is changed, and so where memory runs out.
+    """
+    try:
+        yield
+    except KofnError:
+        raise
+    except Exception as error:
+        if not is_own(name) or is_out_of_memory(error) or not _beneath_a_network(error):
+            raise
+        raise BadInput(
+            f"model={name!r}: raised {type(error).__name__} while it was run ({reason_of(error)}); mend the network."
+        ) from error
+
+
+def _beneath_a_network(error: BaseException) -> bool:
+    """Say whether the last code of ours on the way to an error was one that calls a network, or its gradient."""
+    ours = str(Path(__file__).parents[1])
+    frames = traceback.extract_tb(error.__traceback__)
+    last = max((i for i, frame in enumerate(frames) if frame.filename.startswith(ours)), default=len(frames))
+    return [f.name for f in frames[last + 1 : last + 2]] in (["_wrapped_call_impl"], ["backward"])

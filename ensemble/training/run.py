@@ -24,6 +24,7 @@ from ensemble.inference.inputs import (
 from ensemble.models import build_network
 from ensemble.models.measure import describe
 from ensemble.models.network import Network, check_sides, first_layer
+from ensemble.models.own import own_errors
 from ensemble.study.atomic import holder, locked, replacing
 from ensemble.study.history import Epoch, append_epoch, best_epoch, read_epochs, rewrite_epochs
 from ensemble.study.image_spec import side_in_epoch
@@ -175,8 +176,8 @@ class Training:
         )
         if not np.isfinite(measured.cross_entropy + val_cross_entropy):
             raise Diverged(
-                f"{self.paths.job.title}: the loss is no longer a number in epoch {number + 1}; "
-                f"learning_rate {recipe.learning_rate:g} is too large for this recipe, lower it."
+                f"{self.paths.job.title}: the loss is no longer a number in epoch {number + 1}; most often the "
+                f"learning_rate is too large, {recipe.learning_rate:g} here: lower it."
             )
         kernels = self.kernels if self.average is None else kernels_of(self.predicting)
         return Epoch(
@@ -324,9 +325,10 @@ def train_member(job: TrainingJob, report: Report) -> Outcome:
                 f"{study.root}/study.toml has {str(study.config.fingerprint)[:12]}); restore them or begin another "
                 f"study."
             )
-        training = Training(paths, dataset, device)
-        status = training.train(report)
-        files = training.predict()
+        with own_errors(job.recipe.model):
+            training = Training(paths, dataset, device)
+            status = training.train(report)
+            files = training.predict()
     if job.fold is not None:
         # Whoever comes last puts the folds together; of two that come at once one waits.
         with locked(MemberFiles(paths.folder.parent).lock):

@@ -62,6 +62,18 @@ def test_a_study_keeps_a_dataset_in_memory(tmp_path: Path) -> None:
         begin_study(tmp_path / "study", make_dataset((IMAGES[::-1], LABELS), (IMAGES, LABELS)))
 
 
+class Broken:
+    """A dataset whose second item cannot be read."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, int]:
+        if i:
+            raise OSError("the disk is gone")
+        return IMAGES[0], 0
+
+
 @pytest.mark.parametrize(
     ("train", "message"),
     [
@@ -76,6 +88,14 @@ def test_a_study_keeps_a_dataset_in_memory(tmp_path: Path) -> None:
         ([(torch.zeros(3, 8, 6) - 1, 0)], "train, item 0: expected uint8 pixels, or a float tensor"),
         ([(IMAGES[0], 0), (IMAGES[0, :4], 1)], "train: images of 2 shapes"),
         ((IMAGES[:, :4], LABELS), "train are (4, 6, 3), val are (8, 6, 3)"),
+        ((IMAGES, LABELS / 1), "train: expected labels that are whole numbers or names of classes, found float64"),
+        ((IMAGES, np.array([None, *"ababababab", "c"], object)), "found object, such as None"),
+        (
+            [(IMAGES[0], np.eye(3)[0])],
+            "item 0: expected one label, the number or name of a class, found float64",
+        ),
+        (Broken(), "train: item 1 of 2 raised OSError: the disk is gone; mend the dataset"),
+        (iter([(IMAGES[0], 0)]), "found list_iterator"),
     ],
 )
 def test_what_is_no_dataset(train: Any, message: str) -> None:

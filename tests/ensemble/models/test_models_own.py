@@ -38,6 +38,10 @@ def parted(classes, **_):
     return Parted(classes)
 
 number = 3
+def drawing(classes, image_shape):
+    net = small(classes, image_shape)
+    net.register_forward_pre_hook(lambda module, given: (given[0] + torch.rand(1),))
+    return net
 def nothing():
     return 3
 def raises(classes):
@@ -50,6 +54,35 @@ def needs(depth):
     return None
 def fixed():
     return nn.Flatten()
+def leaves():
+    raise SystemExit(3)
+
+class Changed(nn.Module):
+    # Logits of images, changed in some way.
+    def __init__(self, how):
+        super().__init__()
+        self.layer, self.how = nn.Linear(256, 10), how
+    def forward(self, images):
+        return self.how(self.layer(images.flatten(1)), self)
+
+def pair():
+    return Changed(lambda logits, _: (logits, logits))
+def softmax():
+    return Changed(lambda logits, _: logits.softmax(1))
+def one_row():
+    return Changed(lambda logits, _: logits.mean(0, keepdim=True))
+def not_finite():
+    return Changed(lambda logits, _: logits / 0)
+def half():
+    return Changed(lambda logits, _: logits).half()
+def chosen():
+    return Changed(lambda logits, _: logits.argmax(1, keepdim=True).repeat(1, 10))
+def training_row():
+    return Changed(lambda logits, self: logits[:-1] if self.training else logits)
+def training_raises():
+    return Changed(lambda logits, self: logits @ logits if self.training else logits)
+def no_gradient():
+    return Changed(lambda logits, self: logits.detach())
 """
 SPEC = NetworkSpec((16, 16, 1), 10)
 CPU = torch.device("cpu")
@@ -97,12 +130,19 @@ def test_base_and_head_can_be_frozen(here: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("smal", "smal is not in it; known: small"),
+        ("smal", "smal is not in it; nearest: small"),
         ("number", "number is no function"),
         ("nothing", "expected a torch.nn.Module, found int"),
         ("raises", "raised ValueError: no weights here"),
-        ("seven", "expected 10 logits of an image, found an output of shape (7,)"),
-        ("large", "cannot take an image of 1 x 16 x 16"),
+        ("leaves", "raised SystemExit: 3"),
+        ("seven", "expected 10 logits of each of 2 images, found an output of shape (2, 7)"),
+        ("large", "cannot take images of 1 x 16 x 16"),
+        ("pair", "expected a tensor of logits (B, 10), found tuple"),
+        ("softmax", "returns probabilities, rows that sum to 1; return the logits"),
+        ("one_row", "expected 10 logits of each of 2 images, found an output of shape (1, 10)"),
+        ("not_finite", "makes numbers that are not finite"),
+        ("half", "must have the same dtype"),
+        ("chosen", "expected logits of a float type, found torch.int64"),
         ("needs", "needs an argument 'depth'; it is called with classes, image_shape"),
         ("fixed", "has no parameters to learn"),
     ],
@@ -113,12 +153,45 @@ def test_what_is_refused(here: Path, function: str, message: str) -> None:
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("training_row", "found an output of shape (127, 10)"),
+        ("training_raises", "raised RuntimeError while it was run (mat1 and mat2 shapes cannot be multiplied"),
+        ("no_gradient", "raised RuntimeError while it was run (element 0 of tensors does not require grad"),
+    ],
+)
+def test_what_goes_wrong_in_training_alone_is_the_networks(here: Path, function: str, message: str) -> None:
+    study = Study.create(here / "study", config_of(load_dataset("digits")))
+    recipe = replace(builtin_plan("own").base, model=own(here, function), epochs=1, warmup_epochs=0, augment="")
+    with pytest.raises(BadInput) as error:
+        train_member(TrainingJob(study.root, "m", recipe, 1, "cpu", ("val",)), lambda kind, facts: None)
+    assert message in str(error.value)
+    assert own(here, function) in str(error.value)
+
+
+def test_a_trial_changes_no_draw(here: Path) -> None:
+    """What is drawn after a network was built hangs on the seed alone, whatever its forward draws."""
+    drawn = []
+    for function in ("drawing", "small"):
+        torch.manual_seed(3)
+        network = build_network(own(here, function), SPEC)
+        drawn.append((sum(p.numel() for p in network.parameters()), torch.rand(1).item()))
+    assert drawn[0] == drawn[1]
+
+
 def test_a_module_that_is_not_there_or_cannot_be_imported(here: Path) -> None:
     with pytest.raises(BadInput, match=r"model='nowhere.at:all': there is no module nowhere, neither in"):
         model_named("nowhere.at:all")
     (here / f"broken_{here.name}.py").write_text("import no_such_library\n")
     with pytest.raises(BadInput, match="needs no_such_library, which is missing"):
         model_named(f"broken_{here.name}:net")
-    (here / f"raising_{here.name}.py").write_text("1 / 0\n")
-    with pytest.raises(BadInput, match="cannot be imported, ZeroDivisionError"):
-        model_named(f"raising_{here.name}:net")
+    for number, (code, error) in enumerate((("1 / 0", "ZeroDivisionError"), ("raise SystemExit(4)", "SystemExit: 4"))):
+        (here / f"raising{number}_{here.name}.py").write_text(code)
+        with pytest.raises(BadInput, match=f"cannot be imported, {error}"):
+            model_named(f"raising{number}_{here.name}:net")
+    with pytest.raises(BadInput, match="does not tell its arguments"):
+        build_network("operator:itemgetter", SPEC)
+    (here / f"sizes_{here.name}.py").write_text("def net(classes): ...\nnet.input_size = 'large'\n")
+    with pytest.raises(BadInput, match="expected its input_size to be a whole number of pixels, found 'large'"):
+        model_named(f"sizes_{here.name}:net")
