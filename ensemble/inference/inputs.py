@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -238,21 +238,29 @@ def predict_probs(network: nn.Module, batches: Rows, inputs: ToInputs, precision
     return torch.cat(parts).numpy()
 
 
+class Evaluation(NamedTuple):
+    """cross_entropy: the mean, natural log; accuracy: a fraction; right: bool (N,), which images are right."""
+
+    cross_entropy: float
+    accuracy: float
+    right: np.ndarray
+
+
 @torch.no_grad()
-def evaluate(network: nn.Module, batches: Rows, inputs: ToInputs, precision: Precision) -> tuple[float, float]:
-    """Return the mean cross-entropy (natural log) and the accuracy (a fraction) on a labelled split."""
+def evaluate(network: nn.Module, batches: Rows, inputs: ToInputs, precision: Precision) -> Evaluation:
+    """Return how a network does on a labelled split."""
     network.eval()
     assert batches.labels is not None  # the trainer gives labelled splits only
     loss = torch.zeros((), dtype=torch.float64)
-    correct = 0
+    right = np.empty(len(batches), dtype=bool)
     for start in range(0, len(batches), BATCH):
         rows = torch.arange(start, min(start + BATCH, len(batches)), device=batches.device)
         with precision():
             logits = in_parts(network, inputs(batches.images(rows)))
         labels = batches.labels[rows]
         loss += F.cross_entropy(logits.float(), labels, reduction="sum").double().cpu()
-        correct += int((logits.argmax(1) == labels).sum())
-    return float(loss) / len(batches), correct / len(batches)
+        right[start : start + len(rows)] = (logits.argmax(1) == labels).cpu().numpy()
+    return Evaluation(float(loss) / len(batches), int(right.sum()) / len(batches), right)
 
 
 def in_parts(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
 from ensemble.study.atomic import file_sha256, is_leftover
-from ensemble.study.history import has_epochs, read_history
+from ensemble.study.history import History, has_epochs, read_history
 from ensemble.study.names import MemberFiles
 from ensemble.study.network_file import read_network
 from ensemble.study.predictions import Predictions, read_predictions
@@ -168,12 +168,31 @@ class _Checker:
                 if history is not None and epochs is not None and len(history) != epochs:
                     self._add(files.history, "mismatch", f"ends with epoch {len(history)}, the weights with {epochs}",
                               "its curves do not show the whole training", "restore it from a copy")  # fmt: skip
+                if history is not None:
+                    self._recalls(files.history, history)
         if files.network.exists():
             self._seen(files.network)
             self._try(files.network, lambda: read_network(files.network), "ens-report layers lacks it")
         if files.first_layer.exists():
             self._seen(files.first_layer)
             self._try(files.first_layer, lambda: read_first_layer(files.first_layer), "its filters are lost")
+
+    def _recalls(self, path: Path, history: History) -> None:
+        """Look at whether what a history counts by class is of the study's classes and adds up to its accuracies."""
+        recalls, classes = history.recalls, len(self.study.config.class_ids)
+        if recalls is None:
+            return
+        means, what = "its curves by class are not to be believed", ""
+        if len(recalls.samples) != classes:
+            what = f"counts right answers of {len(recalls.samples)} classes, study.toml pins {classes}"
+        else:
+            shares = recalls.correct.sum(axis=1) / recalls.samples.sum()
+            apart = np.flatnonzero(np.abs(shares - history.columns["val_accuracy"]) > 1e-9)  # False where NaN
+            if len(apart):
+                epoch = int(history.columns["epoch"][apart[0]])
+                what = f"epoch {epoch}: right answers by class do not add up to its val_accuracy"
+        if what:
+            self._add(path, "mismatch", what, means, "restore it from a copy")
 
     def predictions(self, path: Path) -> None:
         parts = path.name.split(".")

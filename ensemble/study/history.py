@@ -14,6 +14,7 @@ import numpy as np
 
 from ensemble.errors import BadInput, storage_error
 from ensemble.study.atomic import write_text
+from ensemble.study.recalls import EpochRecalls, read_recalls
 from ensemble.study.seals import REDO, read_text
 from ensemble.study.tabular import Rows, Tabular, html_table
 
@@ -28,7 +29,8 @@ class Epoch(Tabular):
     images_per_second counts training images over training seconds; `seconds` is the whole epoch. images_seen: trained
     on since the first epoch, each as often as it was; 0 in histories that do not say. tune: NaN where nothing is held
     out. cpu_seconds: of all threads of the process during the epoch, as the system counts them, which other work on the
-    machine lengthens far less than `seconds`; NaN in histories that do not say.
+    machine lengthens far less than `seconds`; NaN in histories that do not say. val_recall: right answers of images of
+    each class on val after the epoch, "45/50 12/50", in the order of the study's class ids; "" where histories lack it.
     """
 
     epoch: int
@@ -45,9 +47,11 @@ class Epoch(Tabular):
     tune_cross_entropy: float = math.nan
     tune_accuracy: float = math.nan
     cpu_seconds: float = math.nan
+    val_recall: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Epoch))
+RECALL = "val_recall"  # the one column that is no number
 CHECK = "crc32"  # the last column: the CRC-32 in hex of all that stands before it in the file
 
 
@@ -123,7 +127,8 @@ def _epoch(row: dict[str, str]) -> Epoch:
     values: dict[str, Any] = {}
     for f in fields(Epoch):
         if f.name in row or f.default is MISSING:  # what has a default came later, and older files lack it
-            values[f.name] = math.nan if row[f.name] == "" else f.type(row[f.name])  # ty: ignore[not-callable]
+            text = row[f.name]
+            values[f.name] = math.nan if text == "" and f.type is not str else f.type(text)  # ty: ignore[not-callable]
     return Epoch(**values)
 
 
@@ -148,7 +153,7 @@ def best_epoch(epochs: list[Epoch]) -> Epoch:
 
 
 # What every history has; a newer trainer writes further columns (images_seen, tune_cross_entropy, tune_accuracy,
-# cpu_seconds).
+# cpu_seconds, val_recall).
 REQUIRED = (
     "epoch", "learning_rate", "train_cross_entropy", "train_loss", "train_accuracy", "val_cross_entropy", "val_loss",
     "val_accuracy", "images_per_second", "seconds",
@@ -238,10 +243,12 @@ class History(Rows):
 
     columns: name -> float64 (E,), at least those of `REQUIRED`. Epochs count from 1; losses are in nats, `*_loss` is
     cross-entropy plus the L2 penalty; accuracies are fractions; NaN where something was not measured.
+    recalls: those of each class on val, where the history has them.
     """
 
     member: str
     columns: Mapping[str, np.ndarray]
+    recalls: EpochRecalls | None = None
 
     def _columns(self) -> dict[str, np.ndarray]:
         return dict(self.columns)
@@ -319,12 +326,15 @@ def read_history(path: Path, member: str) -> History:
     if not rows:
         raise BadInput(f"{path}: holds no epoch yet; train {member!r} first.")
     values = np.empty((len(rows), len(header)))
+    counted = header.index(RECALL) if RECALL in header else -1
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise BadInput(
                 f"{path}: line {number} has {len(row)} values, expected {len(header)}; train {member!r} again."
             )
         for j, cell in enumerate(row):
+            if j == counted:
+                continue
             try:
                 values[number - 2, j] = float(cell) if cell else np.nan
             except ValueError as error:
@@ -334,4 +344,9 @@ def read_history(path: Path, member: str) -> History:
     epochs = values[:, header.index("epoch")]
     if not (np.isfinite(epochs).all() and (np.diff(epochs) > 0).all()):
         raise BadInput(f"{path}: epochs must increase from line to line; train {member!r} again.")
-    return History(member=member, columns={name: values[:, j].copy() for j, name in enumerate(header)})
+    try:
+        recalls = None if counted < 0 else read_recalls([row[counted] for row in rows])
+    except ValueError as error:
+        raise BadInput(f"{path}: {RECALL}: {error}; {REDO}.") from error
+    columns = {name: values[:, j].copy() for j, name in enumerate(header) if j != counted}
+    return History(member=member, columns=columns, recalls=recalls)

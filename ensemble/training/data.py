@@ -8,6 +8,7 @@ import torch
 
 from ensemble.inference.inputs import (
     Batches,
+    Evaluation,
     Inputs,
     Precision,
     Rows,
@@ -72,6 +73,12 @@ class TrainingData:
         return len(self.learn) * self._augment.sets
 
     @property
+    def val_labels(self) -> np.ndarray:
+        """The classes of the images it is judged on, int64 (N,)."""
+        assert self.val.labels is not None
+        return self.val.labels.cpu().numpy()
+
+    @property
     def updates(self) -> int:
         """How many batches an epoch has."""
         return len(self._starts())
@@ -121,8 +128,8 @@ class TrainingData:
             return mirror(inputs(images), self._mirror)
         return inputs(self._augment(images, which))
 
-    def evaluate(self, network: Network, part: Rows, precision: Precision) -> tuple[float, float]:
-        """Return cross-entropy and accuracy of a network on `tune` or `val`."""
+    def evaluate(self, network: Network, part: Rows, precision: Precision) -> Evaluation:
+        """Return how a network does on `tune` or `val`."""
         if self.of_features:
             return evaluate(network.head, part, lambda features: features, precision)
         if part is not self.val or not self.recipe.augment_val.strip():

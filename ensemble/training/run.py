@@ -30,6 +30,7 @@ from ensemble.study.history import Epoch, append_epoch, best_epoch, read_epochs,
 from ensemble.study.image_spec import side_in_epoch
 from ensemble.study.names import MemberFiles
 from ensemble.study.network_file import write_network
+from ensemble.study.recalls import recall_text
 from ensemble.study.recipe import read_recipe, write_recipe
 from ensemble.study.seals import REDO
 from ensemble.study.split import Dataset
@@ -170,11 +171,9 @@ class Training:
             self.network, data, optimiser, rate, self.kernels, self.precision, self.average,
             lambda done, total: report("batch", {"done": done, "total": total, **facts}),
         )  # fmt: skip
-        val_cross_entropy, val_accuracy = data.evaluate(self.predicting, data.val, self.precision)
-        tune_cross_entropy, tune_accuracy = (
-            (np.nan, np.nan) if data.tune is None else data.evaluate(self.predicting, data.tune, self.precision)
-        )
-        if not np.isfinite(measured.cross_entropy + val_cross_entropy):
+        val = data.evaluate(self.predicting, data.val, self.precision)
+        tune = None if data.tune is None else data.evaluate(self.predicting, data.tune, self.precision)
+        if not np.isfinite(measured.cross_entropy + val.cross_entropy):
             raise Diverged(
                 f"{self.paths.job.title}: the loss is no longer a number in epoch {number + 1}; most often the "
                 f"learning_rate is too large, {recipe.learning_rate:g} here: lower it."
@@ -186,15 +185,16 @@ class Training:
             train_cross_entropy=measured.cross_entropy,
             train_loss=measured.loss,
             train_accuracy=measured.accuracy,
-            val_cross_entropy=val_cross_entropy,
-            val_loss=val_cross_entropy + float(penalty(kernels, recipe.l2)),
-            val_accuracy=val_accuracy,
+            val_cross_entropy=val.cross_entropy,
+            val_loss=val.cross_entropy + float(penalty(kernels, recipe.l2)),
+            val_accuracy=val.accuracy,
             images_per_second=data.images / measured.seconds,
             seconds=time.perf_counter() - started,
             images_seen=(number + 1) * data.images,
-            tune_cross_entropy=tune_cross_entropy,
-            tune_accuracy=tune_accuracy,
+            tune_cross_entropy=tune.cross_entropy if tune else np.nan,
+            tune_accuracy=tune.accuracy if tune else np.nan,
             cpu_seconds=time.process_time() - cpu_before,
+            val_recall=recall_text(data.val_labels, val.right, data.classes),
         )
 
     def _set_mode(self, number: int, data: TrainingData, report: Report) -> None:

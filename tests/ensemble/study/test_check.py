@@ -27,8 +27,8 @@ from ensemble.study.study import Study, config_of
 from ensemble.study.weights import keep_first_layer, load_tensors, save_tensors
 
 
-def epoch(number: int) -> Epoch:
-    return Epoch(number, 0.1, 1.0, 1.0, 0.5, 1.0, 1.0, 0.5, 10.0, 1.0)
+def epoch(number: int, recall: str = " ".join(["1/2"] * 10)) -> Epoch:
+    return Epoch(number, 0.1, 1.0, 1.0, 0.5, 1.0, 1.0, 0.5, 10.0, 1.0, val_recall=recall)
 
 
 def member(study: Study, name: str, seed: int) -> None:
@@ -121,6 +121,14 @@ CASES: dict[str, tuple[Callable[[Study], object], set[str], str]] = {
     "a line of a history": (
         lambda s: rewrite_epochs(s.files("m-0").history, [epoch(1)]),
         {"mismatch"}, "ends with epoch 1, the weights with 2",
+    ),
+    "classes of a history": (
+        lambda s: rewrite_epochs(s.files("m-0").history, [epoch(1, "1/2 1/2"), epoch(2, "1/2 1/2")]),
+        {"mismatch"}, "counts right answers of 2 classes, study.toml pins 10",
+    ),
+    "right answers of a history": (
+        lambda s: rewrite_epochs(s.files("m-0").history, [epoch(1), epoch(2, "1/2 " * 9 + "0/2")]),
+        {"mismatch"}, "epoch 2: right answers by class do not add up to its val_accuracy",
     ),
     "weights of another": (other_weights, {"mismatch"}, "was made by another recipe than recipe.toml states"),
     "no weights": (lambda s: s.files("m-0").weights.unlink(), {"missing"}, "is not there, and m-0.val.h5"),

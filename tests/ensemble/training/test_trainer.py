@@ -158,6 +158,8 @@ def test_history_says_what_the_predictions_say(of_digits: Study) -> None:
     assert val.labels is not None
     truth = np.take_along_axis(val.probs.astype(np.float64), val.labels[:, None], 1)
     assert float(last["val_cross_entropy"]) == pytest.approx(float(-np.log(truth).mean()), rel=1e-4)
+    hits = val.probs.argmax(1) == val.labels
+    assert last["val_recall"] == " ".join(f"{hits[val.labels == c].sum()}/{(val.labels == c).sum()}" for c in range(10))
     # The penalty by hand: lam times the squares of the kernels alone.
     kernels = [t.double() for name, t in weights(of_digits, "m").items() if name.endswith("weight")]
     penalty = SHORT.l2 * sum(float((w**2).sum()) for w in kernels)
@@ -303,7 +305,8 @@ def test_evaluate_and_predict_agree_across_batches() -> None:
     probs = predict_probs(network, batches, normalise, precision_on(CPU))
     assert probs.shape == (1597, 10)
     assert np.abs(probs.sum(1) - 1).max() < 1e-5
-    loss, accuracy = evaluate(network, batches, normalise, precision_on(CPU))
+    loss, accuracy, right = evaluate(network, batches, normalise, precision_on(CPU))
+    assert right.tolist() == (probs.argmax(1) == val.labels).tolist()
     assert accuracy == pytest.approx(float((probs.argmax(1) == val.labels).mean()), abs=1e-9)
     rows = np.arange(len(val))
     assert loss == pytest.approx(float(-np.log(probs[rows, val.labels].astype(np.float64)).mean()), rel=1e-5)
