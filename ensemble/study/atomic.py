@@ -56,11 +56,7 @@ def _beside(path: Path) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder by one rename first, so that a half-removed one is never taken for it.
-
-    What a dead process left of a removal there goes too.
-    """
-    remove_leftovers(folder.parent)
+    """Remove a folder by one rename first, so that a half-removed one is never taken for it."""
     away = _beside(folder)
     folder.rename(away)
     shutil.rmtree(away)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ensemble.errors import BadInput, KofnError
 from ensemble.machine import Progress, end_with_parent, is_out_of_memory, threads_environment
-from ensemble.study.atomic import remove_folder
+from ensemble.study.atomic import remove_folder, remove_leftovers
 from ensemble.study.history import best_epoch, read_epochs
 from ensemble.study.study import Study
 from ensemble.study.weights import read_first_layer
@@ -216,6 +216,7 @@ def train_members(
     elif plan.study.root != study.root:
         raise BadInput(f"plan: is of the study {plan.study.root}, not of {study.root}; plan its members again.")
     study = _with_plan(plan)
+    remove_leftovers(study.root / "members")  # of members whose removal was killed
     for member in plan:
         if plan.force or (member.action == "redo" and trains_over(study, member.name, member.damage)):
             clear(study, member.name)
