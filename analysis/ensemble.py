@@ -1,6 +1,6 @@
 """Members combined into an ensemble: what it predicts, with what confidence, beside what each member predicts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from analysis.metrics import Rule, floored_logs, predicted, quantise, rule_of, whole
+from analysis.row_probs import RowProbs, row_blocks
 from analysis.selection.data import Chosen, combined
 from analysis.stack import PredictionStack, combined_probs
 from analysis.subsets.reference import subset_preds
@@ -173,52 +174,29 @@ def ensemble_of(
     return Ensemble(stack, name, shares, rule, preds, probs)
 
 
-class CombinedProbs:
-    """The probabilities of a weighted ensemble of members in files, float64 (N, C): rows are made as they are asked.
-
-    probs[rows] gives an array (rows, C), probs[rows, columns] numbers of as many rows and columns.
-    """
-
-    dtype, ndim = np.dtype(np.float64), 2
+class CombinedProbs(RowProbs):
+    """The probabilities of a weighted ensemble of members in files."""
 
     def __init__(self, stack: PredictionStack, weights: np.ndarray, rule: Rule) -> None:
+        super().__init__(stack.samples, stack.classes)
         self._stack, self._weights, self._rule = stack, weights, rule
         self._part = np.flatnonzero(weights)
-        self.shape = (stack.samples, stack.classes)
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: slice | np.ndarray | tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        if isinstance(key, tuple):
-            rows, columns = np.broadcast_arrays(*key)
-            found, step = np.empty(len(rows)), max(1, BLOCK_NUMBERS // self.shape[1])
-            for start in range(0, len(rows), step):
-                here = slice(start, start + step)
-                found[here] = self[rows[here]][np.arange(len(rows[here])), columns[here]]
-            return found
+    def rows(self, which: slice | np.ndarray) -> np.ndarray:
+        """Return some rows: members are added in their order."""
         equal = np.ptp(self._weights[self._part]) == 0
         probs, weights = self._stack.probs, self._weights
-        count = len(np.arange(len(self))[key])
+        count = len(np.arange(len(self))[which])
         total = np.zeros((count, self.shape[1]))
         mean = self._rule.name == "mean"
         for i in self._part:
-            own = probs[i, key].astype(np.float64) if mean else floored_logs(probs[i, key])
+            own = probs[i, which].astype(np.float64) if mean else floored_logs(probs[i, which])
             total += own if equal else weights[i] * own
         total /= len(self._part) if equal else 1
         if mean:
             return total
         powers = np.exp(total)
         return powers / powers.sum(axis=1, keepdims=True)
-
-
-def row_blocks(probs: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Give the probabilities of an ensemble (N, C) some rows at a time, in order: which, and an array."""
-    n, c = probs.shape
-    rows = max(1, BLOCK_NUMBERS // c)
-    for start in range(0, n, rows):
-        here = slice(start, min(start + rows, n))
-        yield here, probs[here]
 
 
 def _shares(weights: Mapping[str, float] | np.ndarray | Sequence[float], members: Sequence[str]) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 
 from analysis.copies import find_copies, independent
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Ensemble, row_blocks
+from analysis.ensemble import Ensemble
+from analysis.row_probs import row_blocks
 from ensemble.study.tabular import Rows
 
 VARIANTS = ("confident_joint", "prune_by_noise_rate")

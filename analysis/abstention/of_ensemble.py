@@ -23,7 +23,8 @@ from analysis.abstention.selective import RiskCoverage, risk_coverage
 from analysis.abstention.shifted import ShiftDetection, detect_shift
 from analysis.abstention.uncertainty import UncertaintyParts, energy, ensemble_scores, plain_scores
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Ensemble, row_blocks
+from analysis.ensemble import Ensemble
+from analysis.row_probs import row_blocks
 from analysis.stack import PredictionStack
 from analysis.statistics import group_codes
 from ensemble.errors import BadInput

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import entr, logsumexp
 
-from analysis.ensemble import Ensemble, row_blocks
+from analysis.ensemble import Ensemble
+from analysis.row_probs import row_blocks
 from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.metrics import brier
+from analysis.metrics import squared_error
+from analysis.row_probs import RowProbs, row_blocks
 from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Rows, html_table, percent
@@ -96,8 +97,22 @@ def measure_calibration(
     probs, labels = checked(probs, labels, bins)
     if binning not in BINNINGS:
         raise BadInput(f"calibration: {binning!r} is no way to lay bins; {nearest(binning, BINNINGS)}.")
-    confidence = np.minimum(probs.max(axis=1).astype(np.float64), 1.0)
-    right = (probs.argmax(axis=1) if preds is None else np.asarray(preds)) == labels
+    confidence, likeliest = confidences(probs)
+    return reliability(confidence, (likeliest if preds is None else np.asarray(preds)) == labels, bins, binning, groups)
+
+
+def confidences(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return of each row of probs (N, C) the largest probability, float64 (N,) of at most 1, and whose it is."""
+    confidence, likeliest = np.empty(len(probs)), np.empty(len(probs), np.int64)
+    for here, rows in row_blocks(probs):
+        confidence[here], likeliest[here] = rows.max(axis=1), rows.argmax(axis=1)
+    return np.minimum(confidence, 1.0), likeliest
+
+
+def reliability(
+    confidence: np.ndarray, right: np.ndarray, bins: int, binning: str = "equal", groups: ArrayLike | None = None
+) -> Calibration:
+    """Return `measure_calibration` of confidences float64 (N,), and whether each sample is right, bool (N,)."""
     edges = np.arange(bins + 1) / bins if binning == "equal" else equal_mass(confidence, bins)
     place = bin_of(confidence, edges)
     counts = np.bincount(place, minlength=len(edges) - 1)
@@ -107,11 +122,11 @@ def measure_calibration(
         share = correct / counts
     effect = np.ones(len(counts))
     if groups is not None:
-        of = group_codes(groups, len(labels))
+        of = group_codes(groups, len(right))
         effect = np.nan_to_num(class_effects(right.astype(np.float64), place, of, len(counts)), nan=1.0)
     low, high = wilson(correct / effect, counts / effect)
     gaps = np.abs(share - means)[counts > 0]
-    ece = float((gaps * counts[counts > 0]).sum() / len(labels))
+    ece = float((gaps * counts[counts > 0]).sum() / len(right))
     return Calibration(edges, counts, means, share, low, high, ece, binning)
 
 
@@ -130,12 +145,13 @@ def checked(probs: np.ndarray, labels: np.ndarray | Sequence[int], bins: int) ->
     """Return probabilities and labels as arrays; raise `BadInput` where they do not fit, or for fewer than one bin."""
     if bins < 1:
         raise BadInput(f"calibration: expected at least one bin, found {bins}.")
-    probs, labels = np.asarray(probs), np.asarray(labels)
+    probs, labels = probs if isinstance(probs, RowProbs) else np.asarray(probs), np.asarray(labels)
     if probs.ndim != 2 or labels.shape != probs.shape[:1] or not labels.size:
         raise BadInput(
             f"calibration: expected probabilities (N, C) and N labels, found {probs.shape} and {labels.shape}."
         )
-    if odd := int((~np.isfinite(probs)).sum()):
+    odd = 0 if isinstance(probs, RowProbs) else int((~np.isfinite(probs)).sum())
+    if odd:  # of members in files it was seen when they were read
         raise BadInput(f"calibration: expected probabilities, found {odd:,} NaN or infinite.")
     if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= probs.shape[1]:
         raise BadInput(f"calibration: expected labels that are columns, whole numbers in 0..{probs.shape[1] - 1}.")
@@ -172,7 +188,7 @@ def ece_by_chance(probs: np.ndarray, ece: float, bins: int = BINS, draws: int = 
     J. Bröcker and L. A. Smith, Increasing the reliability of reliability diagrams, Weather and Forecasting 22 (2007),
     as J. Vaicenavicius and others, Evaluating model calibration in classification, AISTATS 2019, use it for the ECE.
     """
-    confidence = np.sort(np.minimum(np.asarray(probs).max(axis=1).astype(np.float64), 1.0))
+    confidence = np.sort(confidences(probs if isinstance(probs, RowProbs) else np.asarray(probs))[0])
     place = bin_of(confidence, np.arange(bins + 1) / bins)
     starts = np.flatnonzero(np.diff(place, prepend=-1))
     expected = np.add.reduceat(confidence, starts)
@@ -256,18 +272,20 @@ def class_wise(probs: np.ndarray, labels: np.ndarray | Sequence[int], bins: int 
     probs, labels = checked(probs, labels, bins)
     n, c = probs.shape
     edges = np.arange(bins + 1) / bins
-    counts, hits = np.empty((c, bins), np.int64), np.empty((c, bins), np.int64)
-    sums = np.empty((c, bins))
-    for column in range(c):
-        own = np.minimum(probs[:, column].astype(np.float64), 1.0)
-        place = bin_of(own, edges)
-        counts[column] = np.bincount(place, minlength=bins)
-        sums[column] = np.bincount(place, weights=own, minlength=bins)
-        hits[column] = np.bincount(place[labels == column], minlength=bins)
+    counts, hits = np.zeros((2, c, bins), np.int64)
+    sums, errors = np.zeros((c, bins)), np.empty(n)
+    for here, rows in row_blocks(probs):
+        own = np.minimum(rows.astype(np.float64), 1.0)
+        place = bin_of(own, edges) + bins * np.arange(c)
+        counts += np.bincount(place.ravel(), minlength=c * bins).reshape(c, bins)
+        sums += np.bincount(place.ravel(), weights=own.ravel(), minlength=c * bins).reshape(c, bins)
+        y = labels[here]
+        hits += np.bincount(place[np.arange(len(y)), y], minlength=c * bins).reshape(c, bins)
+        errors[here] = squared_error(rows, y)
     share = hits.sum(axis=1, keepdims=True) / n
     filled = np.maximum(counts, 1)  # an empty bin adds 0, whatever it is divided by
     parts = BrierParts(
-        score=brier(probs, labels),
+        score=float(errors.mean()),
         reliability=float(((sums - hits) ** 2 / filled).sum() / n),
         resolution=float(((hits - share * counts) ** 2 / filled).sum() / n),
         uncertainty=float((share * (1 - share)).sum()),

@@ -17,14 +17,18 @@ from analysis.calibration.calibration import (
     Calibration,
     EceByChance,
     bin_of,
+    checked,
     class_wise,
+    confidences,
     ece_by_chance,
     measure_calibration,
+    reliability,
 )
 from analysis.calibration.temperature import FEWEST, Temperature, fit_temperature, temperature
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Ensemble
-from analysis.metrics import SCALE, floored, nll, predicted, true_probs
+from analysis.ensemble import Ensemble, ensemble_of
+from analysis.metrics import SCALE, floored, predicted, true_probs
+from analysis.row_probs import row_blocks
 from analysis.stack import PredictionStack
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
@@ -226,14 +230,18 @@ def calibration_scores(
     bins: int = BINS,
 ) -> CalibrationScores:
     """Measure probabilities, floating point (N, C); preds: int64 (N,), see `confidence.calibration`."""
-    equal, adaptive = (measure_calibration(probs, labels, preds, bins, binning) for binning in ("equal", "adaptive"))
+    probs, labels = checked(probs, labels, bins)
+    confidence, likeliest = confidences(probs)
+    right = (likeliest if preds is None else preds) == labels
+    equal, adaptive = (reliability(confidence, right, bins, binning) for binning in ("equal", "adaptive"))
     by_class = class_wise(probs, labels, bins)
+    own = np.concatenate([true_probs(rows, labels[here]) for here, rows in row_blocks(probs)])
     return CalibrationScores(
         name=name,
         samples=equal.samples,
         accuracy=equal.mean_accuracy,
         confidence=equal.mean_confidence,
-        nll=nll(np.asarray(probs), np.asarray(labels)),
+        nll=float(-np.log(floored(own)).mean()),
         parts=by_class.parts,
         ece=equal.ece,
         adaptive_ece=adaptive.ece,
@@ -290,13 +298,14 @@ def ensemble_calibration(
     stack = ensemble.stack
     labels = stack.require_labels()
     enough = len(labels) >= FEWEST
-    probs = ensemble.probs[:]  # here every row is looked at again and again
+    probs = ensemble.probs
     found = temperature(probs, labels, stack.sample_ids, groups=groups) if enough else None
     several = len(stack.members) > 1
     scores = calibration_scores(ensemble.name, probs, labels, ensemble.preds, bins)
     members, temperatures = [], []
     for i, name in enumerate(stack.members if several else ()):
-        own = stack.probs[i, :].astype(np.float64)
+        alone = ensemble_of(stack.only([i])) if stack.streamed else None
+        own = stack.probs[i] if alone is None else alone.probs
         members.append(calibration_scores(name, own, labels, ensemble.member_preds[i], bins))
         temperatures += [fit_temperature(own, labels)] if enough else []
     return EnsembleCalibration(

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.calibration.calibration import checked
 from analysis.metrics import floored
+from analysis.row_probs import RowProbs, row_blocks
 from analysis.selection.resampling import folds_of
 from analysis.statistics import group_codes
 from ensemble.errors import BadInput
@@ -17,8 +18,9 @@ from ensemble.study.tabular import Rows
 LOWEST, HIGHEST = 0.05, 20.0
 FOLDS = 10
 FEWEST = 20  # samples: two a fold
-_EXACT = 1e-5  # of ln T
-_NUMBERS = 200_000  # samples times classes that are worked on at once
+_NEAR = 1e-5  # of 1 / T: a step of Newton's that is no larger ends where the next one would not be seen
+_STEPS = 60  # by halving alone the range is narrower than that after 20
+_NUMBERS = 100_000  # samples times classes that are worked on at once: they stay in a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,7 @@ class Temperature(Rows):
     value: fitted to all samples: below 1 it sharpens what is underconfident, above 1 it flattens what is overconfident.
     by_fold: float64 (F,), fitted to all samples but a fold's; fold: int64 (N,), which fold a sample is in.
     probs: float64 (N, C), each row by the temperature that was fitted without its fold: scores of these are held out.
+    Of an ensemble whose members stay in files it is a `RowProbs`, which makes the rows that it is asked for.
     """
 
     value: float
@@ -65,9 +68,21 @@ def temperature(
         raise BadInput(f"{len(labels)} samples are too few to fit a temperature; at least {FEWEST} are needed.")
     of = None if groups is None else group_codes(groups, len(labels))
     fold = folds_of(labels, folds, seed, ids, of)
-    value = fit_temperature(probs, labels)
-    by_fold = np.array([fit_temperature(probs[fold != f], labels[fold != f]) for f in range(int(fold.max()) + 1)])
-    return Temperature(value, by_fold, fold, tempered(probs, by_fold[fold]))
+    value, *by_fold = _fitted(probs, labels, fold)
+    at = np.array(by_fold)
+    made = tempered(probs, at[fold]) if isinstance(probs, np.ndarray) else cast(np.ndarray, _Tempered(probs, at[fold]))
+    return Temperature(value, at, fold, made)
+
+
+class _Tempered(RowProbs):
+    """`tempered` of probabilities of which rows are made as they are asked for; at: float64 (N,)."""
+
+    def __init__(self, probs: np.ndarray, at: np.ndarray) -> None:
+        super().__init__(*probs.shape)
+        self._probs, self._at = probs, at
+
+    def rows(self, which: slice | np.ndarray) -> np.ndarray:
+        return tempered(self._probs[which], self._at[which])
 
 
 def tempered(probs: np.ndarray, at: float | np.ndarray) -> np.ndarray:
@@ -83,33 +98,80 @@ def tempered(probs: np.ndarray, at: float | np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(probs: np.ndarray, labels: np.ndarray | Sequence[int]) -> float:
-    """Return the T in .05..20 with the lowest NLL of softmax(ln(p) / T), by SciPy's bounded minimiser over ln T.
+    """Return the T in .05..20 with the lowest NLL of softmax(ln(p) / T), to nine digits or so.
 
     The NLL is convex in 1 / T, so there is one lowest point. Where it lies outside the range, as it does where
     everything is right, T comes out at the end. probs: floating point (N, C); labels: int64 (N,).
     """
-    from scipy.optimize import minimize_scalar
-
     probs, labels = checked(probs, labels, 1)
-    n, c = probs.shape
-    logs = np.log(floored(probs.astype(np.float64)))
-    logs -= logs.max(axis=1, keepdims=True)
-    own = float(logs[np.arange(n), labels].sum())
-    step = max(1, _NUMBERS // c)
-    room = np.empty((min(step, n), c))
+    return _fitted(probs, labels, np.zeros(len(labels), np.int64), apart=False)[0]
 
-    def nll(ln_t: float) -> float:
-        cold, total = np.exp(-ln_t), 0.0
-        for start in range(0, n, step):
-            part = logs[start : start + step]
-            powers = np.multiply(part, cold, out=room[: len(part)])
-            total += float(np.log(np.exp(powers, out=powers).sum(axis=1)).sum())
-        return (total - cold * own) / n
 
-    ends = np.log([LOWEST, HIGHEST])
-    found = minimize_scalar(nll, bounds=tuple(ends), method="bounded", options={"xatol": _EXACT})
-    # The minimiser comes near the ends of its range, and never to them.
-    for end, value in zip(ends, (LOWEST, HIGHEST), strict=True):
-        if nll(end) <= found.fun:
-            return value
-    return float(np.exp(found.x))
+def _fitted(probs: np.ndarray, labels: np.ndarray, fold: np.ndarray, apart: bool = True) -> list[float]:
+    """Return the T that is fitted to all samples, and, with `apart`, for each fold that to all samples outside it.
+
+    Newton's method on 1 / T, kept within what is known to hold the lowest point and halved where it is slow. All fits
+    are stepped together: what a pass over the samples finds at one T, by fold, serves whichever of them wants it.
+    """
+    lowest, highest = 1 / HIGHEST, 1 / LOWEST
+    known: dict[float, tuple[np.ndarray, np.ndarray]] = {}  # at 1 / T the slope and the curvature of each fit
+    fits = range(1 + (int(fold.max()) + 1 if apart else 0))
+    found: dict[int, float] = {}
+    low, high, at, before = ([value] * len(fits) for value in (lowest, highest, 1.0, np.inf))
+    asked = [lowest, 1.0, highest]
+    for step in range(_STEPS):
+        for point, slopes, curves in zip(asked, *_slopes(probs, labels, fold, asked), strict=True):
+            known[point] = _of_fits(slopes, apart), _of_fits(curves, apart)
+        for i in (i for i in fits if i not in found):
+            if step == 0 and known[highest][0][i] <= 0:  # also where all temperatures are equally good
+                found[i] = LOWEST
+                continue
+            if step == 0 and known[lowest][0][i] >= 0:
+                found[i] = HIGHEST
+                continue
+            slope, curve = known[at[i]][0][i], known[at[i]][1][i]
+            low[i], high[i] = (low[i], at[i]) if slope > 0 else (at[i], high[i])
+            move = -slope / curve if curve > 0 else np.inf
+            if abs(move) <= _NEAR * at[i]:
+                found[i] = 1 / (at[i] + move)
+                continue
+            halved = not low[i] < at[i] + move < high[i] or abs(move) > before[i] / 2
+            to = float(np.sqrt(low[i] * high[i])) if halved else at[i] + move
+            before[i], at[i] = abs(to - at[i]), to
+        asked = sorted({at[i] for i in fits if i not in found} - known.keys())
+        if len(found) == len(fits):
+            break
+    return [found.get(i, 1 / at[i]) for i in fits]
+
+
+def _of_fits(by_fold: np.ndarray, apart: bool) -> np.ndarray:
+    """Return the sum over all samples, and, with `apart`, over those outside each fold: float64 (1 + F,) or (1,)."""
+    total = by_fold.sum()
+    return np.append(total, total - by_fold if apart else [])
+
+
+def _slopes(
+    probs: np.ndarray, labels: np.ndarray, fold: np.ndarray, points: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the NLL's first and second derivative by 1 / T at each point, summed by fold: two float64 (P, F).
+
+    With l = ln p they are, of a sample, the mean of l under softmax(l / T) less l(y), and the variance of l under it.
+    """
+    count = int(fold.max()) + 1
+    slopes, curves = np.zeros((2, len(points), count))
+    step = max(1, _NUMBERS // probs.shape[1])
+    for here, rows in row_blocks(probs):
+        for start in range(0, len(rows), step):
+            part = slice(here.start + start, min(here.start + start + step, here.stop))
+            logs = np.log(floored(rows[start : start + step].astype(np.float64)))
+            logs -= logs.max(axis=1, keepdims=True)
+            own = logs[np.arange(len(logs)), labels[part]]
+            for p, point in enumerate(points):
+                shares = np.exp(logs * point)
+                total = shares.sum(axis=1)
+                shares *= logs
+                mean = shares.sum(axis=1) / total
+                square = np.einsum("nc,nc->n", shares, logs) / total
+                slopes[p] += np.bincount(fold[part], weights=mean - own, minlength=count)
+                curves[p] += np.bincount(fold[part], weights=square - mean**2, minlength=count)
+    return slopes, curves
