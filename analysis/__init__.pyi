@@ -52,6 +52,8 @@ from .figures.drawing import Picture as Picture
 from .figures.drawing import draw as draw
 from .label_errors import LabelErrors as LabelErrors
 from .label_errors import find_label_errors as find_label_errors
+from .members.class_curves import ClassCurves as ClassCurves
+from .members.class_curves import class_curves as class_curves
 from .members.compare import compare_members as compare_members
 from .members.filters import FilterGrid as FilterGrid
 from .members.filters import filter_grid as filter_grid

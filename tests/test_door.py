@@ -13,6 +13,7 @@ import pytest
 from studies import write_history
 
 import kofn
+from ensemble.study.history import rewrite_epochs
 from ensemble.study.tabular import Rows, Tabular
 
 ROOT = Path(__file__).parent.parent
@@ -108,6 +109,10 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
     (begun.root / "predictions").mkdir(exist_ok=True)
     (begun.root / "predictions" / "m.val.h5").write_bytes(b"no HDF5")
     checked = kofn.check_study(begun.root)
+    counted = kofn.begin_study(root / "counted", "digits")
+    counted.member_dir("m").mkdir(parents=True)
+    recall = " ".join(["1/2"] * 10)
+    rewrite_epochs(counted.files("m").history, [kofn.Epoch(1, 0.1, 2, 2, 0.5, 2, 2, 0.5, 9, 3, val_recall=recall)])
     found = [
         stack, dataset, dataset.split("val"), ensemble, table, table.best(), table.by_size()[0], classes, chosen,
         digits, digits.config, plan, plan.members[0], plan.members[0].recipe, digits.read("m3-0", "val"), chosen.result,
@@ -125,6 +130,7 @@ def values(digits: kofn.Study, tmp_path_factory: pytest.TempPathFactory) -> dict
         kofn.measure_diversity(ensemble.member_preds, labels), kofn.temperature(ensemble.probs, labels),
         kofn.Baseline("m3-0", ensemble.member_preds[0], True),
         kofn.Epoch(1, 0.1, 2.0, 2.5, 0.5, 2.1, 2.6, 0.4, 100.0, 3.0),
+        kofn.class_curves(counted),
         kofn.filter_grid(np.ones((4, 3, 5, 5), np.float32), member="m"), checked, checked.findings[0],
         kofn.OnnxFile(root / "m.onnx", ("m",), (1.0,), "mean", (16, 16, 1), 10, None),
         kofn.CLASS_METRICS["auroc"], (front := kofn.cost_front(stack, [1, 2, 3, 4])), front.points[0],

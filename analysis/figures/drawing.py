@@ -27,6 +27,7 @@ from analysis.figures.abstention import (
     sets_figure,
 )
 from analysis.figures.calibration import by_size_figure, draw_by_size, draw_reliability, reliability_figure
+from analysis.figures.class_curves import class_curves_figure, draw_mean
 from analysis.figures.confusion import NAMED, confusion_figure, draw_confusion
 from analysis.figures.cost import cost_figure, draw_cost
 from analysis.figures.curve import curve_figure, draw_curve
@@ -39,6 +40,7 @@ from analysis.figures.style import save, style
 from analysis.figures.text import drawable
 from analysis.figures.training import draw_accuracy, members_figure
 from analysis.images.gallery import Gallery
+from analysis.members.class_curves import ClassCurves
 from analysis.members.filters import FilterGrid
 from analysis.selection.costs import CostFront
 from analysis.subsets.table import SubsetTable
@@ -72,6 +74,7 @@ DRAWINGS: dict[type, tuple[Callable[[Any], Figure], Callable[[Any, Axes], Axes] 
     ErrorAnalysis: (errors_figure, draw_errors),
     FilterGrid: (filters_figure, draw_filters),
     History: (lambda v: members_figure([v]), draw_accuracy),
+    ClassCurves: (class_curves_figure, draw_mean),
     Gallery: (gallery_figure, None),
 }  # fmt: skip
 
@@ -97,8 +100,8 @@ def draw(value: Any, ax: Axes | None = None) -> Any:
     """Draw a value of analysis as its report does.
 
     value: a SubsetTable, CostFront, PerClass, ClassComparison, Confusion, Calibration, CalibrationBySize, RiskCoverage,
-    EnsembleAbstention, ConformalSets, Diversity, PairGains, ErrorAnalysis, FilterGrid, History or Gallery. ax:
-    matplotlib axes to draw into, as they are styled; what needs several pairs of axes cannot be drawn into one.
+    EnsembleAbstention, ConformalSets, Diversity, PairGains, ErrorAnalysis, FilterGrid, History, ClassCurves or Gallery.
+    ax: matplotlib axes to draw into, as they are styled; what needs several pairs of axes cannot be drawn into one.
     Returns the axes, or without `ax` a `Picture`, which a notebook shows and `save(path)` writes. Raises `BadInput` for
     another value, and for axes where one pair is not enough.
     """

@@ -17,6 +17,7 @@ from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.table import SubsetTable
 
 _KINDS = {"|u1": "u8", "<u2": "u16", "<u4": "u32", "<f4": "f32", "<f8": "f64"}
+EPOCHS, CURVES = 60, 150_000  # epochs of a member, and right answers in all, that curves of classes have at most
 EXACT = 4096  # scores of so many subsets are carried in full, of more in single precision
 
 
@@ -72,6 +73,7 @@ def document(page: Page) -> dict[str, Any]:
         "choices": [_choice(choice) for choice in page.choices],
         "pictures": _pictures(page),
         "cost": _cost(page),
+        "curves": _curves(page),
         "hardest": _hardest(page),
         "order": pack(page.confusion.order),
         "groups": [{"from": b.start, "to": b.stop, "typical": list(b.typical)} for b in page.confusion.blocks],
@@ -139,6 +141,25 @@ def _cost(page: Page) -> dict[str, Any] | None:
          "high": p.honest.high} for p in front.points
     ]  # fmt: skip
     return {"of": shown(front.what), "members": front.costs.tolist(), "front": points}
+
+
+def _curves(page: Page) -> dict[str, Any] | None:
+    """Return how many images of each class were right after epochs, those of a member one after another.
+
+    Of long histories not every epoch: always the first and the last, and no more than `CURVES` numbers of all members.
+    """
+    value = page.curves
+    if value is None:
+        return None
+    most = max(2, min(EPOCHS, CURVES // (len(value.members) * len(value.samples))))
+    kept = [np.unique(np.linspace(0, len(e) - 1, min(most, len(e))).round().astype(int)) for e in value.epochs]
+    counts = [np.nan_to_num(r[rows] * value.samples) for r, rows in zip(value.recall, kept, strict=True)]
+    return {
+        "members": [page.table.members.index(member) for member in value.members],
+        "epochs": [e[rows].astype(int).tolist() for e, rows in zip(value.epochs, kept, strict=True)],
+        "samples": pack(value.samples),
+        "correct": pack(np.rint(np.concatenate(counts)).astype(np.int64)),
+    }
 
 
 def _pictures(page: Page) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from analysis.classes.confusion import Confusion, confusion
 from analysis.classes.per_class import PerClass, per_class
 from analysis.copies import find_copies
 from analysis.diversity import Diversity, measure_diversity
+from analysis.members.class_curves import ClassCurves, curves_of
 from analysis.members.costs import cost_words, member_costs
 from analysis.members.filters import FilterGrid, filter_grid
 from analysis.page.choices import Choice, Panels, best_of_all, choices, panel_masks, panels
@@ -63,7 +64,7 @@ class Page:
     order. copies: groups of members that predict the same, by their positions.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
     shown, why. warnings: what speaks against rows being of one order, a sentence each. front: what accuracy can be had
-    for what cost, where costs are known.
+    for what cost, where costs are known. curves: the recall of classes over epochs, of members whose histories say it.
     """
 
     study: str
@@ -89,6 +90,7 @@ class Page:
     warnings: tuple[str, ...]
     copies: tuple[tuple[int, ...], ...] = ()
     front: CostFront | None = None
+    curves: ClassCurves | None = None
 
     def choice(self, name: str) -> Choice | None:
         """Return the choice of this name, or None."""
@@ -114,6 +116,7 @@ def page_of(
     config = data.study.config
     definition = config.splits.get(data.split)
     lacking: dict[str, str] = {}
+    found = _histories(data, lacking)
     on = (f" --split {data.split}" if data.split != "val" else "") + f" --study {shlex.quote(data.study.root.name)}"
     return _page(
         data.stack,
@@ -132,7 +135,8 @@ def page_of(
         commands=(f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"),
         best_first=data.name == "best",
         costs=_costs(data, cost, lacking),
-        histories=_histories(data, lacking),
+        histories=found,
+        curves=_curves(found, data, lacking),
     )
 
 
@@ -288,6 +292,18 @@ def _histories(data: ReportData, lacking: dict[str, str]) -> tuple[History, ...]
     except NotAvailable as lack:
         lacking["training"] = str(lack)
         return ()
+
+
+def _curves(found: Sequence[History], data: ReportData, lacking: dict[str, str]) -> ClassCurves | None:
+    """Return the recall of classes over epochs of the members shown, where their histories say it."""
+    shown = [history for history in found if history.member in data.stack.members]
+    if not shown:
+        return None
+    try:
+        return curves_of(shown, data.stack.class_ids, data.stack.class_names, str(data.study.root))
+    except BadInput as lack:
+        lacking["recall over epochs"] = str(lack)
+        return None
 
 
 def _filters(predictions: Sequence[Predictions | Rows], lacking: dict[str, str]) -> tuple[FilterGrid, ...]:

@@ -20,8 +20,8 @@ from ensemble.study.atomic import write_text
 # In the order they build on one another; each is a few dozen lines, and they share one scope.
 SCRIPTS = (
     "base", "data", "study", "state", "scale", "grid", "paint", "tip", "front", "scatter", "pointer", "keys", "filter",
-    "ranking", "chosen", "versus", "sortable", "classes", "class", "matrix", "errors", "reliability", "take", "peek",
-    "main",
+    "ranking", "chosen", "versus", "sortable", "classes", "curves", "class", "matrix", "errors", "reliability", "take",
+    "peek", "main",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.common import Output
 from cli.reports.job import ALONG, Job, slug
-from cli.reports.text import written
+from cli.reports.text import cut, written
 
 if TYPE_CHECKING:
     from ensemble.study.history import History
@@ -40,9 +40,60 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     output.table(heads, rows, title="At the last epoch; losses are cross-entropies in nats")
     top = max(members, key=lambda m: m["last"]["val_accuracy"])
     output.note(f"highest at its last epoch: {top['name']}, {100 * top['last']['val_accuracy']:.1f} % on val.")
+    classes = _by_class(output, job, found, files)
     for file in files:
         written(output, file)
-    return {"kind": "training", "x": job.options["along"], "members": members, "files": files}
+    return {"kind": "training", "x": job.options["along"], "members": members, "classes": classes, "files": files}
+
+
+def _by_class(output: Output, job: Job, found: "list[History]", files: list[Any]) -> dict[str, Any] | None:
+    """Show the recall of single classes over epochs, of histories that have it: table, figure and CSV in `files`."""
+    from analysis.classes.confusion import first_names
+    from analysis.figures.class_curves import WORDS, class_curves_figure
+    from analysis.figures.style import save, style
+    from analysis.members.class_curves import curves_of, write_class_curves_csv
+
+    if all(history.recalls is None for history in found):
+        output.note(
+            "Recall over epochs: these histories do not say how many images of each class were right; those of members "
+            "that are trained from now on do."
+        )
+        return None
+    study = job.data.study
+    value = curves_of(found, study.config.class_ids, study.config.class_names, str(study.root))
+    stem = "-".join(part for part in ("training-classes", slug(job.data.patterns)) if part)
+    with style():
+        files.append(save(class_curves_figure(value), job.out / f"{stem}.{job.format}"))
+    table = job.out / f"{stem}.csv"
+    write_class_curves_csv(table, value)
+    files.append(table)
+    names, kinds = first_names(value.class_names, value.class_ids), value.striking()
+    of = value.members[0] if len(value.members) == 1 else f"the mean of {len(value.members)} members"
+    output.table(
+        ("class", "", "images", "first epoch %", "last epoch %", "late change"),
+        [
+            (cut(names[c], 24), WORDS[kind], str(value.samples[c]), f"{100 * value.first[c]:.0f}",
+             f"{100 * value.last[c]:.0f}", _points(value.change[c]))
+            for kind, columns in kinds.items() for c in columns
+        ],
+        title=f"Recall over epochs on val, {of}",
+        left=(0, 1),
+    )  # fmt: skip
+    output.note(
+        "Late change: points of recall in the last quarter of the epochs, less those in the quarter that ends half way."
+    )
+    if value.without:
+        output.note(f"without right answers by class in their history: {', '.join(value.without)}")
+    striking = {c: kind for kind, columns in kinds.items() for c in columns}
+    return {
+        "members": value.members,
+        "without": value.without,
+        "classes": [
+            {"id": value.class_ids[c], "name": value.class_names[c], "samples": value.samples[c],
+             "first": value.first[c], "last": value.last[c], "change": value.change[c], "shown": striking.get(c)}
+            for c in range(len(value.class_ids))
+        ],
+    }  # fmt: skip
 
 
 def _draw(job: Job, found: "list[History]") -> list[Any]:
@@ -68,6 +119,11 @@ def _draw(job: Job, found: "list[History]") -> list[Any]:
             each = small_multiples_figure(by_member(found, along=along, train=train))
             figures = {stem: range_figure(together), f"{stem}-members": each}
         return [save(figure, job.out / f"{name}.{job.format}") for name, figure in figures.items()]
+
+
+def _points(difference: float) -> str:
+    """Return a difference of shares in points, with its sign; a dash where it is not known."""
+    return "-" if difference != difference else f"{100 * difference:+z.0f}"
 
 
 def following(job: Job) -> tuple[str, ...]:

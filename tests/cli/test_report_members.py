@@ -18,7 +18,7 @@ from analysis.report_data import histories
 from cli.common import run
 from cli.report import report
 from ensemble.errors import DamageWarning
-from ensemble.study.history import COLUMNS, write_history
+from ensemble.study.history import REQUIRED, write_history
 from ensemble.study.predictions import write_predictions
 from ensemble.study.study import Study
 
@@ -220,7 +220,7 @@ def test_the_command_itself(mixed: Study, tmp_path: Path) -> None:
 
 def test_a_damaged_file_of_a_member_leaves_the_reports_of_the_others(mixed: Study, ask: Ask, tmp_path: Path) -> None:
     study = copied(mixed, tmp_path / "study")
-    columns = {name: np.array([1.0, 2.0]) for name in COLUMNS}
+    columns = {name: np.array([1.0, 2.0]) for name in REQUIRED}
     for name in ("m-1", "m-2"):
         write_history(study.files(name).history, columns)
     path = study.files("m-1").history

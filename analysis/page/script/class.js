@@ -24,6 +24,7 @@ function showClass(study, state) {
   byId("class-words").textContent = classWords(study, value, c);
   byId("class-predicted").replaceChildren(...answerList(study, state, study.answers(mask, c), value.samples, c));
   byId("class-mistaken").replaceChildren(...answerList(study, state, study.predictedAs(mask, c), null, c));
+  showCurves(study, mask, c);
   byId("gallery-title").hidden = byId("class-gallery").hidden = !study.data.pictures;
   byId("class-gallery").replaceChildren(...gallery(study, mask, c, state.first));
 }

@@ -20,7 +20,7 @@ async function begin() {
   buildVersus(study, state);
   buildTakes(study, state, chart);
   buildReliability(study, state);
-  buildPeek(study);
+  buildPeek(study, state);
   for (const one of document.querySelectorAll("table[data-sort]")) sortInPlace(one);
   followLight(chart, matrix);
   performance.mark("ready");

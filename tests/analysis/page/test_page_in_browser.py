@@ -573,6 +573,24 @@ def test_a_class_shows_its_image_where_it_is_named(read: Read, digits: Study) ->
     assert not reader.page.is_visible("#peek")
 
 
+def test_a_class_shows_its_course_in_training(read: Read, digits: Study) -> None:
+    """Of ten images of class 3, 5 and 6 were right in epochs 2 and 3 of m3-0, 4 in epoch 1, which m3-0 lacks."""
+    reader = read(digits, "#subset=3&class=3")
+    told = "After epoch 4, the last: m3-0 50 %, m3-1 50 %, m3-2 50 %, m3-3 50 %."
+    assert reader.text("#class-curves-words") == told
+    assert reader.page.locator("#class-curves-plot polyline.within").count() == 2
+    plot = reader.page.locator("#class-curves-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    reader.page.mouse.move(box["x"] + 36 / 340 * box["width"], box["y"] + 40)
+    words = reader.text("#class-curves-words")
+    assert words.startswith("After epoch 1: m3-1 40 %") and "m3-0" not in words
+    reader.page.mouse.move(2, 2)
+    assert reader.text("#class-curves-words").startswith("After epoch 4, the last")
+    reader.page.locator("#class-table tbody button").first.hover()
+    assert reader.page.locator("#peek polyline").count() == 4
+
+
 def test_the_names_of_members_stand_in_full(read: Read, digits: Study) -> None:
     script = """(() => { const write = CanvasRenderingContext2D.prototype.fillText; window.written = [];
       CanvasRenderingContext2D.prototype.fillText = function (...given) {
