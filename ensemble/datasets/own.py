@@ -98,6 +98,8 @@ def _images(images: np.ndarray, key: str) -> np.ndarray:
             f"{key}: expected uint8 images (N, H, W) or (N, H, W, 1 or 3), found {images.dtype} {images.shape}; give "
             "pixels of 0 to 255, channels last."
         )
+    if 0 in images.shape[1:]:
+        raise BadInput(f"{key}: images of shape {images.shape[1:]} have no pixels; give some.")
     return images[..., None] if images.ndim == 3 else images
 
 
@@ -120,18 +122,36 @@ def _classes(
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Return the ids of classes, sorted, and every split's labels as positions in them."""
     for key, y in labels.items():
-        if y.dtype.kind not in "iuUSO" or any(not isinstance(value, str | bytes | int) for value in y.tolist()):
+        if not len(y):
+            raise BadInput(f"{key}: holds no images; give it some.")
+        strange = [value for value in y.tolist() if not isinstance(value, str | bytes | int)]
+        if strange:
             raise BadInput(
                 f"{key}: expected labels that are whole numbers or names of classes, found {y.dtype}, such as "
-                f"{next((v for v in y.tolist() if not isinstance(v, str | bytes | int)), y[0])!r}."
+                f"{strange[0]!r}."
             )
+    if len(np.unique(labels["train"])) < 2:
+        raise BadInput(f"train: has one class only, {labels['train'][0]!s}; expected two or more.")
     whole = all(y.dtype.kind in "iu" for y in labels.values())
     if whole:
-        count = max(int(y.max()) + 1 for y in labels.values() if len(y)) if class_names is None else len(class_names)
+        count = int(labels["train"].max()) + 1 if class_names is None else len(class_names)
         for key, y in labels.items():
             if len(y) and not (y.min() >= 0 and y.max() < count):
                 bad = int(np.flatnonzero((y < 0) | (y >= count))[0])
                 raise BadInput(f"{key}: label {y[bad]} of image {bad} is outside of 0..{count - 1}, the classes.")
+        trained = np.unique(labels["train"])
+        if class_names is None and len(trained) < count:
+            gap = next(i for i, label in enumerate(trained) if i != label)
+            raise BadInput(
+                f"train: has no image of class {gap}, and labels up to {count - 1}; number the classes from 0 without "
+                "a gap, or give class_names."
+            )
+        for key, y in labels.items():
+            unseen = np.setdiff1d(y, trained)
+            if len(unseen):
+                raise BadInput(
+                    f"{key}: has images of class {unseen[0]}, and train has none; give train some, or leave them out."
+                )
         return number_ids(count), {key: y.astype(np.int64) for key, y in labels.items()}
     ids = tuple(sorted({str(value) for value in labels["train"]}))
     at = {value: i for i, value in enumerate(ids)}

@@ -94,6 +94,10 @@ class Broken:
             [(IMAGES[0], np.eye(3)[0])],
             "item 0: expected one label, the number or name of a class, found float64",
         ),
+        ((IMAGES[:0], LABELS[:0]), "train: holds no images"),
+        ((IMAGES, LABELS * 0), "train: has one class only, 0"),
+        ((IMAGES[:, :0], LABELS), "train: images of shape (0, 6, 3) have no pixels"),
+        ((IMAGES, LABELS % 2), "val: has images of class 2, and train has none"),
         (Broken(), "train: item 1 of 2 raised OSError: the disk is gone; mend the dataset"),
         (iter([(IMAGES[0], 0)]), "found list_iterator"),
     ],
@@ -102,6 +106,13 @@ def test_what_is_no_dataset(train: Any, message: str) -> None:
     with pytest.raises(BadInput) as error:
         make_dataset(train, (IMAGES, LABELS), class_names=["a", "b", "c"])
     assert message in str(error.value)
+
+
+def test_numbers_of_classes_have_no_gap() -> None:
+    with pytest.raises(BadInput, match="train: has no image of class 1, and labels up to 4"):
+        make_dataset((IMAGES, LABELS * 2), (IMAGES, LABELS * 2))
+    named = make_dataset((IMAGES, LABELS * 2), (IMAGES, LABELS * 2), class_names=list("abcde"))
+    assert (len(named.class_ids), labels_of(named, "train")[:3]) == (5, [0, 2, 4])
 
 
 def test_an_npz_file(tmp_path: Path) -> None:
