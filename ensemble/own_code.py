@@ -1,13 +1,16 @@
 """A user's own function by name, "package.module:function", wherever a name of ours could stand."""
 
+import contextlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ensemble.errors import BadInput, nearest, reason_of
+from ensemble.errors import BadInput, KofnError, nearest, reason_of
+from ensemble.machine import is_out_of_memory
 
 
 def is_own(text: str) -> bool:
@@ -27,7 +30,8 @@ def own_function(text: str, argument: str) -> Callable[..., Any]:
         sys.path.append(str(Path.cwd()))  # a command's script does not look there by itself
     where = f"{argument}={text!r}"
     try:
-        found = importlib.import_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is a command's own
+            found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise BadInput(f"{where}: its module {module} needs {error.name}, which is missing; install it.") from error
@@ -64,7 +68,34 @@ def called(function: Callable[..., Any], where: str, offered: Mapping[str, Any])
     if lacking:
         raise BadInput(f"{where}: needs an argument {lacking[0]!r}; it is called with {', '.join(offered) or 'none'}.")
     try:
-        return function(**{name: value for name, value in offered.items() if takes_all or name in parameters})
+        with contextlib.redirect_stdout(sys.stderr):
+            return function(**{name: value for name, value in offered.items() if takes_all or name in parameters})
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {reason_of(error)}"
         raise BadInput(f"{where}: raised {reason}; mend the function.") from error
+
+
+@contextlib.contextmanager
+def own_errors(name: str) -> Generator[None]:
+    """Raise as `BadInput` what a user's own network raises while it runs or is differentiated.
+
+    name: of the model; for one that is not the user's nothing is changed, and so where memory runs out.
+    """
+    try:
+        yield
+    except KofnError:
+        raise
+    except Exception as error:
+        if not is_own(name) or is_out_of_memory(error) or not _beneath_a_network(error):
+            raise
+        raise BadInput(
+            f"model={name!r}: raised {type(error).__name__} while it was run ({reason_of(error)}); mend the network."
+        ) from error
+
+
+def _beneath_a_network(error: BaseException) -> bool:
+    """Say whether the last code of ours on the way to an error was one that calls a network, or its gradient."""
+    ours = str(Path(__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    last = max((i for i, frame in enumerate(frames) if frame.filename.startswith(ours)), default=len(frames))
+    return [f.name for f in frames[last + 1 : last + 2]] in (["_wrapped_call_impl"], ["backward"])

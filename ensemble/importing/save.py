@@ -66,6 +66,9 @@ def save_predictions(
     for what, listed in (("sample_ids", sample_ids), ("class_ids", class_ids), ("class_names", class_names)):
         if isinstance(listed, str | bytes):
             raise BadInput(f"{what}: expected a list, found the text {listed!r}; put it in a list.")
+        lacking = [row for row, value in enumerate(() if listed is None else listed) if value is None]
+        if lacking:
+            raise BadInput(f"{what}: expected text or numbers, found None at position {lacking[0]}; give each one.")
     array = _array(values, "values")
     if is_score(array) and class_ids is not None:
         both = both_classes(array, logits=logits, listed=[_text(i) for i in class_ids], predicted=None, labels=None)
@@ -89,18 +92,19 @@ def save_predictions(
         columns = _columns(texts, classes, found.probs, class_ids is not None or known is not None)
         if (columns < 0).any():
             raise BadInput(f"labels: row {int(np.argmin(columns))} has none; leave out samples without a label.")
-    kernels = None if first_layer is None else np.asarray(_array(first_layer, "first_layer"), dtype=np.float32)
-    if kernels is not None and kernels.ndim != 4:
-        raise BadInput(f"first_layer: expected kernels (out, in, height, width), found the shape {kernels.shape}.")
+    kernels = None if first_layer is None else _array(first_layer, "first_layer")
+    if kernels is not None and (kernels.ndim != 4 or kernels.dtype.kind not in "fiu"):
+        raise BadInput(
+            f"first_layer: expected numbers (out, in, height, width), found {kernels.dtype} {kernels.shape}."
+        )
+    if kernels is not None and not np.isfinite(kernels).all():
+        raise BadInput("first_layer: has numbers that are not finite; give the trained kernels, or leave it out.")
     measured = None if history is None else history_columns(history)
     ids = (
         np.arange(n).astype(np.str_)
         if sample_ids is None
         else np.asarray([_text(i) for i in sample_ids], dtype=np.str_)
     )
-    if sample_ids is not None and any(i is None for i in sample_ids):
-        row = next(row for row, i in enumerate(sample_ids) if i is None)
-        raise BadInput(f"sample_ids: expected an id for each sample, found None in row {row}.")
     predictions = Predictions(
         member=member,
         split=split,
@@ -110,7 +114,7 @@ def save_predictions(
         class_names=classes.names,
         labels=columns,
         ids_given=sample_ids is not None,
-        first_layer=kernels,
+        first_layer=None if kernels is None else kernels.astype(np.float32),
         attributes={} if measured is None else {"epoch": int(measured["epoch"][-1])},
         extras={} if found.logits is None else {"logits": found.logits},
     )
@@ -177,8 +181,10 @@ def _columns(texts: Sequence[str], classes: Classes, probs: np.ndarray, named: b
 
 
 def _in_python(error: BadInput) -> BadInput:
-    """Return a refusal in the words of `save_predictions`, which takes no files."""
-    return BadInput(str(error).replace("classes=FILE", "class_ids=[...]"))
+    """Return a refusal in the words of `save_predictions`, which takes no files and no votes."""
+    row = "give each as a row of zeros with a one at its class"
+    told = str(error).replace("classes=FILE", "class_ids=[...]").replace("take them with votes=True", row)
+    return BadInput(told.replace("can be taken with votes=True", "can be divided by their sum"))
 
 
 def _headings(values: Any) -> list[str] | None:

@@ -26,7 +26,7 @@ from ensemble.inference.inputs import (
 from ensemble.inference.tta import PLAIN, View, Views, views_named
 from ensemble.models import build_network, model_named
 from ensemble.models.network import Network
-from ensemble.models.own import own_errors
+from ensemble.own_code import own_errors
 from ensemble.study.atomic import file_sha256
 from ensemble.study.names import matches, matching, natural_key
 from ensemble.study.predictions import Header, read_header, read_rows

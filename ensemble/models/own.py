@@ -1,19 +1,14 @@
 """A user's own network, "package.module:function": a torch module that the function makes."""
 
-import contextlib
-import traceback
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ensemble.errors import BadInput, KofnError, reason_of
-from ensemble.machine import is_out_of_memory
+from ensemble.errors import BadInput, reason_of
 from ensemble.models import Model, NetworkSpec
 from ensemble.models.network import Network, predicting
-from ensemble.own_code import called, is_own, own_function
+from ensemble.own_code import called, own_function
 
 
 def row(name: str) -> Model:
@@ -109,29 +104,3 @@ def _try(network: OwnNetwork, image_shape: tuple[int, int, int]) -> None:
             f"{where}: returns probabilities, rows that sum to 1; return the logits and leave the softmax out, since "
             "training and prediction both apply it."
         )
-
-
-@contextlib.contextmanager
-def own_errors(name: str) -> Generator[None]:
-    """Raise as `BadInput` what a user's own network raises while it runs or is differentiated.
-
-    name: of the model; for one that is not the user's nothing is changed, and so where memory runs out.
-    """
-    try:
-        yield
-    except KofnError:
-        raise
-    except Exception as error:
-        if not is_own(name) or is_out_of_memory(error) or not _beneath_a_network(error):
-            raise
-        raise BadInput(
-            f"model={name!r}: raised {type(error).__name__} while it was run ({reason_of(error)}); mend the network."
-        ) from error
-
-
-def _beneath_a_network(error: BaseException) -> bool:
-    """Say whether the last code of ours on the way to an error was one that calls a network, or its gradient."""
-    ours = str(Path(__file__).parents[1])
-    frames = traceback.extract_tb(error.__traceback__)
-    last = max((i for i, frame in enumerate(frames) if frame.filename.startswith(ours)), default=len(frames))
-    return [f.name for f in frames[last + 1 : last + 2]] in (["_wrapped_call_impl"], ["backward"])

@@ -86,7 +86,7 @@ def texts_of(array: np.ndarray, where: str) -> list[str]:
         except UnicodeDecodeError as error:
             raise BadInput(f"{where}: expected UTF-8 text, found {error.object!r}; save it as text.") from error
     if array.dtype.kind == "U":
-        return _valid_text(array, where).tolist()
+        return check_text(array, where).tolist()
     if array.dtype.kind in "biu":
         return [str(value) for value in array.tolist()]
     if array.dtype.kind != "f":
@@ -101,7 +101,7 @@ def number_text(value: float) -> str:
     return str(int(value)) if abs(value) < 2**53 and value == int(value) else repr(value)
 
 
-def _valid_text(array: np.ndarray, where: str) -> np.ndarray:
+def check_text(array: np.ndarray, where: str) -> np.ndarray:
     """Return text (N,) as it is; raise `BadInput` where it holds what is no character, or half of one."""
     codes = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
     bad = np.flatnonzero((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF)))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.errors import BadInput, storage_error
+from ensemble.errors import BadInput, reason_of, storage_error
 from ensemble.study.atomic import write_text
 from ensemble.study.recalls import EpochRecalls, read_recalls
 from ensemble.study.seals import REDO, read_text
@@ -196,7 +196,13 @@ def history_columns(history: "str | Path | Table", where: str = "history") -> di
     elif isinstance(history, Mapping):
         named = {str(name).strip().lower(): list(values) for name, values in history.items()}
     else:
-        rows = [vars(row) if isinstance(row, Epoch) else dict(row) for row in history]
+        try:
+            rows = [vars(row) if isinstance(row, Epoch) else dict(row) for row in history]
+        except (TypeError, ValueError) as error:
+            raise BadInput(
+                f"{where}: expected columns by name, a row an epoch or the path of a CSV file, found "
+                f"{type(history).__name__} ({reason_of(error)})."
+            ) from error
         named = {str(name).lower(): [row.get(name) for row in rows] for name in (rows[0] if rows else ())}
     found: dict[str, np.ndarray] = {}
     for name, aliases in _ALIASES.items():

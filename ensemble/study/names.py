@@ -14,8 +14,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 def check_name(name: str, what: str) -> str:
     """Return `name` where it can name a member, an ensemble or a split: letters, digits, _ and -, at most 100."""
-    if not _NAME.fullmatch(name):
-        raise BadInput(f"{what} {name[:120]!r}: use letters, digits, _ and - only, at most 100 of them.")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise BadInput(f"{what} {str(name)[:120]!r}: use letters, digits, _ and - only, at most 100 of them.")
     if name in RESERVED and what != "split":
         raise BadInput(f"{what} {name!r}: 'ens-report --ensemble {name}' means something else; choose another name.")
     return name

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.study.arrays import check_text
 from ensemble.study.hdf5 import AGAIN, NewFile, OldFile, PlainRows, new_file, opened, refuse_taken
 from ensemble.study.names import check_name
 from ensemble.study.split import check_ids
@@ -104,10 +105,10 @@ class Predictions(Rows):
             raise BadInput(f"{where}: expected at least 1 sample and 2 classes, found {n} and {c}.")
         check_rows(probs, where)
         class_ids = tuple(str(i) for i in check_ids(list(self.class_ids), f"{where}, classes"))
-        if len(class_ids) != c or len(self.class_names) != c:
-            raise BadInput(
-                f"{where}: {c} columns, but {len(class_ids)} class ids and {len(self.class_names)} class names."
-            )
+        class_names = tuple(str(name) for name in self.class_names)
+        check_text(np.asarray(class_names, dtype=np.str_), f"{where}, class names")
+        if len(class_ids) != c or len(class_names) != c:
+            raise BadInput(f"{where}: {c} columns, but {len(class_ids)} class ids and {len(class_names)} class names.")
         sample_ids = check_ids(self.sample_ids, f"{where}, samples")
         if len(sample_ids) != n:
             raise BadInput(f"{where}: {n} rows, but {len(sample_ids)} sample ids.")
@@ -119,7 +120,7 @@ class Predictions(Rows):
         object.__setattr__(self, "probs", probs)
         object.__setattr__(self, "sample_ids", sample_ids)
         object.__setattr__(self, "class_ids", class_ids)
-        object.__setattr__(self, "class_names", tuple(str(name) for name in self.class_names))
+        object.__setattr__(self, "class_names", class_names)
 
     def __len__(self) -> int:
         return len(self.probs)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
+from ensemble.study.arrays import check_text
 from ensemble.study.tabular import Rows
 
 
@@ -15,6 +16,7 @@ def check_ids(ids: Sequence[str] | np.ndarray, what: str) -> np.ndarray:
     array = np.asarray(ids, dtype=np.str_)
     if array.ndim != 1:
         raise BadInput(f"{what}: expected a list of ids, found an array of shape {array.shape}.")
+    check_text(array, what)
     if array.size and not np.char.str_len(array).all():
         raise BadInput(
             f"{what}: the id at row {int(np.argmin(np.char.str_len(array)))} is empty; give each one a name."
@@ -63,6 +65,7 @@ class Split(Rows):
             raise BadInput(f"{where}: {n} images, but {len(self.sample_ids)} sample ids.")
         if len(self.class_ids) != len(self.class_names):
             raise BadInput(f"{where}: {len(self.class_ids)} class ids, but {len(self.class_names)} class names.")
+        check_text(np.asarray(self.class_names, dtype=np.str_), f"{where}, class names")
         if self.labels is not None:
             labels = np.asarray(self.labels, dtype=np.int64)
             if labels.shape != (n,):

@@ -24,7 +24,7 @@ from ensemble.inference.inputs import (
 from ensemble.models import build_network
 from ensemble.models.measure import describe
 from ensemble.models.network import Network, check_sides, first_layer
-from ensemble.models.own import own_errors
+from ensemble.own_code import own_errors
 from ensemble.study.atomic import holder, locked, replacing
 from ensemble.study.history import Epoch, append_epoch, best_epoch, read_epochs, rewrite_epochs
 from ensemble.study.image_spec import side_in_epoch

@@ -68,7 +68,14 @@ def test_labels_are_class_ids_where_they_can_be(tmp_path: Path) -> None:
         ({"class_ids": ["a", "b"]}, "class_ids: expected 3"),
         ({"history": {"val_accuracy": [50.0, 60.0]}}, "val_accuracy: expected fractions of 1, found 60; divide by 100"),
         ({"history": {"mood": [1.0]}}, "expected columns of one length such as val_accuracy"),
-        ({"first_layer": np.ones(3)}, "first_layer: expected kernels"),
+        ({"first_layer": np.ones(3)}, "first_layer: expected numbers \\(out, in, height, width\\), found float64"),
+        ({"first_layer": "none"}, "first_layer: expected numbers"),
+        ({"first_layer": np.full((1, 1, 2, 2), np.nan)}, "first_layer: has numbers that are not finite"),
+        ({"history": 3}, "history: expected columns by name, a row an epoch or the path of a CSV file, found int"),
+        ({"class_names": ["a", "b", "\ud800"]}, "class names: expected text, found the code 0xd800 in row 2"),
+        ({"sample_ids": [*"abc", "\udfff"]}, "samples: expected text, found the code 0xdfff in row 3"),
+        ({"class_names": ["a", None, "c"]}, "class_names: expected text or numbers, found None at position 1"),
+        ({"member": 3}, "member '3': use letters"),
         ({"labels": [0, 1, 2, 7]}, "labels: "),
         ({"member": "no/name"}, "member 'no/name': use letters"),
     ],
@@ -150,12 +157,17 @@ def test_one_score_a_sample_is_of_the_last_class(tmp_path: Path) -> None:
         save_predictions(tmp_path / "t", "a", score, [1, 0, 1])
 
 
+def test_predicted_classes_are_told_in_words_of_python(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="give each as a row of zeros with a one at its class"):
+        save_predictions(tmp_path / "s", "a", np.array(["cat", "dog"]), [0, 1])
+
+
 def test_lists_that_are_none(tmp_path: Path) -> None:
     probs = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]])
     for given, message in (
         ({"class_ids": "cat"}, "class_ids: expected a list, found the text 'cat'"),
         ({"sample_ids": "ab"}, "sample_ids: expected a list, found the text 'ab'"),
-        ({"sample_ids": ["a", None]}, "sample_ids: expected an id for each sample, found None in row 1"),
+        ({"sample_ids": ["a", None]}, "sample_ids: expected text or numbers, found None at position 1"),
     ):
         with pytest.raises(BadInput, match=message):
             save_predictions(tmp_path / "s", "a", probs, [0, 1], **given)  # ty: ignore[invalid-argument-type]
