@@ -69,8 +69,8 @@ class ClassCurves(Rows):
         Between a member's own epochs its recall is read off the straight line.
         """
         low, high = max(e[0] for e in self.epochs), min(e[-1] for e in self.epochs)
-        grid = np.unique(np.concatenate(self.epochs))
-        grid = grid[(grid >= low) & (grid <= high)]
+        every = np.unique(np.concatenate(self.epochs))
+        grid: np.ndarray = every[np.greater_equal(every, low) & np.less_equal(every, high)]
         seen = self.samples > 0
         curves = [r[:, seen].mean(axis=1) if column is None else r[:, column] for r in self.recall]
         at = [np.interp(grid, e, np.asarray(c, np.float64)) for e, c in zip(self.epochs, curves, strict=True)]

@@ -1,7 +1,7 @@
 """The ensembles that were chosen by their score, each with a score beside it that does not flatter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -175,6 +175,14 @@ class Panels:
     def place(self, mask: int) -> int:
         """Return which of the P subsets this is."""
         return self.masks.index(mask)
+
+    def only(self, kept: np.ndarray) -> "Panels":
+        """Return what they say of some samples, `kept`: int64, increasing; calibration stays that of all."""
+        counts = np.bincount(self.labels[kept], minlength=len(self.starts) - 1)
+        return replace(
+            self, rows=self.rows[kept], starts=np.concatenate([[0], np.cumsum(counts)]), preds=self.preds[:, kept],
+            confidence=self.confidence[:, kept], truth=self.truth[:, kept],
+        )  # fmt: skip
 
 
 def panel_masks(table: SubsetTable, also: Sequence[int] = ()) -> tuple[int, ...]:

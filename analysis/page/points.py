@@ -36,15 +36,15 @@ class Points:
     strips: Mapping[str, Strips]
 
 
-def points(table: SubsetTable, always: Iterable[int]) -> Points:
-    """Return every subset of the table as a point, or of more than 100,000 a sample of 20,000, seeded.
+def points(table: SubsetTable, always: Iterable[int], most: int | None = None) -> Points:
+    """Return every subset of the table as a point, or of more than `most`, 100,000, a sample of 20,000, seeded.
 
     always: masks that are among the points in any case, as the 1,000 most accurate are. Of a `LeadingTable` all that it
     holds are points.
     """
     if isinstance(table, LeadingTable):
         return Points(np.arange(len(table)), {name: _trimmed(found) for name, found in table.densities.items()})
-    if len(table) <= MOST:
+    if len(table) <= max(MOST if most is None else most, SAMPLE):
         return Points(np.arange(len(table)), {})
     sampled = np.random.default_rng(0).choice(len(table), SAMPLE, replace=False)
     leading = np.argpartition(-table.correct, LEADING)[:LEADING]

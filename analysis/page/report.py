@@ -50,4 +50,6 @@ def report(
         Predictions(member, "val", predicted, stack.sample_ids, stack.class_ids, names, stack.labels, ids_given=False)
         for member, predicted in zip(stack.members, stack.probs, strict=True)
     ]
-    return write_page(page_of_predictions(found, title, progress=progress, costs=priced), Path(path))
+    path = Path(path)
+    write_page(page_of_predictions(found, title, progress=progress, costs=priced), path)
+    return path

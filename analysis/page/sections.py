@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -18,6 +19,7 @@ from ensemble.study.history import History
 from ensemble.study.tabular import percent
 
 HEATS = 5
+MOST_OF_FILTERS = 400_000  # bytes of their pictures
 LARGER, GAP = 4, 3  # pixels of a filter's weight, and between filters
 
 
@@ -227,9 +229,12 @@ def filters(page: Page, encode: Encode | None) -> Markup | None:
     """Return the section of first-layer filters, a picture a member."""
     if not page.filters or encode is None:
         return None
-    figures = []
+    figures, room = [], MOST_OF_FILTERS
     for grid in page.filters:
         mime, data = encode(montage(grid.tiles, grid.columns), None)
+        room -= len(data)
+        if room < 0 and figures:
+            break
         out, channels, height, width = grid.kernels.shape
         text = f"{many(out, 'filter')} of {height} × {width}" + (f", {channels} channels" if channels > 1 else "")
         figures.append(tag(
@@ -237,6 +242,8 @@ def filters(page: Page, encode: Encode | None) -> Markup | None:
             tag("figcaption", tag("b", shown(grid.member), class_="name"), tag("br"), tag("small", text)),
         ))  # fmt: skip
     words = "The first convolution’s weights, each filter from its smallest weight, dark, to its largest."
+    if len(figures) < len(page.filters):
+        words += f" Shown are those of {len(figures)} of {len(page.filters)} members; ens-report filters shows all."
     return _section("filters", "First-layer filters", tag("p", words, class_="intro"),
                     tag("div", *figures, class_="tiles-of-filters"))  # fmt: skip
 
@@ -297,6 +304,7 @@ def _section(key: str, title: str, *parts: str | None) -> Markup:
 
 
 WIDTH, HEIGHT = 260, 220
+MOST_EPOCHS = 220  # points of a line, one a pixel
 LEFT, RIGHT = 34, 252
 PANELS = (("accuracy", "Accuracy (%)", 22, 96), ("cross_entropy", "Cross-entropy", 130, 200))
 Limits = dict[str, tuple[float, float]]
@@ -318,6 +326,10 @@ def limits(histories: Sequence[History]) -> Limits:
 def training_plot(history: History, shared: Limits) -> Markup:
     """Return the drawing, train dashed and val drawn through."""
     epochs = history.columns["epoch"]
+    if len(epochs) > MOST_EPOCHS:  # more than the drawing has room for
+        rows = np.linspace(0, len(epochs) - 1, MOST_EPOCHS).round().astype(int)
+        history = replace(history, columns={name: values[rows] for name, values in history.columns.items()})
+        epochs = epochs[rows]
     parts = [_panel(history, epochs, shared[what], panel) for panel in PANELS for what in panel[:1]]
     last = int(epochs[-1])
     accuracy = history.last()[1]

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from analysis.page import sections
+from analysis.page.limit import within
 from analysis.page.markup import Markup, join, picture, shown, tag
 from analysis.page.packed import document, harmless
 from analysis.page.pictures import Encode
@@ -25,43 +26,60 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def write_page(page: Page, path: Path, encode: Encode | None = None) -> Path:
-    """Write the page, whole or not at all; return `path`.
+def write_page(page: Page, path: Path, encode: Encode | None = None) -> Page:
+    """Write the page, whole or not at all; return it as it is written, in less than 4 MB: see `limit.within`.
 
     encode: gives a MIME type and a file's bytes for pixels; without it there are no filters.
     """
-    write_text(path, page_html(page, encode))
-    return path
+    html, page = page_html(page, encode)
+    write_text(path, html)
+    return page
 
 
-def page_html(page: Page, encode: Encode | None = None) -> str:
-    """Return the page as HTML."""
+def page_html(page: Page, encode: Encode | None = None) -> tuple[str, Page]:
+    """Return the page as HTML, and as it stands there."""
+    template = Template(_resource("template.html"))
+    fixed = _fixed(page, encode)
+    last: list[tuple[Page, str]] = []  # the page that is kept is not made twice
+
+    def html(one: Page) -> str:
+        left = one.lacking.get("further samples", "")
+        return template.substitute(fixed, counted=join([left]), how=sections.how(one), data=harmless(document(one)))
+
+    def size_of(one: Page) -> int:
+        last[:] = [(one, html(one))]
+        return len(last[0][1].encode())
+
+    page = within(page, size_of)
+    return last[0][1] if last[0][0] is page else html(page), page
+
+
+def _fixed(page: Page, encode: Encode | None) -> dict[str, str]:
+    """Return what stands in the template's places, but for what a page that is too large has less of."""
     style, script = _resource("style.css"), _script()
     parts = [sections.members(page), sections.diversity(page), sections.training(page), sections.filters(page, encode)]
     one = len(page.members) == 1
     there = {"members": "Members", "diversity": "Diversity", "training": "Training", "filters": "Filters"}
     linked = [(key, title) for (key, title), part in zip(there.items(), parts, strict=True) if part]
-    return Template(_resource("template.html")).substitute(
-        policy=policy(style, script),
-        title=tag("x", f"{shown(page.study)}: {'one classifier' if one else 'every ensemble'} on {page.table.split}")[
-            3:-4
-        ],
-        kind="one-member" if one else "many-members",
-        eyebrow="one classifier" if one else "every k-of-n ensemble of a study",
-        skip="the scores" if one else "the chart",
-        subsets="Scores" if one else "Every subset",
-        errors="gets wrong. Those"
+    return {
+        "policy": policy(style, script),
+        "title": join([f"{shown(page.study)}: {'one classifier' if one else 'every ensemble'} on {page.table.split}"]),
+        "kind": "one-member" if one else "many-members",
+        "eyebrow": "one classifier" if one else "every k-of-n ensemble of a study",
+        "skip": "the scores" if one else "the chart",
+        "subsets": "Scores" if one else "Every subset",
+        "errors": "gets wrong. Those"
         if one
         else "gets wrong, or right although most members are wrong. Those that all get wrong",
-        style=style,
-        study=join([shown(page.study)]),
-        facts=join([facts(page)]),
-        links=_links(linked, one),
-        summary=sections.summary(page),
-        sizes="" if one else sections.sizes(page),
-        worth="" if one else sections.worth(page),
-        cost=sections.cost(page) or "",
-        curve=""
+        "style": style,
+        "study": join([shown(page.study)]),
+        "facts": join([facts(page)]),
+        "links": _links(linked, one),
+        "summary": sections.summary(page),
+        "sizes": "" if one else sections.sizes(page),
+        "worth": "" if one else sections.worth(page),
+        "cost": sections.cost(page) or "",
+        "curve": ""
         if one
         else join(
             (
@@ -69,15 +87,13 @@ def page_html(page: Page, encode: Encode | None = None) -> str:
                 tag("p", "With JavaScript this chart can be explored, filtered and searched.", class_="note"),
             )
         ),
-        classwords=join([classes_words(page)]),
-        classrows=sections.class_rows(page),
-        classpicture=_drawn(_classes, page, "The hardest and the easiest classes"),
-        sections=join(parts),
-        how=sections.how(page),
-        version=version("kofn"),
-        data=harmless(document(page)),
-        script=script,
-    )
+        "classwords": join([classes_words(page)]),
+        "classrows": sections.class_rows(page),
+        "classpicture": _drawn(_classes, page, "The hardest and the easiest classes"),
+        "sections": join(parts),
+        "version": version("kofn"),
+        "script": script,
+    }
 
 
 def policy(style: str, script: str) -> str:

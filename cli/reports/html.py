@@ -36,7 +36,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     split, why = images_or_why(output, job)
     with output.progress("Choosing again and again for an honest score", "ways") as progress:
         page = page_of(job.data, split, encode, _images(job), why, progress, job.options["cost"])
-    return _written(output, page, write_page(page, job.path("index", ending="html"), encode))
+    path = job.path("index", ending="html")
+    return _written(output, write_page(page, path, encode), path)
 
 
 def report_files(output: Output, files: Sequence[Path], out: Path, options: dict[str, Any]) -> dict[str, Any]:
@@ -67,11 +68,14 @@ def report_files(output: Output, files: Sequence[Path], out: Path, options: dict
     costs = (read_costs(options["cost"]), cost_words(options["cost"])) if options["cost"] else None
     with output.progress("Scoring subsets, and choosing again and again", "steps") as progress:
         page = page_of_predictions(found, title, [again], options["intersect"], progress, costs)
-    return _written(output, page, write_page(page, out / "index.html"))
+    path = out / "index.html"
+    return _written(output, write_page(page, path), path)
 
 
 def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
     """Say what a page holds and where it is."""
+    from analysis.page.limit import MOST_BYTES
+
     size = path.stat().st_size
     shown = 0 if page.pictures is None else len(page.pictures.samples)
     output.note(
@@ -86,6 +90,8 @@ def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:
         output.warn(warning)
     for what, reason in page.lacking.items():
         output.note(f"without {what}: {as_options(reason)}")
+    if size > MOST_BYTES:
+        output.note(f"The page has more than {MOST_BYTES // 10**6} MB; a smaller --images makes it smaller.")
     output.text(f"page: {path}, {size / 1e6:.1f} MB; it opens in any browser and can be sent as it is.")
     return {
         "kind": "html", "split": page.table.split, "members": page.table.members, "subsets": page.table.count,

@@ -45,7 +45,7 @@ function showErrors(study, state, kind) {
   const all = errorsOf(study, mask).filter((error) => passes(error, study.members.length));
   const carried = all.filter((error) => error.nth >= 0).sort((a, b) => order(a) - order(b) || a.sample - b.sample);
   const shown = carried.slice(0, MOST_ERRORS);
-  byId("errors-words").textContent = errorWords(all.length, carried.length, shown.length, Boolean(study.data.pictures));
+  byId("errors-words").textContent = errorWords(all.length, carried.length, shown.length, study);
   fill(byId("errors-gallery"), ...shown.map((error) => {
     const figure = picture(study, error.c, error);
     const caption = figure.querySelector("figcaption");
@@ -56,9 +56,10 @@ function showErrors(study, state, kind) {
   }));
 }
 
-function errorWords(all, carried, shown, pictures) {
-  if (!all) return "No image of the split is of this kind.";
-  if (!pictures) return `${many(all, "image")} of the split; the page carries no images.`;
+function errorWords(all, carried, shown, study) {
+  const of = study.counted < study.data.samples ? `the ${whole(study.counted)} that are counted here` : "the split";
+  if (!all) return `No image of ${of} is of this kind.`;
+  if (!study.data.pictures) return `${many(all, "image")} of ${of}; the page carries no images.`;
   const cut = shown < carried ? `, the first ${shown} of them below` : "";
-  return `${many(all, "image")} of the split, ${whole(carried)} of them on this page${cut}.`;
+  return `${many(all, "image")} of ${of}, ${whole(carried)} of them on this page${cut}.`;
 }

@@ -26,6 +26,7 @@ class Study {
     this.best = data.best;
     this.metrics = Object.keys(METRICS).filter((name) => name !== "top5" || this.classes > 5);
     this.costs = METRICS.cost && Float64Array.from(this.masks, (mask) => sumOf(data.cost.members, mask));
+    this.counted = data.classes.starts[this.classes]; // samples whose decisions are carried: all, or of very many some
     this.place = new Map(data.panels.masks.map((mask, i) => [mask, i]));
   }
 

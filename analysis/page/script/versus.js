@@ -62,7 +62,7 @@ function classChanges(study, mask, pinned) {
 }
 
 function versusWords(study, { won, lost, differ }) {
-  const { samples, z } = study.data;
+  const [samples, z] = [study.counted, study.data.z];
   const [low, high] = tango(won, lost, samples, z);
   const points = (share) => signed(100 * share, 2);
   const chance = low <= 0 && high >= 0 ? " That may be chance." : "";
