@@ -4,13 +4,15 @@ import csv
 import io
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from analysis.ensemble import Ensemble
+from analysis.ensemble import Ensemble, normalised
 from ensemble.importing.writers import write_rows
 from ensemble.study.atomic import write_text
+from ensemble.study.row_probs import made_rows
 from ensemble.study.tabular import escaped
 
 
@@ -60,9 +62,8 @@ def write_answers(path: Path, ensemble: Ensemble) -> None:
     a formula gets an apostrophe in front. Numbers have nine digits, which read back as the same float32.
     """
     stack = ensemble.stack
-    probs = ensemble.probs[:]
-    probs = probs / probs.sum(axis=1, keepdims=True)
-    confidence = np.take_along_axis(probs, ensemble.preds[:, None], axis=1)[:, 0].tolist()
+    probs = made_rows(ensemble.probs.shape, partial(normalised, ensemble.probs))
+    confidence = probs[np.arange(len(ensemble)), ensemble.preds].tolist()
     lead = (
         (harmless(i), harmless(stack.class_ids[y]), harmless(stack.class_names[y]), f"{p:.9g}")
         for i, y, p in zip(stack.sample_ids.tolist(), ensemble.preds.tolist(), confidence, strict=True)

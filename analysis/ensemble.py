@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, cast
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from analysis.metrics import Rule, floored_logs, predicted, quantise, rule_of, whole
-from analysis.row_probs import RowProbs, row_blocks
 from analysis.selection.data import Chosen, combined
 from analysis.stack import PredictionStack, combined_probs
 from analysis.subsets.reference import subset_preds
 from ensemble.errors import BadInput, nearest
 from ensemble.study.definitions import EnsembleDefinition
 from ensemble.study.predictions import Predictions, predictions_digest
+from ensemble.study.row_probs import RowProbs, made_rows, row_blocks
 from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
 BLOCK_NUMBERS = 4_000_000  # members times samples times classes that are summed at once
@@ -30,7 +30,7 @@ class Ensemble(Rows):
     rule: "mean", "geometric", or "stack" for such a regression.
     preds: int64 (N,), the classes predicted, by the one rule of arithmetic (`analysis.metrics`).
     probs: float64 (N, C); rows sum to 1 as nearly as the members' own do. Of members that stay in files it is a
-    `CombinedProbs`, which makes the rows that it is asked for.
+    `RowProbs`, which makes the rows that it is asked for.
     definition: of a saved ensemble, what it is. changed: its members that predict otherwise on the split it was chosen
     on than they did when it was chosen.
     """
@@ -159,7 +159,7 @@ def ensemble_of(
     part = np.flatnonzero(shares)
     equal = np.ptp(shares[part]) == 0
     if stack.streamed:
-        probs = cast(np.ndarray, CombinedProbs(stack, shares, kind))  # to all who ask it for rows it is one
+        probs = made_rows((stack.samples, stack.classes), partial(_combined_rows, stack, shares, kind))
     else:
         probs = combined_probs(stack, part.tolist(), rule) if equal else combined(stack.probs, shares, kind)
     counts = whole(shares)
@@ -174,29 +174,26 @@ def ensemble_of(
     return Ensemble(stack, name, shares, rule, preds, probs)
 
 
-class CombinedProbs(RowProbs):
-    """The probabilities of a weighted ensemble of members in files."""
+def _combined_rows(stack: PredictionStack, weights: np.ndarray, rule: Rule, which: slice | np.ndarray) -> np.ndarray:
+    """Return some rows of a weighted ensemble's probabilities, float64 (rows, C): members are added in their order."""
+    part = np.flatnonzero(weights)
+    equal, mean = np.ptp(weights[part]) == 0, rule.name == "mean"
+    total = np.zeros((len(np.arange(stack.samples)[which]), stack.classes))
+    for i in part:
+        own = stack.probs[i, which]
+        own = own.astype(np.float64) if mean else floored_logs(own)
+        total += own if equal else weights[i] * own
+    total /= len(part) if equal else 1
+    if mean:
+        return total
+    powers = np.exp(total)
+    return powers / powers.sum(axis=1, keepdims=True)
 
-    def __init__(self, stack: PredictionStack, weights: np.ndarray, rule: Rule) -> None:
-        super().__init__(stack.samples, stack.classes)
-        self._stack, self._weights, self._rule = stack, weights, rule
-        self._part = np.flatnonzero(weights)
 
-    def rows(self, which: slice | np.ndarray) -> np.ndarray:
-        """Return some rows: members are added in their order."""
-        equal = np.ptp(self._weights[self._part]) == 0
-        probs, weights = self._stack.probs, self._weights
-        count = len(np.arange(len(self))[which])
-        total = np.zeros((count, self.shape[1]))
-        mean = self._rule.name == "mean"
-        for i in self._part:
-            own = probs[i, which].astype(np.float64) if mean else floored_logs(probs[i, which])
-            total += own if equal else weights[i] * own
-        total /= len(self._part) if equal else 1
-        if mean:
-            return total
-        powers = np.exp(total)
-        return powers / powers.sum(axis=1, keepdims=True)
+def normalised(probs: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
+    """Return some rows of probabilities (N, C) each divided by its sum, float64 (rows, C)."""
+    rows = probs[which]
+    return rows / rows.sum(axis=1, keepdims=True)
 
 
 def _shares(weights: Mapping[str, float] | np.ndarray | Sequence[float], members: Sequence[str]) -> np.ndarray:
@@ -254,13 +251,13 @@ def as_predictions(ensemble: Ensemble, sources: Iterable[Predictions], **attribu
         parents = tuple(stack.members[i] for i in used)
         weights = tuple(ensemble.weights[used].tolist())
     noted["made_from"] = [digests[name] for name in parents] if set(parents) <= digests.keys() else None
-    single = np.empty(ensemble.probs.shape, np.float32)
-    for here, probs in row_blocks(ensemble.probs):
-        single[here] = probs / probs.sum(axis=1, keepdims=True)
+    single = made_rows(
+        ensemble.probs.shape, lambda which: normalised(ensemble.probs, which).astype(np.float32), np.float32
+    )
     return Predictions(
         member=ensemble.name,
         split=stack.split,
-        probs=single,
+        probs=single if isinstance(ensemble.probs, RowProbs) else single[:],
         sample_ids=stack.sample_ids,
         class_ids=stack.class_ids,
         class_names=stack.class_names,

@@ -9,7 +9,7 @@ import numpy as np
 from analysis.copies import find_copies, independent
 from analysis.csv_cells import write_csv
 from analysis.ensemble import Ensemble
-from analysis.row_probs import row_blocks
+from ensemble.study.row_probs import row_blocks
 from ensemble.study.tabular import Rows
 
 VARIANTS = ("confident_joint", "prune_by_noise_rate")
@@ -66,7 +66,7 @@ def find_label_errors(ensemble: Ensemble) -> LabelErrors:
     counted = independent(copies, len(stack.members))
     votes = {variant: np.zeros(stack.samples, dtype=np.int64) for variant in VARIANTS}
     for i in counted:
-        for variant, flags in doubted(stack.probs[i, :], labels).items():
+        for variant, flags in doubted(stack.of_member(i), labels).items():
             votes[variant] += flags
     own = doubted(ensemble.probs, labels)
     margin = ensemble.confidence - ensemble.probability(labels)

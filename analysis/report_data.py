@@ -16,7 +16,8 @@ from analysis.selection.choose import score_subsets
 from analysis.selection.compare import MOMENT, evaluate_selection, selection_of
 from analysis.selection.cross_validation import FOLDS, REPEATS, HonestScore
 from analysis.selection.data import selection_data
-from analysis.stack import PredictionStack, join
+from analysis.stack import PredictionStack
+from analysis.streamed import join_some
 from analysis.subsets.reference import subset_preds
 from analysis.subsets.score import MOST_LEADING
 from analysis.subsets.table import SubsetTable, count_subsets
@@ -122,7 +123,7 @@ class ReportData:
             )
         if find_definition(study, self.name) is not None:
             return saved_ensemble(study, self.name, split, self.intersect)
-        return ensemble_of(join([study.read(self.name, split)]), name=self.name)
+        return ensemble_of(join_some([study.read(self.name, split, held=False)]), name=self.name)
 
     @cached_property
     def classes(self) -> PerClass:
@@ -241,8 +242,8 @@ def ensemble_on(data: ReportData, split: str) -> Ensemble:
     """
     if data.name not in ("all", "best"):
         return ReportData(data.study, split, data.patterns, data.name, data.intersect).ensemble
-    found = [predictions_of(data.study, member, split, data.intersect) for member in data.ensemble.members]
-    return ensemble_of(join(found, data.intersect), name=data.name)
+    found = [predictions_of(data.study, member, split, data.intersect, held=False) for member in data.ensemble.members]
+    return ensemble_of(join_some(found, data.intersect), name=data.name)
 
 
 def baseline_of(data: ReportData, name: str | None = None) -> Baseline | None:
@@ -266,5 +267,7 @@ def baseline_of(data: ReportData, name: str | None = None) -> Baseline | None:
             f"{data.study.root}: has no member or saved ensemble {name!r} for split {data.split!r} to compare "
             f"with; {nearest(name, known)}."
         )
-    other = join([predictions_of(data.study, name, data.split, data.intersect)]).aligned(ensemble.stack)
+    other = join_some([predictions_of(data.study, name, data.split, data.intersect, held=False)]).aligned(
+        ensemble.stack
+    )
     return Baseline(name, subset_preds(other, [0]), chosen_here=False)

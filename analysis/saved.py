@@ -13,7 +13,7 @@ from analysis.selection.resampling import read_groups
 from analysis.selection.stacking import fit
 from analysis.stack import PredictionStack, join
 from analysis.statistics import group_codes
-from analysis.streamed import Opened, join_opened, open_files
+from analysis.streamed import Opened, join_opened, join_some, open_files
 from ensemble.errors import BadInput, nearest
 from ensemble.study.definitions import EnsembleDefinition, find_definition, saved_ensembles
 from ensemble.study.names import matching, natural_key
@@ -79,8 +79,8 @@ def saved_ensemble(
             f"{'has' if len(missing) == 1 else 'have'} no predictions for split {split!r}; splits on which all of them "
             f"have some: {', '.join(_splits_of(study, found)) or 'none'}."
         )
-    sources = [predictions_of(study, member, split, intersect, (*within, name)) for member in found.members]
-    stack = join(sources, intersect or found.intersect)
+    sources = [predictions_of(study, m, split, intersect, (*within, name), held=False) for m in found.members]
+    stack = join_some(sources, intersect or found.intersect)
     changed = study.changed(found.made_from, found.chosen_on) if found.chosen_on else ()
     if found.weights is None:
         return _regression(study, found, stack, split, changed, intersect)
@@ -101,7 +101,8 @@ def _splits_of(study: Study, found: EnsembleDefinition) -> list[str]:
 
 def _alone(study: Study, found: EnsembleDefinition, split: str) -> Ensemble:
     """Return a saved ensemble by its stored predictions, without its members."""
-    return replace(ensemble_of(join([study.read(found.name, split)]), name=found.name), definition=found)
+    stack = join_some([study.read(found.name, split, held=False)])
+    return replace(ensemble_of(stack, name=found.name), definition=found)
 
 
 def _regression(
@@ -128,27 +129,35 @@ def _regression(
 
 
 def predictions_of(
-    study: Study, name: str, split: str = "val", intersect: bool = False, within: tuple[str, ...] = ()
+    study: Study,
+    name: str,
+    split: str = "val",
+    intersect: bool = False,
+    within: tuple[str, ...] = (),
+    *,
+    held: bool = True,
 ) -> Predictions:
     """Return the predictions of a member as they are stored, or of a saved ensemble as its members predict now.
 
     study, name, split: whose, and of what; intersect: where members differ in samples, take the common ones; within: as
-    `saved_ensemble` has it. Raises `BadInput` as `Study.read` and `saved_ensemble` do.
+    `saved_ensemble` has it; held: False leaves large ones in their files, see `Predictions.probs`. Raises `BadInput` as
+    `Study.read` and `saved_ensemble` do.
     """
     found = find_definition(study, name) if any(name in study.members(s) for s in study.splits()) else None
     if found is None:
-        return study.read(name, split)
+        return study.read(name, split, held=held)
     ensemble = saved_ensemble(study, name, split, intersect, within)
     if ensemble.members == (name,):
-        return study.read(name, split)
-    return ensemble_predictions(study, ensemble, intersect)
+        return study.read(name, split, held=held)
+    made = ensemble_predictions(study, ensemble, intersect)
+    return replace(made, probs=made.probs[:]) if held else made
 
 
 def ensemble_predictions(study: Study, ensemble: Ensemble, intersect: bool = False) -> Predictions:
     """Return what a study's ensemble predicts as predictions, with all that is known of how it was made."""
     found = ensemble.definition
     named = replace(ensemble, name={"all": "mean", "best": "best-subset"}.get(ensemble.name, ensemble.name))
-    sources = [predictions_of(study, member, ensemble.split, intersect) for member in ensemble.members]
+    sources = (predictions_of(study, member, ensemble.split, intersect, held=False) for member in ensemble.members)
     more = {} if found is None else {"selection": found.selection, "chosen_on": found.chosen_on}
     return as_predictions(named, sources, **more)
 
@@ -193,7 +202,9 @@ def select_stack(
     members = [name for name in there if opened[name][0].kind == "member"]
     if not members and not patterns:
         refuse_ensembles_only(study, split)
-    computed = (predictions_of(study, name, split, intersect) for name in names if patterns and name not in members)
+    computed = (
+        predictions_of(study, name, split, intersect, held=small) for name in names if patterns and name not in members
+    )
     found = [*(opened[m] for m in members), *((p, p.probs) for p in computed)]
     found.sort(key=lambda pair: natural_key(pair[0].member))
     stack = join_opened(found, intersect)

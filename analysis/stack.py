@@ -19,6 +19,7 @@ from ensemble.study.predictions import (
     check_rows,
     single_precision,
 )
+from ensemble.study.row_probs import made_rows
 from ensemble.study.tabular import Rows
 
 LOOKED_AT = 20_000  # samples by which misaligned rows are looked for
@@ -231,6 +232,12 @@ class PredictionStack(Rows):
     def streamed(self) -> bool:
         """Whether the probabilities are read from files as they are needed, since they may not fit into memory."""
         return not isinstance(self.probs, np.ndarray)
+
+    def of_member(self, i: int) -> np.ndarray:
+        """Return a member's probabilities, float32 (N, C): an array, or a `RowProbs` where they stay in a file."""
+        if not self.streamed:
+            return self.probs[i]
+        return made_rows((self.samples, self.classes), lambda which: self.probs[i, which], np.float32)
 
     def only(self, indices: Sequence[int]) -> "PredictionStack":
         """Return the stack with the members at `indices` alone, in the stack's order."""

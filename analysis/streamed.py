@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.stack import Block, PredictionStack, fit, stack_of
+from analysis.stack import Block, PredictionStack, fit, join, stack_of
 from ensemble.errors import storage_error
 from ensemble.machine import cores, run_all
 from ensemble.study.hdf5 import PlainRows
 from ensemble.study.predictions import Predictions, RowReader, Rows, reading_rows
+from ensemble.study.row_probs import RowProbs
 
 PIECE_BYTES = 2**25  # of all members' probabilities that are read at once
-GAP = 4  # rows that lie further apart than every fourth are read one by one
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,24 +29,9 @@ class _Member:
 
     def read(self, at: slice | np.ndarray) -> np.ndarray:
         """Return the probabilities of some shared samples, float32 (len, C)."""
-        found = self._rows(self.rows[at])
+        at = self.rows[at]
+        found = self.reader.take(at) if isinstance(self.reader, RowReader) else self.reader[at]
         return found if self.columns is None else found[:, self.columns]
-
-    def _rows(self, at: np.ndarray) -> np.ndarray:
-        if isinstance(self.reader, np.ndarray):
-            return self.reader[at]
-        if not len(at):
-            return np.empty((0, self.reader.columns), np.float32)
-        first, last = int(at.min()), int(at.max())
-        if last - first < GAP * len(at):
-            found = self.reader.read(first, last + 1)
-            return found if len(found) == len(at) and (np.diff(at) == 1).all() else found[at - first]
-        found = np.empty((len(at), self.reader.columns), np.float32)
-        order = np.argsort(at)
-        for run in np.split(order, np.flatnonzero(np.diff(at[order]) != 1) + 1):
-            begin = int(at[run[0]])
-            found[run] = self.reader.read(begin, begin + len(run))
-        return found
 
 
 class StoredProbs:
@@ -140,6 +125,13 @@ def join_opened(opened: Sequence[Opened], intersect: bool = False) -> Prediction
         for nth, rows, columns in zip(joint.order, joint.rows, joint.columns, strict=True)
     ]
     return stack_of(joint, StoredProbs(members, len(every)))
+
+
+def join_some(predictions: Sequence[Predictions], intersect: bool = False) -> PredictionStack:
+    """Join predictions as `analysis.stack.join` does; where some stay in their files, so do the stack's."""
+    if any(isinstance(p.probs, RowProbs) for p in predictions):
+        return join_opened([(p, p.probs) for p in predictions], intersect)
+    return join(predictions, intersect)
 
 
 def _open(path: Path, small: bool) -> tuple[Rows, np.ndarray | RowReader]:

@@ -359,7 +359,9 @@ def _save(
     with study.alone():
         _check_save(study, name, found.table.rule)  # again: another process may have taken the name meanwhile
         noted = {"selection": result.name, "chosen_on": stack.split, "fitted": fitted}
-        sources = (f if isinstance(f, Predictions) else predictions_of(study, f.member, f.split) for f in files)
+        sources = (
+            f if isinstance(f, Predictions) else predictions_of(study, f.member, f.split, held=False) for f in files
+        )
         path = study.write(as_predictions(ensemble, sources, **noted))
     note = ", each sample as a regression predicts it that was fitted without it" if apart is not None else ""
     output.say(f"Saved the chosen ensemble as {name!r} in {path}{note}.")

@@ -46,7 +46,7 @@ def export(output: Output, name: str, split: str, out: Path, onnx: bool) -> None
     check_export(out)
     ensemble = open_ensemble(study, name, split)
     stored = ensemble.members == (name,)
-    predictions = study.read(name, split) if stored else ensemble_predictions(study, ensemble)
+    predictions = study.read(name, split, held=False) if stored else ensemble_predictions(study, ensemble)
     lost = export_file(out, predictions)
     warn_changed(output, ensemble)
     n, c = predictions.probs.shape

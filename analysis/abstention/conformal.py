@@ -117,11 +117,22 @@ class ConformalSets(Rows):
         """Return which classes are in the set of each new sample, bool (n, C), of probabilities (n, C)."""
         probs = probs if hasattr(probs, "shape") else np.asarray(probs)
         found = np.empty(probs.shape, dtype=bool)
-        u = np.random.default_rng([self.seed, len(found)]).random(len(found))
-        for here, block in _blocks(probs):
-            by = self.threshold
-            found[here] = _scores(block, self.method, u[here], by.penalty, by.free) <= by.value
+        for here, inside in self._inside(probs):
+            found[here] = inside
         return found
+
+    def measured(self, probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the size of each new sample's set, int64 (n,), and whether it holds the label, bool (n,)."""
+        sizes, covered = np.empty(len(labels), np.int64), np.empty(len(labels), np.bool_)
+        for here, inside in self._inside(probs):
+            sizes[here], covered[here] = inside.sum(axis=1), inside[np.arange(len(inside)), labels[here]]
+        return sizes, covered
+
+    def _inside(self, probs: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Give which classes are in the sets of some new samples at a time: which, and bool (samples, C)."""
+        u, by = np.random.default_rng([self.seed, probs.shape[0]]).random(probs.shape[0]), self.threshold
+        for here, block in _blocks(probs):
+            yield here, _scores(block, self.method, u[here], by.penalty, by.free) <= by.value
 
 
 def conformal_sets(
@@ -297,6 +308,7 @@ class _Samples:
 
     def _tuned(self, rows: np.ndarray) -> tuple[float, int]:
         """Return the penalty with the smallest sets of these samples, and the rank up to which there is none."""
+        rows = np.sort(rows)  # in which order they are read from files
         free = int(_nth(self.rank[rows], self.alpha))
         values = [self._quantile(rows, penalty, free) for penalty in PENALTIES]
         sizes = np.zeros(len(PENALTIES), dtype=np.int64)

@@ -24,7 +24,6 @@ from analysis.abstention.shifted import ShiftDetection, detect_shift
 from analysis.abstention.uncertainty import UncertaintyParts, energy, ensemble_scores, plain_scores
 from analysis.csv_cells import write_csv
 from analysis.ensemble import Ensemble
-from analysis.row_probs import row_blocks
 from analysis.stack import PredictionStack
 from analysis.statistics import group_codes
 from ensemble.errors import BadInput
@@ -117,19 +116,16 @@ def ensemble_abstention(
     several = len(stack.members) > 1
     own_logits = logits[0] if several else None
     members, member_sets = [], []
-    probs = ensemble.probs  # sets want all rows at once
-    if not isinstance(probs, np.ndarray):
-        probs = np.concatenate([part for _, part in row_blocks(probs)])
     of = None if groups is None else group_codes(groups, stack.samples)
-    sets, lacking = _sets(probs, stack, alpha, tuple(WAYS), of)
+    sets, lacking = _sets(ensemble.probs, stack, alpha, tuple(WAYS), of)
     for i, name in enumerate(stack.members if several else ()):
         preds = ensemble.member_preds[i]
-        own = plain_scores(stack.probs[i, :], preds)
+        own = plain_scores(stack.of_member(i), preds)
         if own_logits is not None:
             own |= {"energy": energy(own_logits[i])}
         members.append({key: risk_coverage(v, preds == labels, key, name, of) for key, v in own.items()})
         if sets:
-            member_sets.append(_sets(stack.probs[i, :], stack, alpha, ("cross-fitted",), of)[0])
+            member_sets.append(_sets(stack.of_member(i), stack, alpha, ("cross-fitted",), of)[0])
         if progress:
             progress(i + 1, len(stack.members))
     return EnsembleAbstention(
@@ -206,9 +202,8 @@ def _shifted(
         curve = risk_coverage(found["confidence"], other.preds == labels, "confidence", other.name)
         for own in sets:
             if own.how == "cross-fitted":
-                inside = own.sets(other.probs)
-                coverage[own.method] = float(inside[np.arange(len(labels)), labels].mean())
-                size[own.method] = float(inside.sum(axis=1).mean())
+                sizes, covered = own.measured(other.probs, labels)
+                coverage[own.method], size[own.method] = float(covered.mean()), float(sizes.mean())
     return ShiftedSplit(detect_shift(scores, found, usual.split, other.split), parts, curve, coverage, size)
 
 

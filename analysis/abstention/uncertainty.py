@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import entr, logsumexp
 
 from analysis.ensemble import Ensemble
-from analysis.row_probs import row_blocks
 from ensemble.errors import BadInput
+from ensemble.study.row_probs import row_blocks
 from ensemble.study.tabular import Rows
 
 BLOCK_NUMBERS = 2_000_000  # members times samples times classes that are worked on at once

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.metrics import squared_error
-from analysis.row_probs import RowProbs, row_blocks
 from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput, nearest
+from ensemble.study.row_probs import RowProbs, row_blocks
 from ensemble.study.tabular import Rows, html_table, percent
 
 BINS = 15

@@ -26,12 +26,12 @@ from analysis.calibration.calibration import (
 )
 from analysis.calibration.temperature import FEWEST, Temperature, fit_temperature, temperature
 from analysis.csv_cells import write_csv
-from analysis.ensemble import Ensemble, ensemble_of
+from analysis.ensemble import Ensemble
 from analysis.metrics import SCALE, floored, predicted, true_probs
-from analysis.row_probs import row_blocks
 from analysis.stack import PredictionStack
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
+from ensemble.study.row_probs import row_blocks
 from ensemble.study.tabular import Rows
 
 MOST = 300  # subsets; where there are more, a sample of each size is taken
@@ -304,8 +304,7 @@ def ensemble_calibration(
     scores = calibration_scores(ensemble.name, probs, labels, ensemble.preds, bins)
     members, temperatures = [], []
     for i, name in enumerate(stack.members if several else ()):
-        alone = ensemble_of(stack.only([i])) if stack.streamed else None
-        own = stack.probs[i] if alone is None else alone.probs
+        own = stack.of_member(i)
         members.append(calibration_scores(name, own, labels, ensemble.member_preds[i], bins))
         temperatures += [fit_temperature(own, labels)] if enough else []
     return EnsembleCalibration(

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.calibration.calibration import checked
 from analysis.metrics import floored
-from analysis.row_probs import RowProbs, row_blocks
 from analysis.selection.resampling import folds_of
 from analysis.statistics import group_codes
 from ensemble.errors import BadInput
+from ensemble.study.row_probs import made_rows, row_blocks
 from ensemble.study.tabular import Rows
 
 LOWEST, HIGHEST = 0.05, 20.0
@@ -70,19 +70,11 @@ def temperature(
     fold = folds_of(labels, folds, seed, ids, of)
     value, *by_fold = _fitted(probs, labels, fold)
     at = np.array(by_fold)
-    made = tempered(probs, at[fold]) if isinstance(probs, np.ndarray) else cast(np.ndarray, _Tempered(probs, at[fold]))
+    each = at[fold]
+    if isinstance(probs, np.ndarray):
+        return Temperature(value, at, fold, tempered(probs, each))
+    made = made_rows(probs.shape, lambda which: tempered(probs[which], each[which]))
     return Temperature(value, at, fold, made)
-
-
-class _Tempered(RowProbs):
-    """`tempered` of probabilities of which rows are made as they are asked for; at: float64 (N,)."""
-
-    def __init__(self, probs: np.ndarray, at: np.ndarray) -> None:
-        super().__init__(*probs.shape)
-        self._probs, self._at = probs, at
-
-    def rows(self, which: slice | np.ndarray) -> np.ndarray:
-        return tempered(self._probs[which], self._at[which])
 
 
 def tempered(probs: np.ndarray, at: float | np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """A member's predictions as a file that other programs read, and from which `import_file` makes the same again."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -13,10 +15,13 @@ from ensemble.importing.parquet import require_parquet, write_parquet
 from ensemble.importing.tables import Column, Table, column_of, is_row
 from ensemble.study.atomic import replacing
 from ensemble.study.predictions import Predictions
+from ensemble.study.row_probs import RowProbs, row_blocks
 from ensemble.study.tabular import escaped, unescaped
 
 # Stands before the classes' headings where one of them could be taken for something else.
 PREFIX = "prob:"
+GROUP_NUMBERS = 2**22  # of probabilities in a row group of Parquet
+FIRST = 1000  # rows by which headings are tried where they are not held
 
 
 def export_file(path: Path, predictions: Predictions) -> tuple[str, ...]:
@@ -61,7 +66,8 @@ def write_rows(path: Path, header: Sequence[str], lead: Iterable[Sequence[str]],
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         # A row at a time: as text all of them take ten times the room.
-        writer.writerows([*cells, *(f"{p:.9g}" for p in row.tolist())] for cells, row in zip(lead, probs, strict=True))
+        rows = (row for _, block in row_blocks(probs) for row in block)
+        writer.writerows([*cells, *(f"{p:.9g}" for p in row.tolist())] for cells, row in zip(lead, rows, strict=True))
 
 
 def _write_npz(path: Path, p: Predictions) -> None:
@@ -72,9 +78,21 @@ def _write_npz(path: Path, p: Predictions) -> None:
     arrays["class_names"] = np.array(p.class_names, dtype=np.str_)
     if p.labels is not None:
         arrays |= {"labels": p.labels, "labels_are": np.array("columns")}
-    # Through a handle: given a name, numpy would add .npz to that of the temporary file.
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as whole:
+        for name, array in arrays.items():
+            with whole.open(f"{name}.npy", "w", force_zip64=True) as file:
+                _write_npy(file, array)
+
+
+def _write_npy(file: IO[bytes], array: "np.ndarray | RowProbs") -> None:
+    """Write an array as .npy; of probabilities that are made as they are asked for some rows at a time."""
+    if isinstance(array, np.ndarray):
+        np.lib.format.write_array(file, array, allow_pickle=False)
+        return
+    kind = np.lib.format.dtype_to_descr(array.dtype)
+    np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": array.shape})
+    for _, rows in row_blocks(array):
+        file.write(np.ascontiguousarray(rows).data)
 
 
 def _write_csv(path: Path, p: Predictions) -> None:
@@ -92,8 +110,14 @@ def _write_parquet(path: Path, p: Predictions) -> None:
     lead = _lead(p)
     headings = _headings(path, p, [Column(name, None, cells) for name, cells in lead.items()], whole=False)
     columns = {name: np.array(cells, dtype=np.str_) for name, cells in lead.items()}
-    columns |= {name: np.ascontiguousarray(p.probs[:, i]) for i, name in enumerate(headings)}
-    write_parquet(path, [columns], {"member": p.member, "split": p.split, "class_names": list(p.class_names)})
+
+    def groups() -> Iterator[dict[str, np.ndarray]]:
+        for here, rows in row_blocks(p.probs, max(1, GROUP_NUMBERS // p.probs.shape[1])):
+            yield {name: cells[here] for name, cells in columns.items()} | {
+                name: np.ascontiguousarray(rows[:, i]) for i, name in enumerate(headings)
+            }
+
+    write_parquet(path, groups(), {"member": p.member, "split": p.split, "class_names": list(p.class_names)})
 
 
 def _lead(p: Predictions) -> dict[str, list[str]]:
@@ -111,16 +135,18 @@ def _headings(path: Path, p: Predictions, lead: Sequence[Column], *, whole: bool
 
     whole: numbers such as 0 and 1 are written as whole ones.
     """
-    flat = ((p.probs == 0) | (p.probs == 1)).all(axis=0)
+    rows, flat = _telling(p.probs)
+    probs = p.probs[rows]
+    lead = [_some(column, rows) for column in lead]
     for headings in (p.class_ids, tuple(f"{PREFIX}{i}" for i in p.class_ids)):
         if whole and is_row((*(c.heading for c in lead), *headings), None):
             continue
         classes = []
         for i, heading in enumerate(headings):
-            values = p.probs[:, i].astype(np.float64)
-            classes.append(Column(heading, values, ["0"] * len(p) if flat[i] else None, whole and bool(flat[i])))
+            values = probs[:, i].astype(np.float64)
+            classes.append(Column(heading, values, ["0"] * len(rows) if flat[i] else None, whole and bool(flat[i])))
         try:
-            found = lay_out(Table(path, (*lead, *classes), len(p)), logits=False, votes=False, wanted=None)
+            found = lay_out(Table(path, (*lead, *classes), len(rows)), logits=False, votes=False, wanted=None)
         except BadInput:
             continue
         named = {c.heading for c in (found.ids, found.labels) if c is not None}
@@ -131,6 +157,27 @@ def _headings(path: Path, p: Predictions, lead: Sequence[Column], *, whole: bool
         ):
             return headings
     raise BadInput(f"{path}: ids such as {p.sample_ids[0]!r} would not be read back from a table; export to .npz.")
+
+
+def _telling(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows that tell as much of the columns as all do, int64, and which columns are of 0 and 1, bool (C,).
+
+    They are all rows of an array; else the first ones, and of each column the first with another number.
+    """
+    n, c = probs.shape
+    other = np.full(c, n)
+    for here, rows in row_blocks(probs):
+        found = (rows != 0) & (rows != 1)
+        other = np.where((other == n) & found.any(axis=0), here.start + found.argmax(axis=0), other)
+    flat = other == n
+    if isinstance(probs, np.ndarray):
+        return np.arange(n), flat
+    return np.union1d(np.arange(min(n, FIRST)), other[~flat]), flat
+
+
+def _some(column: Column, rows: np.ndarray) -> Column:
+    texts = None if column.texts is None else [column.texts[i] for i in rows]
+    return replace(column, numbers=None if column.numbers is None else column.numbers[rows], texts=texts)
 
 
 _WRITERS: dict[str, Callable[[Path, Predictions], None]] = {

@@ -8,8 +8,9 @@ import contextlib
 import os
 import secrets
 import weakref
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import numpy as np
 from ensemble.errors import BadInput
 from ensemble.study.atomic import replacing
 from ensemble.study.child import in_child, is_child
-from ensemble.study.seals import AGAIN, BLANK, MARK, check_seal, open_regular, write_sealed
+from ensemble.study.row_probs import RowProbs, row_blocks
+from ensemble.study.seals import AGAIN, BLANK, MARK, check_seal, open_regular, seal_in_place, write_sealed
 
 # Bytes of one array in memory, and of one attribute: more than anybody has written, less than brings a machine down.
 LARGEST_ARRAY = 2**34
@@ -70,7 +72,7 @@ class NewFile:
     def put(
         self,
         name: str,
-        values: np.ndarray | Sequence[str],
+        values: np.ndarray | RowProbs | Sequence[str],
         axes: Sequence[str] = (),
         *,
         chunks: tuple[int, ...] | None = None,
@@ -78,18 +80,23 @@ class NewFile:
     ) -> None:
         """Store numbers or text with a Fletcher-32 checksum on every chunk.
 
+        values: of a `RowProbs` some rows are made and stored at a time.
         axes: the dimension scales that name its axes; none for an array that becomes a scale itself.
         """
-        array = np.asarray(values)
+        array = np.empty(0, values.dtype) if isinstance(values, RowProbs) else np.asarray(values)
         if array.dtype.kind == "U":
             array = self._text(name, array.tolist())
         elif array.dtype.kind not in "iuf":
             raise BadInput(f"{self.path}: {name}: expected numbers or text, found {array.dtype}.")
         if chunks is None:
             chunks = (max(1, min(len(array), 2**20 // array.itemsize)),)
+        content = {"shape": values.shape} if isinstance(values, RowProbs) else {"data": array}
         dataset = self.handle.create_dataset(
-            name, data=array, dtype=array.dtype, chunks=chunks, fletcher32=True, fillvalue=fill
+            name, **content, dtype=array.dtype, chunks=chunks, fletcher32=True, fillvalue=fill
         )
+        if isinstance(values, RowProbs):
+            for here, rows in row_blocks(values, chunks[0]):
+                dataset[here] = rows
         if not axes:
             dataset.make_scale(name)
         for i, scale in enumerate(axes):
@@ -133,32 +140,75 @@ class NewFile:
 
 
 @contextlib.contextmanager
-def new_file(path: Path, kind: str, version: int, attributes: Mapping[str, Any]) -> Generator[NewFile]:
+def new_file(
+    path: Path, kind: str, version: int, attributes: Mapping[str, Any], *, large: bool = False
+) -> Generator[NewFile]:
     """Give an empty file; when the block ends well, mark it complete and put it at `path`.
 
+    large: it is written to the disk on the way, and not held in memory until it is whole.
     Raises `StorageError` where the disk is full or may not be written; `path` then is as it was.
     """
-    # Made in memory and stored as plain bytes: when a disk fills up, HDF5 can neither close its file nor say why.
     # The layout of HDF5 1.10 has checksums on metadata too; the older one has none.
-    handle = h5py.File(
-        f"kofn-{secrets.token_hex(8)}",
-        "w",
-        driver="core",
-        backing_store=False,
-        block_size=2**22,
-        libver=("v110", "v110"),
-        userblock_size=USER_BLOCK,
-    )
-    with handle:
+    layout: dict[str, Any] = {"libver": ("v110", "v110"), "userblock_size": USER_BLOCK}
+
+    def made(handle: h5py.File) -> Generator[NewFile]:
         new = NewFile(path, handle)
         for name, value in {"kind": kind, "version": version, **attributes}.items():
             new.attribute(name, value)
         yield new
         new.attribute("complete", 1)
         handle.flush()
+
+    if large:
+        with replacing(path) as temporary:
+            with temporary.open("w+b", buffering=0) as file:
+                written = _Written(file)
+                with h5py.File(written, "w", **layout) as handle:
+                    yield from made(handle)
+                if written.error:
+                    raise written.error
+            seal_in_place(temporary, USER_BLOCK)
+        return
+    # Made in memory and stored as plain bytes: when a disk fills up, HDF5 can neither close its file nor say why.
+    name = f"kofn-{secrets.token_hex(8)}"
+    with h5py.File(name, "w", driver="core", backing_store=False, block_size=2**22, **layout) as handle:
+        yield from made(handle)
         image = handle.id.get_file_image()
     with replacing(path) as temporary:
         _write_sealed(temporary, image)
+
+
+class _Written:
+    """A file that HDF5 writes to; what the disk does not take is kept as `error`, since HDF5 could not close on it."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file: FileIO = file
+        self.error: OSError | None = None
+        self.seek, self.tell, self.read, self.readinto = file.seek, file.tell, file.read, file.readinto
+
+    def write(self, data: memoryview) -> int:
+        """Write all of the bytes."""
+        self._try(lambda: self._all(data))
+        return len(data)
+
+    def truncate(self, size: int) -> int:
+        """Make the file so long."""
+        self._try(lambda: self._file.truncate(size))
+        return size
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def _all(self, data: memoryview) -> None:
+        while len(data):
+            data = data[self._file.write(data) :]
+
+    def _try(self, do: Callable[[], object]) -> None:
+        try:
+            if self.error is None:
+                do()
+        except OSError as error:
+            self.error = error
 
 
 def _write_sealed(path: Path, image: bytes | memoryview) -> None:

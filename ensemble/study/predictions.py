@@ -17,6 +17,7 @@ from ensemble.errors import BadInput
 from ensemble.study.arrays import check_text
 from ensemble.study.hdf5 import AGAIN, NewFile, OldFile, PlainRows, new_file, opened, refuse_taken
 from ensemble.study.names import check_name
+from ensemble.study.row_probs import RowProbs, made_rows, row_blocks
 from ensemble.study.split import check_ids
 from ensemble.study.tabular import Rows
 
@@ -26,6 +27,8 @@ HALF_TOLERANCE = 2e-2  # rows of float16 are off by their rounding, the more the
 PREDICTIONS = "kofn.predictions"
 VERSION = 2
 # Tries in a child process a file that others wrote, or an older version of ours.
+GAP = 4  # rows that lie further apart than every fourth are read one by one
+LARGE = 2**25  # bytes of a file whose probabilities are not read into memory where rows of them will do
 _PROBE = "ensemble.study.predictions:probe"
 # Rows of probabilities in a chunk.
 _ROWS = 1000
@@ -56,7 +59,9 @@ _EXTRAS = ("logits", "group", "fold")
 class Predictions(Rows):
     """Softmax predictions of one member for one split, checked when made.
 
-    probs: float32 (N, C); finite, >= 0, each row summing to 1 within 1e-4.
+    probs: float32 (N, C); finite, >= 0, each row summing to 1 within 1e-4. Of predictions that stay in their
+    file, and of an ensemble of such, it is a `RowProbs`, whose rows are read and checked, or made, as they are asked
+    for.
     sample_ids: str (N,), unique.
     class_ids, class_names: C each, in column order; ids unique.
     labels: int64 (N,), column numbers; None where the split is unlabelled.
@@ -88,22 +93,25 @@ class Predictions(Rows):
 
     def _columns(self) -> dict[str, Any]:
         truth = {} if self.labels is None else {"label": np.array(self.class_ids)[self.labels]}
-        return {"sample_id": self.sample_ids, **truth, **dict(zip(self.class_ids, self.probs.T, strict=True))}
+        return {"sample_id": self.sample_ids, **truth, **dict(zip(self.class_ids, self.probs[:].T, strict=True))}
 
     def __post_init__(self) -> None:
         check_name(self.member, "member")
         check_name(self.split, "split")
         where = f"predictions of {self.member!r} for {self.split!r}"
-        probs = np.asarray(self.probs)
+        made = isinstance(self.probs, RowProbs)
+        probs = self.probs if made else np.asarray(self.probs)
         if probs.ndim != 2 or probs.dtype.kind != "f":
             raise BadInput(
                 f"{where}: expected probabilities (N, C) in floating point, found {probs.dtype} {probs.shape}."
             )
-        probs = np.ascontiguousarray(probs, dtype=np.float32)
+        if not made:
+            probs = np.ascontiguousarray(probs, dtype=np.float32)
         n, c = probs.shape
         if n == 0 or c < 2:
             raise BadInput(f"{where}: expected at least 1 sample and 2 classes, found {n} and {c}.")
-        check_rows(probs, where)
+        if not made:
+            check_rows(probs, where)
         class_ids = tuple(str(i) for i in check_ids(list(self.class_ids), f"{where}, classes"))
         class_names = tuple(str(name) for name in self.class_names)
         check_text(np.asarray(class_names, dtype=np.str_), f"{where}, class names")
@@ -288,6 +296,22 @@ class RowReader:
         self._good[start:stop] = True
         return found
 
+    def take(self, which: slice | np.ndarray) -> np.ndarray:
+        """Return some rows, float32 (rows, C): a slice of them, positions int64 in any order, or a mask bool (N,)."""
+        at = np.arange(len(self))[which]
+        if not len(at):
+            return np.empty((0, self.columns), np.float32)
+        first, last = int(at.min()), int(at.max())
+        if last - first < GAP * len(at):
+            found = self.read(first, last + 1)
+            return found if len(found) == len(at) and (np.diff(at) == 1).all() else found[at - first]
+        found = np.empty((len(at), self.columns), np.float32)
+        order = np.argsort(at)
+        for run in np.split(order, np.flatnonzero(np.diff(at[order]) != 1) + 1):
+            begin = int(at[run[0]])
+            found[run] = self.read(begin, begin + len(run))
+        return found
+
     def read_from(self, plain: PlainRows) -> None:
         """Read from a copy from now on."""
         self._plain, self.stays_open = plain, True
@@ -314,7 +338,8 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     if p.data_fingerprint is not None:
         attributes["data_fingerprint"] = p.data_fingerprint
     chunks = (min(_ROWS, len(p)), p.probs.shape[1])
-    with new_file(path, PREDICTIONS, VERSION, attributes | dict(p.attributes)) as file:
+    large = isinstance(p.probs, RowProbs)
+    with new_file(path, PREDICTIONS, VERSION, attributes | dict(p.attributes), large=large) as file:
         file.put("sample", p.sample_ids)
         file.put("class", p.class_ids)
         file.put("probs", p.probs, ["sample", "class"], chunks=chunks, fill=np.float32(np.nan))
@@ -352,12 +377,32 @@ def read_predictions(path: Path, *, extras: bool = False) -> Predictions:
     the probabilities. Raises `BadInput` for whatever is wrong with the file.
     """
     attributes, arrays = _read(path, [name for name in _ARRAYS if extras or name not in _EXTRAS])
+    return _predictions(path, attributes, arrays, arrays["probs"])
+
+
+def open_predictions(path: Path) -> Predictions:
+    """Read a predictions file but for its probabilities, which are read as they are asked for, where it is large.
+
+    A file that is packed, or not of float32, is read as a whole. Raises `BadInput` for whatever is wrong with the file.
+    """
+    if not path.is_file() or path.stat().st_size < LARGE:
+        return read_predictions(path)
+    with opened(path, PREDICTIONS, VERSION, probe=_PROBE) as file:
+        names = [name for name in _checked(path, file) if name not in ("probs", *_EXTRAS)]
+        arrays = {name: file.load(name) for name in names}
+        reader = RowReader(path, file, len(arrays["sample"]), len(arrays["class"]))
+        probs = made_rows((len(reader), reader.columns), reader.take, np.float32)
+        return _predictions(path, file.attributes, arrays, probs if reader.stays_open else file.load("probs"))
+
+
+def _predictions(
+    path: Path, attributes: Mapping[str, Any], arrays: Mapping[str, np.ndarray], probs: np.ndarray
+) -> Predictions:
     for name, kind in _TYPES.items():
         if name in attributes:
             _typed(path, attributes, name, kind)
     parents, weights = _parents(path, attributes)
     fingerprint = _typed(path, attributes, "data_fingerprint", str) if "data_fingerprint" in attributes else None
-    probs = arrays["probs"]
     shared = _shared(path, attributes, arrays)
     with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, and is refused as that
         single = {n: a.astype(np.float32, copy=False) for n, a in arrays.items() if a.dtype.kind == "f"}
@@ -401,7 +446,8 @@ def predictions_digest(predictions: Predictions) -> str:
     digest = hashlib.sha256()
     for texts in (predictions.class_ids, predictions.sample_ids.tolist()):
         digest.update("\0".join([*texts, ""]).encode())
-    digest.update(np.ascontiguousarray(predictions.probs, dtype="<f4").data)
+    for _, rows in row_blocks(predictions.probs):
+        digest.update(np.ascontiguousarray(rows, dtype="<f4").data)
     return digest.hexdigest()
 
 

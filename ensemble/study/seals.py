@@ -65,6 +65,18 @@ def write_sealed(path: Path, first: bytes, *others: bytes | memoryview) -> None:
             file.write(part)
 
 
+def seal_in_place(path: Path, room: int) -> None:
+    """Put a seal into the first `room` bytes of a file that is whole but for them, of whatever length it is."""
+    first = f"{BLANK}\n".encode().ljust(room, b"\0")
+    digest, block = hashlib.sha256(first), memoryview(bytearray(_BLOCK))
+    with path.open("r+b") as file:
+        file.seek(room)
+        while count := file.readinto(block):
+            digest.update(block[:count])
+        file.seek(0)
+        file.write(first.replace(BLANK.encode(), MARK + digest.hexdigest().encode()))
+
+
 def check_seal(path: Path, advice: str = AGAIN, *, nearly: bool = False) -> bool:
     """Say whether a file has a seal; raise `BadInput` where it has one that does not fit, or cannot be read.
 

@@ -14,7 +14,13 @@ import tomli_w
 from ensemble.errors import BadInput, nearest
 from ensemble.study.atomic import alone, write_text
 from ensemble.study.names import MemberFiles, check_name, matching, natural_key
-from ensemble.study.predictions import Predictions, predictions_digest, read_predictions, write_predictions
+from ensemble.study.predictions import (
+    Predictions,
+    open_predictions,
+    predictions_digest,
+    read_predictions,
+    write_predictions,
+)
 from ensemble.study.predictions import Rows as StoredRows
 from ensemble.study.seals import read_toml, sealed_text
 from ensemble.study.split import Dataset
@@ -291,9 +297,12 @@ class Study(Tabular):
     def _files(self, split: str) -> list[Path]:
         return [p for p in (self.root / "predictions").glob(f"*.{split}.h5") if p.name.count(".") == 2]
 
-    def read(self, member: str, split: str) -> Predictions:
-        """Read one member's predictions for one split; refuse a saved ensemble's that its members no longer make."""
-        found = self._load(member, split)
+    def read(self, member: str, split: str, *, held: bool = True) -> Predictions:
+        """Read one member's predictions for one split; refuse a saved ensemble's that its members no longer make.
+
+        held: False leaves the probabilities of a large file in it; see `Predictions.probs`.
+        """
+        found = self._load(member, split, held)
         changed = self.changed(found.made_from, split) if found.kind == "ensemble" else ()
         if changed:
             raise BadInput(
@@ -303,9 +312,9 @@ class Study(Tabular):
             )
         return found
 
-    def _load(self, member: str, split: str) -> Predictions:
+    def _load(self, member: str, split: str, held: bool = True) -> Predictions:
         path = self._there(member, split)
-        found = read_predictions(path)
+        found = read_predictions(path) if held else open_predictions(path)
         check_named(path, found, member, split)
         return found
 
@@ -328,7 +337,9 @@ class Study(Tabular):
         """
         there = self.members(split)
         return tuple(
-            m for m, digest in made_from.items() if m in there and predictions_digest(self.read(m, split)) != digest
+            m
+            for m, digest in made_from.items()
+            if m in there and predictions_digest(self.read(m, split, held=False)) != digest
         )
 
     def write(self, predictions: Predictions) -> Path:
