@@ -1,4 +1,4 @@
-"""The commands without a process: run as their scripts would run, in a folder and an environment of their own."""
+"""The commands in a folder and an environment of their own: without a process, or as one."""
 
 import contextlib
 import json
@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from click.testing import CliRunner
+from served import STANDS
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
@@ -68,9 +69,9 @@ def call(name: str, *words: str | Path, cwd: Path | None = None, env: Mapping[st
 
 
 def process(name: str, *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Done:
-    """Run a command as its installed script, in a process of its own."""
+    """Run a command in a process of its own, which begins at once: see tests/served.py."""
     done = subprocess.run(
-        [Path(sys.executable).with_name(name), *map(str, words)], cwd=cwd, env={**os.environ, **(env or {})},
+        [STANDS.script(name), *map(str, words)], cwd=cwd, env={**os.environ, **(env or {})},
         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from commands import Done, Reported, call, process
 from hypothesis import settings
+from served import STANDS
 from studies import Once, digits_study, few_images, train_here
 
 from ensemble.study.atomic import locked
@@ -62,14 +63,24 @@ def near(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOFN_CHILD", "1")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for what all workers of a test run share: studies, and the process that forks commands."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    STANDS.shared = folder
+    yield folder
+    STANDS.close()
+
+
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+def once(_shared: Path) -> Once:
     """A function (name, build) that gives the folder which `build` fills, once a test run, whichever worker asks first.
 
     What lies there is everybody's: a test that writes takes a copy.
     """
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    shared = _shared
 
     def folder(name: str, build: Callable[[Path], object]) -> Path:
         made, done = shared / name, shared / f"{name}.done"

@@ -1,6 +1,7 @@
 """What the suite costs in processor time, by file and by test: `python tests/cost.py [what pytest takes]`.
 
-Seconds of this process and of those that ended in it, so that a busy machine does not count; run it without `-n`.
+Seconds of this process and of those that ended in it or in tests/served.py, so that a busy machine does not count; run
+it without `-n`.
 """
 
 import os
@@ -9,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Generator
 
 import pytest
+from served import STANDS
 
 
 def used() -> float:
-    """Return the seconds used so far, by this process and by its children that ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    """Return the seconds used so far, by this process and by its children that ended, and by those that are served."""
+    return sum(os.times()[:4]) + STANDS.seconds_used()
 
 
 class Cost:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from served import BIN, STANDS
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCE = re.compile(
@@ -63,7 +65,7 @@ def is_quick(block: Block) -> bool:
 
 def run_block(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a block in a folder, with the commands of this environment first in the path."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    path = os.pathsep.join((str(STANDS.script("python").parent), str(BIN), os.environ["PATH"]))
     call = ["bash", "-euo", "pipefail", "-c", block.code] if block.language == "sh" else ["python", "-c", block.code]
     return subprocess.run(
         call, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False

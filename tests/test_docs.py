@@ -48,8 +48,14 @@ def run_quick(page: Path, folder: Path) -> None:
                 assert told.status == 0, f"{block.name}: {line}\n{told.out}\n{told.err}"
 
 
-def test_readmes_quick_blocks_run_and_the_tutorial_goes_on_from_there(tmp_path: Path) -> None:
-    """The tutorial begins with README's first command, which says in README's folder that nothing is left to do."""
+def test_readmes_quick_blocks_run_and_the_tutorial_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tutorial begins with README's first command, which says in README's folder that nothing is left to do.
+
+    Two epochs will do, where a reader has thirty: nothing here looks at how good the members are.
+    """
+    monkeypatch.setenv("ENS_TRAIN_EPOCHS", "2")
     pages = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
     for page in pages:
         first = next(block for block in blocks_of(page) if block.when == "run")

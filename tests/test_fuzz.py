@@ -1,13 +1,13 @@
 """The quick form of tests/fuzz.py and tests/kill.py, and the files that went wrong once."""
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fuzz import READERS, mutant, same
+from served import STANDS
 
 from ensemble.errors import BadInput, KofnError
 from ensemble.importing.parse import import_files
@@ -78,8 +78,8 @@ def test_an_archive_that_unpacks_to_far_more_is_refused_unless_asked_for() -> No
 
 def harness(script: str, *words: str) -> str:
     """Run a harness in a process of its own, which has no threads and can fork."""
-    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    code = f"import runpy; runpy.run_path({str(Path(__file__).with_name(script))!r}, run_name='__main__')"
+    done = subprocess.run([STANDS.script("python"), "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -43,9 +43,12 @@ LATER = (
     "h5py", "cli.combine_text", "cli.train_text", "cli.board", "ensemble.importing.import_members",
     "ensemble.study.check", "ensemble.training.plan_members", "ensemble.training.pool", "analysis.report_data",
     "analysis.selection.compare", "analysis.subsets.score", "analysis.subsets.shards", "analysis.study_reports",
-    "torch", "ensemble.training.run", "ensemble.inference.predict", "ensemble.models", "ensemble.datasets.pack",
     "ensemble.datasets.fetch", "matplotlib.backends.backend_agg", "analysis.figures", "analysis.page", "analysis.saved",
-    "analysis.selection.choose", "torch._dynamo", "torch.optim.swa_utils",
+    "analysis.selection.choose", "PIL.Image",
+)  # fmt: skip
+TRAINING = (
+    "torch", "ensemble.training.run", "ensemble.inference.predict", "ensemble.models", "ensemble.datasets.pack",
+    "torch._dynamo", "torch.optim.swa_utils",
 )  # fmt: skip
 TRAIN = "ens-train --recipe digits --model tiny:network --epochs 2 --jobs 2 --quiet"
 _NETWORK = """
@@ -61,7 +64,7 @@ def warm_up() -> None:
     """Load what the commands need."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    for name in (*MODULES.values(), *LATER):
+    for name in (*MODULES.values(), *LATER, *TRAINING):
         importlib.import_module(name)
     import torch
     from PIL import Image
@@ -91,7 +94,7 @@ class _Worker(multiprocessing.context.ForkProcess):
         super().run()
 
 
-class _Forks(multiprocessing.context.ForkContext):
+class Forks(multiprocessing.context.ForkContext):
     Process = _Worker
 
 
@@ -163,7 +166,7 @@ def start(
         time.sleep(delay)
         sys.argv = list(words)
         spawned = multiprocessing.get_context
-        multiprocessing.get_context = lambda method=None: _Forks() if method == "spawn" else spawned(method)  # ty: ignore
+        multiprocessing.get_context = lambda method=None: Forks() if method == "spawn" else spawned(method)  # ty: ignore
         _fetch_here(folder)
         if before is not None:
             before()

@@ -3,12 +3,12 @@
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import flowing
+from served import STANDS
 from studies import drawn
 
 from analysis import select
@@ -20,7 +20,6 @@ from cli.common import run
 from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, StudyConfig
 
-SCRIPT = Path(sys.executable).with_name("ens-combine")
 CLASSES = tuple(f"n{i}" for i in range(8))
 SAMPLES = 60
 HONEST = ["honest_accuracy", "honest_low", "honest_high", "honest_how"]
@@ -62,7 +61,7 @@ def document(study: Study, capsys, *options: str) -> dict:
 
 
 def test_the_command_as_a_process(study: Study, tmp_path: Path) -> None:
-    command = [SCRIPT, "--study", study.root, "--table", tmp_path / "t.csv", "--save", "top"]
+    command = [STANDS.script("ens-combine"), "--study", study.root, "--table", tmp_path / "t.csv", "--save", "top"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "31 subsets of 5 members, 60 samples of val, 8 classes" in done.stdout

@@ -4,13 +4,13 @@ import csv
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from served import STANDS
 
 from analysis.stack import join
 from analysis.subsets import table as table_file
@@ -21,7 +21,6 @@ from ensemble.study.predictions import Predictions
 from ensemble.study.study import Study, StudyConfig
 from ensemble.study.tables import read_table
 
-SCRIPT = Path(sys.executable).with_name("ens-combine")
 Make = Callable[..., Study]
 
 
@@ -131,7 +130,7 @@ def test_a_long_table_is_written_in_blocks(make: Make, capsys, tmp_path: Path, e
 
 def test_twenty_members_say_what_they_cost_and_can_be_interrupted(make: Make) -> None:
     study = make(20, 3000, 20)
-    command = [SCRIPT, "--study", study.root, "--json"]
+    command = [STANDS.script("ens-combine"), "--study", study.root, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()

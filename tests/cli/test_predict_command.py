@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from served import STANDS
 
 from analysis.stack import join
 from analysis.subsets.reference import subset_preds
@@ -29,7 +30,6 @@ from ensemble.study.study import Study, config_of
 from ensemble.training.job import TrainingJob
 from ensemble.training.run import train_member
 
-BIN = Path(sys.executable).parent
 VAL = load_dataset("digits").split("val")
 LABELS = np.asarray(VAL.labels)
 CHOSEN = np.arange(0, 1500, 30)  # of val, written as files
@@ -83,7 +83,7 @@ def stored(split: str = "val", members: tuple[str, ...] = ("m-0", "m-1")) -> tup
 def test_a_process_says_what_it_sees(here: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ENS_")}
     done = subprocess.run(
-        [BIN / "ens-predict", "--data", "classes", "--out", "new/said.csv", "--tta", "mirror"],
+        [STANDS.script("ens-predict"), "--data", "classes", "--out", "new/said.csv", "--tta", "mirror"],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

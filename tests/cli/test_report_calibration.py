@@ -2,15 +2,12 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import flowing
+from commands import flowing, process
 from studies import drawn
 
 from analysis.calibration.calibration import measure_calibration
@@ -68,14 +65,14 @@ def document(ask: Ask, *options: str) -> dict:
 
 
 def test_as_a_process(study: Study, tmp_path: Path) -> None:
-    command = [Path(sys.executable).with_name("ens-report"), "calibration", "--study", study.root, "--out", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "80"})
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.replace(str(tmp_path), "").splitlines())) <= 112
-    assert all(str(path) in done.stdout for path in tmp_path.iterdir())
+    words = ("calibration", "--study", study.root, "--out", tmp_path)
+    done = process("ens-report", *words, env={"COLUMNS": "80"})
+    assert done.status == 0, done.err
+    assert max(map(len, done.out.replace(str(tmp_path), "").splitlines())) <= 112
+    assert all(str(path) in done.out for path in tmp_path.iterdir())
     made = ["calibration-by-size.png", "calibration.csv", "calibration.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == made
-    assert "Next: ens-report diversity" in done.stderr
+    assert "Next: ens-report diversity" in done.err
 
 
 def test_json_of_calibration(study: Study, ask: Ask, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import Reported, flowing, process
+from served import STANDS
 from studies import copied, drawn
 
 from analysis.stack import join
@@ -355,8 +355,7 @@ def test_a_reader_that_has_had_enough_does_not_stop_the_pictures(tmp_path: Path)
     """`ens-report all | head -1`: the pipe closes after a line, and every picture is written all the same."""
     study = Study.create(tmp_path / "study", StudyConfig("imported", None, None, ("a", "b"), ("a", "b")))
     predict(study, "m", np.arange(60) % 2, np.arange(60).astype(str), 0)
-    script = Path(sys.executable).with_name("ens-report")
-    line = f"{script} all --study {study.root} --out {tmp_path / 'piped'} | head -1"
+    line = f"{STANDS.script('ens-report')} all --study {study.root} --out {tmp_path / 'piped'} | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1

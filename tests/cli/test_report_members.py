@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import flowing
+from commands import flowing, process
 from studies import add, copied, study_at
 
 from analysis.report_data import histories
@@ -22,7 +20,6 @@ from ensemble.study.history import REQUIRED, write_history
 from ensemble.study.predictions import write_predictions
 from ensemble.study.study import Study
 
-SCRIPT = Path(sys.executable).with_name("ens-report")
 Ask = Callable[..., tuple[int, str, str]]
 
 
@@ -211,10 +208,9 @@ def test_training_of_many_members_is_a_range_and_a_panel_each(tmp_path: Path, as
 
 
 def test_the_command_itself(mixed: Study, tmp_path: Path) -> None:
-    command = [SCRIPT, "compare", "--by", "augmentation", "--study", mixed.root, "--out", tmp_path / "o"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "By augment, at the last epoch; 5 training runs" in done.stdout
+    done = process("ens-report", "compare", "--by", "augmentation", "--study", mixed.root, "--out", tmp_path / "o")
+    assert done.status == 0, done.err
+    assert "By augment, at the last epoch; 5 training runs" in done.out
     assert (tmp_path / "o" / "compare-augment.png").stat().st_size > 5000
 
 

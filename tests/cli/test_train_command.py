@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import Done, call, process
+from served import BIN, STANDS
 from studies import Once
 
 from ensemble.machine import cores
@@ -20,8 +21,6 @@ from ensemble.models import MODELS
 from ensemble.study.atomic import locked
 from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
-
-ENS_TRAIN = Path(sys.executable).with_name("ens-train")
 
 
 def run(*args: str | Path, cwd: Path, env: dict[str, str] | None = None) -> Done:
@@ -205,7 +204,7 @@ def test_some_members_failing_is_status_3_and_the_others_are_safe(few: Path, tmp
 @pytest.mark.usefixtures("trained_here")
 def test_ctrl_c_is_a_clean_stop_that_resumes(few: Path, tmp_path: Path) -> None:
     words = ("--recipe", "digits", "--variants", "3", "--epochs", "60", "--jobs", "1", "--threads", "1")
-    args = [ENS_TRAIN, "--data", few, *words]
+    args = [STANDS.script("ens-train"), "--data", few, *words]
     train = subprocess.Popen(
         args, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -290,7 +289,7 @@ def _free(lock: Path) -> bool:
 def test_workers_end_with_a_parent_that_was_killed(few: Path, tmp_path: Path) -> None:
     """They are stopped first, so that they notice nothing by themselves, as in the middle of a long batch."""
     words = ("--recipe", "digits", "--variants", "2", "--epochs", "100000", "--jobs", "2", "--quiet")
-    train = subprocess.Popen([ENS_TRAIN, "--data", few, *words], cwd=tmp_path, start_new_session=True)
+    train = subprocess.Popen([STANDS.script("ens-train"), "--data", few, *words], cwd=tmp_path)
     members = [tmp_path / "study" / "members" / f"ting-m3-small-{i}" for i in range(2)]
     deadline = time.monotonic() + 120
     while not all((member / "history.csv").exists() for member in members) and time.monotonic() < deadline:
@@ -298,12 +297,13 @@ def test_workers_end_with_a_parent_that_was_killed(few: Path, tmp_path: Path) ->
         time.sleep(0.02)
     locks = [next(member.glob("*lock")) for member in members]
     workers = [int(re.findall(r"process (\d+) of", lock.read_text())[0]) for lock in locks]
-    assert train.pid not in workers
+    (parent,) = {int(Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1]) for worker in workers}
+    assert parent not in workers
     for worker in workers:
         os.kill(worker, signal.SIGSTOP)
     assert not any(_free(lock) for lock in locks)
-    train.kill()
-    train.wait()
+    os.kill(parent, signal.SIGKILL)
+    assert train.wait() == -signal.SIGKILL
     deadline = time.monotonic() + 5
     while not all(_free(lock) for lock in locks) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -319,11 +319,10 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on_when_there_is_room(tmp
 mount -t tmpfs -o size=160k tmpfs small || exit 77
 "$0" --study small/study --variants 2 --epochs 1 --jobs 1 --threads 1 --json > full.json 2> full.txt; echo $? > full.rc
 find small -name '*.part' > parts.txt
-mount -o remount,size=8m small
-"$0" --study small/study --jobs 1 --json > roomy.json 2> roomy.txt; echo $? > roomy.rc
+cp -a small roomy
 """
     (tmp_path / "small").mkdir()
-    shell = [unshare, "--user", "--map-root-user", "--mount", "sh", "-c", script, str(ENS_TRAIN)]
+    shell = [unshare, "--user", "--map-root-user", "--mount", "sh", "-c", script, str(BIN / "ens-train")]
     done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=False)
     if done.returncode in (1, 77) and not (tmp_path / "full.rc").exists():
         pytest.skip(f"needs to mount a tmpfs: {done.stderr.strip()}")
@@ -332,7 +331,7 @@ mount -o remount,size=8m small
     assert "no space left on device" in full["error"]
     assert "Traceback" not in (tmp_path / "full.txt").read_text()
     assert (tmp_path / "parts.txt").read_text() == ""
-    roomy = json.loads((tmp_path / "roomy.json").read_text())
-    assert int((tmp_path / "roomy.rc").read_text()) == 0, (tmp_path / "roomy.txt").read_text()
-    assert {m["status"] for m in roomy["members"]} <= {"trained", "resumed", "skipped"}
-    assert len(roomy["members"]) == 2
+    done = process("ens-train", "--study", "roomy/study", "--jobs", "1", "--json", cwd=tmp_path)
+    assert done.status == 0, done.err
+    statuses = [m["status"] for m in done.document["members"]]
+    assert len(statuses) == 2 and set(statuses) <= {"trained", "resumed", "skipped"}

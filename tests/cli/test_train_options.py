@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import call, process
+from served import STANDS
 from studies import Once
 
 from cli.common import run
@@ -26,8 +26,6 @@ from ensemble.study.study import Study
 from ensemble.training.base_plan import plan_of_run
 from ensemble.training.plan_members import members_left
 from ensemble.training.pool import clear
-
-SCRIPTS = Path(sys.executable).parent
 
 
 @pytest.fixture
@@ -50,8 +48,9 @@ def folded(once: Once) -> Path:
 
 def _folded(folder: Path) -> None:
     folder.mkdir()
-    args = [SCRIPTS / "ens-train", "--variants", "1", "--epochs", "5", "--folds", "3", "--jobs", "1", "--threads", "1"]
-    killed = subprocess.Popen(args, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    words = ("--variants", "1", "--epochs", "5", "--folds", "3", "--jobs", "1", "--threads", "1")
+    args, pipe = [STANDS.script("ens-train"), *words], subprocess.PIPE
+    killed = subprocess.Popen(args, cwd=folder, stdout=pipe, stderr=pipe, start_new_session=True)
     member = folder / "study/members/ting-m3-small-0"
     deadline = time.monotonic() + 240
     while not (member / "folds/1/history.csv").exists() and time.monotonic() < deadline:

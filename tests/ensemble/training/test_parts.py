@@ -1,11 +1,11 @@
 """One study, several machines: each trains its part of the networks, and together they train every one once."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from commands import call
+from served import STANDS
 
 from ensemble import begin_study, plan_members
 from ensemble.errors import BadInput
@@ -120,7 +120,9 @@ print(*[job.title for job in plan.training_jobs()])
 """
     call("ens-data", "pack", few)  # once, and not by each of them
     running = [
-        subprocess.Popen([sys.executable, "-c", code, few, f"{i}/4"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [STANDS.script("python"), "-c", code, few, f"{i}/4"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        )
         for i in (1, 2, 3, 4)
     ]
     said = [process.communicate()[0].split() for process in running]
