@@ -18,8 +18,8 @@ from ensemble.errors import BadInput
 MARK = b"kofn-sha256:"
 BLANK = MARK.decode() + "0" * 64
 _SEAL = re.compile(re.escape(MARK) + rb"([0-9a-f]{64})")
-# A comment that looks like a seal with a bit changed in its mark.
-_NEARLY = re.compile(rb"[0-9a-f]{24}")
+# A comment that looks like a seal with a bit changed in its mark, or cut short.
+_NEARLY = re.compile(rb"[0-9a-f]{24}|kofn-sha")
 _EDGE = 512
 _BLOCK = 2**20
 # Bytes of a text file with settings; a study of 100,000 classes takes 5 MB.

@@ -280,6 +280,11 @@ def read_first_layer(path: Path) -> dict[str, np.ndarray] | None:
                     f"{path}: claims more than {LARGEST_KERNELS:,} bytes, more than kernels take; delete it."
                 )
         with np.load(path, allow_pickle=False) as file:
+            if not file.files or set(file.files) - set(TIMES):
+                raise BadInput(
+                    f"{path}: expected kernels named {', '.join(TIMES)}, found {', '.join(file.files)[:80] or 'none'}; "
+                    "restore it from a copy or delete it."
+                )
             found = {name: np.asarray(file[name], dtype=np.float32) for name in TIMES if name in file.files}
     except _NPZ_DAMAGE as error:
         raise BadInput(f"{path}: cannot be read as kernels, {error}; restore it from a copy or delete it.") from error

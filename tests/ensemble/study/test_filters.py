@@ -73,9 +73,13 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 def test_the_first_layer_over_time(tmp_path: Path) -> None:
     path = tmp_path / "first_layer.npz"
     assert read_first_layer(path) is None
-    np.savez(path, begin=np.zeros((2, 3, 5, 5), np.float32), last=np.ones((2, 3, 5, 5), np.float32), more=np.ones(3))
+    np.savez(path, begin=np.zeros((2, 3, 5, 5), np.float32), last=np.ones((2, 3, 5, 5), np.float32))
     found = read_first_layer(path)
     assert found is not None and list(found) == ["begin", "last"]
+    for names in ({"be~in": np.zeros((2, 3, 5, 5))}, {"begin": np.zeros((2, 3, 5, 5)), "las5": np.zeros((2, 3, 5, 5))}):
+        np.savez(path, **names)  # ty: ignore[invalid-argument-type]
+        with pytest.raises(BadInput, match="expected kernels named begin, first, last, found be"):
+            read_first_layer(path)
     np.savez(path, begin=np.zeros((2, 3, 5, 5)), last=np.ones((2, 3, 3, 3)))
     with pytest.raises(BadInput, match="of one shape, found"):
         read_first_layer(path)
