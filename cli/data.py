@@ -42,7 +42,7 @@ def list_(output: Output) -> None:
 )
 @click.argument("path")
 def check(output: Output, path: str) -> int:
-    """Open every image of PATH (a folder, a zip, a pack) and report counts, classes, sizes, and what is broken.
+    """Look at every image of PATH, whatever --data takes, and report counts, classes, sizes, and what is broken.
 
     The exit status is 2 where something forbids training on it.
     """

@@ -18,243 +18,21 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fuzz_readers import READERS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SECONDS, BYTES = 30, 2**30
 OUTCOMES = ("clear", "right", "different", "foreign", "defect", "hang", "crash", "memory")
-IDS = [f"s/{i}" for i in range(12)]
-CLASSES = ["ant", "bee", "cow"]
-
-
-def probs() -> np.ndarray:
-    """Probabilities of twelve samples and three classes, the same ever."""
-    raw = np.random.default_rng(0).random((12, 3)) + 0.1
-    return (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-# -- the readers: how a sound file is made, and what is read of one ----------------------------------------
-
-
-@dataclass(frozen=True)
-class Reader:
-    """make: writes a sound file into a folder; read: a value to compare. own: files of ours, covered by checksums."""
-
-    make: Callable[[Path], Path]
-    read: Callable[[Path], Any]
-    own: bool = True
-
-
-def _predictions(folder: Path) -> Path:
-    from ensemble.study.predictions import Predictions, write_predictions
-
-    write_predictions(
-        folder / "m.val.h5",
-        Predictions(
-            "m", "val", probs(), np.array(IDS), tuple(CLASSES), tuple(CLASSES), labels=np.arange(12) % 3,
-            recipe={"model": "x", "note": "a" * 6000}, kind="ensemble", parents=tuple(f"p{i}" * 20 for i in range(200)),
-            weights=(0.005,) * 200, first_layer=np.ones((2, 3, 3, 3), dtype=np.float32),
-        ),
-    )  # fmt: skip
-    return folder / "m.val.h5"
-
-
-def _read_predictions(path: Path) -> Any:
-    from ensemble.study.predictions import read_predictions
-
-    p = read_predictions(path, extras=True)
-    return [p.probs, p.sample_ids, p.labels, p.parents, p.weights, p.recipe, p.member, p.first_layer]
-
-
-def _table(folder: Path) -> Path:
-    from ensemble.study.tables import write_table
-
-    write_table(
-        folder / "t.h5", {"mask": np.arange(1, 8), "accuracy": np.linspace(0, 1, 7)}, {"members": ["a", "b", "c"]}
-    )
-    return folder / "t.h5"
-
-
-def _read_table(path: Path) -> Any:
-    from ensemble.study.tables import read_table
-
-    columns, facts = read_table(path)
-    return [*columns.values(), *facts.values()]
-
-
-def _weights(folder: Path) -> Path:
-    import torch
-
-    from ensemble.study.weights import save_tensors
-
-    facts = {"recipe": {"model": "ting-m1"}, "epochs": 3, "image_shape": [8, 8, 1], "class_ids": CLASSES}
-    tensors = {"network.base.0.weight": torch.arange(54.0).reshape(2, 3, 3, 3), "input.mean": torch.ones(1)}
-    save_tensors(folder / "weights.safetensors", "kofn.weights", tensors, facts)
-    return folder / "weights.safetensors"
-
-
-def _read_weights(path: Path) -> Any:
-    from ensemble.study.weights import load_tensors
-
-    tensors, facts = load_tensors(path, "kofn.weights")
-    return [facts, {name: tensor.numpy() for name, tensor in tensors.items()}]
-
-
-def _recipe(folder: Path) -> Path:
-    from ensemble.study.recipe import Recipe, write_recipe
-
-    write_recipe(folder / "recipe.toml", Recipe("ting-m1"), 2)
-    return folder / "recipe.toml"
-
-
-def _read_recipe(path: Path) -> Any:
-    from ensemble.study.recipe import read_recipe
-
-    recipe, threads = read_recipe(path)
-    return [recipe.as_dict(), threads]
-
-
-def _study(folder: Path) -> Path:
-    from ensemble.study.study import SplitConfig, Study, StudyConfig
-
-    config = StudyConfig("d", "/d", "f" * 64, tuple(CLASSES), tuple(CLASSES), {"val": SplitConfig(3, "0" * 64, "made")})
-    return Study.create(folder, config).path
-
-
-def _read_study(path: Path) -> Any:
-    from ensemble.study.study import Study
-
-    return repr(Study.open(path.parent).config)
-
-
-def _history(folder: Path) -> Path:
-    from ensemble.study.history import Epoch, rewrite_epochs
-
-    rewrite_epochs(
-        folder / "history.csv", [Epoch(i, 0.1, 1.5, 1.5, 0.5, 1.25, 1.25, 0.5, 99.0, 1.0) for i in range(1, 6)]
-    )
-    return folder / "history.csv"
-
-
-def _read_history(path: Path) -> Any:
-    from ensemble.study.history import read_history
-
-    # Whole lines off the end leave a history that was shorter once; ens-check compares it with the weights.
-    columns = read_history(path, "m").columns
-    return [columns[name][:1] for name in sorted(columns)]
-
-
-def _first_layer(folder: Path) -> Path:
-    from ensemble.study.weights import keep_first_layer
-
-    keep_first_layer(folder / "first_layer.npz", "begin", np.arange(54, dtype=np.float32).reshape(2, 3, 3, 3))
-    return folder / "first_layer.npz"
-
-
-def _old_first_layer(folder: Path) -> Path:
-    np.savez(folder / "first_layer.npz", begin=np.arange(54, dtype=np.float32).reshape(2, 3, 3, 3))
-    return folder / "first_layer.npz"
-
-
-def _read_first_layer(path: Path) -> Any:
-    from ensemble.study.weights import read_first_layer
-
-    return read_first_layer(path)
-
-
-def _network(folder: Path) -> Path:
-    from ensemble.study.network_file import write_network
-
-    layer = {"name": "conv", "kind": "Conv2d", "output": [2, 3, 3], "parameters": 54, "statistics": 0}
-    write_network(
-        folder / "network.json", "m", {"parameters": 54, "statistics": 0, "gflops": 0.1, "layers": [layer]}, {}
-    )
-    return folder / "network.json"
-
-
-def _read_network(path: Path) -> Any:
-    from ensemble.study.network_file import read_network
-
-    return repr(read_network(path))
-
-
-def _imported(name: str) -> Callable[[Path], Path]:
-    def make(folder: Path) -> Path:
-        path = folder / name
-        values = {
-            "probs": probs(),
-            "labels": np.arange(12) % 3,
-            "sample_ids": np.array(IDS),
-            "class_names": np.array(CLASSES),
-        }
-        if name == "a.npz":
-            np.savez_compressed(path, **values)  # ty: ignore[invalid-argument-type]
-        elif name == "a.npy":
-            np.save(path, values["probs"])
-        elif name == "a.csv":
-            rows = [",".join([i, *map(repr, row.tolist())]) for i, row in zip(IDS, probs(), strict=True)]
-            path.write_text("\n".join(["id," + ",".join(CLASSES), *rows]) + "\n", encoding="utf-8")
-        elif name == "a.parquet":
-            from ensemble.importing.parquet import write_parquet
-
-            columns = {"id": np.array(IDS)} | {c: probs()[:, i] for i, c in enumerate(CLASSES)}
-            write_parquet(path, [columns], {})
-        else:
-            import h5py
-
-            with h5py.File(path, "w") as file:
-                for key, value in values.items():
-                    file[key] = value.astype(h5py.string_dtype()) if value.dtype.kind == "U" else value
-        return path
-
-    return make
-
-
-def _read_imported(path: Path) -> Any:
-    from ensemble.importing.parse import import_files
-
-    p = import_files([path])[0].predictions
-    return [p.probs, p.sample_ids, p.labels, p.class_ids]
-
-
-def _read_old(path: Path) -> Any:
-    return _read_imported(path)
-
-
-def _old(folder: Path) -> Path:
-    path = folder / "plain.h5"
-    path.write_bytes((ROOT / "tests/data/format-v1/plain.h5").read_bytes())
-    return path
-
-
-READERS: dict[str, Reader] = {
-    "predictions": Reader(_predictions, _read_predictions),
-    "table": Reader(_table, _read_table),
-    "weights": Reader(_weights, _read_weights),
-    "recipe.toml": Reader(_recipe, _read_recipe),
-    "study.toml": Reader(_study, _read_study),
-    "history.csv": Reader(_history, _read_history),
-    "first_layer.npz": Reader(_first_layer, _read_first_layer),
-    "network.json": Reader(_network, _read_network),
-    "old first_layer": Reader(_old_first_layer, _read_first_layer, own=False),
-    "import .npz": Reader(_imported("a.npz"), _read_imported, own=False),
-    "import .npy": Reader(_imported("a.npy"), _read_imported, own=False),
-    "import .csv": Reader(_imported("a.csv"), _read_imported, own=False),
-    "import .parquet": Reader(_imported("a.parquet"), _read_imported, own=False),
-    "import .h5": Reader(_imported("a.h5"), _read_imported, own=False),
-    "import kofn v1": Reader(_old, _read_old, own=False),
-}
 
 
 # -- the damage ---------------------------------------------------------------------------------------------
@@ -350,7 +128,7 @@ def child(name: str, good: str, seed: int, first: int, count: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, used + BYTES))
     data, right = Path(good).read_bytes(), reader.read(Path(good))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(good).name
+        path = Path(shutil.copytree(Path(good).parent, folder, dirs_exist_ok=True)) / Path(good).name
         for number in range(first, first + count):
             spent = resource.getrusage(resource.RUSAGE_SELF)
             resource.setrlimit(

@@ -75,10 +75,8 @@ def load_dataset(source: str | Path, *, progress: Progress | None = None, pack: 
     if is_own(str(source)) and not Path(source).exists():
         return from_function(str(source))
     path = _existing(source)
-    if is_pack(path):
-        return open_pack(path)
-    if path.suffix.lower() == ".npz" or (path / "train_images.npy").is_file():
-        return from_npz(path)
+    if (found := _arrays(path)) is not None:
+        return found[0]
     if is_saved_dataset(path):
         return _saved_dataset(path, progress, pack=pack)
     if not pack:
@@ -100,11 +98,29 @@ def _saved_dataset(path: Path, progress: Progress | None, *, pack: bool) -> Data
 
 
 def check_source(source: str | Path, progress: Progress | None = None) -> CheckReport:
-    """Look at every image that `source` holds, and report; raise `BadInput` where there is nothing to look at."""
+    """Look at every image that `source` holds, and report; raise `BadInput` where there is nothing to look at.
+
+    A pack's pixels, labels and ids are compared with the fingerprint of those that were packed.
+    """
     if str(source) in DATASETS:
         return check_dataset(DATASETS[str(source)].load(), "embedded")
+    if is_own(str(source)) and not Path(source).exists():
+        return check_dataset(from_function(str(source)), "function")
     path = _existing(source)
-    return check_dataset(open_pack(path), "pack") if is_pack(path) else _check_files(path, progress)
+    if (found := _arrays(path)) is not None:
+        return check_dataset(*found)
+    if is_saved_dataset(path):
+        return check_dataset(from_saved_dataset(path, progress), "datasets")
+    return _check_files(path, progress)
+
+
+def _arrays(path: Path) -> tuple[Dataset, str] | None:
+    """Return a source that holds arrays and needs no packing, with its layout; None for another."""
+    if is_pack(path):
+        return open_pack(path), "pack"
+    if path.suffix.lower() == ".npz" or (path / "train_images.npy").is_file():
+        return from_npz(path), "npz"
+    return None
 
 
 def _existing(source: str | Path) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble.datasets.pack import open_listed
+from ensemble.datasets.pack import fingerprint_of, open_listed
 from ensemble.datasets.workers import DecodeJob, Tally, decode_all
 from ensemble.machine import Progress
 from ensemble.study.split import Dataset
@@ -91,6 +91,10 @@ def check_source(source: str | Path, progress: Progress | None = None) -> CheckR
 def check_dataset(dataset: Dataset, layout: str) -> CheckReport:
     """Report on a dataset that is decoded already: an embedded one, or a pack."""
     h, w, ch = dataset.image_shape
+    problems = ()
+    if layout == "pack" and fingerprint_of(dataset.splits.values(), dataset.class_ids) != dataset.fingerprint:
+        again = "delete it and pack the images again with 'ens-data pack'"
+        problems = (f"{dataset.source}: holds other pixels, labels or ids than were packed; {again}.",)
     images = sum(len(split) for split in dataset.splits.values())
     return CheckReport(
         source=dataset.source,
@@ -106,7 +110,7 @@ def check_dataset(dataset: Dataset, layout: str) -> CheckReport:
         unreadable=(),
         absent=(),
         unannotated=(),
-        problems=(),
+        problems=problems,
         notes=dataset.notes,
     )
 

@@ -12,6 +12,7 @@ from ensemble.datasets.decode import Decoded, decode, fitted, to_grey
 from ensemble.datasets.own import make_dataset
 from ensemble.errors import BadInput, reason_of
 from ensemble.machine import Progress
+from ensemble.study.seals import read_text
 from ensemble.study.split import Dataset
 
 MARK = "dataset_dict.json"
@@ -27,7 +28,7 @@ def is_saved_dataset(path: Path) -> bool:
 def digest_of(path: Path) -> str:
     """Return what tells a saved dataset from another: of the states that `datasets` keeps of its splits."""
     states = sorted((path / MARK, *path.glob("*/state.json")))
-    return hashlib.sha256(b"".join(state.read_bytes() for state in states)).hexdigest()
+    return hashlib.sha256("".join(read_text(state) for state in states).encode()).hexdigest()
 
 
 def from_saved_dataset(path: Path, progress: Progress | None = None) -> Dataset:

@@ -28,12 +28,19 @@ from ensemble.datasets.source import Source, open_source
 from ensemble.datasets.workers import DecodeJob, Tally, decode_all, tally_of
 from ensemble.errors import BadInput, StorageError, storage_error
 from ensemble.machine import Progress
+from ensemble.study.arrays import map_npy
 from ensemble.study.atomic import flush, locked
+from ensemble.study.seals import BLANK, CHANGED, check_seal, open_regular, read_text, sealed
 from ensemble.study.split import Dataset, Split
 
 KIND = "kofn pack"
 VERSION = 1
 META = "meta.json"
+LARGEST_META = 2**31  # bytes of it; a million images take 50 MB
+_UNSEALED = {
+    "kind", "version", "name", "source", "listing", "layout", "size", "fingerprint", "class_ids", "class_names",
+    "notes", "splits",
+}  # fmt: skip
 SAMPLED = 100  # images whose size is looked at before all are decoded
 SIDES = (8, 256)  # of what images of several sizes become
 JOURNAL = "journal.jsonl"  # of a pack in the making: what is decoded, and on the disk
@@ -114,7 +121,7 @@ def open_pack(folder: Path) -> Dataset:
     path = folder / META
     again = "pack the images again with 'ens-data pack'"
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = _meta(folder)
         if meta["kind"] != KIND or meta["version"] != VERSION:
             raise BadInput(
                 f"{path}: expected a {KIND} of version {VERSION}, found {meta['kind']!r} {meta['version']!r}; {again}."
@@ -143,19 +150,33 @@ def open_pack(folder: Path) -> Dataset:
         raise BadInput(
             f"{error.filename or path}: cannot be read, {(error.strerror or str(error)).lower()}; {again}."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadInput(
             f"{path}: is no pack that can be understood ({type(error).__name__}: {error}); {again}."
         ) from error
+
+
+def _meta(folder: Path) -> Any:
+    """Return what a pack says of itself; raises `BadInput` and `ValueError` where that is unreadable or no JSON."""
+    again = "delete the pack and pack the images again with 'ens-data pack'"
+    whole = check_seal(folder / META, again)
+    try:
+        meta = json.loads(read_text(folder / META, LARGEST_META))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not whole and meta.keys() - _UNSEALED:  # packs of older versions have no seal, nor a key for it
+        raise BadInput(f"{folder / META}: {CHANGED}; {again}.")
+    return meta
 
 
 def is_pack(folder: Path) -> bool:
     """Say whether a folder claims to be a pack."""
     try:
         # The kind stands first, so that a large file of another kind need not be parsed.
-        with (folder / META).open(encoding="utf-8", errors="replace") as file:
-            return file.read(200).replace(" ", "").startswith(f'{{"kind":"{KIND.replace(" ", "")}"')
-    except OSError:
+        with open_regular(folder / META) as file:
+            start = file.read(200).decode("utf-8", "replace")
+            return start.replace(" ", "").startswith(f'{{"kind":"{KIND.replace(" ", "")}"')
+    except BadInput:
         return False
 
 
@@ -172,15 +193,18 @@ def cached_packs() -> Iterator[tuple[Path, str, int]]:
     """Give each pack in the cache with the source it was made of and its size in bytes."""
     for folder in sorted(cache_folder().glob("[!.]*")):
         if is_pack(folder):
-            meta = json.loads((folder / META).read_text(encoding="utf-8"))
-            yield folder, str(meta.get("source", "")), sum(f.stat().st_size for f in folder.iterdir())
+            try:
+                source = str(_meta(folder)["source"])
+            except (BadInput, ValueError, KeyError, TypeError):
+                source = f"what its {META} no longer says, it is damaged"
+            yield folder, source, sum(f.lstat().st_size for f in folder.iterdir())
 
 
 def _map(path: Path, part: dict[str, Any]) -> np.ndarray:
+    images = map_npy(path)
     found = path.stat().st_size
     if found != part["bytes"]:
         raise BadInput(f"{path}: expected {part['bytes']:,} bytes, found {found:,}; pack the images again.")
-    images = np.load(path, mmap_mode="r")
     if list(images.shape) != part["shape"] or images.dtype != np.uint8:
         raise BadInput(
             f"{path}: expected uint8 {part['shape']}, found {images.dtype} {list(images.shape)}; pack again."
@@ -192,8 +216,8 @@ def _has(target: Path, key: str) -> bool:
     """Say whether `target` is a whole pack of that key."""
     try:
         open_pack(target)
-        return json.loads((target / META).read_text(encoding="utf-8"))["listing"] == key
-    except BadInput:
+        return _meta(target)["listing"] == key
+    except (BadInput, KeyError):
         return False
 
 
@@ -376,6 +400,7 @@ def _write_meta(folder: Path, dataset: Dataset, *, listing: str, layout: str, si
     meta = {
         "kind": KIND,
         "version": VERSION,
+        "seal": BLANK,
         "name": dataset.name,
         "source": dataset.source,
         "listing": listing,
@@ -398,7 +423,7 @@ def _write_meta(folder: Path, dataset: Dataset, *, listing: str, layout: str, si
     }
     for split in splits:
         flush(folder / f"{split.name}.npy")
-    (folder / META).write_text(json.dumps(meta), encoding="utf-8")
+    (folder / META).write_bytes(sealed(json.dumps(meta).encode()))
     flush(folder / META)
     flush(folder)
 

@@ -42,6 +42,17 @@ def read_npy(path: Path) -> np.ndarray:
         raise BadInput(f"{path}: expected a whole .npy file, found damage ({_short(error)}); save it again.") from error
 
 
+def map_npy(path: Path) -> np.ndarray:
+    """Return the array of a .npy file mapped into memory, read-only, however large; raise `BadInput` as `read_npy`."""
+    size = check_file(path)
+    try:
+        with path.open("rb") as stream:
+            _check_header(stream, str(path), size, largest=size)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except _DAMAGE as error:
+        raise BadInput(f"{path}: expected a whole .npy file, found damage ({_short(error)}); save it again.") from error
+
+
 def read_npz(path: Path, wanted: Sequence[str]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return those of the wanted arrays that a .npz file has, and the names of all it has.
 
@@ -138,10 +149,10 @@ def check_file(path: Path) -> int:
     return size
 
 
-def _check_header(stream: IO[bytes], where: str, most: int) -> int:
+def _check_header(stream: IO[bytes], where: str, most: int, largest: int = LARGEST_ARRAY) -> int:
     """Return how many bytes an array takes, before it is read.
 
-    One of Python objects is refused, and one that claims more than `most` bytes can hold.
+    One of Python objects is refused, and one that claims more than `most` bytes can hold, or than `largest`.
     """
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
@@ -167,7 +178,7 @@ def _check_header(stream: IO[bytes], where: str, most: int) -> int:
         )
     # Axes of no length hide what the others claim.
     claimed = math.prod(max(1, int(length)) for length in shape) * max(1, dtype.itemsize)
-    if claimed > min(most, LARGEST_ARRAY):
+    if claimed > min(most, largest):
         raise BadInput(
             f"{where}: claims {claimed:,} bytes, which the file cannot hold or nobody can read; save it again."
         )

@@ -113,7 +113,8 @@ def check_seal(path: Path, advice: str = AGAIN, *, nearly: bool = False) -> bool
 def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     """Return a plain file of UTF-8 text; raise `BadInput` where it is none, or longer than `most` bytes."""
     with open_regular(path) as file:
-        data = file.read(most + 1)
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(min(size, most) + 1)  # as much memory as that is asked for
     if len(data) > most:
         raise BadInput(f"{path}: expected at most {most:,} bytes of text, found more; check the file.")
     try:

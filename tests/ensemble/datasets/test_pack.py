@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble.datasets import load_dataset, pack, pack_source
+from ensemble.datasets import check_source, load_dataset, pack, pack_source
 from ensemble.datasets.pack import cache_folder, open_pack
 from ensemble.errors import BadInput, StorageError
 
@@ -295,14 +295,32 @@ def test_a_pack_of_another_make(tmp_path, tree, change, words):
     out = pack_source(tree(tmp_path / "pets"), tmp_path / "out")
     meta = json.loads((out / "meta.json").read_text())
     (out / "meta.json").write_text(json.dumps(meta | change))
+    with pytest.raises(BadInput, match=r"meta\.json: does not match its checksum"):
+        load_dataset(out)
+    del meta["seal"]  # as older versions wrote it
+    (out / "meta.json").write_text(json.dumps(meta | change))
     with pytest.raises(BadInput, match=words):
         load_dataset(out)
+
+
+def test_a_check_compares_a_packs_pixels(tmp_path, tree):
+    out = pack_source(tree(tmp_path / "pets"), tmp_path / "out")
+    meta = json.loads((out / "meta.json").read_text())
+    del meta["seal"]  # of an older version
+    (out / "meta.json").write_text(json.dumps(meta))
+    assert check_source(out).ok
+    pixels = bytearray((out / "val.npy").read_bytes())
+    pixels[-1] ^= 1
+    (out / "val.npy").write_bytes(pixels)
+    (problem,) = check_source(out).problems
+    assert "holds other pixels, labels or ids than were packed" in problem
 
 
 def test_a_pack_reaches_no_file_outside_of_it(tmp_path, tree):
     out = pack_source(tree(tmp_path / "pets"), tmp_path / "out")
     meta = json.loads((out / "meta.json").read_text())
     meta["splits"][0]["name"] = "../secret"
+    del meta["seal"]
     (out / "meta.json").write_text(json.dumps(meta))
     with pytest.raises(BadInput, match="is no name of a split"):
         load_dataset(out)
