@@ -28,6 +28,8 @@ function buildPeek(study, state) {
 function peekAt(study, state, box, node) {
   const { pictures } = study.data;
   const c = Number(node.dataset.peek);
+  const { left, top, bottom } = node.getBoundingClientRect(); // before anything is changed, so that nothing is laid out for it
+  const room = window.innerWidth;
   const nth = pictures ? pictures.thumbnails[c] : -1;
   const drawn = smallCurves(study, state.mask, c);
   box.hidden = !(nth >= 0 || drawn);
@@ -40,8 +42,7 @@ function peekAt(study, state, box, node) {
   }
   box.replaceChildren(image, ...(drawn ? [drawn] : []));
   const high = (nth >= 0 ? PEEK : 4) + (drawn ? 44 : 0);
-  const { left, top, bottom } = node.getBoundingClientRect();
-  const x = Math.max(4, Math.min(left, window.innerWidth - PEEK - 4));
+  const x = Math.max(4, Math.min(left, room - PEEK - 4));
   const y = top > high + 6 ? top - high - 6 : bottom + 6;
   box.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
 }
