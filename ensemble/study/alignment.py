@@ -49,20 +49,38 @@ def chance_test(a: np.ndarray, b: np.ndarray, groups: np.ndarray | None = None) 
     fixed marginals. The excess over chance is what Cohen's kappa is the share of (J. Cohen, Educational and
     Psychological Measurement 20, 1960); the moments are those of N. Mantel, JASA 58 (1963).
     """
-    _, group = np.unique(np.zeros(len(a), np.int64) if groups is None else groups, return_inverse=True)
-    count, classes = int(group.max()) + 1, int(max(a.max(), b.max())) + 1
-    left, right = (
-        np.bincount(group * classes + side, minlength=count * classes).reshape(count, classes).astype(np.float64)
-        for side in (a, b)
-    )
-    n = left.sum(axis=1)
-    product = left * right
-    total = product.sum(axis=1)
-    own = (product * (n[:, None] - left) * (n[:, None] - right)).sum(axis=1)
-    crossed = total**2 - (product**2).sum(axis=1)
-    variance = np.divide(own + crossed, n * n * (n - 1), out=np.zeros(count), where=n > 1).sum()
-    expected, most = float((total / n).sum()), int(np.minimum(left, right).sum())
-    return ChanceTest(int((a == b).sum()), expected, float(max(variance, 0.0)) ** 0.5, most)
+    own = np.zeros(len(a), np.int64) if groups is None else np.unique(groups, return_inverse=True)[1]
+    classes = int(max(a.max(), b.max())) + 1
+    return _compared(_cells(a, own, classes), _cells(b, own, classes), np.bincount(own), classes, int((a == b).sum()))
+
+
+Cells = tuple[np.ndarray, np.ndarray]  # those that are not empty, group times classes plus class, and their counts
+
+
+def _cells(side: np.ndarray, groups: np.ndarray, classes: int) -> Cells:
+    return np.unique(groups * classes + side, return_counts=True)
+
+
+def _compared(one: Cells, other: Cells, sizes: np.ndarray, classes: int, observed: int) -> ChanceTest:
+    """Return the test of two sides that agree on so many samples; of each group and class only what both have counts.
+
+    sizes: int64 (G,), of the groups.
+    """
+    at = np.minimum(np.searchsorted(one[0], other[0]), len(one[0]) - 1)
+    same = one[0][at] == other[0]
+    left, right = one[1][at[same]].astype(np.float64), other[1][same].astype(np.float64)
+    group = other[0][same] // classes
+    n, product = sizes[group], left * right
+
+    def by_group(values: np.ndarray) -> np.ndarray:
+        return np.bincount(group, weights=values, minlength=len(sizes))
+
+    total = by_group(product)
+    ways = by_group(product * (n - left) * (n - right)) + total**2 - by_group(product**2)
+    several, there = sizes > 1, sizes > 0
+    variance = (ways[several] / (sizes[several].astype(np.float64) ** 2 * (sizes[several] - 1))).sum()
+    expected = float((total[there] / sizes[there]).sum())
+    return ChanceTest(observed, expected, float(max(variance, 0.0)) ** 0.5, int(np.minimum(left, right).sum()))
 
 
 @dataclass(frozen=True)
@@ -116,7 +134,13 @@ def find_misaligned(
     # One of a single class is the same in any order, and tells nothing of the others'.
     varied = [i for i in range(len(members)) if (preds[i] != preds[i, 0]).any()]
     kept = [i for i in varied if members[i] not in found]
-    pairs = {(i, j): chance_test(preds[i], preds[j], labels) for i, j in combinations(kept, 2)}
+    groups = np.zeros(n, np.int64) if labels is None else labels
+    sizes, classes = np.bincount(groups), int(preds.max()) + 1
+    cells = {i: _cells(preds[i], groups, classes) for i in kept}
+    pairs = {
+        (i, j): _compared(cells[i], cells[j], sizes, classes, int((preds[i] == preds[j]).sum()))
+        for i, j in combinations(kept, 2)
+    }
     for i in kept:
         tests = [test for pair, test in pairs.items() if i in pair]
         if tests and all(test.telling and test.z < LOW for test in tests):

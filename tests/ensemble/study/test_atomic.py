@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from ensemble.errors import StorageError, nearest
+from ensemble.errors import BadInput, StorageError, nearest
+from ensemble.study import seals
 from ensemble.study.atomic import locked, remove_folder, remove_leftovers, replacing, write_text
 
 
@@ -156,3 +158,22 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_asked_for_anew(
         with locked(path, wait=False) as second:
             assert not second
     assert len(asked) == 3
+
+
+def test_a_seal_that_was_seen_is_believed_until_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sealed"
+    seals.write_sealed(path, f"{seals.BLANK}\n".encode(), b"content")
+    assert seals.check_seal(path)
+    monkeypatch.setattr(seals, "SETTLED", -(10**18))  # as if it had been written long ago
+    assert seals.check_seal(path)
+    with monkeypatch.context() as blind:
+        blind.setattr(seals.hashlib, "sha256", None)
+        assert seals.check_seal(path)
+    time.sleep(0.02)
+    with path.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"x")
+    with pytest.raises(BadInput, match="does not match its checksum"):
+        seals.check_seal(path)
