@@ -267,11 +267,15 @@ def read_class_weights(path: str | Path) -> dict[str, float]:
 
 
 def class_weights(
-    weights: Mapping[str, float] | ArrayLike, class_ids: Sequence[str], class_names: Sequence[str] = ()
+    weights: Mapping[str, float] | ArrayLike,
+    class_ids: Sequence[str],
+    class_names: Sequence[str] = (),
+    where: str = "class_weights",
 ) -> np.ndarray:
     """Return the weight of each class, float64 (C,), of a mapping from ids or names, or of numbers (C,).
 
-    Raises `BadInput` where a class has none or is unknown, a weight is negative or no number, or all are 0.
+    Raises `BadInput` where a class has none or is unknown, two differ of one class, a weight is negative or no number,
+    or all are 0; it begins with `where`, such as the file they are of.
     """
     if isinstance(weights, Mapping):
         at = {str(name): i for i, name in reversed(list(enumerate(class_names)))} | {
@@ -280,29 +284,32 @@ def class_weights(
         found = np.full(len(class_ids), np.nan)
         for name, weight in weights.items():
             if str(name) not in at:
-                raise BadInput(f"class_weights: {name!r} is no class; {nearest(str(name), at)}.")
-            found[at[str(name)]] = _weight(str(name), weight)
+                raise BadInput(f"{where}: {name!r} is no class; {nearest(str(name), at)}.")
+            value, column = _weight(str(name), weight, where), at[str(name)]
+            if not np.isnan(found[column]) and found[column] != value:
+                raise BadInput(f"{where}: {name!r} has two weights, by its id and by its name; leave one out.")
+            found[column] = value
         missing = [class_ids[i] for i in np.flatnonzero(np.isnan(found))]
         if missing:
             raise BadInput(
-                f"class_weights: {len(missing):,} of {len(class_ids):,} classes have no weight, {missing[0]!r} for "
+                f"{where}: {len(missing):,} of {len(class_ids):,} classes have no weight, {missing[0]!r} for "
                 "one; name every class, with 1 where it counts as usual."
             )
     else:
         given = np.asarray(weights)
         if given.shape != (len(class_ids),):
-            raise BadInput(f"class_weights: expected one for each of {len(class_ids)} classes, found {given.shape}.")
-        found = np.array([_weight(name, weight) for name, weight in zip(class_ids, given.tolist(), strict=True)])
+            raise BadInput(f"{where}: expected one for each of {len(class_ids)} classes, found {given.shape}.")
+        found = np.array([_weight(name, weight, where) for name, weight in zip(class_ids, given.tolist(), strict=True)])
     if not found.any():
-        raise BadInput("class_weights: all are 0, so nothing counts; give a class a weight above 0.")
+        raise BadInput(f"{where}: all are 0, so nothing counts; give a class a weight above 0.")
     return found
 
 
-def _weight(name: str, weight: object) -> float:
+def _weight(name: str, weight: object, where: str) -> float:
     try:
         value = float(weight)  # ty: ignore[invalid-argument-type]
     except (TypeError, ValueError):
         value = float("nan")
     if not is_amount(value):
-        raise BadInput(f"class_weights: {name!r} has {weight!r}, expected a number of 0 or more, up to 1e100.")
+        raise BadInput(f"{where}: {name!r} has {weight!r}, expected a number of 0 or more, up to 1e100.")
     return value

@@ -162,7 +162,9 @@ def unequal_groups(count: int, equal: float) -> str:
 def power(difference: float | None) -> str:
     """Say what difference in accuracy a test of this size finds, a fraction; None where it can find none."""
     if difference is None:
-        return "In so few samples no true difference, however large, would be found in 80 of 100 such sets."
+        return (
+            "In so few samples, or groups of them, no true difference, however large, would be found in 80 of 100 sets."
+        )
     return (
         f"A true difference of {100 * difference:.2f} points would be found in 80 of 100 such sets, smaller ones less "
         "often."

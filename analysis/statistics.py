@@ -192,15 +192,22 @@ def few_groups(groups: np.ndarray, level: float = 0.95) -> float:
     return float(stdtrit(max(count_groups(groups) - 1, 1), upper) / ndtri(upper)) ** 2
 
 
-def class_effects(values: np.ndarray, columns: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
+UNTOLD = 0.5  # the correlation within a group of which nothing is known
+
+
+def class_effects(
+    values: np.ndarray, columns: np.ndarray, groups: np.ndarray, classes: int, level: float = 0.95
+) -> np.ndarray:
     """Return by what the variance of each class's mean is larger than that of separate samples, float64 (C,).
 
     values: float64 (N,), such as 1 where a sample is right; columns, groups: int64 (N,), the class and the group of
     each. The design effect 1 + (m - 1) r (L. Kish, Survey Sampling, 1965): m is the mean size of a sample's group
     within its class, r the correlation within groups by analysis of variance, at least 0, over all classes together
-    (A. Donner and J. J. Koval, Biometrics 36, 1980), since single classes hold too few groups to tell. Where nothing
-    varies a group counts as one sample. It is widened by `few_groups` where any group has two samples of a class, and
-    is NaN for a class without samples.
+    (A. Donner and J. J. Koval, Biometrics 36, 1980), since single classes hold too few groups to tell. Few groups that
+    are right or wrong tell little of r, nearly always too little: it is at least what it comes to with one group more
+    of which it is known to be a half, beside as many as hold a value on the rarer side of the mean (by simulation,
+    docs/honesty.md). Where nothing varies a group counts as one sample. It is widened by `few_groups` where any group
+    has two samples of a class, and is NaN for a class without samples.
     """
     count = np.bincount(columns, minlength=classes).astype(np.float64)
     mean = np.bincount(columns, weights=values, minlength=classes) / np.maximum(count, 1)
@@ -220,8 +227,20 @@ def class_effects(values: np.ndarray, columns: np.ndarray, groups: np.ndarray, c
         between /= between_freedom
         typical = (len(values) - float(squares.sum())) / between_freedom
         correlation = min(1.0, max(0.0, (between - within) / (between + (typical - 1) * within)))
-    found = (1 + (squares - 1) * correlation) * few_groups(groups)
+    apart = values - mean[columns]
+    telling = min(len(np.unique(groups[apart > 0])), len(np.unique(groups[apart < 0])))
+    correlation = max(correlation, (correlation * telling + UNTOLD) / (telling + 1))
+    found = (1 + (squares - 1) * correlation) * few_groups(groups, level)
     return np.where(count > 0, found, np.nan)
+
+
+def group_effect(values: np.ndarray, groups: np.ndarray, level: float = 0.95) -> float:
+    """Return by what the variance of the mean is larger than that of separate samples, for an interval at `level`.
+
+    values: float64 (N,); groups: int64 (N,). The larger of `design_effect` with `few_groups`, and `class_effects`.
+    """
+    alike = class_effects(values, np.zeros(len(values), np.int64), groups, 1, level)[0]
+    return max(float(alike), design_effect(values, groups) * few_groups(groups, level))
 
 
 def mean_interval(
@@ -252,6 +271,26 @@ def mean_interval(
     return ends[0], ends[1]
 
 
+def loss_interval(
+    losses: np.ndarray, effect: float = 1.0, extra: float = 0.0, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the lower and upper end of the interval of a mean of losses, float64 (n,), none of them below 0.
+
+    `mean_interval`, whose upper end misses what few samples do not hold: a next sample is worse than all n with the
+    chance 1 / (n + 1), so one more that is as bad as the worst counts too; and it is Student's on the logarithm where
+    that is higher. effect, extra and level are as there.
+    """
+    low, high = mean_interval(losses, effect, extra, level)
+    if low == high:
+        return low, high
+    for values in (losses, np.append(losses, losses.max())):
+        n, mean = len(values), float(values.mean())
+        error = (effect * float(values.var(ddof=1)) / n + extra) ** 0.5
+        by_log = mean * np.exp(float(stdtrit(n - 1, (1 + level) / 2)) * error / mean)
+        high = max(high, mean_interval(values, effect, extra, level)[1], float(by_log))
+    return max(low, 0.0), high
+
+
 @dataclass(frozen=True)
 class Paired(Tabular):
     """How much better one classifier is than another on the same samples, in accuracy.
@@ -278,6 +317,9 @@ class Paired(Tabular):
         return self.smallest if self.smallest <= 1 else None
 
 
+FEWEST_GROUPS = 4  # for the sums of groups that all agree to have p < .05: the statistic is at most their root
+
+
 def compare_correct(one: np.ndarray, other: np.ndarray, groups: np.ndarray | None = None) -> Paired:
     """Compare two classifiers by which samples each has right: bool (N,), in the same order.
 
@@ -290,6 +332,9 @@ def compare_correct(one: np.ndarray, other: np.ndarray, groups: np.ndarray | Non
     won, lost, n = int((one & ~other).sum()), int((other & ~one).sum()), len(one)
     effect, p = paired_groups(one, other, groups)
     low, high = tango(won, lost, n, effect=None if groups is None else _effect_around(one, other, groups))
+    smallest = smallest_difference((won + lost) / effect, n / effect)
+    if groups is not None and len(np.unique(groups)) < FEWEST_GROUPS:
+        smallest = np.inf
     return Paired(
         difference=(won - lost) / n,
         low=low,
@@ -297,7 +342,7 @@ def compare_correct(one: np.ndarray, other: np.ndarray, groups: np.ndarray | Non
         p=p,
         won=won,
         lost=lost,
-        smallest=smallest_difference((won + lost) / effect, n / effect),
+        smallest=smallest,
         samples=n,
     )
 

@@ -14,15 +14,26 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from unittest import mock
 
 import numpy as np
 
 from analysis.metrics import METRICS
+from analysis.selection import cross_validation
 from analysis.selection.best import Best, ReferenceSums
-from analysis.selection.cross_validation import cross_validated, interval, paired, prequential
+from analysis.selection.cross_validation import (
+    COUNTED,
+    HALVES,
+    CrossValidation,
+    cross_validated,
+    interval,
+    paired,
+    prequential,
+)
 from analysis.selection.data import Selection, SelectionData, selection_data
 from analysis.selection.greedy import Greedy
-from analysis.selection.resampling import Resamples, blocks_of, bootstraps, k_folds
+from analysis.selection.resampling import BOOTSTRAPS, Resamples, blocks_of, bootstraps, k_folds
 from analysis.selection.stacking import Stack
 from analysis.selection.weights import Weights
 from analysis.stack import stack_arrays
@@ -148,12 +159,24 @@ class Population:
         return selection_data(stack_arrays(self.probs[:, rows].astype(np.float32), self.labels[rows]), groups=groups)
 
 
+@cache
+def _drawn(blocks: int) -> tuple[Resamples, Resamples]:
+    return bootstraps(np.arange(blocks), halves=BOOTSTRAPS // HALVES).parts()
+
+
+@cache
+def _folds(blocks: int, folds: int, repeats: int) -> Resamples:
+    return k_folds(np.arange(blocks), folds, repeats)
+
+
 class Draw:
     """Samples of a population, and the best of all subsets in any resampling of their blocks."""
 
-    def __init__(self, population: Population, rows: np.ndarray, metric: str) -> None:
+    def __init__(self, population: Population, rows: np.ndarray, metric: str, block: np.ndarray | None = None) -> None:
         self.population, self.rows, self.metric = population, rows, metric
-        self.block = blocks_of(population.labels[rows], np.array([f"{i:06d}" for i in range(len(rows))]))
+        if block is None:
+            block = blocks_of(population.labels[rows], np.array([f"{i:06d}" for i in range(len(rows))]))
+        self.block = block
         order = np.argsort(self.block, kind="stable")
         starts = np.searchsorted(self.block[order], np.arange(int(self.block.max()) + 1))
         self.scores = population.scores[metric][:, rows]
@@ -169,13 +192,25 @@ class Draw:
         sign = 1 if METRICS[self.metric].higher_is_better else -1
         return (sign * totals - 1e-3 * self.population.sizes * (sign > 0)).argmax(axis=1)
 
+    def folds(self, folds: int, repeats: int) -> Resamples:
+        """Return the blocks dealt to folds, so many times."""
+        return replace(_folds(len(self.counts), folds, repeats), block=self.block)
+
     def held_out(self, resamples: Resamples, metric: str | None = None) -> tuple[np.ndarray, float, float]:
         """Return z, the variance between choices, and how stable the choice is."""
-        chosen = self.best(resamples.weights)
-        scores = self.scores if metric is None else self.population.scores[metric][:, self.rows]
-        out = resamples.tested[:, self.block]
-        z = (scores[chosen] * out).sum(axis=0) / out.sum(axis=0)
-        return z.astype(np.float64), float(scores.mean(axis=1)[chosen].var()), np.bincount(chosen).max() / len(chosen)
+        chosen, which, counts = np.unique(self.best(resamples.weights), return_inverse=True, return_counts=True)
+        scores = self.scores[chosen] if metric is None else self.population.scores[metric][chosen][:, self.rows]
+        by_choice = (which == np.arange(len(chosen))[:, None]).astype(np.float32) @ resamples.tested.astype(np.float32)
+        z = (scores * by_choice[:, self.block]).sum(axis=0) / resamples.tested.sum(axis=0)[self.block]
+        return z.astype(np.float64), float(scores.mean(axis=1)[which].var()), counts.max() / len(which)
+
+    def validated(self, metric: str | None = None) -> CrossValidation:
+        """Return what ships: 200 bootstraps, and 50 of half as many blocks; another metric than chose, if any."""
+        whole, half = (replace(part, block=self.block) for part in _drawn(len(self.counts)))
+        name = metric or self.metric
+        z, between, _ = self.held_out(whole, metric)
+        lost = {name: float(z.mean() - self.held_out(half, metric)[0].mean())} if name in COUNTED else {}
+        return CrossValidation(whole, (), {name: z}, {name: between}, lost=lost)
 
 
 def estimates(draw: Draw) -> dict[str, float]:
@@ -184,15 +219,15 @@ def estimates(draw: Draw) -> dict[str, float]:
     n = len(draw.rows)
     found = {"apparent": draw.apparent}
     for folds, repeats in ((10, 5), (5, 10), (3, 17), (2, 25)):
-        found[f"{folds} folds x {repeats}"] = float(draw.held_out(k_folds(draw.block, folds, repeats))[0].mean())
-    drawn = bootstraps(draw.block)
+        found[f"{folds} folds x {repeats}"] = float(draw.held_out(draw.folds(folds, repeats))[0].mean())
+    drawn = replace(_drawn(len(draw.counts))[0], block=draw.block)
     outside = float(draw.held_out(drawn)[0].mean())
     chosen = draw.best(drawn.weights)
     inside = (draw.sums[chosen] * drawn.weights).sum(axis=1) / (drawn.weights @ draw.counts)
     found["bootstrap, out of bag (BBC)"] = outside
     found["optimism bootstrap (Harrell)"] = draw.apparent - float((inside - draw.scores.mean(axis=1)[chosen]).mean())
     found[".632 bootstrap"] = 0.368 * draw.apparent + 0.632 * outside
-    ten = k_folds(draw.block, 10, 5).tested
+    ten = draw.folds(10, 5).tested
     on_fold = (ten @ draw.sums.T) / (ten @ draw.counts)[:, None]
     found["Tibshirani and Tibshirani"] = draw.apparent - float((on_fold.max(axis=1) - on_fold[:, draw.top]).mean())
     found["nested CV (Bates)"] = nested(draw)[0]
@@ -223,7 +258,7 @@ def nested(draw: Draw, folds: int = 10, repeats: int = 10) -> tuple[float, float
             a.append((inner.mean() - outer.mean()) ** 2)
             b.append(outer.var(ddof=1) / len(outer) if len(outer) > 1 else 0.0)
     n = len(draw.rows)
-    naive = draw.held_out(k_folds(draw.block, folds, 1))[0].std(ddof=1) / n**0.5
+    naive = draw.held_out(draw.folds(folds, 1))[0].std(ddof=1) / n**0.5
     error = max(float(np.mean(a) - np.mean(b)), 0.0) ** 0.5 * ((folds - 1) / folds) ** 0.5
     bias = (1 + (folds - 2) / folds) * (np.mean(inner_all) - np.mean(plain))
     return float(np.mean(inner_all) - bias), float(np.clip(error, naive, naive * folds**0.5))
@@ -242,7 +277,7 @@ def estimators(draws: int) -> Iterator[str]:
             for _ in range(draws):
                 draw = Draw(population, population.draw(rng, n), "accuracy")
                 rows.append({k: v - draw.truth for k, v in estimates(draw).items()} | {"truth": draw.truth})
-                stable.append(draw.held_out(k_folds(draw.block, 10, 5))[2] >= 0.9)
+                stable.append(draw.held_out(draw.folds(10, 5))[2] >= 0.9)
             often = np.array(stable)
             truth = np.array([row["truth"] for row in rows])
             for name in [k for k in rows[0] if k != "truth"]:
@@ -263,49 +298,65 @@ def estimators(draws: int) -> Iterator[str]:
         yield f"| {name} | {ratio.mean():.3f} | {ratio.max():.3f} |"
 
 
+FACTORS = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)  # of the width of the honest accuracy's interval
+
+
 def intervals(draws: int) -> Iterator[str]:
-    """Give the table of what ships: bias and coverage of the best subset's honest scores."""
+    """Give the table of what ships: bias and coverage of the best subset's honest scores; then one by the width."""
     yield (
-        "| case | accuracy | N | apparent - truth | honest - truth | covered | where stable | NLL, chosen by it |"
-        " covered | Brier, chosen by it | covered | Brier, chosen by accuracy | covered |\n|" + "---|" * 13
+        "| case | accuracy | N | apparent - truth | honest - truth | covered | where stable | width | NLL, chosen by"
+        " it | covered | Brier, chosen by it | covered | Brier, chosen by accuracy | covered |\n|" + "---|" * 14
     )
+    by_width = []
     for case in CASES:
         population = Population(case)
         for n in case.sizes:
             rng = np.random.default_rng([SEED + 1, n])
             found: list[list[float]] = []
+            widths: list[list[bool]] = []
             for _ in range(draws):
                 rows = population.draw(rng, n)
-                row: list[float] = []
-                for metric in ("accuracy", "nll", "brier"):
-                    draw = Draw(population, rows, metric)
-                    drawn = bootstraps(draw.block)
-                    row += shipped(draw, drawn, metric, metric)
-                    if metric == "accuracy":
-                        row += [float(draw.held_out(k_folds(draw.block, 10, 5))[2] >= 0.9), draw.apparent - draw.truth]
-                        row += shipped(draw, drawn, metric, "brier")
+                draw = Draw(population, rows, "accuracy")
+                held = draw.validated()
+                row = [draw.apparent - draw.truth, *shipped(draw, held, "accuracy")]
+                row.append(float(draw.held_out(draw.folds(10, 5))[2] >= 0.9))
+                row += shipped(draw, draw.validated("brier"), "brier")
+                widths.append([covers(held, draw.truth, factor) for factor in FACTORS])
+                for metric in ("nll", "brier"):
+                    other = Draw(population, rows, metric, draw.block)
+                    row += shipped(other, other.validated(), metric)
                 found.append(row)
             x = np.array(found)
-            stable = x[:, 2] > 0
-            often = f"{100 * x[stable, 1].mean():.0f}" if stable.sum() >= 20 else "-"
+            by_width.append(np.mean(widths, axis=0))
+            stable = x[:, 4] > 0
+            often = f"{100 * x[stable, 2].mean():.0f}" if stable.sum() >= 20 else "-"
             yield (
-                f"| {case.name} | {population.truth['accuracy'].max():.3f} | {n:,} | {100 * x[:, 3].mean():+z.2f} | "
-                f"{100 * x[:, 0].mean():+z.2f} | {100 * x[:, 1].mean():.1f} | {often} | "
-                f"{x[:, 6].mean():+z.4f} | {100 * x[:, 7].mean():.1f} | {x[:, 8].mean():+z.4f} | "
-                f"{100 * x[:, 9].mean():.1f} | {x[:, 4].mean():+z.4f} | {100 * x[:, 5].mean():.1f} |"
+                f"| {case.name} | {population.truth['accuracy'].max():.3f} | {n:,} | {100 * x[:, 0].mean():+z.2f} | "
+                f"{100 * x[:, 1].mean():+z.2f} | {100 * x[:, 2].mean():.1f} | {often} | {100 * x[:, 3].mean():.2f} | "
+                f"{x[:, 8].mean():+z.4f} | {100 * x[:, 9].mean():.1f} | {x[:, 11].mean():+z.4f} | "
+                f"{100 * x[:, 12].mean():.1f} | {x[:, 5].mean():+z.4f} | {100 * x[:, 6].mean():.1f} |"
             )
+    yield "\n| width | least coverage | rows below 93 | rows above 98 | greatest |\n|---|---|---|---|---|"
+    for factor, covered in zip(FACTORS, 100 * np.array(by_width).T, strict=True):
+        yield (
+            f"| x {factor} | {covered.min():.1f} | {(covered < 93).sum()} | {(covered > 98).sum()} | "
+            f"{covered.max():.1f} |"
+        )
 
 
-def shipped(draw: Draw, drawn: Resamples, chosen_by: str, metric: str) -> list[float]:
-    """Return the error of the honest score and whether its interval holds the truth."""
-    from analysis.selection.cross_validation import WIDENING, raised, score_interval
-
-    z, between, _ = draw.held_out(drawn, None if metric == chosen_by else metric)
+def shipped(draw: Draw, held: CrossValidation, metric: str) -> list[float]:
+    """Return the error of the honest score, whether its interval holds the truth, and the interval's width."""
     truth = float(draw.population.truth[metric][draw.top])
-    low, high = score_interval(z, metric, between, None, WIDENING)
-    if metric == chosen_by:
-        high = raised(high, float(z.mean()), draw.apparent, metric)
-    return [float(z.mean()) - truth, float(low - 1e-9 <= truth <= high + 1e-9)]
+    low, high = interval(held, metric)
+    return [held.score(metric) - truth, float(low - 1e-9 <= truth <= high + 1e-9), high - low]
+
+
+def covers(held: CrossValidation, truth: float, factor: float) -> bool:
+    """Say whether the honest accuracy's interval would hold the truth, were its variance so much larger."""
+    wider = replace(held, between={"accuracy": factor**2 * held.between["accuracy"]})
+    with mock.patch.object(cross_validation, "WIDENING_OF_SHARES", factor**2 * cross_validation.WIDENING_OF_SHARES):
+        low, high = interval(wider)
+    return bool(low - 1e-9 <= truth <= high + 1e-9)
 
 
 def selections(data: SelectionData, names: Sequence[str]) -> dict[str, Selection]:
@@ -341,9 +392,9 @@ def fitted(draws: int) -> Iterator[str]:
                 choice = selection.choose()
                 truth = float(choice.scores(population.data, "accuracy").mean())
                 row = [float(choice.scores(data, "accuracy").mean()) - truth]
-                for resamples in (k_folds(data.blocks_of_samples), bootstraps(data.blocks_of_samples, 50)):
+                for resamples in (k_folds(data.blocks_of_samples), bootstraps(data.blocks_of_samples, 50, halves=12)):
                     held = cross_validated(selection, resamples=resamples)
-                    low, high = interval(held, apparent=row[0] + truth)
+                    low, high = interval(held)
                     row += [held.score() - truth, float(low <= truth <= high)]
                 rows[name].append(row)
         for name, values in rows.items():
@@ -424,7 +475,7 @@ def grouped(draws: int) -> Iterator[str]:
                 selection = selections(seen, ("best",))["best"]
                 truth = float(population.truth["accuracy"][_row(selection.choose().members)])
                 held = cross_validated(selection)
-                low, high = interval(held, apparent=float(selection.choose().scores(seen, "accuracy").mean()))
+                low, high = interval(held)
                 row += [held.score() - truth, float(low <= truth <= high)]
             rows.append(row)
         x = 100 * np.array(rows).mean(axis=0)

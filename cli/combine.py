@@ -194,6 +194,7 @@ def combine(
     classes, are exact for every subset as well. What is chosen on a split looks
     better there than it is: beside its score stands an honest one, from samples that did not choose.
     """
+    from analysis.class_metrics import class_weights as check_class_weights
     from analysis.class_metrics import read_class_weights
     from analysis.members.costs import cost_words, member_costs
     from analysis.saved import groups_of, select_stack
@@ -220,7 +221,10 @@ def combine(
     metrics = ("accuracy",) if only_accuracy else ("accuracy", "top5", "nll", "brier")
     if only_accuracy and metric != "accuracy":
         raise BadInput(f"--only-accuracy leaves out what --metric {metric} asks for; drop one of the two.")
-    weighing = None if class_weights is None else read_class_weights(class_weights)
+    weighing = None
+    if class_weights is not None:
+        named = read_class_weights(class_weights)
+        weighing = check_class_weights(named, stack.class_ids, stack.class_names, str(class_weights))
     costs = None if cost is None else member_costs(study, stack.members, cost)
     choose.check_data(stack, metric, rule, sizes, weighing, costs)
     far = check_engine(engine) != "local"

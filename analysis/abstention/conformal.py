@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.selection.resampling import grouped_folds
-from analysis.statistics import class_effects, design_effect, few_groups, group_codes, wilson
+from analysis.statistics import class_effects, group_codes, group_effect, wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Rows
 
@@ -72,7 +72,7 @@ class ConformalSets(Rows):
         """Wilson's 95 % interval of the coverage, the thresholds as they are; groups count as fewer samples."""
         effect = 1.0
         if self.groups is not None:
-            effect = design_effect(self.covered.astype(np.float64), self.groups) * few_groups(self.groups)
+            effect = group_effect(self.covered.astype(np.float64), self.groups)
         low, high = wilson(self.covered.sum() / effect, len(self.covered) / effect)
         return float(low), float(high)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analysis.selection.costs import read_costs
+from analysis.selection.costs import check_costs, read_costs
 from ensemble.errors import BadInput
 from ensemble.study.network_file import read_network
 from ensemble.study.study import Study
@@ -13,10 +13,13 @@ MEASURED = {"gflops": "GFLOP of one forward pass", "parameters": "trainable para
 def member_costs(study: Study, members: Sequence[str], what: str) -> dict[str, float]:
     """Return the cost of each member: "gflops" or "parameters" of its network, or those of a CSV file.
 
-    members: names of the study's. Raises `BadInput` where the network of one is not known, or as `read_costs` does.
+    members: names of the study's. Raises `BadInput` where the network of one is not known, or
+    as `read_costs` and `check_costs` do, naming the file.
     """
     if what not in MEASURED:
-        return read_costs(what)
+        costs = read_costs(what)
+        check_costs(costs, members, what)
+        return costs
     found = {name: read_network(study.files(name).network) for name in members}
     unknown = [name for name, network in found.items() if network is None]
     if unknown:

@@ -107,31 +107,32 @@ def read_costs(path: str) -> dict[str, float]:
     return read_numbers(path, "member", "cost")
 
 
-def check_costs(costs: Mapping[str, float] | ArrayLike, members: Sequence[str]) -> np.ndarray:
+def check_costs(costs: Mapping[str, float] | ArrayLike, members: Sequence[str], where: str = "costs") -> np.ndarray:
     """Return the members' costs, float64 (M,), of a mapping by name or of numbers in the members' order.
 
-    Raises `BadInput` where members have none, names are unknown, or a cost is negative or no number.
+    where: what errors begin with, such as the file they are of. Raises `BadInput` where members have none, names are
+    unknown, or a cost is negative or no number.
     """
     if isinstance(costs, Mapping):
         missing = [name for name in members if name not in costs]
         if missing:
             hint = nearest(missing[0], [str(name) for name in costs])
             raise BadInput(
-                f"costs: {len(missing):,} of the {len(members):,} members have none, {missing[0]!r} for one ({hint}); "
-                "give each member that takes part a cost."
+                f"{where}: {len(missing):,} of the {len(members):,} members have none, {missing[0]!r} for one "
+                f"({hint}); give each member that takes part a cost."
             )
         given = [costs[name] for name in members]
     else:
         given = list(np.asarray(costs).tolist()) if np.ndim(costs) == 1 else []
         if len(given) != len(members):
-            raise BadInput(f"costs: expected one for each of {len(members)} members, found {np.shape(costs)}.")
+            raise BadInput(f"{where}: expected one for each of {len(members)} members, found {np.shape(costs)}.")
     for name, cost in zip(members, given, strict=True):
         if (
             isinstance(cost, bool)
             or not isinstance(cost, int | float | np.integer | np.floating)
             or not is_amount(cost)
         ):
-            raise BadInput(f"costs: {name!r} has {cost!r}, expected a number of 0 or more, up to 1e100.")
+            raise BadInput(f"{where}: {name!r} has {cost!r}, expected a number of 0 or more, up to 1e100.")
     return np.array(given, dtype=np.float64)
 
 

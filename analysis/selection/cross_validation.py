@@ -11,7 +11,7 @@ from analysis.selection.best import Best, Listed
 from analysis.selection.class_sums import pooled, score_of, spread_of, weighted_spread
 from analysis.selection.data import Chosen, Selection, SelectionData, Weighted
 from analysis.selection.resampling import BOOTSTRAPS, Resamples, bootstraps, forward, k_folds
-from analysis.statistics import Paired, compare_correct, design_effect, few_groups, mean_interval, wilson
+from analysis.statistics import Paired, compare_correct, design_effect, group_effect, loss_interval, wilson
 from ensemble.errors import BadInput
 from ensemble.machine import Progress
 from ensemble.study.tabular import Rows, Tabular
@@ -21,10 +21,12 @@ REPEATS = 5
 FEWEST = 20  # samples: two a fold
 PATIENCE = 120  # seconds, which five repeats may take by estimate
 # Scores scatter a little more than the samples' own variance says, since selections share samples; and what is chosen
-# on all of them is another choice than those that were scored. Both factors were set by simulation (docs/honesty.md).
+# on all of them is another choice than those that were scored. The factors were set by simulation (docs/honesty.md).
 WIDENING = 1.1
-BETWEEN = 2.0
-NOT_DRAWN = 0.368  # of the samples a bootstrap leaves out: exp(-1)
+WIDENING_OF_SHARES = 1.05
+BETWEEN = 1.5
+HALVES = 4  # one bootstrap of half as many blocks to so many whole ones
+COUNTED = ("accuracy", "top5")  # metrics that count what is right
 AT_ONCE = 32  # ensembles that are scored together
 MANY = 2**17  # subsets, from which on half as many bootstraps do
 
@@ -38,6 +40,7 @@ class CrossValidation(Rows):
     metric in which classes count, numbers whose mean is the score and that vary as it does.
     between: by metric the variance, over the times, of the chosen ensembles' scores on all samples: how much hangs on
     which of them it is. variance: of the scores in which classes count, were samples separate.
+    lost: of accuracy and top-5, what is lost where half as many samples choose; empty where that was not tried.
     """
 
     resamples: Resamples
@@ -45,6 +48,7 @@ class CrossValidation(Rows):
     z: dict[str, np.ndarray]
     between: dict[str, float]
     variance: dict[str, float] = field(default_factory=dict)
+    lost: dict[str, float] = field(default_factory=dict)
 
     def _columns(self) -> dict[str, Any]:
         return dict(self.z)
@@ -121,7 +125,9 @@ def of_choices(
     on_all: Callable[[], Chosen],
 ) -> CrossValidation:
     """Score what was chosen in each resampling on what that left out; `on_all` gives what is chosen on all samples."""
-    z, between, variance = {}, {}, {}
+    z, between, variance, lost = {}, {}, {}, {}
+    resamples, half = resamples.parts()
+    chosen, on_half = chosen[: len(resamples)], chosen[len(resamples) :]
     for metric in metrics:
         if base_of(metric) in WHOLE_SET:
             score, between[metric] = pooled(data, chosen, resamples, metric)
@@ -130,7 +136,9 @@ def of_choices(
         z[metric], between[metric] = _held_out(data, chosen, resamples, metric)
         if data.class_scale(metric) is not None:
             z[metric], variance[metric] = weighted_spread(data, metric, z[metric])
-    return CrossValidation(resamples, chosen, z, between, variance)
+        elif metric in COUNTED and on_half:
+            lost[metric] = float(np.nanmean(z[metric]) - np.nanmean(_held_out(data, on_half, half, metric)[0]))
+    return CrossValidation(resamples, chosen, z, between, variance, lost)
 
 
 def choose_again(selection: Selection, resamples: Resamples, progress: Progress | None = None) -> tuple[Chosen, ...]:
@@ -155,10 +163,10 @@ def usual_resamples(selection: Selection) -> Resamples:
     grouped = selection.data.groups is not None
     if isinstance(selection, Best):
         repeats = BOOTSTRAPS if selection.choices <= MANY else BOOTSTRAPS // 2
-        return replace(bootstraps(block, repeats), grouped=grouped)
+        return replace(bootstraps(block, repeats, halves=repeats // HALVES), grouped=grouped)
     repeats = REPEATS if selection.seconds * FOLDS * REPEATS <= PATIENCE else 1
     if selection.name == "greedy":
-        return replace(bootstraps(block, FOLDS * repeats), grouped=grouped)
+        return replace(bootstraps(block, FOLDS * repeats, halves=FOLDS * repeats // HALVES), grouped=grouped)
     return replace(k_folds(block, min(FOLDS, int(block.max()) + 1), repeats), grouped=grouped)
 
 
@@ -208,38 +216,25 @@ def check_enough(data: SelectionData) -> None:
         raise BadInput(f"{data.samples} samples are too few to hold out a tenth of; at least {FEWEST} are needed.")
 
 
-def interval(
-    found: CrossValidation, metric: str = "accuracy", level: float = 0.95, apparent: float | None = None
-) -> tuple[float, float]:
+def interval(found: CrossValidation, metric: str = "accuracy", level: float = 0.95) -> tuple[float, float]:
     """Return the low and high end of the honest score's interval; see `docs/honesty.md` for what it covers.
 
-    The variance of the mean of z is that of its samples (of its blocks, where groups belong together), 1.1 times, and
-    twice the variance between choices. For accuracy and top-5 it is Wilson's interval for as many samples as have that
-    variance; for NLL and Brier score Hall's, which allows for skewness. Of metrics in which classes count the variance
-    is that of `CrossValidation.variance`. apparent: the score on the samples chosen on; where choices were made on
-    bootstraps, the upper end is then raised as `raised` says.
+    The variance of the mean of z is that of its samples (of its blocks, where groups belong together), 1.05 or 1.1
+    times, and 1.5 times the variance between choices. For accuracy and top-5 it is Wilson's interval for as many
+    samples as have that variance; for NLL and Brier score `loss_interval`, which allows for skewness. Of metrics in
+    which classes count the variance is that of `CrossValidation.variance`.
+    A bootstrap chooses as on about half as many samples, so where one subset is truly best it is missed more often than
+    by a choice on all, and the score is too low. The upper end of accuracy and top-5 is raised by
+    `CrossValidation.lost`, what the score loses from a half to a third of the samples; where nothing is lost it stays.
     """
     z = found.z[metric]
     kept = ~np.isnan(z)
     block = found.resamples.block[kept] if found.resamples.grouped else None
-    low, high = score_interval(
-        z[kept], metric, found.between[metric], block, WIDENING, level, found.variance.get(metric)
-    )
-    if apparent is not None and found.resamples.weights.max() > 1:
-        high = raised(high, float(z[kept].mean()), apparent, metric)
-    return low, high
-
-
-def raised(high: float, score: float, apparent: float, metric: str) -> float:
-    """Return the upper end of a share's interval with what choosing on fewer samples costs.
-
-    A bootstrap holds 63 % of the samples, so where one subset is truly best it is missed more often than by a choice on
-    all, and the score is too low: the upper end stands around the .632 estimate, 0.368 apparent + 0.632 honest (B.
-    Efron, JASA 78, 1983), where that is higher. The score and the lower end stay as they are.
-    """
-    if metric not in ("accuracy", "top5"):
-        return high
-    return min(high + NOT_DRAWN * max(apparent - score, 0.0), 1.0)
+    variance, widening = found.variance.get(metric), WIDENING
+    if metric in COUNTED:  # means over choices, which vary less than one choice's right or wrong
+        variance, widening = float(z[kept].var()) / int(kept.sum()), WIDENING_OF_SHARES
+    low, high = score_interval(z[kept], metric, found.between[metric], block, widening, level, variance)
+    return low, min(high + max(found.lost.get(metric, 0.0), 0.0), 1.0) if metric in COUNTED else high
 
 
 def score_interval(
@@ -256,9 +251,7 @@ def score_interval(
     variance: of the mean, were samples separate; by default that of a share, or that of z.
     """
     n, mean = len(z), float(z.mean())
-    effect = widening * design_effect(z, block)
-    if block is not None:  # few blocks tell little of how much they vary
-        effect *= few_groups(block, level)
+    effect = widening if block is None else widening * group_effect(z, block, level)
     if is_share(metric):
         # One sample's worth of variance at least: where all are right, nothing is known of how much scores vary.
         single = max(mean * (1 - mean), 1 / n)
@@ -266,7 +259,7 @@ def score_interval(
         inflation = effect * ratio + BETWEEN * between * n / single
         low, high = wilson(mean * n / inflation, n / inflation, level)
         return (0.0 if mean <= 0 else float(low)), (1.0 if mean >= 1 else float(high))
-    return mean_interval(z, effect, BETWEEN * between, level)
+    return loss_interval(z, effect, BETWEEN * between, level)
 
 
 def effective_samples(z: np.ndarray, block: np.ndarray | None) -> float | None:
@@ -312,7 +305,7 @@ def honest_scores(
         m: HonestScore(
             apparent[m],
             found.score(m),
-            *_span(interval(found, m, apparent=apparent[m])),
+            *_span(interval(found, m)),
             how,
             m,
             effective_samples(found.z[m], block),

@@ -25,12 +25,14 @@ class Resamples:
     block: int64 (n,), which block each sample is in. weights: int64 (R, G), how often each block is chosen on.
     tested: bool (R, G), which blocks score what was chosen, none of them chosen on.
     grouped: whether the samples of a block belong together, and are no separate trials.
+    halves: how many of them, the last ones, draw half as many blocks: they tell what fewer samples cost.
     """
 
     block: np.ndarray
     weights: np.ndarray
     tested: np.ndarray
     grouped: bool = False
+    halves: int = 0
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -39,6 +41,15 @@ class Resamples:
     def blocks(self) -> int:
         """G."""
         return self.weights.shape[1]
+
+    def parts(self) -> "tuple[Resamples, Resamples]":
+        """Return the resamplings that draw as many blocks as there are, and those that draw half as many."""
+        cut = len(self) - self.halves
+        whole, half = (
+            Resamples(self.block, self.weights[rows], self.tested[rows], self.grouped)
+            for rows in (slice(cut), slice(cut, None))
+        )
+        return whole, half
 
     def times(self, r: int) -> np.ndarray:
         """Return how often each sample is chosen on, int64 (n,)."""
@@ -60,17 +71,25 @@ def blocks_of(labels: np.ndarray, ids: np.ndarray, groups: np.ndarray | None = N
     return folds_of(labels, min(most, len(labels)), 0, ids, groups)
 
 
-def bootstraps(block: np.ndarray, repeats: int = BOOTSTRAPS, seed: int = 0) -> Resamples:
+def bootstraps(block: np.ndarray, repeats: int = BOOTSTRAPS, seed: int = 0, halves: int = 0) -> Resamples:
     """Draw as many blocks as there are, with replacement; those not drawn score, about 37 of 100.
 
-    B. Efron, Estimating the error rate of a prediction rule, JASA 78 (1983).
+    B. Efron, Estimating the error rate of a prediction rule, JASA 78 (1983). halves: so often half as many are drawn,
+    too, which leaves about 61 of 100.
     """
     count = int(block.max()) + 1
-    stream = np.random.default_rng([seed, count])
-    weights = stream.multinomial(count, np.full(count, 1 / count), size=4 * repeats)
-    # One block alone may be all that is drawn of two or three; never is nothing left to score.
-    weights = weights[(weights == 0).any(axis=1)][:repeats]
-    return Resamples(block, weights, weights == 0)
+
+    def drawn(stream: np.random.Generator, blocks: int, times: int) -> np.ndarray:
+        found = np.empty((0, count), dtype=np.int64)
+        while len(found) < times:  # of two or three blocks all may be drawn, which leaves nothing to score
+            weights = stream.multinomial(blocks, np.full(count, 1 / count), size=times)
+            found = np.concatenate([found, weights[(weights == 0).any(axis=1)]])
+        return found[:times]
+
+    weights = drawn(np.random.default_rng([seed, count]), count, repeats)
+    fewer = drawn(np.random.default_rng([seed, count, 2]), max(count // 2, 1), halves)
+    weights = np.concatenate([weights, fewer])
+    return Resamples(block, weights, weights == 0, halves=len(fewer))
 
 
 def k_folds(block: np.ndarray, folds: int = 10, repeats: int = 5) -> Resamples:
@@ -163,6 +182,12 @@ def read_groups(path: str | Path, sample_ids: np.ndarray) -> np.ndarray:
             "name every sample, one that belongs to no other with a group of its own."
         )
     groups = np.array([known[str(sample)] for sample in sample_ids])
+    nameless = np.flatnonzero(np.char.lower(groups) == "nan")
+    if len(nameless):  # written by arrays and tables for what is missing; these samples would be one group
+        raise BadInput(
+            f"{path}: {str(sample_ids[nameless[0]])!r} has the group {str(groups[nameless[0]])!r}, which stands for "
+            f"none, as have {len(nameless):,} of the {len(sample_ids):,} samples; name every sample's group."
+        )
     group_codes(groups, len(groups), str(path))
     return groups
 

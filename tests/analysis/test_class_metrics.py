@@ -168,6 +168,7 @@ def test_titles_say_when_classes_are_weighted() -> None:
         ("class,weight\na,0\nb,0\nc,0\n", "all are 0, so nothing counts"),
         ("class,weight\na,nan\nb,1\nc,1\n", "'a' has weight 'nan', expected a number"),
         ("class,weight\na,one\n", "'a' has weight 'one', expected a number"),
+        ("class,weight\na,1\nb,1\nc,1\ndog,2\n", "weights.csv: 'dog' has two weights, by its id and by its name"),
         ("class,weight\na,1\na,2\n", "line 3: 'a' has weight '1' above"),
         ("name,weight\na,1\n", "expected a heading with the columns class and weight, found name, weight"),
     ],
@@ -176,7 +177,7 @@ def test_weights_that_are_none_are_refused(tmp_path, content: str, sentence: str
     path = tmp_path / "weights.csv"
     path.write_text(content)
     with pytest.raises(BadInput, match=sentence):
-        class_weights(read_class_weights(path), ["a", "b", "c"], ["cat", "dog", "cow"])
+        class_weights(read_class_weights(path), ["a", "b", "c"], ["cat", "dog", "cow"], str(path))
 
 
 def test_weights_may_name_classes_by_their_names() -> None:

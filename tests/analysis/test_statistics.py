@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binomtest
 
 from analysis.selection.cross_validation import score_interval
-from analysis.statistics import compare_correct, count_groups, few_groups, group_codes, wilson
+from analysis.statistics import (
+    compare_correct,
+    count_groups,
+    few_groups,
+    group_codes,
+    loss_interval,
+    mean_interval,
+    wilson,
+)
 from ensemble.errors import BadInput
 
 
@@ -68,17 +77,42 @@ def test_groups_of_unequal_size_count_as_fewer() -> None:
     assert few_groups(np.arange(10_000)) == pytest.approx(1, abs=1e-3)
 
 
-def test_an_interval_holds_where_one_group_is_half_of_all() -> None:
-    """By the number of groups alone, 41, it would hold the truth in 81 of 100 draws."""
-    rng, truth = np.random.default_rng(0), 0.8
-    groups = np.repeat(np.arange(41), [40] + [1] * 40)
+@pytest.mark.parametrize(
+    ("truth", "alike", "sizes"),
+    [
+        pytest.param(0.8, 0.3, [40] + [1] * 40, id="one is half of all: by their number alone 81 of 100"),
+        pytest.param(0.95, 0.7, [20] * 10, id="ten, nearly all right: by what they show alone 60 of 100"),
+    ],
+)
+def test_an_interval_holds_where_groups_tell_little(truth: float, alike: float, sizes: list[int]) -> None:
+    rng, of = np.random.default_rng(0), 1 / alike - 1
+    groups = np.repeat(np.arange(len(sizes)), sizes)
     held = []
     for _ in range(300):
-        share = rng.beta(truth * 7 / 3, (1 - truth) * 7 / 3, 41)  # correlation .3 within groups
-        right = (rng.random(80) < share[groups]).astype(float)
+        share = rng.beta(truth * of, (1 - truth) * of, len(sizes))
+        right = (rng.random(len(groups)) < share[groups]).astype(float)
         low, high = score_interval(right, "accuracy", block=groups)
         held.append(low <= truth <= high)
     assert np.mean(held) > 0.92
+
+
+def test_a_loss_interval_counts_one_more_as_bad_as_the_worst() -> None:
+    losses = np.array([0.1] * 60 + [0.4] * 39 + [3.0])
+    low, high = mean_interval(losses)
+    more = np.append(losses, 3.0)
+    by_log = more.mean() * np.exp(stats.t.ppf(0.975, 100) * more.std(ddof=1) / 101**0.5 / more.mean())
+    assert loss_interval(losses) == pytest.approx((low, max(mean_interval(more)[1], by_log)))
+    assert low < losses.mean() < high < max(mean_interval(more)[1], by_log)
+    assert loss_interval(np.zeros(30)) == (0, 0) and loss_interval(np.full(30, 0.5)) == (0.5, 0.5)
+    assert loss_interval(np.array([0.0] * 9 + [1.0]), effect=9.0)[0] == 0
+
+
+@pytest.mark.parametrize(("groups", "finds"), [(3, False), (4, True)])
+def test_so_few_groups_find_no_difference(groups: int, finds: bool) -> None:
+    """The sums of three groups that all agree have p = 2 Phi(-sqrt 3) = .083."""
+    one, other = np.ones(40 * groups, dtype=bool), np.tile(np.arange(40) < 10, groups)
+    found = compare_correct(one, other, np.repeat(np.arange(groups), 40))
+    assert (found.p < 0.05, found.power_80 is not None) == (finds, finds)
 
 
 def test_a_gain_does_not_make_separate_samples_belong_together() -> None:

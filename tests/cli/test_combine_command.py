@@ -449,6 +449,10 @@ def test_groups_of_samples(study: Study, capsys, tmp_path: Path) -> None:
         ("id,group\ns0,\n", "line 2: expected an id and a group, found an empty cell"),
         ("id,group\ns0,a\ns0,b\n", "line 3: 's0' has group 'a' above"),
         ("id,group\n" + "".join(f"s{i},a\n" for i in range(60)), "all 60 samples are of one group; two are needed"),
+        (
+            "id,group\n" + "".join(f"s{i},{'NaN' if i % 3 else i}\n" for i in range(60)),
+            "the group 'NaN', which stands for",
+        ),
         ("", "expected a heading with the columns id and group, found nothing"),
         (None, "is not there; expected a CSV file with the columns id and group"),
         ("a folder", "g.csv: expected a file, found a folder"),

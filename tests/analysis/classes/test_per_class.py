@@ -257,9 +257,13 @@ def test_the_design_effect_of_classes_by_hand() -> None:
     values = np.repeat(np.arange(20) % 2, 4).astype(float)
     assert class_effects(values, columns, groups, 3)[:2] == pytest.approx(4 * few_groups(groups))
     assert np.isnan(class_effects(values, columns, groups, 3)[2])
-    # Half of each group right: no more alike than others, so the effect is 1 at the least.
+    # Half of each group right: no more alike than others, and all 20 groups tell it beside one that is half alike.
     values = np.tile([0.0, 1.0, 0.0, 1.0], 20)
-    assert class_effects(values, columns, groups, 2) == pytest.approx(few_groups(groups))
+    assert class_effects(values, columns, groups, 2) == pytest.approx((1 + 3 * 0.5 / 21) * few_groups(groups))
+    # Two of 20 groups with an error each: they are all that tells it.
+    values = np.ones(80)
+    values[[0, 4]] = 0
+    assert class_effects(values, columns, groups, 2)[0] == pytest.approx((1 + 3 * 0.5 / 3) * few_groups(groups))
     # All right: nothing is known of how alike they are, so a group counts as one.
     assert class_effects(np.ones(80), columns, groups, 2) == pytest.approx(4 * few_groups(groups))
 
