@@ -229,5 +229,5 @@ RULES: dict[str, Rule] = {
 def rule_of(name: str) -> Rule:
     """Return the rule called `name`; raise `BadInput` naming the nearest."""
     if name not in RULES:
-        raise BadInput(f"{name!r} is no rule for combining members; {nearest(name, RULES)}.")
+        raise BadInput(f"{name!r} is not a rule for combining members; {nearest(name, RULES)}.")
     return RULES[name]

@@ -90,7 +90,7 @@ def study_report(
     too, where the study does not hold what the report shows.
     """
     if kind not in KINDS:
-        raise BadInput(f"{kind!r} is no kind of report; {nearest(kind, KINDS)}.")
+        raise BadInput(f"{kind!r} is not a kind of report; {nearest(kind, KINDS)}.")
     study = study if isinstance(study, Study) else Study.open(study)
     together = None if groups is None else Path(groups)
     made = partial(KINDS[kind], ReportData(study, split, tuple(members), ensemble, intersect, progress, together))

@@ -237,7 +237,7 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
             advice = (
                 "" if key in named else f" What is meant for another command stands in its own table, as [{own}] does."
             )
-            raise BadInput(f"{path}: {where} is no option of {context.command_path}; {nearest(key, known)}.{advice}")
+            raise BadInput(f"{path}: {where} is not an option of {context.command_path}; {nearest(key, known)}.{advice}")
         option = known[key.replace("-", "_")]
         setting = [settings[key]] if option.multiple and isinstance(settings[key], str) else settings[key]
         if isinstance(setting, float) and not math.isfinite(setting):
@@ -316,7 +316,7 @@ _ARGUMENT = re.compile(r"""(?<![\w./=-])([a-z_]+)=(True|\.\.\.|'[^']*'|"[^"]*"|[
 def as_options(message: str, command: click.Command | None = None) -> str:
     """Write the Python arguments in a message as options of a command, by default the one that runs.
 
-    `name='x'` becomes `--name x`, `force=True` `--force`; what is no option of it stays as it is.
+    `name='x'` becomes `--name x`, `force=True` `--force`; what is not an option of it stays as it is.
     """
     context = click.get_current_context(silent=True)
     command = command or (context.command if context else None)

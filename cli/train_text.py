@@ -312,7 +312,7 @@ def show_recipes(output: Output) -> int:
 def show_recipe(output: Output, name: str) -> int:
     """Print a recipe that ships as the TOML file that it is."""
     if name not in shipped_names():
-        raise BadInput(f"--show-recipe {name}: is no recipe that ships; {nearest(name, shipped_names())}.")
+        raise BadInput(f"--show-recipe {name}: is not a recipe that ships; {nearest(name, shipped_names())}.")
     plan = builtin_plan(name)
     variants = [dict(v) for v in plan.variants]
     ends = ("low", "high", "scale")

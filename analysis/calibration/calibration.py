@@ -96,7 +96,7 @@ def measure_calibration(
     """
     probs, labels = checked(probs, labels, bins)
     if binning not in BINNINGS:
-        raise BadInput(f"calibration: {binning!r} is no way to lay bins; {nearest(binning, BINNINGS)}.")
+        raise BadInput(f"calibration: {binning!r} is not a way to lay bins; {nearest(binning, BINNINGS)}.")
     confidence, likeliest = confidences(probs)
     return reliability(confidence, (likeliest if preds is None else np.asarray(preds)) == labels, bins, binning, groups)
 

@@ -160,7 +160,7 @@ def confusion_counts(y_true: np.ndarray, y_pred: np.ndarray, classes: int) -> np
 def arranged(counts: np.ndarray, class_ids: Sequence[str], class_names: Sequence[str], order: str) -> Confusion:
     """Return counts int64 (C, C) as a `Confusion` in an order, "cluster" or "id"."""
     if order not in ORDERS:
-        raise BadInput(f"{order!r} is no order of classes; {nearest(order, ORDERS)}.")
+        raise BadInput(f"{order!r} is not an order of classes; {nearest(order, ORDERS)}.")
     c = len(counts)
     places, blocks = np.arange(c), ()
     if order == "cluster" and c > MOST_CLUSTERED:

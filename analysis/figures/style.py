@@ -73,7 +73,7 @@ def _read_style(path: Path) -> matplotlib.RcParams:
         log.removeHandler(listener)
         log.propagate = was
     if told:
-        raise BadInput(f"{path}: is no matplotlib style file, {told[0].strip().splitlines()[0]}.")
+        raise BadInput(f"{path}: is not a matplotlib style file, {told[0].strip().splitlines()[0]}.")
     return settings
 
 

@@ -200,7 +200,7 @@ def error_gallery(value: ErrorAnalysis, split: Split, kind: str, images: int = 1
     split: the images, in which samples are found by id. Raises `BadInput` where it lacks one of those shown.
     """
     if kind not in ERROR_KINDS:
-        raise BadInput(f"{kind!r} is no kind of errors; {nearest(kind, ERROR_KINDS)}.")
+        raise BadInput(f"{kind!r} is not a kind of errors; {nearest(kind, ERROR_KINDS)}.")
     rows = ERROR_KINDS[kind](value)
     shown = rows[:images]
     pixels = np.array(split.images[image_rows(split, value.sample_ids[shown])])

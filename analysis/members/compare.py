@@ -121,7 +121,7 @@ def setting_named(name: str) -> str:
     plain = name.strip().replace("-", "_").lower()
     found = ALIASES.get(plain, plain)
     if found not in SETTINGS:
-        raise BadInput(f"by={name!r}: is no setting of a recipe; {nearest(plain, (*SETTINGS, *ALIASES))}.")
+        raise BadInput(f"by={name!r}: is not a setting of a recipe; {nearest(plain, (*SETTINGS, *ALIASES))}.")
     return found
 
 

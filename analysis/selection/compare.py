@@ -109,7 +109,7 @@ def selection_of(
 def check_selection(name: str, rule: str, max_size: int | None) -> None:
     """Raise `BadInput` for an unknown way to choose, and for one that does not go with the rule or with a budget."""
     if name not in SELECTIONS:
-        raise BadInput(f"{name!r} is no way to choose an ensemble; {nearest(name, SELECTIONS)}.")
+        raise BadInput(f"{name!r} is not a way to choose an ensemble; {nearest(name, SELECTIONS)}.")
     if name != "best" and rule != "mean":
         raise BadInput(f"{name!r} combines by the arithmetic mean, and not by the rule {rule!r}; choose by 'best'.")
     if name in ("weights", "stack") and max_size is not None:

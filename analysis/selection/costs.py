@@ -142,7 +142,7 @@ def subset_costs(costs: np.ndarray, masks: np.ndarray, by: str = "sum") -> np.nd
     costs: float64 (M,); masks: uint64 (S,). Raises `BadInput` for another `by`.
     """
     if by not in COST_RULES:
-        raise BadInput(f"cost_by: {by!r} is no way to add up costs; {nearest(by, COST_RULES)}.")
+        raise BadInput(f"cost_by: {by!r} is not a way to add up costs; {nearest(by, COST_RULES)}.")
     found = np.zeros(len(masks))
     for m, cost in enumerate(costs):
         own = np.where(masks >> np.uint64(m) & np.uint64(1), cost, 0.0)

@@ -182,7 +182,7 @@ def from_function(text: str) -> Dataset:
         )
     strange = sorted(set(found) - {"train", "val", "test", "class_names"})
     if strange:
-        raise BadInput(f"{where}: {strange[0]!r} is no part of a dataset; known: train, val, test, class_names.")
+        raise BadInput(f"{where}: {strange[0]!r} is not a part of a dataset; known: train, val, test, class_names.")
     try:
         return make_dataset(**found, name=text.rpartition(":")[2], source=text)
     except BadInput as error:

@@ -131,7 +131,7 @@ def open_pack(folder: Path) -> Dataset:
         for part in meta["splits"]:
             name = part["name"]
             if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name):
-                raise BadInput(f"{path}: {name!r} is no name of a split; {again}.")
+                raise BadInput(f"{path}: {name!r} is not a name of a split; {again}.")
             labels = None if part["labels"] is None else np.asarray(part["labels"], dtype=np.int64)
             ids = np.asarray(part["ids"], dtype=np.str_)
             splits[name] = Split(name, _map(folder / f"{name}.npy", part), labels, ids, class_ids, class_names)
@@ -152,7 +152,7 @@ def open_pack(folder: Path) -> Dataset:
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadInput(
-            f"{path}: is no pack that can be understood ({type(error).__name__}: {error}); {again}."
+            f"{path}: is not a pack that can be understood ({type(error).__name__}: {error}); {again}."
         ) from error
 
 
@@ -228,7 +228,7 @@ def _pack_at(out: Path, source: Source, listed: Listed, key: str, size: int | No
             if _has(out, key):
                 return out
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise BadInput(f"{out}: is there already, and is no pack of {source}; name a new folder with out=DIR.")
+                raise BadInput(f"{out}: is there already, and is not a pack of {source}; name a new folder with out=DIR.")
             _clean(out.parent, out.name)
             _build(out, source, listed, key, size, progress)
         finally:

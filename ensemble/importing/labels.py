@@ -68,7 +68,7 @@ def meaning(
         how = "column numbers"
         if named and any(by_id[i] >= 0 for i in asked):
             odd = next(unique[i] for i in asked if by_id[i] < 0)
-            how = f"column numbers counted from 0, since {odd!r} is no class id"
+            how = f"column numbers counted from 0, since {odd!r} is not a class id"
         return Meaning(spread(by_column), how)
     raise BadInput(_unknown(unique, np.bincount(places.ravel()).tolist(), texts, by_id, asked, classes, where, named))
 

@@ -105,7 +105,7 @@ class _Checker:
 
     def run(self, progress: Progress) -> StudyCheck:
         if not Study.exists(self.root):
-            raise BadInput(f"{self.root}: is no study, study.toml is missing; name the folder of one.")
+            raise BadInput(f"{self.root}: is not a study, study.toml is missing; name the folder of one.")
         study = self._try(self.root / "study.toml", lambda: Study.open(self.root), "nothing of the study can be used")
         if study is None:
             return self.found
@@ -346,7 +346,7 @@ class _Checker:
     def _strays(self, folder: Path, known: set[str]) -> None:
         for path in sorted(folder.iterdir()):
             if path.name not in known and not path.name.startswith("."):
-                self._add(path, "stray", "is no part of a member", "nothing reads it", "move it elsewhere")
+                self._add(path, "stray", "is not a part of a member", "nothing reads it", "move it elsewhere")
 
     def _not_predicted(self) -> None:
         there = {name for split in self.study.splits() for name in self.study.members(split)}

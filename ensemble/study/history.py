@@ -119,7 +119,7 @@ def read_epochs(path: Path, upto: int) -> list[Epoch]:
         header, rows = _rows(path, read_text(path), upto)
         found.extend(_epoch(dict(zip(header, row, strict=True))) for row in rows)
     except (KeyError, TypeError, ValueError, OverflowError, csv.Error) as error:
-        raise BadInput(f"{path}: line {len(found) + 2} is no epoch of a history ({error!r}); {REDO}.") from error
+        raise BadInput(f"{path}: line {len(found) + 2} is not an epoch of a history ({error!r}); {REDO}.") from error
     return found
 
 

@@ -191,7 +191,7 @@ class Recipe(Tabular):
             values.setdefault("augment", "mirror" if values.pop("mirror") else "")
         for key, value in values.items():
             if key not in kinds:
-                raise BadInput(f"{where}: {key!r} is no setting of a recipe; {nearest(key, kinds)}.")
+                raise BadInput(f"{where}: {key!r} is not a setting of a recipe; {nearest(key, kinds)}.")
             kind = kinds[key]
             if kind is float and isinstance(value, int) and not isinstance(value, bool) and -LARGEST < value < LARGEST:
                 value = float(value)
@@ -314,7 +314,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not equals:
         raise BadInput(f"set={text!r}: expected NAME=VALUE, as in set='batch_size=64'.")
     if name not in kinds:
-        raise BadInput(f"set={text!r}: {name!r} is no setting of a recipe; {nearest(name, kinds)}.")
+        raise BadInput(f"set={text!r}: {name!r} is not a setting of a recipe; {nearest(name, kinds)}.")
     if kinds[name] is bool:
         if written not in ("true", "false"):
             raise BadInput(f"set={text!r}: {name} must be true or false, found {written!r}.")

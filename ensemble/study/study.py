@@ -168,7 +168,7 @@ class Study(Tabular):
         path = root / "study.toml"
         if not path.is_file():
             raise BadInput(
-                f"{root}: is no study, {path.name} is missing; begin one with 'ens-train --study {root}' "
+                f"{root}: is not a study, {path.name} is missing; begin one with 'ens-train --study {root}' "
                 f"or 'ens-import FILE --study {root}', or name another folder."
             )
         return cls(root=root, config=_config(path, read_toml(path, "a study")))

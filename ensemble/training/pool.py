@@ -168,7 +168,7 @@ def _serve(pipe: Connection, parent: int) -> None:
     end_with_parent(parent)
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.stdout = sys.stderr  # what a user's network prints is no part of a command's document
+    sys.stdout = sys.stderr  # what a user's network prints is not a part of a command's document
     from ensemble.training.run import train_member
 
     while True:

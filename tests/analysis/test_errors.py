@@ -173,7 +173,7 @@ def test_galleries_show_the_first_of_a_kind(kind: str, rows: list[int]) -> None:
 
 def test_galleries_refuse_what_they_do_not_know() -> None:
     value = find_errors(hand())
-    with pytest.raises(BadInput, match="'suspect' is no kind of errors; known: suspects"):
+    with pytest.raises(BadInput, match="'suspect' is not a kind of errors; known: suspects"):
         error_gallery(value, images(7), "suspect")
     with pytest.raises(BadInput, match="lacks 1 of 2 predicted samples, '2' for one"):
         error_gallery(value, images(2), "suspects")

@@ -35,11 +35,11 @@ def test_a_value_is_of_the_ensemble_that_was_asked_for(digits: Study) -> None:
 
 
 def test_bad_input_is_named(digits: Study, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"'per-clas' is no kind of report; .*per-class"):
+    with pytest.raises(BadInput, match=r"'per-clas' is not a kind of report; .*per-class"):
         study_report(digits, "per-clas")
     with pytest.raises(BadInput, match="report errors: has no such option"):
         study_report(digits, "errors", bins=3)
-    with pytest.raises(BadInput, match="is no study"):
+    with pytest.raises(BadInput, match="is not a study"):
         study_report(tmp_path, "errors")
     with pytest.raises(BadInput, match=r"no member or saved ensemble 'm3-9' .*m3-"):
         study_report(digits, "errors", ensemble="m3-9")

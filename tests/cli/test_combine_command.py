@@ -424,7 +424,7 @@ def test_honest_scores_of_other_rules(study: Study, capsys, rule: str) -> None:
 
 def test_no_study(tmp_path: Path, capsys) -> None:
     assert run(combine, ["--study", str(tmp_path / "none")]) == 2
-    assert "is no study" in capsys.readouterr().err
+    assert "is not a study" in capsys.readouterr().err
 
 
 def test_groups_of_samples(study: Study, capsys, tmp_path: Path) -> None:

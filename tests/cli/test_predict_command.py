@@ -232,7 +232,7 @@ def _rename_classes(path: Path, ids: list[str]) -> None:
 
 
 BAD: dict[str, tuple[list[str], str]] = {
-    "no study": (["--study", "none"], "none: is no study"),
+    "no study": (["--study", "none"], "none: is not a study"),
     "tta": (["--tta", "mirors"], "--tta mirors: is not known; known: mirror, "),
     "member": (["--member", "m-7"], "no member matches 'm-7'; known: m-"),
     "imported": (["--member", "vit"], "'vit' is predictions only"),

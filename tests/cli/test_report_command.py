@@ -275,7 +275,7 @@ def test_bad_input_is_named_in_a_sentence_and_nothing_is_written(
 def test_no_study(tmp_path: Path, ask: Ask) -> None:
     status, _, err = ask(Study(tmp_path / "none", StudyConfig("", None, None, (), ())), "all")
     assert status == 2
-    assert "is no study, study.toml is missing; begin one with 'ens-train" in err
+    assert "is not a study, study.toml is missing; begin one with 'ens-train" in err
 
 
 def test_a_study_without_predictions(tmp_path: Path, ask: Ask) -> None:

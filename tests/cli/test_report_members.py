@@ -156,7 +156,7 @@ def test_compare_takes_one_setting_where_none_is_named_and_names_the_others(mixe
 
 
 BAD = [
-    (("compare", "--by", "learning_rat"), "--by learning_rat: is no setting of a recipe; nearest: learning_rate"),
+    (("compare", "--by", "learning_rat"), "--by learning_rat: is not a setting of a recipe; nearest: learning_rate"),
     (("compare", "--by", "dropout"), "have dropout 0.5, so there is nothing to compare; settings that differ: augment"),
     (("compare", "--member", "m-0"), "its members' recipes differ in nothing but seeds"),
     (("models", "--member", "x"), "no member matches 'x'; known: "),

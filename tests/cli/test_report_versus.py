@@ -73,7 +73,7 @@ def test_a_member_of_another_study_and_the_best(
         (["good", "bad", "all"], "expected two predictors to compare, found 3"),
         (["good", "good"], "expected two different predictors, found 'good' twice"),
         (["good", "baad"], "has no member or saved ensemble 'baad'"),
-        (["good", "/nowhere:bad"], "is no study"),
+        (["good", "/nowhere:bad"], "is not a study"),
     ],
 )
 def test_what_cannot_be_compared(

@@ -243,4 +243,4 @@ def test_recipes_are_listed_and_shown(here: Path, capsys: pytest.CaptureFixture[
     own = planned(capsys, "--recipe", "own.toml", "--variants", "3")
     assert [m["recipe"] for m in plain] == [m["recipe"] for m in own]
     assert run(train, ["--show-recipe", "tinge"]) == 2
-    assert "is no recipe that ships; nearest: ting" in capsys.readouterr().err
+    assert "is not a recipe that ships; nearest: ting" in capsys.readouterr().err

@@ -157,7 +157,7 @@ def test_bad_input() -> None:
     half = np.array([[0.5, 0.5]])
     with pytest.raises(BadInput, match="at least one bin, found 0"):
         measure_calibration(half, np.array([0]), bins=0)
-    with pytest.raises(BadInput, match=r"'adaptiv' is no way to lay bins; .*adaptive"):
+    with pytest.raises(BadInput, match=r"'adaptiv' is not a way to lay bins; .*adaptive"):
         measure_calibration(half, np.array([0]), binning="adaptiv")
     with pytest.raises(BadInput, match=r"expected probabilities \(N, C\) and N labels, found \(1, 2\) and \(2,\)"):
         measure_calibration(half, np.array([0, 1]))

@@ -100,7 +100,7 @@ def test_nothing_or_everything_is_confused(counts: np.ndarray) -> None:
      ([0.5], [1.0], {}, "y_true: expected whole numbers"), ([0, -1], [0, 0], {}, "columns -1 to 0, not 0..0"),
      ([0, 2], [0, 0], {"class_ids": "ab"}, "columns up to 2 are in use, but 2 ids"),
      ([0], [0], {"class_ids": "ab", "class_names": ("x",)}, "2 ids and 1 names"),
-     ([0], [0], {"order": "clutser"}, "'clutser' is no order of classes; known: cluster")],
+     ([0], [0], {"order": "clutser"}, "'clutser' is not an order of classes; known: cluster")],
 )  # fmt: skip
 def test_bad_input(true: list, said: list, more: dict, why: str) -> None:
     with pytest.raises(BadInput, match=why):

@@ -110,7 +110,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     assert differing(members) == ["dropout"]
     add(study, "begun", l2=0.5)
     assert differing(members_of(study, "val")) == ["dropout"]
-    with pytest.raises(BadInput, match=r"by=.droput.: is no setting of a recipe; nearest: dropout"):
+    with pytest.raises(BadInput, match=r"by=.droput.: is not a setting of a recipe; nearest: dropout"):
         compare_members(members, "droput")
     with pytest.raises(NotAvailable, match=r"all 2 members have model ting-m1, .* settings that differ: dropout"):
         compare_members(members, "model")

@@ -85,7 +85,7 @@ def test_a_regression_is_kept_out_of_fold(stack: PredictionStack) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"how": "gredy"}, "'gredy' is no way to choose an ensemble; known: greedy, "),
+        ({"how": "gredy"}, "'gredy' is not a way to choose an ensemble; known: greedy, "),
         ({"how": "weights", "rule": "vote"}, "'weights' combines by the arithmetic mean, and not by the rule 'vote'"),
         ({"how": "stack", "max_size": 2}, "'stack' has no most members"),
         ({"metric": "acc"}, "no metric is called 'acc'"),

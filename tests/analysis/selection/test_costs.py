@@ -117,7 +117,7 @@ def test_costs_that_are_none_are_refused(tmp_path) -> None:
         select(stack, "greedy", costs=COSTS)
     with pytest.raises(BadInput, match=r"max_cost=.*: needs what each member costs"):
         select(stack, max_cost=2)
-    with pytest.raises(BadInput, match="cost_by: 'mean' is no way to add up costs"):
+    with pytest.raises(BadInput, match="cost_by: 'mean' is not a way to add up costs"):
         select(stack, costs=COSTS, cost_by="mean")
 
 

@@ -79,7 +79,7 @@ def test_shards_of_other_settings_are_refused_and_what_differs_is_named(stack: P
     theirs = shards_of(tmp_path / "theirs", stack, range(1, 8), "vote")
     foreign = theirs.write(Part(2, 2), subset_table(stack, range(1, 8), rule="vote", only=Part(2, 2)))
     mine.path(Part(2, 2)).write_bytes(foreign.read_bytes())
-    with pytest.raises(BadInput, match=r"2-of-2\.h5: is no shard of this table: rule is vote there, mean was asked"):
+    with pytest.raises(BadInput, match=r"2-of-2\.h5: is not a shard of this table: rule is vote there, mean was asked"):
         mine.merge()
     mine.path(Part(2, 2)).unlink()
     with pytest.raises(BadInput, match="of 2 shards these are missing: 2/2; score them first"):

@@ -159,7 +159,7 @@ def test_progress_reaches_the_end_and_never_turns_back() -> None:
     [
         ([0], {}, "a subset of 4 members has 1 to 4 of them, found size 0"),
         ([5], {}, "a subset of 4 members has 1 to 4 of them, found size 5"),
-        ([1], {"rule": "men"}, "'men' is no rule for combining members; known: mean"),
+        ([1], {"rule": "men"}, "'men' is not a rule for combining members; known: mean"),
         ([1], {"metrics": ["acuracy"]}, "'acuracy' is no metric; known: accuracy"),
     ],
 )

@@ -204,7 +204,7 @@ def test_a_function_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert begin_study(tmp_path / "study", "own_images:digits").config.source == "own_images:digits"
     for function, message in (
         ("nothing", "expected a Dataset, or a dictionary with 'train' and 'val', found NoneType"),
-        ("more", "'tune' is no part of a dataset"),
+        ("more", "'tune' is not a part of a dataset"),
         ("raises", "raised OSError: no such disk"),
         ("digit", "digit is not in it; known: digits"),
     ):

@@ -261,7 +261,7 @@ def test_a_pack_in_a_folder_of_ones_own(tmp_path, tree, picture, cache):
     assert sorted(p.name for p in out.iterdir()) == ["meta.json", "train.npy", "val.npy"]
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     assert pack_source(root, out, 16) == out  # there already
-    with pytest.raises(BadInput, match=r"is there already, and is no pack of .*; name a new folder with out=DIR"):
+    with pytest.raises(BadInput, match=r"is there already, and is not a pack of .*; name a new folder with out=DIR"):
         pack_source(root, out, 24)
     with pytest.raises(BadInput, match="is a pack already"):
         pack_source(out)
@@ -287,8 +287,8 @@ def test_a_size_out_of_range(tmp_path, tree, size):
     [
         ({"version": 9}, "of version 1, found 'kofn pack' 9"),
         ({"splits": []}, "holds no splits"),
-        ({"splits": 3}, "is no pack that can be understood"),
-        ({"notes": None}, "is no pack that can be understood"),
+        ({"splits": 3}, "is not a pack that can be understood"),
+        ({"notes": None}, "is not a pack that can be understood"),
     ],
 )
 def test_a_pack_of_another_make(tmp_path, tree, change, words):
@@ -322,7 +322,7 @@ def test_a_pack_reaches_no_file_outside_of_it(tmp_path, tree):
     meta["splits"][0]["name"] = "../secret"
     del meta["seal"]
     (out / "meta.json").write_text(json.dumps(meta))
-    with pytest.raises(BadInput, match="is no name of a split"):
+    with pytest.raises(BadInput, match="is not a name of a split"):
         load_dataset(out)
 
 

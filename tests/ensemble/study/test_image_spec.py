@@ -30,7 +30,7 @@ def test_the_papers_sets() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("miror", "'miror' is no operation or set; nearest: mirror"),
+        ("miror", "'miror' is not an operation or a set; nearest: mirror"),
         ("mirror + ", "a set beside '+' is empty"),
         ("mirror mirror", "mirror stands twice in one set"),
         ("set1 mirror", "mirror stands twice in one set"),

@@ -79,7 +79,7 @@ def test_differences_are_named() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model = 'ting-m3'\nlearning_rat = 0.1", "'learning_rat' is no setting of a recipe; .*learning_rate"),
+        ("model = 'ting-m3'\nlearning_rat = 0.1", "'learning_rat' is not a setting of a recipe; .*learning_rate"),
         ("model = 'ting-m3'\nepochs = 'many'", "epochs must be of type int, found 'many'"),
         ("model = 'ting-m3'\naugment = 1", "augment must be of type str, found 1"),
         ("model = 'ting-m3'\ndropout = 1.0", "dropout must be at least 0 and below 1, found 1.0"),

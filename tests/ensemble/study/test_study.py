@@ -52,7 +52,7 @@ def test_the_digest_does_not_depend_on_order() -> None:
 
 
 def test_what_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"is no study, study.toml is missing; begin one with 'ens-train"):
+    with pytest.raises(BadInput, match=r"is not a study, study.toml is missing; begin one with 'ens-train"):
         Study.open(tmp_path)
     study = Study.create(tmp_path, PIN)
     with pytest.raises(BadInput, match=r"has no predictions for split 'val'; .*run ens-train or ens-import first"):

@@ -69,7 +69,7 @@ def study(tmp_path: Path) -> Study:
 def test_a_study_is_begun_once(study: Study, tmp_path: Path) -> None:
     assert (study.config.data, study.config.source) == ("digits", "digits")
     assert begin_study(study.root, "digits").config == open_study(study.root).config == study.config
-    with pytest.raises(BadInput, match=r"is no study, study\.toml is missing"):
+    with pytest.raises(BadInput, match=r"is not a study, study\.toml is missing"):
         open_study(tmp_path)
 
 
@@ -95,7 +95,7 @@ def test_a_recipe_or_a_plan_of_ones_own(study: Study) -> None:
         ({"recipe": "tinge"}, "recipe='tinge': is neither a file nor a recipe that ships"),
         ({"weights": "nowhere.pth"}, "weights='nowhere.pth': there is no such file"),
         ({"settings": {"model": "ting-m1"}}, "choose the network with model='ting-m1'"),
-        ({"settings": {"batchsize": 3}}, "'batchsize' is no setting of a recipe"),
+        ({"settings": {"batchsize": 3}}, "'batchsize' is not a setting of a recipe"),
         ({"snapshots": 1}, "snapshots=1: expected 2 or more"),
         ({"vary": "seeds"}, "vary='seeds': expected one of recipe, seed, both"),
     ],
