@@ -237,7 +237,9 @@ def _read_config(context: click.Context, _option: click.Parameter, path: Path | 
             advice = (
                 "" if key in named else f" What is meant for another command stands in its own table, as [{own}] does."
             )
-            raise BadInput(f"{path}: {where} is not an option of {context.command_path}; {nearest(key, known)}.{advice}")
+            raise BadInput(
+                f"{path}: {where} is not an option of {context.command_path}; {nearest(key, known)}.{advice}"
+            )
         option = known[key.replace("-", "_")]
         setting = [settings[key]] if option.multiple and isinstance(settings[key], str) else settings[key]
         if isinstance(setting, float) and not math.isfinite(setting):

@@ -252,7 +252,7 @@ FAULTS = (
     Fault("labels-by-row", "ensemble", "labels are taken row by row though they name their samples",
           "rows = [place.get(i, -1) for i in ours]", "rows = list(range(len(ours)))", "test_importing.py", "labels"),
     Fault("lost-training", "ensemble", "a training whose loss is no number goes on",
-          "np.isfinite(measured.cross_entropy + val_cross_entropy)", "np.isfinite(0.0)",
+          "np.isfinite(measured.cross_entropy + val.cross_entropy)", "np.isfinite(0.0)",
           "test_trainer.py", "no_number"),
     Fault("epochs-alike", "ensemble", "every epoch draws the same order and the same augmentation",
           "(recipe.seed << 20) + number + 1", "(recipe.seed << 20) + 1", "test_trainer.py test_training.py",

@@ -119,7 +119,9 @@ class Shards:
         columns, facts = read_table(path)
         differing = self._differences(facts)
         if differing or set(COLUMNS) - columns.keys():
-            raise BadInput(f"{path}: is not a shard of this table: {differing or 'columns are missing'}; score it again.")
+            raise BadInput(
+                f"{path}: is not a shard of this table: {differing or 'columns are missing'}; score it again."
+            )
         return columns, facts
 
     def _others(self) -> str:

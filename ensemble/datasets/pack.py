@@ -228,7 +228,9 @@ def _pack_at(out: Path, source: Source, listed: Listed, key: str, size: int | No
             if _has(out, key):
                 return out
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise BadInput(f"{out}: is there already, and is not a pack of {source}; name a new folder with out=DIR.")
+                raise BadInput(
+                    f"{out}: is there already, and is not a pack of {source}; name a new folder with out=DIR."
+                )
             _clean(out.parent, out.name)
             _build(out, source, listed, key, size, progress)
         finally:

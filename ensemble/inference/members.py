@@ -126,8 +126,8 @@ def _saved(study: Study, name: str) -> EnsembleSpec:
     if not found.parents:
         made = f"of {found.attributes['stacked']} " if "stacked" in found.attributes else ""
         raise BadInput(
-            f"{study.root}: {name!r} is not a weighted mean but a regression {made}whose coefficients are not kept, so it "
-            "cannot predict new images; save another one with 'ens-combine --select weights --save NAME'."
+            f"{study.root}: {name!r} is not a weighted mean but a regression {made}whose coefficients are not kept, so "
+            "it cannot predict new images; save another one with 'ens-combine --select weights --save NAME'."
         )
     missing = [parent for parent in found.parents if parent not in there]
     if missing:

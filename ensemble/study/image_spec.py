@@ -96,7 +96,9 @@ def _set(part: str, text: str) -> tuple[Op, ...]:
 def _operation(token: str, text: str) -> Op:
     name, colon, written = token.partition(":")
     if name not in OPERATIONS:
-        raise BadInput(f"augment {text!r}: {name!r} is not an operation or a set; {nearest(name, [*OPERATIONS, *NAMED])}.")
+        raise BadInput(
+            f"augment {text!r}: {name!r} is not an operation or a set; {nearest(name, [*OPERATIONS, *NAMED])}."
+        )
     kind = OPERATIONS[name]
     form = name + (":" + ",".join(kind.values) if kind.values else "")
     expected = f"augment {text!r}: {token!r} must be written {form} ({kind.says})"

@@ -117,7 +117,7 @@ def test_config_of_a_subcommand(tmp_path, tree):
     config.write_text("[data.pack]\nsizes = 24\n")
     done = ens_data("pack", root, "--config", config)
     assert done.status == 2
-    assert "data.pack.sizes is no option" in done.err
+    assert "data.pack.sizes is not an option" in done.err
 
 
 def test_fetch_without_a_network(tmp_path, monkeypatch):

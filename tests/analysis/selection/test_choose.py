@@ -94,7 +94,7 @@ def test_a_regression_is_kept_out_of_fold(stack: PredictionStack) -> None:
         ({"weights": {"a": 0.5}}, "weights: expected weights that sum to 1"),
         ({"sizes": [5]}, "a subset of 4 members has 1 to 4 of them, found size 5"),
         ({"sizes": [3, 4], "max_size": 2}, "no subset has 2 members or fewer"),
-        ({"rule": "geo"}, "'geo' is no rule"),
+        ({"rule": "geo"}, "'geo' is not a rule"),
         ({"groups": [1, 2]}, r"groups: expected one for each of the 150 samples, found the shape \(2,\)"),
         ({"groups": ["a"] * 150}, "groups: all 150 samples are of one group"),
     ],

@@ -238,7 +238,9 @@ def test_nobody_of_that_name(study: Study) -> None:
     nobody("'vit' is predictions only", who="vit")
     nobody("'mixed' is made of m-1, vit, and vit has no network here", who="mixed")
     nobody("'nested' is made of m-1, both, and both has no network here (imported, or a saved ensemble)", who="nested")
-    nobody("'stacked' is not a weighted mean but a regression of m-0+m-1 whose coefficients are not kept", who="stacked")
+    nobody(
+        "'stacked' is not a weighted mean but a regression of m-0+m-1 whose coefficients are not kept", who="stacked"
+    )
     for name in ("m-0", "m-1"):
         shutil.rmtree(study.member_dir(name))
     nobody("no member can look at new images, its predictions were imported, and come without networks")

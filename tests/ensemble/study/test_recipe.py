@@ -87,7 +87,7 @@ def test_differences_are_named() -> None:
         ("model = 'ting-m3'\npadding = 'full'", "padding must be 'same' or 'valid', found 'full'"),
         ("model = 'ting-m3'\n[ranges]\nl2 = [1, 2]", r"ranges.l2 must be \[low, high"),
         ("model = 'ting-m3'\n[ranges]\nl2 = [0, 1, 'log']", "logarithmic, so low must be above 0"),
-        ("model = 'ting-m3'\n[[variants]]\nl3 = 1", "variants: 'l3' is no setting"),
+        ("model = 'ting-m3'\n[[variants]]\nl3 = 1", "variants: 'l3' is not a setting"),
         ("model = ", "expected TOML"),
     ],
 )

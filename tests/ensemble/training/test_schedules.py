@@ -159,7 +159,7 @@ def test_each_stage_has_a_schedule_of_its_own() -> None:
         ({"schedule": "cosine", "snapshots": 4}, r"snapshots = 4 .*75 epochs cannot .*; set epochs to 72 or 76"),
         ({"schedule": "cosine", "snapshots": 5, "frozen_epochs": 5}, r"snapshots and frozen_epochs do not go together"),
         ({"unfrozen_rate": 0.1}, r"unfrozen_rate is of the epochs after frozen_epochs, which are 0"),
-        ({"augment": "mirrored"}, r"augment 'mirrored': 'mirrored' is no operation"),
+        ({"augment": "mirrored"}, r"augment 'mirrored': 'mirrored' is not an operation"),
         ({"augment_val": "mirror + flip"}, r"augment_val 'mirror \+ flip': validation holds each image once"),
         ({"normalise": "meanimage"}, r"normalise 'meanimage': is not known.*mean-image"),
     ],

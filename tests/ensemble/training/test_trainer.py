@@ -369,5 +369,7 @@ def test_a_damaged_history_is_refused_by_line(study: Study) -> None:
     path = study.member_dir("m") / "history.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[1], lines[2].replace(".", "?")]))
-    with pytest.raises(BadInput, match=r"history\.csv: line 3 (is not an epoch of a history|does not match its checksum)"):
+    with pytest.raises(
+        BadInput, match=r"history\.csv: line 3 (is not an epoch of a history|does not match its checksum)"
+    ):
         trainer.train_member(job(study, "m", replace(SHORT, epochs=2)), quiet)
