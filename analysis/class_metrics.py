@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import checked
 from analysis.csv_pairs import is_amount, read_numbers
 from analysis.metrics import METRICS, Metric, predicted, quantise
 from ensemble.errors import BadInput, nearest
@@ -32,7 +33,9 @@ def balanced_accuracy(probs: np.ndarray, labels: np.ndarray) -> float:
 
     probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`. K. H. Brodersen, C. S. Ong, K. E.
     Stephan and J. M. Buhmann, The balanced accuracy and its posterior distribution, ICPR 2010.
+    Raises `BadInput`.
     """
+    probs, labels = checked(probs, labels, "balanced_accuracy")
     preds = predicted(quantise(probs))
     samples = np.bincount(labels, minlength=probs.shape[1])
     right = np.bincount(labels[preds == labels], minlength=probs.shape[1])
@@ -43,8 +46,9 @@ def macro_f1(probs: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean F1 of the classes that have samples; F1 is 2 right / (samples + predicted).
 
     probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`. It is scikit-learn's `f1_score` with
-    `average="macro"` and the classes that have samples as `labels`.
+    `average="macro"` and the classes that have samples as `labels`. Raises `BadInput`.
     """
+    probs, labels = checked(probs, labels, "macro_f1")
     return whole_set("macro_f1", predicted(quantise(probs)), labels, probs.shape[1])
 
 
@@ -54,8 +58,9 @@ def auroc(probs: np.ndarray, labels: np.ndarray) -> float:
     probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`. A class without samples, or of which
     all samples are, has none and is left out. It is scikit-learn's `roc_auc_score` with `multi_class="ovr"`. J. A.
     Hanley and B. J. McNeil, The meaning and use of the area under a ROC curve, Radiology 143 (1982).
-    NaN where no class has one.
+    NaN where no class has one. Raises `BadInput`.
     """
+    probs, labels = checked(probs, labels, "auroc")
     return whole_set("auroc", ranks(probs), labels, probs.shape[1])
 
 

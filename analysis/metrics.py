@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.arguments import checked
 from ensemble.errors import BadInput, nearest
 from ensemble.study.tabular import Tabular
 
@@ -67,33 +68,33 @@ def floored(values: np.ndarray) -> np.ndarray:
 def accuracy(probs: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of samples whose true class is predicted; see `correct`.
 
-    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    probs: floating point (N, C), rows that sum to 1; labels: whole numbers (N,), columns of `probs`. Raises `BadInput`.
     """
-    return float(correct(probs, labels).mean())
+    return float(correct(*checked(probs, labels, "accuracy")).mean())
 
 
 def top5(probs: np.ndarray, labels: np.ndarray) -> float:
     """Return the share of samples whose true class is among the five; see `among_top5`.
 
-    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    probs: floating point (N, C), rows that sum to 1; labels: whole numbers (N,), columns of `probs`. Raises `BadInput`.
     """
-    return float(among_top5(probs, labels).mean())
+    return float(among_top5(*checked(probs, labels, "top5")).mean())
 
 
 def nll(probs: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean negative log-likelihood in nats; see `negative_log`.
 
-    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    probs: floating point (N, C), rows that sum to 1; labels: whole numbers (N,), columns of `probs`. Raises `BadInput`.
     """
-    return float(negative_log(probs, labels).mean())
+    return float(negative_log(*checked(probs, labels, "nll")).mean())
 
 
 def brier(probs: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean Brier score, summed over classes, 0..2; see `squared_error`.
 
-    probs: floating point (N, C); labels: whole numbers (N,), columns of `probs`.
+    probs: floating point (N, C), rows that sum to 1; labels: whole numbers (N,), columns of `probs`. Raises `BadInput`.
     """
-    return float(squared_error(probs, labels).mean())
+    return float(squared_error(*checked(probs, labels, "brier")).mean())
 
 
 @dataclass(frozen=True)

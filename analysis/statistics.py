@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
-from ensemble.errors import BadInput
+from analysis.arguments import checked_columns
+from ensemble.errors import BadInput, reason_of
 from ensemble.study.tabular import Tabular
 
 
@@ -15,8 +16,11 @@ def mcnemar(won: int, lost: int) -> float:
     """Return the two-sided mid-p of won against lost as tosses of a fair coin; 1 where there are none.
 
     P(fewer than the smaller count) + P(exactly that many) / 2, doubled. Q. McNemar, Psychometrika 12 (1947); the mid-p:
-    M. W. Fagerland, S. Lydersen and P. Laake, BMC Medical Research Methodology 13:91 (2013).
+    M. W. Fagerland, S. Lydersen and P. Laake, BMC Medical Research Methodology 13:91 (2013). Raises `BadInput` for
+    what is no count.
     """
+    if not all(isinstance(count, int | np.integer) and 0 <= count < 2**53 for count in (won, lost)):
+        raise BadInput(f"mcnemar: expected two counts, whole numbers of 0 or more, found {won!r} and {lost!r}.")
     if won == lost:
         return 1.0
     fewer, tosses = min(won, lost), won + lost
@@ -117,9 +121,12 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
     successes, trials: counts, numbers or arrays of one shape. With n trials, share s and z the normal quantile at (1 +
     level) / 2, the interval is (s + z^2/2n -+ z sqrt(s(1-s)/n + z^2/4n^2)) / (1 + z^2/n). E. B. Wilson, Probable
     inference, the law of succession, and statistical inference, JASA 22 (1927). NaN where there are no trials; exactly
-    0 below no success and exactly 1 above no failure.
+    0 below no success and exactly 1 above no failure. Raises `BadInput` for successes that are negative or more than
+    the trials, and for a level that is not between 0 and 1.
     """
-    x, n = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64))
+    x, n = _counts(successes, trials)
+    if not 0 < level < 1:
+        raise BadInput(f"wilson: expected a level between 0 and 1, found {level!r}.")
     z2 = float(ndtri((1 + level) / 2)) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         share = x / n
@@ -129,6 +136,21 @@ def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> tupl
     low = np.where(nothing, np.nan, np.where(x == 0, 0.0, centre - half))
     high = np.where(nothing, np.nan, np.where(x == n, 1.0, centre + half))
     return low, high
+
+
+def _counts(successes: ArrayLike, trials: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts as float64 of one shape; a share of an effective number of trials may be a fraction."""
+    try:
+        x, n = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"wilson: expected counts of one shape, {reason_of(error)}.") from error
+    odd = np.flatnonzero((x < 0) | (x > n * (1 + 1e-9)))
+    if odd.size:
+        raise BadInput(
+            f"wilson: expected successes from 0 to the number of trials, found {x.flat[odd[0]]:g} of "
+            f"{n.flat[odd[0]]:g}."
+        )
+    return np.minimum(x, n), n
 
 
 def design_effect(z: np.ndarray, block: np.ndarray | None) -> float:
@@ -379,10 +401,11 @@ def paired_test(y_true: ArrayLike, y_pred: ArrayLike, other: ArrayLike) -> Paire
     y_true, y_pred, other: whole numbers (N,), the true classes and what each classifier predicts. `difference` is
     positive where `y_pred` is right more often. Raises `BadInput` where the three differ in length or are empty.
     """
-    labels, ours, theirs = (np.asarray(a) for a in (y_true, y_pred, other))
-    if not labels.ndim == ours.ndim == theirs.ndim == 1 or not len(labels) == len(ours) == len(theirs) > 0:
-        shapes = ", ".join(str(a.shape) for a in (labels, ours, theirs))
-        raise BadInput(f"paired_test: expected y_true, y_pred and other of one length, found {shapes}.")
+    labels = checked_columns(y_true, "paired_test: y_true")
+    ours, theirs = (
+        checked_columns(values, f"paired_test: {name}", len(labels))
+        for name, values in (("y_pred", y_pred), ("other", other))
+    )
     return compare_correct(ours == labels, theirs == labels)
 
 

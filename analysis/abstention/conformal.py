@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import checked
 from analysis.selection.resampling import grouped_folds
 from analysis.statistics import class_effects, group_codes, group_effect, wilson
 from ensemble.errors import BadInput, nearest
@@ -166,10 +167,7 @@ def conformal_sets(
     Raises `BadInput` for what does not fit, another method, and an alpha that so few samples cannot support: n must
     be at least 1 / alpha - 1.
     """
-    from analysis.calibration.calibration import checked
-
-    probs, labels = checked(probs, labels, 1)
-    labels = labels.astype(np.int64)
+    probs, labels = checked(probs, labels, "conformal_sets")
     n, c = probs.shape
     if method not in METHODS:
         raise BadInput(f"conformal_sets: {method!r} is no method; {nearest(method, METHODS)}.")

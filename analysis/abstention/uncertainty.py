@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import entr, logsumexp
 
+from analysis.arguments import checked_probs
 from analysis.ensemble import Ensemble
 from ensemble.errors import BadInput
 from ensemble.study.row_probs import row_blocks
@@ -66,12 +67,11 @@ def uncertainty_parts(probs: np.ndarray, weights: np.ndarray | Sequence[float] |
         here = slice(start, start + step)
         mean = np.zeros((min(step, n - start), c))
         for i, share in enumerate(shares):
-            rows = probs[i, here].astype(np.float64)
+            rows = checked_probs(probs[i, here], f"uncertainty_parts: member {i}, rows from {start}")
+            rows = rows.astype(np.float64)
             mean += share * rows
             aleatoric[here] += share * entr(rows).sum(axis=1)
         total[here] = entr(mean).sum(axis=1)
-    if not np.isfinite(total + aleatoric).all():  # the entropy of what is negative is minus infinity
-        raise BadInput("uncertainty_parts: expected probabilities, found some that are negative or no numbers.")
     aleatoric = np.minimum(aleatoric, total)  # entropy is concave; what is left is rounding
     return UncertaintyParts(total, aleatoric, total - aleatoric)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import checked
 from analysis.metrics import squared_error
 from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput, nearest
@@ -94,7 +95,8 @@ def measure_calibration(
     have the variance, see `statistics.class_effects`.
     Raises `BadInput` for shapes that do not fit, fewer than one bin or another binning.
     """
-    probs, labels = checked(probs, labels, bins)
+    _check_bins(bins)
+    probs, labels = checked(probs, labels, "calibration")
     if binning not in BINNINGS:
         raise BadInput(f"calibration: {binning!r} is not a way to lay bins; {nearest(binning, BINNINGS)}.")
     confidence, likeliest = confidences(probs)
@@ -141,21 +143,9 @@ def equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(np.concatenate([[0.0], np.sort(values)[np.maximum(ranks, 1) - 1]]))
 
 
-def checked(probs: np.ndarray, labels: np.ndarray | Sequence[int], bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and labels as arrays; raise `BadInput` where they do not fit, or for fewer than one bin."""
-    if bins < 1:
-        raise BadInput(f"calibration: expected at least one bin, found {bins}.")
-    probs, labels = probs if isinstance(probs, RowProbs) else np.asarray(probs), np.asarray(labels)
-    if probs.ndim != 2 or labels.shape != probs.shape[:1] or not labels.size:
-        raise BadInput(
-            f"calibration: expected probabilities (N, C) and N labels, found {probs.shape} and {labels.shape}."
-        )
-    odd = 0 if isinstance(probs, RowProbs) else int((~np.isfinite(probs)).sum())
-    if odd:  # of members in files it was seen when they were read
-        raise BadInput(f"calibration: expected probabilities, found {odd:,} NaN or infinite.")
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= probs.shape[1]:
-        raise BadInput(f"calibration: expected labels that are columns, whole numbers in 0..{probs.shape[1] - 1}.")
-    return probs, labels
+def _check_bins(bins: int) -> None:
+    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
+        raise BadInput(f"calibration: expected at least one bin, a whole number, found {bins!r}.")
 
 
 def _mean(values: np.ndarray, counts: np.ndarray) -> float:
@@ -269,7 +259,8 @@ def class_wise(probs: np.ndarray, labels: np.ndarray | Sequence[int], bins: int 
     Stephenson, C. A. S. Coelho and I. T. Jolliffe, Two extra components in the Brier score decomposition, Weather and
     Forecasting 23 (2008). Raises `BadInput` for shapes that do not fit or fewer than one bin.
     """
-    probs, labels = checked(probs, labels, bins)
+    _check_bins(bins)
+    probs, labels = checked(probs, labels, "calibration")
     n, c = probs.shape
     edges = np.arange(bins + 1) / bins
     counts, hits = np.zeros((2, c, bins), np.int64)

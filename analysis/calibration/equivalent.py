@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.calibration.calibration import checked
+from analysis.arguments import checked
 from analysis.calibration.temperature import FEWEST, fit_temperature, tempered
 from analysis.copies import find_copies, independent
 from analysis.ensemble import Ensemble
@@ -61,7 +61,7 @@ def calibrated_log_likelihood(
     estimation and ensembling in deep learning, ICLR 2020, with its "test-time cross-validation". Raises `BadInput` for
     fewer than 20 samples.
     """
-    probs, labels = checked(probs, labels, 1)
+    probs, labels = checked(probs, labels, "calibrated_log_likelihood")
     if len(labels) < FEWEST:
         raise BadInput(f"{len(labels)} samples are too few to fit a temperature; at least {FEWEST} are needed.")
     fold = folds_of(labels, folds, 0, ids, None if groups is None else group_codes(groups, len(labels)))

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import checked
 from analysis.calibration.calibration import (
     BINS,
     BrierParts,
     Calibration,
     EceByChance,
     bin_of,
-    checked,
     class_wise,
     confidences,
     ece_by_chance,
@@ -230,7 +230,7 @@ def calibration_scores(
     bins: int = BINS,
 ) -> CalibrationScores:
     """Measure probabilities, floating point (N, C); preds: int64 (N,), see `confidence.calibration`."""
-    probs, labels = checked(probs, labels, bins)
+    probs, labels = checked(probs, labels, name)
     confidence, likeliest = confidences(probs)
     right = (likeliest if preds is None else preds) == labels
     equal, adaptive = (reliability(confidence, right, bins, binning) for binning in ("equal", "adaptive"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.calibration.calibration import checked
+from analysis.arguments import checked, checked_probs
 from analysis.metrics import floored
 from analysis.selection.resampling import folds_of
 from analysis.statistics import group_codes
@@ -63,7 +63,7 @@ def temperature(
     ids: str (N,), on which the folds then hang; see `analysis.selection.cross_validation`. The classes predicted do not
     change, for a temperature keeps the order of the probabilities. Raises `BadInput` for fewer than 20 samples.
     """
-    probs, labels = checked(probs, labels, 1)
+    probs, labels = checked(probs, labels, "temperature")
     if len(labels) < FEWEST:
         raise BadInput(f"{len(labels)} samples are too few to fit a temperature; at least {FEWEST} are needed.")
     of = None if groups is None else group_codes(groups, len(labels))
@@ -72,8 +72,8 @@ def temperature(
     at = np.array(by_fold)
     each = at[fold]
     if isinstance(probs, np.ndarray):
-        return Temperature(value, at, fold, tempered(probs, each))
-    made = made_rows(probs.shape, lambda which: tempered(probs[which], each[which]))
+        return Temperature(value, at, fold, _powers(probs, each))
+    made = made_rows(probs.shape, lambda which: _powers(probs[which], each[which]))
     return Temperature(value, at, fold, made)
 
 
@@ -82,7 +82,14 @@ def tempered(probs: np.ndarray, at: float | np.ndarray) -> np.ndarray:
 
     p is raised to at least 1e-12 first, so that its logarithm is finite. C. Guo and others, On calibration of modern
     neural networks, ICML 2017, who divide logits: ln(p) is a logit up to a constant of the row, which softmax drops.
+    Raises `BadInput` for rows that are no probabilities and for a T that is none.
     """
+    if not (np.isfinite(at) & (np.asarray(at) > 0)).all():
+        raise BadInput(f"tempered: expected temperatures above 0, finite, found {at!r:.80}.")
+    return _powers(checked_probs(probs, "tempered"), at)
+
+
+def _powers(probs: np.ndarray, at: float | np.ndarray) -> np.ndarray:
     logs = np.log(floored(np.asarray(probs, dtype=np.float64)))
     logs -= logs.max(axis=1, keepdims=True)
     powers = np.exp(logs / np.reshape(at, (-1, 1)))
@@ -95,7 +102,7 @@ def fit_temperature(probs: np.ndarray, labels: np.ndarray | Sequence[int]) -> fl
     The NLL is convex in 1 / T, so there is one lowest point. Where it lies outside the range, as it does where
     everything is right, T comes out at the end. probs: floating point (N, C); labels: int64 (N,).
     """
-    probs, labels = checked(probs, labels, 1)
+    probs, labels = checked(probs, labels, "temperature")
     return _fitted(probs, labels, np.zeros(len(labels), np.int64), apart=False)[0]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import checked_columns
 from analysis.csv_cells import write_csv
 from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput, nearest
@@ -124,14 +125,8 @@ def confusion(
     none. class_names: the ids where there are none. order: "cluster" (`clustered`), or "id", the order of the columns.
     Raises `BadInput` where arrays do not fit, hold no samples, or the order is unknown.
     """
-    truth, preds = np.asarray(y_true), np.asarray(y_pred)
-    if truth.shape != preds.shape or truth.ndim != 1 or not truth.size:
-        raise BadInput(
-            f"confusion: expected labels and predictions of one length, at least 1; found {truth.shape}, {preds.shape}."
-        )
-    for name, values in (("y_true", truth), ("y_pred", preds)):
-        if values.dtype.kind not in "iu":
-            raise BadInput(f"confusion: {name}: expected whole numbers, the classes' columns, found {values.dtype}.")
+    truth = checked_columns(y_true, "confusion: y_true")
+    preds = checked_columns(y_pred, "confusion: y_pred", len(truth))
     ids, names = names_of(max(int(truth.max()), int(preds.max())) + 1, class_ids, class_names)
     counts = confusion_counts(truth, preds, len(ids))
     return arranged(counts, ids, names, order)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import checked_columns
 from analysis.classes.confusion import confusion_counts, first_names, names_of
 from analysis.classes.improved import Agreement, ClassComparison
 from analysis.csv_cells import write_csv
@@ -243,9 +244,8 @@ def per_class(
     """
     if y_true is None:
         raise BadInput("the split has no labels, so no class can be scored; name a labelled one, as split=NAME.")
-    labels, preds = np.asarray(y_true), np.asarray(y_pred)
-    if preds.shape != labels.shape or not labels.size:
-        raise BadInput(f"per class: expected as many predictions as labels, found {len(preds)} and {len(labels)}.")
+    labels = checked_columns(y_true, "per_class: y_true")
+    preds = checked_columns(y_pred, "per_class: y_pred", len(labels))
     class_ids, class_names = names_of(int(max(preds.max(), labels.max())) + 1, class_ids, class_names)
     c = len(class_ids)
     counts = confusion_counts(labels, preds, c)

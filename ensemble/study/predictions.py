@@ -164,17 +164,20 @@ def check_weights(parents: Sequence[str], weights: Sequence[float], where: str) 
         )
 
 
-def check_rows(probs: np.ndarray, where: str, first: int = 0, tolerance: float = SUM_TOLERANCE) -> None:
+def check_rows(
+    probs: np.ndarray, where: str, first: int = 0, tolerance: float = SUM_TOLERANCE,
+    advice: str = "save the softmax itself, or import logits with 'ens-import --logits'",
+) -> None:  # fmt: skip
     """Raise `BadInput`, naming the first bad row, unless rows of (N, C) are finite, >= 0 and sum to 1.
 
-    first: the number of the first row, where only a part is looked at; tolerance: how far a sum may be from 1.
+    first: the number of the first row, where only a part is looked at; tolerance: how far a sum may be from 1;
+    advice: what to do next.
     """
 
     def refuse(bad_rows: np.ndarray, expected: str, found: str) -> None:
         raise BadInput(
             f"{where}: {expected}, but {len(bad_rows)} of {len(probs)} rows do not hold, "
-            f"row {first + int(bad_rows[0])} first: {found}; "
-            "save the softmax itself, or import logits with 'ens-import --logits'."
+            f"row {first + int(bad_rows[0])} first: {found}; {advice}."
         )
 
     sums = probs.sum(axis=1, dtype=np.float64)

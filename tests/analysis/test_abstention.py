@@ -354,10 +354,10 @@ def test_what_are_no_probabilities_is_refused(wrong: float) -> None:
     y = np.arange(40) % 3
     probs = drawn(y, 3, 0)
     probs[7, 1] = wrong
-    with pytest.raises(BadInput, match="expected probabilities, found"):
+    with pytest.raises(BadInput, match="member 0, rows from 0: probabilities must"):
         uncertainty_parts(probs[None])
     if not np.isfinite(wrong):
-        with pytest.raises(BadInput, match="expected probabilities, found 1 NaN or infinite"):
+        with pytest.raises(BadInput, match="probabilities must be finite"):
             conformal_sets(probs, y, "aps", 0.2)
-        with pytest.raises(BadInput, match="expected probabilities, found 1 NaN or infinite"):
+        with pytest.raises(BadInput, match="probabilities must be finite"):
             temperature(probs, y)

@@ -96,8 +96,10 @@ def test_nothing_or_everything_is_confused(counts: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("true", "said", "more", "why"),
-    [([0, 1], [0], {}, "expected labels and predictions of one length"), ([], [], {}, "at least 1"),
-     ([0.5], [1.0], {}, "y_true: expected whole numbers"), ([0, -1], [0, 0], {}, "columns -1 to 0, not 0..0"),
+    [([0, 1], [0], {}, "y_pred: expected a class for each of 2 samples"),
+     ([], [], {}, "y_true: expected a class for each of N"),
+     ([0.5], [1.0], {}, "y_true: expected a class for .* found float64"),
+     ([0, -1], [0, 0], {}, "y_true: expected classes as whole numbers from 0, found -1 in row 1"),
      ([0, 2], [0, 0], {"class_ids": "ab"}, "columns up to 2 are in use, but 2 ids"),
      ([0], [0], {"class_ids": "ab", "class_names": ("x",)}, "2 ids and 1 names"),
      ([0], [0], {"order": "clutser"}, "'clutser' is not an order of classes; known: cluster")],

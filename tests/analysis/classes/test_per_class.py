@@ -165,7 +165,7 @@ def test_absent_and_never_said_are_nan_and_not_a_division_by_nothing() -> None:
 def test_arrays_alone_are_enough() -> None:
     value = per_class(np.array([0, 10, 10]), np.array([0, 10, 1]))
     assert value.class_ids[:2] == ("10", "00")
-    with pytest.raises(BadInput, match="as many predictions as labels, found 1 and 2"):
+    with pytest.raises(BadInput, match="y_pred: expected a class for each of 2 samples"):
         per_class(np.array([0, 1]), np.array([0]))
     with pytest.raises(BadInput, match="columns up to 2 are in use, but 2 ids and 2 names"):
         per_class(np.array([0]), np.array([2]), ("a", "b"), ("a", "b"))

@@ -1,0 +1,55 @@
+"""What a Python call is given: probabilities, labels and columns, looked at before anything is counted of them."""
+
+from typing import Any
+
+import numpy as np
+
+from ensemble.errors import BadInput
+from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE, check_rows
+from ensemble.study.row_probs import RowProbs
+
+
+def checked_probs(probs: Any, where: str) -> np.ndarray:
+    """Return probabilities (N, C) as a floating-point array; what stays in files was looked at when it was read.
+
+    Raises `BadInput` for another shape or type, and for rows that are no probabilities: not finite, negative, or of
+    another sum than 1.
+    """
+    if isinstance(probs, RowProbs):
+        return probs
+    array = np.asarray(probs)
+    if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[0] or array.shape[1] < 2:
+        raise BadInput(
+            f"{where}: expected probabilities (N, C) in floating point, of a sample and two classes at least, found "
+            f"{array.dtype} {array.shape}."
+        )
+    tolerance = HALF_TOLERANCE if array.dtype == np.float16 else 2 * SUM_TOLERANCE  # a mean of rows has both roundings
+    check_rows(array, where, tolerance=tolerance, advice="give the softmax, not logits, percent or votes")
+    return array
+
+
+def checked_columns(columns: Any, where: str, samples: int | None = None, classes: int | None = None) -> np.ndarray:
+    """Return classes as columns, int64 (N,).
+
+    samples: N, where it is known; classes: C, where it is. Raises `BadInput` for another shape, none at all, what is no
+    whole number, and numbers below 0 or beyond C - 1.
+    """
+    array = np.asarray(columns)
+    if array.ndim != 1 or not array.size or array.dtype.kind not in "iu" or len(array) != (samples or len(array)):
+        raise BadInput(
+            f"{where}: expected a class for each of {samples or 'N'} samples, whole numbers from 0, found "
+            f"{array.dtype} {array.shape}."
+        )
+    outside = np.flatnonzero((array < 0) | (array >= (classes or np.inf)))
+    if outside.size:
+        last = "" if classes is None else f"..{classes - 1}"
+        raise BadInput(
+            f"{where}: expected classes as whole numbers from 0{last}, found {array[outside[0]]} in row {outside[0]}."
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def checked(probs: Any, labels: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities (N, C) and labels int64 (N,) in 0..C-1; raise `BadInput` where they are none of these."""
+    array = checked_probs(probs, where)
+    return array, checked_columns(labels, f"{where}: labels", len(array), array.shape[1])
