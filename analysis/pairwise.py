@@ -127,8 +127,8 @@ def versus(one: Ensemble, other: Ensemble, *, groups: ArrayLike | None = None) -
     groups: (N,), a name or number of what each of the first one's samples belongs to: intervals and tests then count
     what belongs together as such. What is said holds where neither was chosen on these samples; of one that was, its
     accuracy is likely flattered.
-    Raises `BadInput` where they have no samples in common, other classes or labels, or row numbers in place of ids in
-    one of them only.
+    Raises `BadInput` where they have fewer than two samples in common, other classes or labels, or row numbers in place
+    of ids in one of them only.
     """
     left, right = one.stack, other.stack
     if left.class_ids != right.class_ids:
@@ -138,6 +138,10 @@ def versus(one: Ensemble, other: Ensemble, *, groups: ArrayLike | None = None) -
     _, ours, theirs = np.intersect1d(left.sample_ids, right.sample_ids, assume_unique=True, return_indices=True)
     if not len(ours):
         raise BadInput(f"{one.name} and {other.name}: have no samples in common.")
+    if len(ours) == 1:
+        raise BadInput(
+            f"{one.name} and {other.name}: have one sample in common, which tells no difference from chance."
+        )
     ours, theirs = ours[order := np.argsort(ours)], theirs[order]
     labels = left.require_labels()[ours]
     unlike = int((labels != right.require_labels()[theirs]).sum())

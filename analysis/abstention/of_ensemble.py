@@ -151,9 +151,12 @@ def _sets(
     labels = stack.require_labels()
     at = ALPHA if alpha is None else alpha
     n = stack.samples
+    if not 0 < at < 1:
+        raise BadInput(f"alpha={at:g}: expected a share of sets that may miss, above 0 and below 1.")
     if not _supported(n, at):
         if alpha is None:
-            return (), f"{n} samples are too few for sets that miss {at:.0%}; at least {_needed(at)} are needed."
+            are = "sample is" if n == 1 else "samples are"
+            return (), f"{n} {are} too few for sets that miss {at:.0%}; at least {_needed(at)} are needed."
         raise BadInput(
             f"alpha={at:g}: {n:,} samples are too few for sets that miss so seldom; the least that all methods can "
             f"keep to is {rounded_up(_least(n))}; take that, or more samples."

@@ -287,6 +287,12 @@ def check_data(
         raise _too_many(count_subsets(members, sizes))
     if base_of(metric) in WHOLE_SET:
         check_whole_set(metric, rule_of(rule), len(stack.members), sizes, stack.samples, stack.classes)
+    held = np.unique(stack.require_labels())
+    if base_of(metric) == "auroc" and len(held) == 1:
+        raise BadInput(
+            f"metric {metric!r}: all {stack.samples:,} samples are of the class {stack.class_ids[held[0]]!r}, and an "
+            "AUROC takes samples of two; choose by accuracy."
+        )
     if class_weights is not None:
         weighing = checked_class_weights(class_weights, stack.class_ids, stack.class_names)
         if not weighing[stack.require_labels()].any():

@@ -124,7 +124,7 @@ def _say_counts(output: Output, job: Job, value: "ErrorAnalysis", counts: "np.nd
              f"{wrong:,}")
             for k, (wrong, good) in enumerate(counts.tolist())
         ],
-        title=f"Who has the {len(value):,} images of {value.split} right; the ensemble: {called(job)}",
+        title=f"Who has {many(len(value), 'image')} of {value.split} right; the ensemble: {called(job)}",
     )  # fmt: skip
     spoiled = value.spoiled
     output.note(f"The ensemble is right on {100 * value.right.mean():.1f} %.")

@@ -211,6 +211,8 @@ def test_a_level_that_so_few_samples_cannot_support_is_refused_with_the_least() 
     assert found.lacking == "20 samples are too few for sets that miss 10%; at least 21 are needed."
     with pytest.raises(BadInput, match=r"alpha=0.1: 20 samples .* the least that all methods can keep to is 0.1112"):
         ensemble_abstention(ensemble, 0.1)
+    with pytest.raises(BadInput, match=r"alpha=nan: expected a share of sets that may miss"):
+        ensemble_abstention(ensemble, np.nan)
     assert ensemble_abstention(ensemble, 0.1112).sets
     more = np.arange(21) % 2
     assert ensemble_abstention(ensemble_of(stack_arrays(drawn(more, 2, 0)[None], more))).sets

@@ -48,6 +48,8 @@ def test_a_class_without_samples_is_left_out_and_named() -> None:
     same = np.zeros(6, np.int64)
     assert CLASS_METRICS["auroc"].left_out(same, 3).tolist() == [0, 1, 2]
     assert np.isnan(auroc(PROBS, same))
+    with pytest.raises(BadInput, match=f"all {len(same)} samples are of the class .* takes samples of two"):
+        select(stack_arrays(np.stack([PROBS, PROBS]), same), metric="auroc")
     assert CLASS_METRICS["macro_f1"].left_out(same, 3).tolist() == [1, 2]
 
 

@@ -104,6 +104,8 @@ def test_what_cannot_be_compared() -> None:
     one, other = made("one", 0), made("other", 1)
     with pytest.raises(BadInput, match="one and other: have no samples in common"):
         versus(picked(one, np.arange(30)), picked(other, np.arange(30, 60)))
+    with pytest.raises(BadInput, match="one and other: have one sample in common"):
+        versus(picked(one, np.arange(30)), picked(other, np.arange(29, 60)))
     stack = other.stack
     labels = (stack.require_labels() + 1) % 4
     with pytest.raises(BadInput, match="have other labels for 60 of 60 samples"):
