@@ -34,7 +34,9 @@ def read_checkpoint(path: Path, fingerprint: str) -> tuple[int, dict[str, np.nda
     with opened(path, KIND, VERSION) as file:
         facts = file.attributes
         if facts.get("fingerprint") != fingerprint:
-            raise BadInput(f"{path}: is of other predictions or options than these; name another file, or delete it.")
+            raise BadInput(
+                f"{path}: is of other predictions, options or parts than these; name another file, or delete it."
+            )
         done = facts.get("done")
         names = [name.removesuffix("_shape") for name in facts if name.endswith("_shape")]
         if type(done) is not int or done < 0:

@@ -99,7 +99,7 @@ class LeadingParts:
 
     def is_done(self, part: Part) -> bool:
         """Say whether a part was scored to its end."""
-        found = read_checkpoint(self.path(part), self._fingerprint)
+        found = read_checkpoint(self.path(part), self._of(part))
         return found is not None and found[0] == self._rows(part).stop
 
     def missing(self, count: int) -> list[Part]:
@@ -110,7 +110,7 @@ class LeadingParts:
         """Score a part, or what is left of it, and keep its sums; return whether there was anything to do."""
         if self.is_done(part):
             return False
-        _go_through(self._task, self._rows(part), self._threads, progress, self.path(part), self._fingerprint)
+        _go_through(self._task, self._rows(part), self._threads, progress, self.path(part), self._of(part))
         return True
 
     def merge(self) -> LeadingTable:
@@ -131,10 +131,14 @@ class LeadingParts:
             raise BadInput(f"{self.folder}: has no parts of these subsets{of}; score them with only='I/N'.")
         sums = Sums.none(self._task.members, self._task.samples)
         for part in (Part(i + 1, whole) for i in range(whole)):
-            found = read_checkpoint(self.path(part), self._fingerprint)
+            found = read_checkpoint(self.path(part), self._of(part))
             if found is not None:
                 sums.add(Sums(**found[1]), self._task.best)
         return _table_of(self._task, sums, self.source, self.rule)
+
+    def _of(self, part: Part) -> str:
+        """Return what the file of a part says that it is of, so that none is taken for another."""
+        return f"{self._fingerprint} {part}"
 
     def _rows(self, part: Part) -> slice:
         if self.blocks < part.count:

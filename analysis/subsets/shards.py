@@ -1,5 +1,6 @@
 """Shards of a table of subsets: what each of several machines has scored, kept in the study, and put together."""
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,9 +80,11 @@ class Shards:
         return sorted({int(match[1]) for match in found if match})
 
     def score(self, part: Part, progress: Progress | None = None) -> bool:
-        """Score a part and keep it, unless it is there; return whether there was anything to do."""
+        """Score a part and keep it, unless it is there and whole; return whether there was anything to do."""
         if self.path(part).exists():
-            return False
+            with contextlib.suppress(BadInput):  # a damaged one is scored again
+                self._read(part)
+                return False
         table = subset_table(self.source, self.sizes, progress, self.rule, self.metrics, only=part)
         self.write(part, table)
         return True
@@ -110,22 +113,31 @@ class Shards:
         if not whole:
             if counts:
                 lacking = ", ".join(map(str, self.missing(counts[-1])))
-                raise BadInput(f"{self.folder}: of {counts[-1]} shards these are missing: {lacking}; score them first.")
-            raise BadInput(f"{self.folder}: has no shards of this table{self._others()}; score them with only='I/N'.")
-        paths = [self.path(Part(i + 1, whole[0])) for i in range(whole[0])]
-        return _joined(paths, [self._read(path) for path in paths], self.settings)
+                raise BadInput(f"{self.folder}: of {counts[-1]} parts these are missing: {lacking}; score them first.")
+            raise BadInput(f"{self.folder}: has no parts of this table{self._others()}; score them with only='I/N'.")
+        parts = [Part(i + 1, whole[0]) for i in range(whole[0])]
+        table = _joined([self.path(part) for part in parts], [self._read(part) for part in parts], self.settings)
+        subsets = count_subsets(len(self.source.members), self.sizes)
+        if len(table) != subsets:
+            raise BadInput(f"{self.folder}: its parts hold {len(table):,} of {subsets:,} subsets; score them again.")
+        return table
 
-    def _read(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def _read(self, part: Part) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        path = self.path(part)
         columns, facts = read_table(path)
+        if facts.get("shard") != str(part):
+            raise BadInput(
+                f"{path}: holds part {facts.get('shard')}, and not what its name says; score part {part} again."
+            )
         differing = self._differences(facts)
         if differing or set(COLUMNS) - columns.keys():
             raise BadInput(
-                f"{path}: is not a shard of this table: {differing or 'columns are missing'}; score it again."
+                f"{path}: is not a part of this table: {differing or 'columns are missing'}; score it again."
             )
         return columns, facts
 
     def _others(self) -> str:
-        """Say what the nearest shard of other settings is of."""
+        """Say what the nearest part of other settings is of."""
         found = []
         for path in sorted(self.folder.glob("*-of-*.h5")):
             differing = self._differences(read_table(path)[1])
@@ -238,4 +250,4 @@ def _joined(
             without=tuple(name for name in METRICS if name in str(facts["without"]).split("+")),
         )
     except (KeyError, ValueError, BadInput) as error:
-        raise BadInput(f"{paths[0]}: and the other shards make no table ({error}); score them again.") from error
+        raise BadInput(f"{paths[0]}: and the other parts make no table ({error}); score them again.") from error

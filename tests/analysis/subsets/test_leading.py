@@ -182,6 +182,11 @@ def test_parts_of_several_machines_are_the_single_run(
     assert mine.score(Part(1, 3))
     assert mine.score(Part(2, 3))
     assert not mine.score(Part(2, 3))
+    kept = mine.path(Part(2, 3)).read_bytes()
+    mine.path(Part(2, 3)).write_bytes(mine.path(Part(1, 3)).read_bytes())
+    with pytest.raises(BadInput, match=r"2-of-3\.h5: is of other predictions, options or parts than these"):
+        mine.score(Part(2, 3))
+    mine.path(Part(2, 3)).write_bytes(kept)
     merged = LeadingParts(source, tmp_path, metrics=metrics).merge()
     for name in ("masks", "correct", "top5", "nll", "brier"):
         np.testing.assert_array_equal(getattr(merged, name), getattr(whole, name))

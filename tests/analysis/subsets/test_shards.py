@@ -79,12 +79,23 @@ def test_shards_of_other_settings_are_refused_and_what_differs_is_named(stack: P
     theirs = shards_of(tmp_path / "theirs", stack, range(1, 8), "vote")
     foreign = theirs.write(Part(2, 2), subset_table(stack, range(1, 8), rule="vote", only=Part(2, 2)))
     mine.path(Part(2, 2)).write_bytes(foreign.read_bytes())
-    with pytest.raises(BadInput, match=r"2-of-2\.h5: is not a shard of this table: rule is vote there, mean was asked"):
+    with pytest.raises(BadInput, match=r"2-of-2\.h5: is not a part of this table: rule is vote there, mean was asked"):
         mine.merge()
+    # A part under another's name, and one that is cut short: told, and scored again.
+    for spoiled, told in (
+        (mine.path(Part(1, 2)).read_bytes(), r"2-of-2\.h5: holds part 1/2, and not what its name says; score part 2/2"),
+        (mine.path(Part(1, 2)).read_bytes()[:2000], "does not match its checksum"),
+    ):
+        mine.path(Part(2, 2)).write_bytes(spoiled)
+        with pytest.raises(BadInput, match=told):
+            mine.merge()
+        assert mine.score(Part(2, 2))
+        assert not mine.score(Part(2, 2))
+    assert equal(mine.merge(), subset_table(stack, range(1, 8)))
     mine.path(Part(2, 2)).unlink()
-    with pytest.raises(BadInput, match="of 2 shards these are missing: 2/2; score them first"):
+    with pytest.raises(BadInput, match="of 2 parts these are missing: 2/2; score them first"):
         mine.merge()
-    with pytest.raises(BadInput, match="has no shards of this table; score them"):
+    with pytest.raises(BadInput, match="has no parts of this table; score them"):
         shards_of(tmp_path / "none", stack, range(1, 8), "mean").merge()
     with pytest.raises(BadInput, match="127 subsets cannot be cut into 128 parts"):
         subset_table(stack, range(1, 8), only=Part(1, 128))
@@ -96,7 +107,7 @@ def test_the_command_in_parts_says_what_it_says_in_one(digits: Study, tmp_path: 
     first = call("ens-combine", *words, "--only", "2/3")
     assert (first.status, first.document["only"], first.document["missing"]) == (0, "2/3", ["1/3", "3/3"])
     early = call("ens-combine", *words, "--merge")
-    assert (early.status, "of 3 shards these are missing: 1/3, 3/3" in early.err) == (2, True)
+    assert (early.status, "of 3 parts these are missing: 1/3, 3/3" in early.err) == (2, True)
     assert call("ens-combine", *words, "--only", "1/3").status == 0
     last = call("ens-combine", *words, "--only", "3/3")
     assert "All 3 parts are there" in last.err
