@@ -54,6 +54,20 @@ def oracle(any_right: float, all_right: float) -> str:
     )
 
 
+WEAK = 0.6  # below this accuracy
+
+
+def weak_judges(accuracy: float, members: int) -> str:
+    """Say that an ensemble is too weak to judge labels; nothing where it is right on 60 % or more."""
+    if accuracy >= WEAK:
+        return ""
+    who = "This member is" if members == 1 else "These members are together"
+    return (
+        f"{who} right on {percent(accuracy)} % of the images, too few to judge labels by: unless very many labels are "
+        "wrong, most of the images in doubt have the right one."
+    )
+
+
 def wrong_for_all(none_right: int, and_ensemble: int, unanimous: int, members: int) -> str:
     """Say on how many images no member is right, on how many of them the ensemble is not either.
 

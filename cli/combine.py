@@ -16,6 +16,7 @@ from cli.combine_text import (
     say_copies,
     say_cost,
     say_left_out,
+    say_twice,
     show_front,
     show_selection,
     show_sizes,
@@ -214,6 +215,7 @@ def combine(
         check_table_path(table)
     if save:
         _check_save(study, save, rule)
+    say_twice(output, members)
     stack, files = select_stack(study, split, members, intersect)
     sizes = _within(k, len(stack.members))
     choose.check_choice(select, metric, stack.members, rule, max_size, weights)
@@ -255,7 +257,7 @@ def combine(
             class_weights=weighing, costs=costs, cost_by=cost_by, max_cost=max_cost, table=counted, progress=progress,
         )  # fmt: skip
     if not output.json:
-        show_sizes(output, found.table, found.metric)
+        show_sizes(output, found.table, found.metric, max_size)
         say_left_out(output, found)
         say_copies(output, stack)
         show_selection(output, found, max_size)

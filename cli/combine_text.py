@@ -110,19 +110,34 @@ def copy_names(stack: "PredictionStack") -> list[list[str]]:
     return [[stack.members[i] for i in same] for same in find_copies(stack)]
 
 
-def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
-    """Print the table by size, and the best of each."""
+def say_twice(output: Output, patterns: Sequence[str]) -> None:
+    """Say which members were named more than once."""
+    twice = [pattern for pattern in dict.fromkeys(patterns) if patterns.count(pattern) > 1]
+    if twice:
+        part = "it takes part" if len(twice) == 1 else "each takes part"
+        output.warn(f"named more than once, {part} once: {', '.join(twice)}.")
+
+
+def tells_top5(table: "SubsetTable") -> bool:
+    """Say whether top-5 accuracy tells anything: of five classes or fewer the truth is always among the first five."""
+    return table.classes > 5
+
+
+def show_sizes(output: Output, table: "SubsetTable", metric: str, max_size: int | None = None) -> None:
+    """Print the table by size, and the best of each; max_size: the largest that was asked for."""
     from analysis.subsets.table import name_set
 
-    by_size = table.by_size(metric)
+    every, top5 = table.by_size(metric), tells_top5(table)
+    by_size = [s for s in every if max_size is None or s.k <= max_size] or every
     other = metric in table.others
     output.table(
-        ("k", "subsets", "accuracy", "min", "max", "top-5", "NLL", "Brier")
+        ("k", "subsets", "accuracy", "min", "max", *(("top-5",) if top5 else ()), "NLL", "Brier")
         + ((short(metric), "best") if other else ()),
         [
             (
                 str(s.k), f"{s.subsets:,}",
-                *(percent(x) for x in (s.mean_accuracy, s.min_accuracy, s.max_accuracy, s.mean_top5)),
+                *(percent(x) for x in (s.mean_accuracy, s.min_accuracy, s.max_accuracy)),
+                *((percent(s.mean_top5),) if top5 else ()),
                 value("nll", s.mean_nll), value("brier", s.mean_brier),
                 *((value(metric, s.mean_score), value(metric, s.best.score(metric))) if other else ()),
             )
@@ -132,6 +147,11 @@ def show_sizes(output: Output, table: "SubsetTable", metric: str) -> None:
         f"{many(table.samples, 'sample')} of {table.split}, {table.classes} classes",
         left=(),
     )  # fmt: skip
+    if len(by_size) < len(every):
+        output.note(
+            f"Subsets of more than {many(max_size or 0, 'member')} were scored too, and are not shown; "
+            f"--k {'1' if max_size == 1 else f'1-{max_size}'} scores none."
+        )
     output.text(f"Best of each size by {_title(metric)}:")
     for s in by_size:
         output.text(
@@ -161,8 +181,9 @@ def show_chosen(output: Output, label: str, found: "EnsembleSelection") -> None:
     output.text("")
     output.note(f"{label}: {spelled(result, table.members)}")
     output.text(
-        f"  accuracy {percent(scores['accuracy'])}, top-5 {percent(scores['top5'])}, "
-        f"NLL {value('nll', scores['nll'])}, Brier {value('brier', scores['brier'])}"
+        f"  accuracy {percent(scores['accuracy'])}, "
+        + (f"top-5 {percent(scores['top5'])}, " if tells_top5(table) else "")
+        + f"NLL {value('nll', scores['nll'])}, Brier {value('brier', scores['brier'])}"
         + "".join(f", {_title(name)} {value(name, scores[name])}" for name in table.others)
     )
     name, score = table.members[found.member.chosen.members[0]], found.member.apparent

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from analysis.sentences import many
 from cli import completion
+from cli.combine_text import say_twice
 from cli.common import Output, command, entry
 from cli.reports import KINDS
 from cli.reports.job import Job
@@ -183,6 +184,7 @@ def report(
 
     study = Study.open(output.study)
     out = study.report_dir if out is None else out
+    say_twice(output, members)
     if kind == "html":
         _say_cost(output, ReportData(study, split, members, intersect=intersect).stack)
     with output.progress("Scoring subsets", "samples") as progress:

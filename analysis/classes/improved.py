@@ -15,6 +15,7 @@ from ensemble.errors import BadInput
 from ensemble.study.tabular import Rows
 
 LEVEL = 0.05
+MOST = 8  # classes of each kind that are named and drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,14 @@ class ClassComparison(Rows):
     def ranked(self, better: bool) -> np.ndarray:
         """Return the columns of all classes with a difference of that sign, the lowest p first, int64."""
         return self._ranked(self.won > self.lost if better else self.won < self.lost)
+
+    def leading(self, better: bool, most: int) -> list[int]:
+        """Return the columns of at most `most` classes with a difference of that sign, the largest difference first.
+
+        Of more than `most` those of the lowest p.
+        """
+        columns = self.ranked(better)[:most].tolist()
+        return sorted(columns, key=lambda c: (-abs(self.difference[c]), c))
 
     def _significant(self, chosen: np.ndarray) -> np.ndarray:
         return self._ranked(chosen & (self.q <= self.level))

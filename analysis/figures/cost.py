@@ -19,6 +19,7 @@ from analysis.figures.style import (
     title_lines,
 )
 from analysis.figures.text import clean, shorten
+from analysis.members.costs import MEASURED
 from analysis.selection.costs import CostFront, cost_text
 
 _MANY = 3000  # points; more are drawn as one picture within SVG and PDF
@@ -58,11 +59,12 @@ def draw_cost(front: CostFront, axes: Axes) -> Axes:
 def cost_figure(front: CostFront, columns_wide: float = COLUMN, height: float = 2.7) -> Figure:
     """Return the front as a figure one column wide; height: inches."""
     last = front.points[-1]
+    unit = front.what.partition(" of ")[0] if front.what in MEASURED.values() else ""
     title = (
         f"{title_of(front.metric)} against cost on {front.split}: {len(front.points)} of {len(front.masks):,} subsets "
-        f"are on the front, from {cost_text(front.points[0].cost)} to {cost_text(last.cost)}"
+        f"are on the front, at a cost of {cost_text(front.points[0].cost)} to {cost_text(last.cost)} {unit}"
     )
-    told, head = title_lines(title, columns_wide)
+    told, head = title_lines(title.rstrip(), columns_wide)
     head += 0.07
     left, bottom = 0.48, 0.56
     figure = new_figure(columns_wide, height)

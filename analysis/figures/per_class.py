@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.classes.improved import ClassComparison
+from analysis.classes.improved import MOST, ClassComparison
 from analysis.classes.per_class import PerClass, extreme_titles, extremes
 from analysis.figures.style import (
     BLUE,
@@ -142,9 +142,6 @@ def recall_figure(value: PerClass, title: str, columns_wide: float = COLUMN) -> 
     return figure
 
 
-MOST = 8  # classes of each kind
-
-
 def draw_improved(
     value: ClassComparison,
     axes: Axes,
@@ -171,16 +168,9 @@ def _won_lost(value: ClassComparison, c: int) -> str:
     return f"+{value.won[c]} −{value.lost[c]}"
 
 
-def improved_shown(value: ClassComparison) -> tuple[list[int], list[int]]:
-    """Return the columns shown as improved and as degraded: those of the smallest p, in the order of the difference."""
-    parts = (value.ranked(better)[:MOST].tolist() for better in (True, False))
-    improved, degraded = (sorted(part, key=lambda c: (-abs(value.difference[c]), c)) for part in parts)
-    return improved, degraded
-
-
 def improved_figure(value: ClassComparison, who: str, columns_wide: float = COLUMN) -> Figure:
     """Return classes improved and degraded, at most eight of each, by their difference; one column wide."""
-    better, worse = improved_shown(value)
+    better, worse = (value.leading(sign, MOST) for sign in (True, False))
     shown = better + worse
     names = labels([value.class_names[c] for c in shown], [value.class_ids[c] for c in shown], 90.0, _SIZE)
     left = max([width(name, _SIZE) for name in names], default=30) / 72 + 0.12

@@ -201,8 +201,13 @@ def _page(
     best = table.best().mask
     counts = np.bincount(stack.require_labels(), minlength=stack.classes)
     few = table.count <= MOST_SUBSETS
-    if few and len(np.unique(counts[counts > 0])) > 1:  # else it is the accuracy itself
+    uneven = len(np.unique(counts[counts > 0])) > 1  # else it is the accuracy itself
+    if few and uneven:
         table = with_metrics(table, stack, ["balanced_accuracy"])
+    elif uneven:
+        lacking["balanced accuracy"] = (
+            f"It is computed of up to {MOST_SUBSETS:,} subsets; ens-combine --metric balanced_accuracy chooses by it."
+        )
     seen = selection_data(stack, held=None if counted is None else counted.held)
     everything = best_of_all(seen, table, counted)
     found = choices(everything, progress)

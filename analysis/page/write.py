@@ -16,6 +16,7 @@ from analysis.page.packed import document, harmless
 from analysis.page.pictures import Encode
 from analysis.page.value import Page
 from analysis.page.words import classes_words, facts
+from analysis.sentences import weak_judges
 from ensemble.study.atomic import write_text
 
 # In the order they build on one another; each is a few dozen lines, and they share one scope.
@@ -71,6 +72,7 @@ def _fixed(page: Page, encode: Encode | None) -> dict[str, str]:
         "errors": "gets wrong. Those"
         if one
         else "gets wrong, or right although most members are wrong. Those that all get wrong",
+        "weak": join([weak_judges(page.table.find(2 ** len(page.members) - 1).accuracy, len(page.members))]),
         "style": style,
         "study": join([shown(page.study)]),
         "facts": join([facts(page)]),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from analysis.sentences import many, oracle, wrong_for_all
+from analysis.sentences import many, oracle, weak_judges, wrong_for_all
 from cli.combine_text import ensemble_document
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, IMAGES, SEED, Job, called, images_or_why, say_chosen_here
@@ -60,7 +60,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     counts = value.by_members_right()
     _say_counts(output, job, value, counts)
     _say_suspects(output, value, names)
-    _say_doubts(output, doubts, names)
+    _say_doubts(output, doubts, names, float(value.right.mean()))
     output.note(
         f"drawn: {many(len(value.drawn), 'image')} with seed {value.seed}, "
         f"{100 * right / len(value.drawn):.1f} % right ({right:,}; 95 % interval {100 * low:.1f}-{100 * high:.1f}); "
@@ -166,13 +166,15 @@ def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> N
         )
 
 
-def _say_doubts(output: Output, value: "LabelErrors", names: list[str]) -> None:
+def _say_doubts(output: Output, value: "LabelErrors", names: list[str], accuracy: float) -> None:
     """Print the labels that most members doubt."""
     joint, pruned = (int(value.ensemble[variant].sum()) for variant in ("confident_joint", "prune_by_noise_rate"))
     output.note(
         f"Of all images the ensemble doubts the labels of {joint:,} by the confident joint and of {pruned:,} by "
         "prune_by_noise_rate."
     )
+    if weak := weak_judges(accuracy, len(value.members) + len(value.copies)):
+        output.note(weak)
     if len(value.members) < 2 or not len(value.rows):
         return
     votes = value.votes["prune_by_noise_rate"]

@@ -189,21 +189,24 @@ def _some(names: list[str]) -> str:
 def _say_changed(output: Output, value: "ClassComparison", names: dict[int, str], grouped: bool) -> None:
     test = "Obuchowski's test" if grouped else "McNemar's mid-p"
 
+    from analysis.classes.improved import MOST
+
     def points(columns: Any) -> str:
-        return _some([f"{names[int(c)]} ({100 * value.difference[c]:+z.0f})" for c in columns]) or "none"
+        return ", ".join([f"{names[int(c)]} ({100 * value.difference[c]:+z.0f})" for c in columns])
 
     output.note(
         f"against {value.against}: {many(len(value.improved), 'class', 'classes')} significantly improved, "
         f"{len(value.degraded)} degraded, of {value.tested} tested (paired, {test}; Benjamini-Hochberg at "
         f"{100 * value.level:.0f} %).",
     )
-    for word, significant, all_of in (
-        ("improved", value.improved, value.ranked(True)),
-        ("degraded", value.degraded, value.ranked(False)),
-    ):
-        if len(all_of):
-            columns, how = (significant, "") if len(significant) else (all_of, ", but it may be chance")
-            output.note(f"{word}{how} (points): {points(columns)}")
+    for word, significant, better in (("improved", value.improved, True), ("degraded", value.degraded, False)):
+        shown = value.leading(better, MOST)  # as the picture has them
+        if shown:
+            columns = [c for c in shown if c in significant]
+            more = len(significant) - len(columns)
+            how = "" if columns else ", but it may be chance"
+            further = f", and {more} more" if more else ""
+            output.note(f"{word}{how} (points): {points(columns or shown)}{further}")
     smallest = value.smallest_median
     output.note(
         "A difference"

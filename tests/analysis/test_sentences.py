@@ -24,6 +24,7 @@ from analysis.sentences import (
     two_gains,
     unequal,
     unequal_groups,
+    weak_judges,
     wrong_for_all,
 )
 from analysis.stack import stack_arrays
@@ -127,3 +128,11 @@ def test_p_values_are_written_as_papers_do() -> None:
     assert [p_text(p) for p in (0.0, 9.5e-6, 0.00099, 0.001, 0.1084, 1.0)] == [
         "p < .001", "p < .001", "p < .001", "p = 0.001", "p = 0.108", "p = 1.000"
     ]  # fmt: skip
+
+
+def test_weak_members_are_no_judges_of_labels() -> None:
+    assert weak_judges(0.6, 3) == ""
+    assert weak_judges(0.599, 3).startswith(
+        "These members are together right on 59.9 % of the images, too few to judge"
+    )
+    assert weak_judges(0.25, 1).startswith("This member is right on 25.0 % of the images")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from commands import flowing
 from served import STANDS
-from studies import drawn
+from studies import add, drawn, study_at
 
 from analysis import select
 from analysis.metrics import METRICS
@@ -439,6 +439,21 @@ def test_groups_of_samples(study: Study, capsys, tmp_path: Path) -> None:
     status, out, _ = ask(study, capsys, "--groups", str(path))
     assert status == 0
     assert "The 60 samples lie in 15 groups that are kept together; for accuracy they count as" in " ".join(out.split())
+
+
+def test_what_was_not_asked_for_is_not_shown(tmp_path: Path, capsys) -> None:
+    """Of two classes top-5 is always right; of a budget larger subsets are no offer; a member is named twice."""
+    study = study_at(tmp_path / "study")
+    for name, right in (("a", 9), ("bb", 12), ("ccc", 15)):
+        add(study, name, right=right)
+    names = [word for name in ("a", "bb", "a", "ccc") for word in ("--members", name)]
+    status, out, err = ask(study, capsys, *names, "--max-size", "2")
+    assert status == 0
+    assert "Warning: named more than once, it takes part once: a." in err
+    assert "top-5" not in out
+    assert [line.split()[0] for line in out.splitlines() if line[:2].strip() in ("1", "2", "3")] == ["1", "2"]
+    assert "Subsets of more than 2 members were scored too, and are not shown; --k 1-2 scores none." in out
+    assert len(json.loads(ask(study, capsys, "--max-size", "2", "--json")[1])["by_size"]) == 3
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,16 @@ def test_hand_worked() -> None:
     assert (value.against, value.chosen_here) == ("m-1", True)
 
 
+def test_the_leading_classes_stand_by_their_difference() -> None:
+    """4 of 4 won is the larger difference and 12 of 20 the smaller p, which decides who is there and not the order."""
+    true = np.array([0] * 20 + [1] * 4 + [2] * 2)
+    value = compare_classes(true, true, np.array([0] * 8 + [1] * 12 + [0] * 4 + [2, 0]))
+    assert value.ranked(True).tolist() == [0, 1, 2]
+    assert value.leading(True, 8) == [1, 0, 2]
+    assert value.leading(True, 1) == [0]
+    assert value.leading(False, 8) == []
+
+
 def test_the_smallest_difference_counts_how_many_are_tested() -> None:
     value = compare_classes(TRUE, OURS, THEIRS, "abcd")
     # Two of three are claimed, so one more would have to pass .05 x 2 / 3: five won of five do (2^-5 = .031).
