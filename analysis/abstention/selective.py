@@ -100,7 +100,10 @@ def risk_coverage(
     R. El-Yaniv, Bias-reduced uncertainty estimation for deep neural classifiers, ICLR 2019. Raises `BadInput` where
     the two differ in length, are empty, or a certainty is no number.
     """
-    values, right = np.asarray(certainty, dtype=np.float64), np.asarray(correct)
+    values, right = np.asarray(certainty), np.asarray(correct)
+    if values.dtype.kind not in "fiu":
+        raise BadInput(f"risk_coverage: expected certainties that are numbers, found {values.dtype}.")
+    values = values.astype(np.float64)
     if values.ndim != 1 or values.shape != right.shape or not values.size or right.dtype != np.bool_:
         raise BadInput(
             f"risk_coverage: expected a certainty and whether it is right (bool) for each of N samples, found "

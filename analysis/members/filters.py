@@ -75,16 +75,8 @@ def filter_grid(
     for value, known, what in ((scale, SCALES, "scale"), (order, ORDERS, "order")):
         if value not in known:
             raise BadInput(f"{what} must be one of {', '.join(known)}, found {value!r}.")
-    kernels = np.asarray(kernels)
-    if kernels.ndim != 4 or kernels.size == 0 or kernels.dtype.kind != "f":
-        raise BadInput(
-            f"{member}: expected first-layer kernels (out, in, height, width) in floating point, "
-            f"found {kernels.dtype} {kernels.shape}."
-        )
+    kernels = _checked(kernels, member)
     out, channels, height, width = kernels.shape
-    if not np.isfinite(kernels).all():
-        bad = int(np.flatnonzero(~np.isfinite(kernels).reshape(out, -1).all(axis=1))[0])
-        raise BadInput(f"{member}: filter {bad} holds weights that are not finite; its training went astray.")
     if order == "colour" and channels != 3:
         raise BadInput(
             f"{member}: sort='colour' needs filters of 3 channels, these have {channels}; take sort='frequency'."
@@ -182,9 +174,25 @@ class FilterMeasures:
         return self.dead / len(self.norms)
 
 
+def _checked(kernels: np.ndarray, where: str) -> np.ndarray:
+    kernels = np.asarray(kernels)
+    if kernels.ndim != 4 or kernels.size == 0 or kernels.dtype.kind != "f":
+        raise BadInput(
+            f"{where}: expected first-layer kernels (out, in, height, width) in floating point, "
+            f"found {kernels.dtype} {kernels.shape}."
+        )
+    if not np.isfinite(kernels).all():
+        bad = int(np.flatnonzero(~np.isfinite(kernels).reshape(len(kernels), -1).all(axis=1))[0])
+        raise BadInput(f"{where}: filter {bad} holds weights that are not finite; its training went astray.")
+    return kernels
+
+
 def measure_filters(kernels: np.ndarray) -> FilterMeasures:
-    """Measure finite kernels, floating point (out, in, height, width); none of the shares depends on their scale."""
-    weights = np.asarray(kernels, dtype=np.float64)
+    """Measure kernels, floating point (out, in, height, width); none of the shares depends on their scale.
+
+    Raises `BadInput` where they are no such array, or hold NaN or infinity.
+    """
+    weights = _checked(kernels, "measure_filters").astype(np.float64)
     out, channels, height, width = weights.shape
     norms = np.sqrt((weights**2).sum(axis=(1, 2, 3)))
     high, total, noise = high_energy(weights)

@@ -20,7 +20,7 @@ def combine(
     probs: np.ndarray | Sequence[np.ndarray],
     labels: np.ndarray | Sequence[int],
     members: Sequence[str] | None = None,
-    sizes: Iterable[int] | None = None,
+    sizes: Iterable[int] | int | None = None,
     rule: str = "mean",
     *,
     metrics: Sequence[str] = (),
@@ -38,7 +38,7 @@ def combine(
     Raises `BadInput` naming the member and the row that do not hold.
     """
     stack = stack_arrays(probs, labels, members)
-    wanted = list(range(1, len(stack.members) + 1) if sizes is None else sizes)
+    wanted = check_sizes(range(1, len(stack.members) + 1) if sizes is None else sizes, len(stack.members))
     for metric in metrics:
         check_choice("best", metric, stack.members, rule)
     table = subset_table(stack, wanted, rule=rule)

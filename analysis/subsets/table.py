@@ -328,9 +328,13 @@ def name_set(chosen: Sequence[str], members: Sequence[str]) -> str:
 MAX_MEMBERS = 64  # bits of a mask
 
 
-def check_sizes(sizes: Iterable[int], members: int) -> list[int]:
+def check_sizes(sizes: Iterable[int] | int, members: int) -> list[int]:
     """Return the sizes in increasing order, each once; raise `BadInput` where one is outside 1..M or M is too large."""
-    wanted = sorted({int(k) for k in sizes})
+    given = [sizes] if isinstance(sizes, int | np.integer) else list(sizes)
+    odd = [k for k in given if isinstance(k, bool) or not isinstance(k, int | np.integer)]
+    if odd:
+        raise BadInput(f"sizes: expected whole numbers such as (1, 2, 3), found {odd[0]!r}.")
+    wanted = sorted({int(k) for k in given})
     if not wanted or wanted[0] < 1 or wanted[-1] > members:
         found = ", ".join(str(k) for k in wanted if not 1 <= k <= members) or "none"
         raise BadInput(f"a subset of {members} members has 1 to {members} of them, found size {found}.")

@@ -47,6 +47,8 @@ def admit(root: str | Path, imported: Sequence[Imported], *, force: bool = False
     again, and what was replaced stays replaced.
     """
     root = Path(root)
+    if not imported:
+        raise BadInput(f"{root}: expected predictions to import, found none; name some files.")
     if not Study.exists(root):  # what cannot be used leaves no folder behind
         _checked(Study(root, _pin(imported[0])), imported, force)
     with Study(root, _pin(imported[0])).alone():

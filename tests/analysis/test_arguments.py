@@ -120,3 +120,18 @@ def test_what_is_no_temperature(at: float) -> None:
         kofn.tempered(PROBS, at)
     with pytest.raises(BadInput, match="tempered: probabilities must not be negative"):
         kofn.tempered(NO_PROBS["logits"], 2.0)
+
+
+@pytest.mark.parametrize("sizes", [(1.5,), "ab", True, [], [0], [9]])
+def test_what_is_no_size(sizes: Any) -> None:
+    with pytest.raises(BadInput, match=r"sizes: expected whole numbers|has 1 to 2 of them"):
+        kofn.combine(np.stack([PROBS, PROBS]), LABELS, sizes=sizes)
+    assert kofn.combine(np.stack([PROBS, PROBS]), LABELS, sizes=2).masks.tolist() == [3]
+
+
+def test_what_cannot_be_measured() -> None:
+    with pytest.raises(BadInput, match="expected certainties that are numbers"):
+        kofn.risk_coverage(np.array(["sure"]), np.array([True]))
+    for kernels in (np.ones((2, 3)), np.full((2, 3, 3, 3), np.nan), np.ones((2, 3, 3, 3), int)):
+        with pytest.raises(BadInput, match="measure_filters: "):
+            kofn.measure_filters(kernels)
