@@ -353,9 +353,9 @@ def shipped(draw: Draw, held: CrossValidation, metric: str) -> list[float]:
 
 def covers(held: CrossValidation, truth: float, factor: float) -> bool:
     """Say whether the honest accuracy's interval would hold the truth, were its variance so much larger."""
-    wider = replace(held, between={"accuracy": factor**2 * held.between["accuracy"]})
-    with mock.patch.object(cross_validation, "WIDENING_OF_SHARES", factor**2 * cross_validation.WIDENING_OF_SHARES):
-        low, high = interval(wider)
+    widening, hanging = cross_validation.OF_COUNTS
+    with mock.patch.object(cross_validation, "OF_COUNTS", (factor**2 * widening, factor**2 * hanging)):
+        low, high = interval(held)
     return bool(low - 1e-9 <= truth <= high + 1e-9)
 
 

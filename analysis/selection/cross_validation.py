@@ -21,10 +21,9 @@ REPEATS = 5
 FEWEST = 20  # samples: two a fold
 PATIENCE = 120  # seconds, which five repeats may take by estimate
 # Scores scatter a little more than the samples' own variance says, since selections share samples; and what is chosen
-# on all of them is another choice than those that were scored. The factors were set by simulation (docs/honesty.md).
-WIDENING = 1.1
-WIDENING_OF_SHARES = 1.05
-BETWEEN = 1.5
+# on all of them is another choice than those that were scored. By what the samples' variance and that between choices
+# are multiplied was set by simulation (docs/honesty.md, docs/choose.md).
+OF_COUNTS, OF_LOSSES, OF_CLASSES = (1.05, 1.5), (1.1, 1.5), (1.1, 2.0)
 HALVES = 4  # one bootstrap of half as many blocks to so many whole ones
 COUNTED = ("accuracy", "top5")  # metrics that count what is right
 AT_ONCE = 32  # ensembles that are scored together
@@ -220,7 +219,7 @@ def interval(found: CrossValidation, metric: str = "accuracy", level: float = 0.
     """Return the low and high end of the honest score's interval; see `docs/honesty.md` for what it covers.
 
     The variance of the mean of z is that of its samples (of its blocks, where groups belong together), 1.05 or 1.1
-    times, and 1.5 times the variance between choices. For accuracy and top-5 it is Wilson's interval for as many
+    times, and 1.5 or 2 times the variance between choices. For accuracy and top-5 it is Wilson's interval for as many
     samples as have that variance; for NLL and Brier score `loss_interval`, which allows for skewness. Of metrics in
     which classes count the variance is that of `CrossValidation.variance`.
     A bootstrap chooses as on about half as many samples, so where one subset is truly best it is missed more often than
@@ -230,10 +229,11 @@ def interval(found: CrossValidation, metric: str = "accuracy", level: float = 0.
     z = found.z[metric]
     kept = ~np.isnan(z)
     block = found.resamples.block[kept] if found.resamples.grouped else None
-    variance, widening = found.variance.get(metric), WIDENING
+    variance = found.variance.get(metric)
+    widening, hanging = OF_CLASSES if is_share(metric) else OF_LOSSES
     if metric in COUNTED:  # means over choices, which vary less than one choice's right or wrong
-        variance, widening = float(z[kept].var()) / int(kept.sum()), WIDENING_OF_SHARES
-    low, high = score_interval(z[kept], metric, found.between[metric], block, widening, level, variance)
+        variance, (widening, hanging) = float(z[kept].var()) / int(kept.sum()), OF_COUNTS
+    low, high = score_interval(z[kept], metric, hanging * found.between[metric], block, widening, level, variance)
     return low, min(high + max(found.lost.get(metric, 0.0), 0.0), 1.0) if metric in COUNTED else high
 
 
@@ -248,7 +248,7 @@ def score_interval(
 ) -> tuple[float, float]:
     """Return the interval of the mean of z, float64 (n,), whose samples belong together in blocks, if any.
 
-    variance: of the mean, were samples separate; by default that of a share, or that of z.
+    variance: of the mean, were samples separate; by default that of a share, or that of z. between: what is added.
     """
     n, mean = len(z), float(z.mean())
     effect = widening if block is None else widening * group_effect(z, block, level)
@@ -256,10 +256,10 @@ def score_interval(
         # One sample's worth of variance at least: where all are right, nothing is known of how much scores vary.
         single = max(mean * (1 - mean), 1 / n)
         ratio = 1.0 if variance is None else max(variance * n, 1 / n) / single
-        inflation = effect * ratio + BETWEEN * between * n / single
+        inflation = effect * ratio + between * n / single
         low, high = wilson(mean * n / inflation, n / inflation, level)
         return (0.0 if mean <= 0 else float(low)), (1.0 if mean >= 1 else float(high))
-    return loss_interval(z, effect, BETWEEN * between, level)
+    return loss_interval(z, effect, between, level)
 
 
 def effective_samples(z: np.ndarray, block: np.ndarray | None) -> float | None:
