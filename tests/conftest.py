@@ -8,16 +8,18 @@ import os
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
+import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from commands import Done, Reported, call, process
 from hypothesis import settings
-from served import STANDS
+from served import STANDS, Worker
 from studies import Once, digits_study, few_images, train_here
 
 from ensemble.study.atomic import locked
@@ -135,6 +137,19 @@ def few(once: Once) -> Path:
 def trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Members are trained in this process, one after another."""
     monkeypatch.setattr("ensemble.training.pool.run_jobs", train_here)
+
+
+@pytest.fixture
+def tried_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run tries out a network in a few updates, not for a second."""
+    monkeypatch.setattr("ensemble.training.estimate.PROBE_SECONDS", 0.02)
+
+
+@pytest.fixture
+def workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members are trained in processes that are forked, where spawned ones load torch anew."""
+    context = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=Worker)
+    monkeypatch.setattr("ensemble.training.pool.multiprocessing.get_context", lambda _method: context)
 
 
 @pytest.fixture

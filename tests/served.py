@@ -7,6 +7,7 @@ command ends. The workers of a training are forked as well, by tests/warm.py. Fo
 """
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -22,6 +23,8 @@ import sys
 import tempfile
 import traceback
 import types
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -135,6 +138,33 @@ class Stands:
 
 
 STANDS = Stands()
+
+
+class Worker:
+    """A worker of `ensemble.training.pool` in this process, forked as well; for what it takes of a process."""
+
+    def __init__(self, target: Callable[..., None], args: tuple[Connection, int], daemon: bool) -> None:
+        self._target, self._pipe = target, args[0]
+
+    def start(self) -> None:
+        code = (
+            "import os, sys\nfrom importlib import import_module\nfrom multiprocessing.connection import Connection\n"
+            "getattr(import_module(sys.argv[1]), sys.argv[2])(Connection(os.dup(0)), os.getppid())"
+        )
+        command = [STANDS.script("python"), "-c", code, self._target.__module__, self._target.__name__]
+        self._running = subprocess.Popen(command, stdin=self._pipe.fileno())
+        self.terminate, self.kill = self._running.terminate, self._running.kill
+
+    def join(self, timeout: float | None = None) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._running.wait(timeout)
+
+    def is_alive(self) -> bool:
+        return self._running.poll() is None
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._running.poll()
 
 
 class _Server:

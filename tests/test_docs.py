@@ -4,13 +4,13 @@ import ast
 import re
 import shlex
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from commands import call
 from doc_blocks import PAGES, ROOT, Block, blocks_of, is_quick, run_block
+from served import STANDS
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 COMMANDS = sorted({line for block in BLOCKS for line in block.commands()})
@@ -125,8 +125,9 @@ def test_blocks_are_found(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("sphinx") is None, reason="the documentation is built by the extra `docs`")
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
-    call = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "trees"]
-    done = subprocess.run([*call, ROOT / "docs", tmp_path / "out"], capture_output=True, text=True, check=False)
+    code = "import sys; from sphinx.cmd.build import main; sys.exit(main(sys.argv[1:]))"
+    words = ("-q", "-W", "--keep-going", "-b", "html", "-d", tmp_path / "trees", ROOT / "docs", tmp_path / "out")
+    done = subprocess.run([STANDS.script("python"), "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     commands = (tmp_path / "out" / "reference" / "commands.html").read_text(encoding="utf-8")
     for script in ("ens-train", "ens-combine", "ens-report", "ens-import", "ens-data", "ens-predict"):

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -62,17 +63,23 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Every node of a file's tree."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
 def imports_of(path: Path, *, typing: bool = False) -> list[str]:
     """Every module a file imports, at its top or inside a function; those for the type checker alone where `typing`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         id(node)
-        for block in ast.walk(tree)
+        for block in nodes_of(path)
         if not typing and isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for node in ast.walk(block)
     }
     found = []
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.Import):
@@ -98,10 +105,15 @@ def test_arrows_go_one_way(path: Path) -> None:
 
 def modules_of(path: Path) -> set[str]:
     """The files of this tree that a file imports, be it for the type checker alone."""
-    there = {dotted(p) for p in FILES}
-    return {module for module in imports_of(path, typing=True) if module in there}
+    return {module for module in imports_of(path, typing=True) if module in there()}
 
 
+@cache
+def there() -> set[str]:
+    return {dotted(path) for path in FILES}
+
+
+@cache
 def dotted(path: Path) -> str:
     return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
@@ -229,7 +241,7 @@ def test_nothing_outside_a_package_imports_deeper_than_its_face(package: str) ->
     for path in FILES:
         if dotted(path).startswith(package):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
                 module = str(node.module).removeprefix(f"{package}.")
                 assert module in FACES[package], f"{name_of(path)} imports {node.module}, and {package} has a face"

@@ -1,5 +1,6 @@
 """Import and analysis work where torch cannot be imported: `kofn` without its extra `train`."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 BLOCKED = """
-import importlib, sys
+import importlib, json, sys
 from importlib.abc import MetaPathFinder
 
 class Blocker(MetaPathFinder):
@@ -22,17 +23,22 @@ except ModuleNotFoundError:
     pass
 else:
     raise SystemExit("torch was not kept away")
-module, *sys.argv = sys.argv[1:]
-importlib.import_module(module).main()
+for module, *words in json.loads(sys.argv[1]):
+    sys.argv = words
+    try:
+        importlib.import_module(module).main()
+    except SystemExit as ended:
+        print("status", ended.code)
 """
 
 
-def run(folder: Path, module: str, *arguments: str) -> str:
-    """Run a command's entry function in a process without torch, and return its standard output."""
-    command = [sys.executable, "-W", "error", "-c", BLOCKED, module, *arguments]
+def run(folder: Path, *commands: tuple[str, ...]) -> list[str]:
+    """Run commands' entry functions in a process without torch, and return what each wrote to standard output."""
+    command = [sys.executable, "-W", "error", "-c", BLOCKED, json.dumps(commands)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    said = done.stdout.split("status 0\n")
+    assert len(said) == len(commands) + 1 and done.returncode == 0, done.stdout + done.stderr
+    return said[:-1]
 
 
 def test_import_combine_and_report(tmp_path: Path) -> None:
@@ -42,8 +48,10 @@ def test_import_combine_and_report(tmp_path: Path) -> None:
         logits = rng.normal(size=(300, 12))
         logits[np.arange(300), labels] += 2
         np.savez(tmp_path / f"m-{i}.npz", logits=logits, labels=labels, sample_ids=[f"s{j}" for j in range(300)])
-    assert "m-2" in run(tmp_path, "cli.importing", "ens-import", "m-0.npz", "m-1.npz", "m-2.npz")
-    assert '"subsets": 7' in run(tmp_path, "cli.combine", "ens-combine", "--k", "all", "--json")
-    assert '"worst_k": 3' in run(tmp_path, "cli.report", "ens-report", "per-class", "--json")
-    run(tmp_path, "cli.report", "ens-report", "curve")
+    imported, combined, classes, _ = run(
+        tmp_path, ("cli.importing", "ens-import", "m-0.npz", "m-1.npz", "m-2.npz"),
+        ("cli.combine", "ens-combine", "--k", "all", "--json"), ("cli.report", "ens-report", "per-class", "--json"),
+        ("cli.report", "ens-report", "curve"),
+    )  # fmt: skip
+    assert "m-2" in imported and '"subsets": 7' in combined and '"worst_k": 3' in classes
     assert list((tmp_path / "study/report").glob("*.png"))

@@ -127,11 +127,3 @@ def test_fetch_without_a_network(tmp_path, monkeypatch):
     assert done.err.startswith("Error: http://cs231n.stanford.edu/tiny-imagenet-200.zip: cannot be fetched")
     assert done.err.count("\n") == 1
     assert ens_data("fetch", "imagenet").status == 2
-
-
-@pytest.mark.sample
-def test_check_of_the_real_sample(tiny_imagenet_sample):
-    content = json.loads(ens_data("check", tiny_imagenet_sample, "--json").out)
-    assert content["ok"] is True
-    assert len(content["classes"]) == 200
-    assert content["splits"]["val"] == {"images": 2000, "labelled": True, "fewest": 10, "most": 10}

@@ -214,6 +214,7 @@ def page() -> Reference:
     return Reference({name: schema_of(rows) for name, rows in rows_of(PAGE.read_text(encoding="utf-8"))})
 
 
+@pytest.mark.usefixtures("tried_briefly")
 def test_training_and_new_images(
     told: Ask, page: Reference, tmp_path: Path, trained_here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

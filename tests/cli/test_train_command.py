@@ -22,6 +22,8 @@ from ensemble.study.atomic import locked
 from ensemble.study.recipe import read_recipe
 from ensemble.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("tried_briefly")
+
 
 def run(*args: str | Path, cwd: Path, env: dict[str, str] | None = None) -> Done:
     return call("ens-train", *args, cwd=cwd, env=env)

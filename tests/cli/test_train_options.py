@@ -27,6 +27,8 @@ from ensemble.training.base_plan import plan_of_run
 from ensemble.training.plan_members import members_left
 from ensemble.training.pool import clear
 
+pytestmark = pytest.mark.usefixtures("tried_briefly")
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

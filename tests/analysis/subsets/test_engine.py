@@ -31,7 +31,7 @@ def table_with(source, split: tuple[int, int] | None, rule: str, **options) -> S
         return lattice_table(source, sizes, rule, threads=options.pop("threads", 1), **options)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(tying_arrays(), st.sampled_from([np.float16, np.float32, np.float64]))
 def test_all_rules_and_ways_agree_with_the_definitions(case, kind) -> None:
     probs, labels = case

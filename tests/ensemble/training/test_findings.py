@@ -92,6 +92,7 @@ def test_a_collapsed_member_is_marked_now_and_when_it_is_skipped(tmp_path: Path)
     assert again.findings == outcome.findings
 
 
+@pytest.mark.usefixtures("workers_at_once")
 def test_memory_that_runs_out_is_said_as_that(tmp_path: Path) -> None:
     """A million inputs of 4096 x 4096 are 60 TB, which no machine gives; the next job of that process is done."""
     study = Study.create(tmp_path / "study", config_of(load_dataset("digits")))

@@ -350,6 +350,7 @@ def _children() -> list[int]:
     return found
 
 
+@pytest.mark.usefixtures("workers_at_once")
 def test_an_error_is_not_tried_again_and_the_others_go_on(study: Study) -> None:
     starts: list[str] = []
 
