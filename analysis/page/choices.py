@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.calibration.calibration import Calibration, measure_calibration
+from analysis.calibration.calibration import BINS, Calibration, reliability
 from analysis.metrics import SCALE, predicted
 from analysis.selection.best import Best, Counted, Listed, SubsetSums, sums_of
 from analysis.selection.compare import (
@@ -228,11 +228,7 @@ def panels(stack: PredictionStack, masks: Sequence[int]) -> Panels:
             largest[place, here] = means.max(axis=1) / size
     own = labels[rows]
     starts = np.searchsorted(own, np.arange(stack.classes + 1))
-    # Only the largest probability counts, and whether what was predicted is right: one column, and its 0 is right.
-    reliabilities = tuple(
-        measure_calibration(largest[i][:, None], np.zeros(n, np.int64), (preds[i] != own).astype(np.int64))
-        for i in range(p)
-    )
+    reliabilities = tuple(reliability(np.minimum(largest[i], 1.0), preds[i] == own, BINS) for i in range(p))
     return Panels(tuple(masks), rows, starts, preds, confidence, truth, reliabilities)
 
 
