@@ -23,9 +23,9 @@ import sys
 import tempfile
 import traceback
 import types
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NoReturn
 
 from warm import LATER, MODULES, ROOT, TRAINING, Forks
@@ -143,7 +143,7 @@ STANDS = Stands()
 class Worker:
     """A worker of `ensemble.training.pool` in this process, forked as well; for what it takes of a process."""
 
-    def __init__(self, target: Callable[..., None], args: tuple[Connection, int], daemon: bool) -> None:
+    def __init__(self, target: FunctionType, args: tuple[Connection, int], daemon: bool) -> None:
         self._target, self._pipe = target, args[0]
 
     def start(self) -> None:
