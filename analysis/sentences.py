@@ -116,7 +116,7 @@ def rare_losses(metrics: Sequence[str], samples: int) -> str:
         return ""
     return (
         f"The NLL hangs on a few samples predicted very wrongly, and {samples:,} samples may hold none: where it was "
-        "simulated with 100, the interval held the truth in 83 to 97 of 100 draws, and lay too low in the others."
+        "simulated with 100, the interval held the truth in 86 to 98 of 100 draws, and lay too low in most others."
     )
 
 

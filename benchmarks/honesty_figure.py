@@ -20,7 +20,7 @@ def rows_of(section: str, table: int) -> list[list[str]]:
 
 def honesty_figure(picture: Path) -> None:
     """Write the picture: bias on the left, coverage on the right, a row a case."""
-    accuracy, others = rows_of("What ships", 0), rows_of("What ships", 1)
+    accuracy, others = rows_of("What ships", 0), rows_of("What ships", 2)
     names = [f"{row[0]}, {row[2]}" for row in accuracy]
     with style():
         figure = new_figure(PAGE, 5.6)
