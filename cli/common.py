@@ -22,7 +22,7 @@ import click
 
 from cli.markup import sentence
 from cli.markup import table as markup_table
-from ensemble.errors import BadInput, DamageWarning, KofnError, nearest
+from ensemble.errors import BadInput, DamageWarning, KofnError, exit_status, nearest
 from ensemble.machine import Progress, is_out_of_memory
 
 SCHEMA = 1
@@ -394,7 +394,7 @@ def run(cmd: click.Command, argv: Sequence[str]) -> int:
             return _fail(as_options(str(error), cmd), error.exit_code, as_json)
         if isinstance(error, OSError):
             where = f"{error.filename}: " if error.filename else ""
-            return _fail(f"{where}{error.strerror or error}.", 2, as_json)
+            return _fail(f"{where}{error.strerror or error}.", exit_status(error), as_json)
         if is_out_of_memory(error):
             reason = str(error).splitlines()[0][:150] if str(error) else "nothing more is left"
             return _fail(f"out of memory ({reason}); use fewer members, or a machine with more.", 1, as_json)

@@ -1,6 +1,6 @@
 """The one family of exceptions a user may meet, each with the exit status of the command that shows it.
 
-A message is one sentence or two: it names the file and the key, what was expected, what was found and the
+A message is one sentence or two, on one line: it names the file and the key, what was expected, what was found and the
 next move. Anything that is not a `KofnError` is a defect of this program.
 """
 
@@ -15,6 +15,9 @@ class KofnError(Exception):
 
     exit_code = 1
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(" ".join(message.splitlines()))  # what it quotes of a file may hold line breaks
+
 
 class BadInput(KofnError):
     """What was given cannot be used: a file, a folder, an option, a setting; exit status 2."""
@@ -27,9 +30,19 @@ class DamageWarning(UserWarning):
 
 
 class StorageError(KofnError):
-    """The disk is full, or may not be written; exit status 2."""
+    """A file could not be written; exit status 1, or 2 where another path or other permissions would do."""
 
-    exit_code = 2
+
+# What the machine lacks, whatever path is given.
+_MACHINE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE,
+    errno.ENOLCK, errno.ENOSYS,
+}  # fmt: skip
+
+
+def exit_status(error: OSError) -> int:
+    """Return 1 where the machine failed (a full disk, say), 2 where a path cannot be used."""
+    return 1 if error.errno in _MACHINE else 2
 
 
 _STORAGE_ADVICE = {
@@ -48,7 +61,9 @@ def storage_error(path: Path | str, error: OSError) -> StorageError:
     """Say in one sentence why `path` could not be written, and what to do next."""
     advice = _STORAGE_ADVICE.get(error.errno or 0, "check the disk and the path, then run the same command again")
     reason = (error.strerror or str(error)).lower()
-    return StorageError(f"{path}: cannot be written, {reason}; {advice}. Nothing half-written was kept.")
+    told = StorageError(f"{path}: cannot be written, {reason}; {advice}. Nothing half-written was kept.")
+    told.exit_code = exit_status(error)
+    return told
 
 
 def reason_of(error: BaseException) -> str:

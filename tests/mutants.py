@@ -33,13 +33,23 @@ SECONDS = 20  # of processor time beside four times what the tests take; a mutan
 LIBRARIES = ("numpy", "scipy.special", "scipy.stats", "h5py", "hypothesis", "safetensors.numpy", "PIL.Image", "click")
 QUIETLY = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # libraries are there before pytest is
 MODULES = {
-    "analysis/metrics.py": "tests/analysis/test_metrics.py tests/analysis/selection/test_selection.py",
-    "analysis/statistics.py": "tests/analysis/test_statistics.py",
-    "ensemble/study/seals.py": "tests/ensemble/study/test_seals.py tests/ensemble/study/test_recipe.py",
-    "ensemble/study/history.py": "tests/ensemble/study/test_history.py",
-    "ensemble/study/arrays.py": "tests/ensemble/importing/test_kinds.py tests/ensemble/importing/test_importing.py",
+    "analysis/metrics.py": (
+        "tests/analysis/test_metrics.py tests/analysis/selection/test_selection.py::test_weights_as_whole_numbers"
+    ),
+    "analysis/statistics.py": (
+        "tests/analysis/test_statistics.py tests/analysis/selection/test_paired.py "
+        "tests/analysis/selection/test_cross_validation.py::test_the_interval_of_a_mean "
+        "tests/analysis/selection/test_cross_validation.py::test_the_design_effect_by_hand "
+        "tests/analysis/classes/test_per_class.py::test_the_design_effect_of_classes_by_hand "
+        "tests/analysis/test_abstention.py::test_auroc_is_the_share_of_pairs_and_scikit_learns "
+        "tests/analysis/test_abstention.py::test_aurocs_interval_holds_the_truth_and_is_none_without_errors "
+        "tests/analysis/test_abstention.py::test_the_auroc_of_groups_counts_them"
+    ),
+    "ensemble/study/seals.py": "tests/ensemble/study/test_seals.py",
+    "ensemble/study/history.py": "tests/ensemble/study/test_history.py tests/ensemble/study/test_seals.py",
+    "ensemble/study/arrays.py": "tests/ensemble/study/test_arrays.py tests/ensemble/importing/test_kinds.py",
     "ensemble/study/hdf5.py": (
-        "tests/ensemble/study/test_prediction_files.py tests/ensemble/study/test_prediction_files_damage.py"
+        "tests/ensemble/study/test_prediction_files_damage.py tests/ensemble/study/test_prediction_files.py"
     ),
 }
 

@@ -185,7 +185,7 @@ def list_csv(path: Path) -> tuple[Source, Listing]:
         file = Path(realpath(root / image))
         if not file.is_relative_to(realpath(root)):
             raise BadInput(f"{where}: {image} lies outside of {root}; put the CSV into a folder above the images.")
-        if not file.is_file():
+        if not _is_file(file):
             raise BadInput(f"{where}: there is no file {root / image}; paths are read from the CSV's folder.")
         if not is_image(image):
             raise BadInput(f"{where}: {image} does not end like an image; name images only.")
@@ -208,6 +208,13 @@ def list_csv(path: Path) -> tuple[Source, Listing]:
         image_size=None, keep_grey=True, problems=(),
     )  # fmt: skip
     return Source(Reader(root, "folder", ""), dict(sorted(entries.items())), frozenset()), listing
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # longer than a name may be
+        return False
 
 
 def _listed(path: Path, key: str, images: Mapping[str, str], classes: tuple[str, ...]) -> SplitListing:

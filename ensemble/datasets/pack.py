@@ -76,9 +76,11 @@ def pack_source(
                 _clean(folder, target.name)
                 _build(target, opened, listed, key, size, progress)
     except StorageError as error:
-        raise StorageError(
+        told = StorageError(
             f"{error} Packed images are kept in {folder}; set ENS_CACHE to name another folder for them."
-        ) from error
+        )
+        told.exit_code = error.exit_code
+        raise told from error
     return target
 
 

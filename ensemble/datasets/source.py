@@ -142,7 +142,7 @@ def _suffix(path: str) -> str:
 
 def _too_large(where: str, size: int) -> BadInput:
     return BadInput(
-        f"{where}: {size:,} bytes in one file, more than the {MAX_ENTRY:,} that are read; is this an image?"
+        f"{where}: {size:,} bytes in one file, more than the {MAX_ENTRY:,} that are read; check whether it is an image."
     )
 
 

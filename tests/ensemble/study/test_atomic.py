@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -32,17 +33,23 @@ def test_a_full_disk_is_said_in_a_sentence_and_leaves_nothing(tmp_path: Path) ->
     path = tmp_path / "file.txt"
     write_text(path, "old")
     message = r"file.txt: cannot be written, no space left on device; free some space"
-    with pytest.raises(StorageError, match=message), replacing(path) as temporary:
+    with pytest.raises(StorageError, match=message) as full, replacing(path) as temporary:
         temporary.symlink_to("/dev/full")
         temporary.write_bytes(b"x" * 100_000)
+    assert full.value.exit_code == pickle.loads(pickle.dumps(full.value)).exit_code == 1  # as workers send it
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_a_folder_that_is_a_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(StorageError, match="taken"):
+    with pytest.raises(StorageError, match="taken") as taken:
         write_text(tmp_path / "taken" / "file.txt", "text")
+    assert taken.value.exit_code == 2
+
+
+def test_a_message_is_one_line_whatever_it_quotes() -> None:
+    assert str(BadInput("a.csv: found 'x\n,y\r\n\u2028z'; mend it.")) == "a.csv: found 'x ,y  z'; mend it."
 
 
 def test_a_lock_is_held_by_one_process_and_let_go_by_its_death(tmp_path: Path) -> None:
