@@ -8,6 +8,7 @@ printed, with its change: a test is missing, or the change means nothing. Needs 
 
 import argparse
 import ast
+import contextlib
 import importlib
 import os
 import random
@@ -77,9 +78,10 @@ def changes(module: str, seed: int) -> Iterator[tuple[int, str]]:
     seen = {_meaning(code)}
     for item in every:
         changed = mutate_code(code, get_operator(item.operator_name)(**item.operator_args), item.occurrence)
-        if changed and (meaning := _meaning(changed)) not in seen:
-            seen.add(meaning)
-            yield item.start_pos[0], changed
+        with contextlib.suppress(SyntaxError):  # of a keyword's star taken for a product
+            if changed and (meaning := _meaning(changed)) not in seen:
+                seen.add(meaning)
+                yield item.start_pos[0], changed
 
 
 def fails(tests: str, seconds: int | None = None) -> tuple[bool, float]:

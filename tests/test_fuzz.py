@@ -1,10 +1,14 @@
-"""The quick form of tests/fuzz.py and tests/kill.py, and the files that went wrong once."""
+"""The quick forms of tests/fuzz.py, tests/kill.py and tests/race.py, odd files, and what went wrong once."""
 
 import subprocess
 import tempfile
+import warnings
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import odd_files
 import pytest
 from fuzz import READERS, mutant, same
 from served import STANDS
@@ -16,7 +20,9 @@ from ensemble.study.weights import load_tensors, read_tensors
 
 CRASHERS = Path(__file__).parent / "data" / "crashers"
 OWN = [name for name, reader in READERS.items() if reader.own]
-QUICK = [*OWN, "old first_layer", "import .npz", "import .npy", "import .csv"]  # what needs no child process
+QUICK = [
+    name for name in READERS if name not in ("import .parquet", "import .h5", "import kofn v1")
+]  # no child process
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -24,7 +30,7 @@ def test_damage_is_refused_in_a_sentence_or_touches_nothing(name: str, tmp_path:
     reader = READERS[name]
     good = reader.make(tmp_path)
     data, right = good.read_bytes(), reader.read(good)
-    for number in range(60):
+    for number in range(60 if reader.own else 20):
         good.write_bytes(mutant(name, data, f"quick-{number}"))
         try:
             value = reader.read(good)
@@ -66,6 +72,34 @@ def test_weights_that_went_wrong_once_are_refused_or_tensors(path: Path) -> None
         return
     assert isinstance(tensors, dict)
     assert isinstance(facts, dict)
+
+
+@cache
+def odd_contents() -> Any:
+    with warnings.catch_warnings(action="ignore"):  # names that stand twice, on purpose
+        return odd_files.contents()
+
+
+@pytest.mark.usefixtures("near")
+@pytest.mark.parametrize("kind", odd_files.READ)
+def test_an_odd_file_is_refused_in_a_sentence_or_is_what_it_says(kind: str, tmp_path: Path) -> None:
+    cases, read = odd_contents()[kind]
+    found = set()
+    for number, (name, make) in enumerate(cases.items()):
+        if name in odd_files.HEAVY:
+            continue
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with warnings.catch_warnings(action="ignore"):
+            make(folder)
+        try:
+            read(folder)
+            found.add(name)
+        except BadInput as error:
+            said = str(error)
+            assert said.endswith("."), f"{name}: {said}"
+            assert f"{folder.name}/x." in said or kind == "image", f"{name}: {said}"
+    assert found == odd_files.READ[kind]
 
 
 def test_an_archive_that_unpacks_to_far_more_is_refused_unless_asked_for() -> None:

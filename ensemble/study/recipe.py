@@ -203,7 +203,10 @@ class Recipe(Tabular):
             clean[key] = value
         if "model" not in clean:
             raise BadInput(f"{where}: a recipe needs the key 'model'.")
-        return cls(**clean)
+        try:
+            return cls(**clean)
+        except BadInput as error:
+            raise BadInput(f"{where}: {str(error).removeprefix('recipe: ')}") from error
 
 
 @dataclass(frozen=True)
