@@ -38,19 +38,19 @@ def _h5(change: Callable[..., object], *, base: bool = True, **options: object) 
     return make
 
 
-def _external(file: object) -> None:
+def _external(file: Any) -> None:
     Path(file.filename).with_name("raw.bin").write_bytes(_probs().tobytes())
     file.create_dataset("probs", shape=(8, 4), dtype="f4", external=[("raw.bin", 0, h5py.h5f.UNLIMITED)])
 
 
-def _virtual(file: object) -> None:
+def _virtual(file: Any) -> None:
     layout = h5py.VirtualLayout((8, 4), dtype="f4")
     layout[:] = h5py.VirtualSource("/etc/passwd", "probs", shape=(8, 4))
     file.create_virtual_dataset("probs", layout)
 
 
 def _set(**values: object) -> Callable[..., object]:
-    def change(file: object) -> None:
+    def change(file: Any) -> None:
         for name, value in values.items():
             if name in file:
                 del file[name]
@@ -59,8 +59,8 @@ def _set(**values: object) -> Callable[..., object]:
     return change
 
 
-def _deep(file: object) -> None:
-    group = file
+def _deep(file: Any) -> None:
+    group: Any = file
     for _ in range(3000):
         group = group.create_group("g")
     group["probs"] = _probs()
@@ -493,7 +493,7 @@ def _arrays(**changed: np.ndarray) -> Make:
             "val_images": images,
             "val_labels": np.arange(8) % 2,
         }
-        np.savez(folder / "x.npz", allow_pickle=True, **{**values, **changed})  # ty: ignore[invalid-argument-type]
+        np.savez(folder / "x.npz", allow_pickle=True, **{**values, **changed})
 
     return make
 
@@ -516,7 +516,7 @@ ARRAYS: dict[str, Make] = {
 # -- how they are read --------------------------------------------------------------------------------------
 
 
-def _put(name: str, data: bytes | Callable[[], bytes]) -> Make:
+def _put(name: str, data: Any) -> Make:
     return lambda folder: (folder / name).write_bytes(data() if callable(data) else data)
 
 
