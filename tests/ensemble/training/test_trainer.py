@@ -260,7 +260,7 @@ def test_a_member_in_training_is_not_trained_twice(study: Study) -> None:
 def test_a_loss_that_is_no_number_is_said(study: Study) -> None:
     wild = replace(SHORT, learning_rate=1e6, epochs=2)
     with pytest.raises(
-        KofnError, match=r"m: the loss is no longer a number in epoch 1; learning_rate 1e.06 is too large"
+        KofnError, match=r"m: the loss is no longer a number in epoch 1; .* learning_rate is too large, 1e.06 here"
     ):
         trainer.train_member(job(study, "m", wild), quiet)
     assert not study.predictions_path("m", "val").exists()
