@@ -81,10 +81,14 @@ def copies_words(copies: Sequence[Sequence[int]], members: Sequence[str]) -> str
     """Say which members are copies; nothing where none is."""
     if not copies:
         return ""
-    told = "; ".join(" and ".join(members[i] for i in same) for same in copies)
+    told = "; ".join(_listed([members[i] for i in same]) for same in copies)
     differ = len(independent(copies, len(members)))
     return (
         f"Same predictions under {'two names' if all(len(same) == 2 for same in copies) else 'several names'}: {told}. "
         f"They count as separate members here, though the {len(members)} names have only {differ} different "
         f"{'prediction' if differ == 1 else 'predictions'}."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"

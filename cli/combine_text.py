@@ -252,7 +252,7 @@ def show_ways(output: Output, found: "EnsembleSelection") -> None:
     for way in found.ways:
         if way.name != asked and (stopped := stopped_early(way)):
             output.note(stopped)
-    if found.slow:
+    if found.slow and found.result.honest.score is not None:
         output.note(f"Not run, since they take longer: {', '.join(f'--select {name}' for name in found.slow)}.")
 
 

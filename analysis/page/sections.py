@@ -92,6 +92,11 @@ def worth(page: Page) -> Markup:
         "many times over. The honest score is what that way of choosing is worth on "
         "new images, the members as they are. “Same choice” tells how often those selections took the same members."
     )
+    if all(choice.honest.score is None for choice in page.choices if choice.name != "all"):
+        words = (
+            "What is chosen because it scores best on some images scores better there than on others: chance helped it "
+            "win. Here there are too few images to choose on some and score on others, so there is no honest score."
+        )
     return tag("div", tag("h3", "What choosing is worth"), tag("p", words), table(
         "Ways to choose, apparent and honest accuracy", heads, rows, left=(0, 5)))  # fmt: skip
 

@@ -155,7 +155,7 @@ def _say_scores(output: Output, job: Job, value: "EnsembleCalibration") -> None:
     kinds = [("Brier score", value.ensemble)] + ([("at T, held out", value.after)] if value.after else [])
     output.table(
         ("", "score", "= reliability", "- resolution", "+ uncertainty", "+ residual"),
-        [(name, *(f"{part:.4f}" for part in (s.brier, s.parts.reliability, s.parts.resolution, s.parts.uncertainty,
+        [(name, *(f"{part:z.4f}" for part in (s.brier, s.parts.reliability, s.parts.resolution, s.parts.uncertainty,
                                              s.parts.residual))) for name, s in kinds],
         title="The Brier score in parts, each class against the rest on those bins",
     )  # fmt: skip
@@ -214,9 +214,16 @@ def _say_sizes(output: Output, value: "CalibrationBySize") -> None:
     )  # fmt: skip
     gaps = 100 * (means["confidence"] - means["accuracy"])
     ends = 100 * means["ece"][[0, -1]]
-    output.note(
-f"averaging {value.ks[-1]} members: confidence less accuracy from {gaps[0]:+z.1f} to {gaps[-1]:+z.1f} "
-              f"points, ECE from {ends[0]:.2f} to {ends[1]:.2f} %.")  # fmt: skip
+    gap, ece = ([f"{x:+z.1f}" for x in gaps[[0, -1]]], [f"{x:.2f}" for x in ends])
+    if gap[0] == gap[1] and ece[0] == ece[1]:
+        output.note(
+            f"averaging {value.ks[-1]} members: confidence less accuracy stays at {gap[0]} points, ECE at {ece[0]} %."
+        )
+    else:
+        output.note(
+            f"averaging {value.ks[-1]} members: confidence less accuracy from {gap[0]} to {gap[1]} points, ECE from "
+            f"{ece[0]} to {ece[1]} %."
+        )
 
 
 def _scores_document(scores: "CalibrationScores") -> dict[str, Any]:

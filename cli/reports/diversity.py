@@ -123,10 +123,14 @@ def _say_labelled(output: Output, value: "EnsembleDiversity") -> None:
     output.note(f"Brier score: {spread.members.mean():.4f} of the members on average, less {spread.ambiguity:.4f} of "
               f"ambiguity, is the mean's {spread.ensemble:.4f}, exactly.")  # fmt: skip
     pairs, worse = len(gains.pairs), int(gains.worse.sum())
-    output.note(
-        f"gain over the better member{'' if pairs == 1 else ', most'}: {_pair(gains, int(gains.gain.argmax()))}"
-    )
-    if pairs > 1:
+    most, least = (f"{100 * gain:+z.1f}" for gain in (gains.gain.max(), gains.gain.min()))
+    if pairs > 1 and most == least:
+        output.note(f"gain over the better member: {most} points, every pair")
+    else:
+        output.note(
+            f"gain over the better member{'' if pairs == 1 else ', most'}: {_pair(gains, int(gains.gain.argmax()))}"
+        )
+    if pairs > 1 and most != least:
         output.note(f"gain over the better member, least: {_pair(gains, int(gains.gain.argmin()))}")
         are = "are" if worse > 1 else "is"
         output.note(f"{worse or 'None'} of {pairs} pairs {are} worse than the better member alone.")

@@ -63,8 +63,8 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     _say_doubts(output, doubts, names, float(value.right.mean()))
     output.note(
         f"drawn: {many(len(value.drawn), 'image')} with seed {value.seed}, "
-        f"{100 * right / len(value.drawn):.1f} % right ({right:,}; 95 % interval {100 * low:.1f}-{100 * high:.1f}); "
-        f"worst classes among them: {_worst(drawn)}.",
+        f"{100 * right / len(value.drawn):.1f} % right ({right:,}; 95 % interval {100 * low:.1f}-{100 * high:.1f})"
+        + (f"; worst classes among them: {_worst(drawn)}." if right < len(value.drawn) else "."),
     )
     without = _galleries(output, job, value, files)
     say_chosen_here(output, job)
@@ -130,17 +130,20 @@ def _say_counts(output: Output, job: Job, value: "ErrorAnalysis", counts: "np.nd
     output.note(f"The ensemble is right on {100 * value.right.mean():.1f} %.")
     if members > 1:
         output.note(oracle(value.oracle, float((value.members_right == members).mean())))
-        output.note(
-            f"rescued (ensemble right, most members wrong): {len(value.rescued):,}; spoiled: {len(spoiled):,}, of "
-            f"which {int(value.majority_right[spoiled].sum()):,} although most members are right, "
-            f"{int(value.best_right[spoiled].sum()):,} although {value.best_member} is, the best of them here.",
-        )
+        told = f"rescued (ensemble right, most members wrong): {len(value.rescued):,}; spoiled: {len(spoiled):,}"
+        if len(spoiled):
+            told += (
+                f", of which {int(value.majority_right[spoiled].sum()):,} although most members are right, "
+                f"{int(value.best_right[spoiled].sum()):,} although {value.best_member} is, the best of them here"
+            )
+        output.note(f"{told}.")
 
 
 def _say_suspects(output: Output, value: "ErrorAnalysis", names: list[str]) -> None:
     rows = value.suspects
     if not len(rows):
-        output.note("No image is wrong for the ensemble and every member.")
+        several = len(value.members) > 1
+        output.note(f"No image is wrong{' for the ensemble and every member' if several else ''}.")
         return
     same = int(value.unanimous[rows].sum())
     output.table(

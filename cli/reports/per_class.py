@@ -143,7 +143,7 @@ def _say_overall(output: Output, value: "PerClass", split: str) -> None:
 
 
 def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.3f}"
+    return "undefined" if value != value else f"{value:.3f}"
 
 
 def _say_extremes(output: Output, value: "PerClass", names: Sequence[str]) -> None:
@@ -228,6 +228,11 @@ def _say_agreement(output: Output, value: "Agreement", names: dict[int, str]) ->
             for c in value.ranked(most)[: min(3, len(names) // 2)]
         )
 
+    seen = [share for share in value.disagreement.tolist() if share == share]
+    least, most = (f"{100 * share:.0f} %" for share in (min(seen, default=0.0), max(seen, default=0.0)))
+    if least == most:
+        output.note(f"two members differ on {most} of the images of every class.")
+        return
     output.note(f"members differ least on {named(False)}; most on {named(True)} (%: how often two members differ).")
 
 

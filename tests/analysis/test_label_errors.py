@@ -117,4 +117,4 @@ def test_copies_are_found_whatever_the_rounding_and_good_networks_are_none() -> 
     nearly = 0.995 * poor[0] + 0.005 * poor[1]  # of another training nobody would ask
     assert find_copies(stack_arrays(np.stack([*poor, nearly]), labels)) == ((0, 2),)
     three = find_copies(stack_arrays(np.stack([poor[0]] * 3), labels))
-    assert three == ((0, 1, 2),) and "several names: m-0 and m-1 and m-2" in copies_words(three, ("m-0", "m-1", "m-2"))
+    assert three == ((0, 1, 2),) and "several names: m-0, m-1 and m-2" in copies_words(three, ("m-0", "m-1", "m-2"))
