@@ -228,7 +228,7 @@ class Plan(Rows):
 
     def with_settings(self, **settings: Any) -> "Plan":
         """Return the plan with settings of its base replaced; the variants keep their own."""
-        return replace(self, base=Recipe.from_dict({**self.base.as_dict(), **settings}, self.source or "recipe"))
+        return replace(self, base=Recipe.from_dict({**self.base.as_dict(), **settings}, "recipe"))
 
     def holding(self, names: Collection[str]) -> "Plan":
         """Return the plan with some settings of its base holding for every member: nothing varies them."""
