@@ -12,6 +12,7 @@ import numpy as np
 from analysis.stack import Block, PredictionStack, fit, join, stack_of
 from ensemble.errors import storage_error
 from ensemble.machine import cores, run_all
+from ensemble.study.atomic import file_stamp
 from ensemble.study.hdf5 import PlainRows
 from ensemble.study.predictions import Predictions, RowReader, Rows, reading_rows
 from ensemble.study.row_probs import RowProbs
@@ -103,7 +104,9 @@ def open_files(paths: Sequence[Path], small: bool = False) -> list[Opened]:
     opened: list[tuple[Rows, np.ndarray | RowReader] | None] = [None] * len(paths)
 
     def task(i: int) -> None:
-        opened[i] = _open(paths[i], small)
+        stamp = file_stamp(paths[i]) if paths[i].exists() else None
+        rows, probs = _open(paths[i], small)
+        opened[i] = replace(rows, stamp=stamp), probs
 
     # Most of opening a file is its checksum, which holds no lock.
     run_all((partial(task, i) for i in range(len(paths))), cores())

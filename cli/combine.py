@@ -357,13 +357,18 @@ def _save(
     """Keep the chosen ensemble's predictions in the study; those of a regression as they were made out of fold."""
     from analysis.ensemble import as_predictions, chosen_ensemble
     from analysis.saved import predictions_of
-    from ensemble.study.predictions import Predictions
+    from ensemble.errors import BadInput
+    from ensemble.study.atomic import file_stamp
+    from ensemble.study.predictions import Predictions, Rows
 
     apart, result = found.out_of_fold(), found.result
     fitted = None if apart is None else "out of fold"
     ensemble = chosen_ensemble(stack, result.chosen, found.table.rule, name, apart)
     with study.alone():
         _check_save(study, name, found.table.rule)  # again: another process may have taken the name meanwhile
+        for f in files:
+            if isinstance(f, Rows) and f.stamp != file_stamp(path := study.predictions_path(f.member, f.split)):
+                raise BadInput(f"{path}: was replaced while it was combined; run the same command again.")
         noted = {"selection": result.name, "chosen_on": stack.split, "fitted": fitted}
         sources = (
             f if isinstance(f, Predictions) else predictions_of(study, f.member, f.split, held=False) for f in files

@@ -232,6 +232,7 @@ class Rows:
     """Whose predictions a file holds and for which samples, without the probabilities.
 
     sample_ids: str (N,); labels: whole numbers (N,), positions in `class_ids`, or None. The others as `Predictions`.
+    stamp: of the file before it was read, by `file_stamp`; None where that was not asked.
     """
 
     member: str
@@ -245,6 +246,7 @@ class Rows:
     recipe: Mapping[str, Any] | None = None
     first_layer: np.ndarray | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    stamp: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.sample_ids)

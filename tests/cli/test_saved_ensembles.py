@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.ensemble import chosen_ensemble
 from cli.combine import combine
 from cli.common import run
 from cli.exporting import export
@@ -101,6 +103,21 @@ def test_imported_anew_it_is_computed_anew_and_said(chosen: Path, capsys: pytest
     (chosen / "old" / "bob.npz").write_bytes((chosen / "val" / "bob.npz").read_bytes())
     wanted = by_hand(chosen / "old", file["sample_ids"], tuple(file["class_ids"].tolist()))
     assert file["probs"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_what_is_replaced_while_it_is_combined_is_not_saved(
+    chosen: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(chosen / "val", "val", 120, True, seed=9)
+
+    def slow(*given: Any) -> Any:  # another process imports meanwhile
+        assert run(import_, ["val/bob.npz", "--force"]) == 0
+        return chosen_ensemble(*given)
+
+    monkeypatch.setattr("analysis.ensemble.chosen_ensemble", slow)
+    assert run(combine, ["--k", "1", "--save", "late"]) == 2
+    assert "bob.val.h5: was replaced while it was combined; run the same command again" in capsys.readouterr().err
+    assert not (chosen / "study/predictions/late.val.h5").exists()
 
 
 def test_a_member_without_predictions_there_is_named(chosen: Path, capsys: pytest.CaptureFixture[str]) -> None:
