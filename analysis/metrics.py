@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.arguments import checked
 from ensemble.errors import BadInput, nearest
+from ensemble.study.row_probs import row_blocks
 from ensemble.study.tabular import Tabular
 
 FLOOR = 1e-12
@@ -23,7 +24,7 @@ def correct(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     The prediction is the lowest-index argmax of rint(2^26 p).
     """
-    return (rivals_ahead(quantise(probs), labels) == 0).astype(np.float64)
+    return (_ahead(probs, labels) == 0).astype(np.float64)
 
 
 def among_top5(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -33,7 +34,15 @@ def among_top5(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     five classes or fewer it always is. Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge,
     IJCV 115 (2015), section 4.1; the rule for ties is ours.
     """
-    return (rivals_ahead(quantise(probs), labels) < TOP).astype(np.float64)
+    return (_ahead(probs, labels) < TOP).astype(np.float64)
+
+
+def _ahead(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how many rivals beat the true class of each sample, int64 (N,); some rows at a time."""
+    found = np.empty(len(labels), np.int64)
+    for here, rows in row_blocks(np.asarray(probs)):
+        found[here] = rivals_ahead(quantise(rows), labels[here])
+    return found
 
 
 def negative_log(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -50,9 +59,12 @@ def squared_error(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950).
     """
-    errors = np.array(probs, dtype=np.float64)
-    errors[np.arange(len(labels)), labels] -= 1
-    return np.einsum("nc,nc->n", errors, errors)
+    found = np.empty(len(labels))
+    for here, rows in row_blocks(np.asarray(probs)):
+        errors = rows.astype(np.float64)
+        errors[np.arange(len(errors)), labels[here]] -= 1
+        found[here] = np.einsum("nc,nc->n", errors, errors)
+    return found
 
 
 def true_probs(probs: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -14,6 +14,8 @@ MOST_READ = 4  # members of the study that are read to compare with
 MOST_VALUES = 2**26  # that are read to find the same predictions under another name
 SAME = 1e-6  # probabilities that differ by no more are the same, written as text
 FEWEST = 20  # samples in common
+FIRST = 1000  # samples by which most members are told apart
+LOOKED_AT = 20_000  # samples by which misaligned rows are looked for
 
 
 def alignment_warnings(study: Study, imported: Sequence[Imported]) -> list[str]:
@@ -26,7 +28,7 @@ def alignment_warnings(study: Study, imported: Sequence[Imported]) -> list[str]:
     for split in dict.fromkeys(split for _, split in files):
         new = [one.predictions for one in imported if one.predictions.split == split]
         names = [name for name in study.members(split) if (name, split) not in files] if study.path.is_file() else []
-        there = [study.read(name, split) for name in names[:MOST_READ]]
+        there = [study.read(name, split, held=False) for name in names[:MOST_READ]]
         for found in _findings([*new, *(p for p in there if p.kind == "member")]):
             one = files.get((found.member, split))
             warnings.append(f"{one.file}: {found}" if one else str(found))
@@ -42,7 +44,7 @@ def twin_warnings(study: Study, imported: Sequence[Imported]) -> list[str]:
         names = [name for name in study.members(split) if (name, split) not in files] if study.path.is_file() else []
         twins: dict[str, str] = {}
         most = max(MOST_READ, MOST_VALUES // max(one.predictions.probs.size for one in new))
-        for there in (study.read(name, split) for name in names[:most]):
+        for there in (study.read(name, split, held=False) for name in names[:most]):
             for one in new if there.kind == "member" else ():
                 twins[one.predictions.member] = twins.get(one.predictions.member) or _twin(one.predictions, there)
         for i, one in enumerate(new):
@@ -66,6 +68,9 @@ def _twin(p: Predictions, other: Predictions) -> str:
     if not np.array_equal(p.sample_ids[mine], other.sample_ids[theirs]):
         return ""
     column = [other.class_ids.index(c) for c in p.class_ids]
+    first = slice(None, FIRST)
+    if (p.probs[mine[first]].argmax(axis=1) != other.probs[theirs[first]][:, column].argmax(axis=1)).any():
+        return ""
     own, there = p.probs[mine], other.probs[theirs][:, column]
     if (own.argmax(axis=1) != there.argmax(axis=1)).any():
         return ""
@@ -84,6 +89,7 @@ def _findings(members: Sequence[Predictions]) -> list[Misalignment]:
     common = reduce(lambda a, b: a[np.isin(a, b.sample_ids)], members[1:], members[0].sample_ids)
     if len(common) < FEWEST:
         return []
+    common = common[:: max(1, len(common) // LOOKED_AT)]
     preds, second, confidence = [], [], []
     labels: np.ndarray | None = None
     for p in members:

@@ -149,7 +149,7 @@ def import_file(
         predictions = Predictions(
             member=name,
             split=split or "val",
-            probs=values.probs[rows],
+            probs=values.probs if keep is None else values.probs[rows],
             sample_ids=rows.astype(np.str_) if sample_ids is None else np.asarray(sample_ids)[rows],
             class_ids=known.ids,
             class_names=known.names,

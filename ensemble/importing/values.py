@@ -6,10 +6,16 @@ import numpy as np
 
 from ensemble.errors import BadInput
 from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE
+from ensemble.study.row_probs import row_blocks
 
 # A row is counted as off by rounding from here on: more than the arithmetic of float32 makes of a softmax.
 _EXACT = 1e-5
 _MOST = 0.99
+LARGE = 2**22  # numbers of an array that is looked at by block first
+VOTES = (
+    "each row holds a single 1, so these are votes rather than probabilities: accuracy and 'ens-combine --rule vote' "
+    "mean what they say, NLL, Brier and calibration do not",
+)
 RANKS = "ranks: each row is an order of the classes' numbers, as argsort makes them; save the softmax itself"
 
 
@@ -42,6 +48,8 @@ def probabilities(values: np.ndarray, where: str, *, logits: bool = False, sampl
     such as float16 or bfloat16 hold. logits: take the softmax. samples: N, where it is known from ids or labels.
     """
     _check_shape(values, where, samples)
+    if not logits and values.size >= LARGE and (found := _as_they_are(values)) is not None:
+        return found
     with np.errstate(all="ignore"):
         wide = values.astype(np.float64)
         if logits:
@@ -52,6 +60,22 @@ def probabilities(values: np.ndarray, where: str, *, logits: bool = False, sampl
         if problem is not None:
             raise BadInput(problem)
         return _put_right(wide, values, tolerance)
+
+
+def _as_they_are(values: np.ndarray) -> Values | None:
+    """Return probabilities that need no mending, found by block; None where some may, which are looked at as a whole.
+
+    They are what the whole would give; it takes some eight times the room of the array.
+    """
+    if values.dtype not in (np.float32, np.float64):
+        return None
+    votes = True
+    for _, rows in row_blocks(values):
+        wide = rows.astype(np.float64)
+        if not (wide.min() >= 0 and wide.max() <= 1 and (np.abs(wide.sum(axis=1) - 1) <= _EXACT).all()):
+            return None
+        votes = votes and bool(((wide == 0) | (wide == 1)).all())
+    return Values(values.astype(np.float32, copy=False), notes=VOTES if votes else ())
 
 
 def check_side(values: np.ndarray, where: str, samples: int | None = None) -> None:
@@ -120,12 +144,7 @@ def _put_right(wide: np.ndarray, values: np.ndarray, tolerance: float) -> Values
     wide[mend] = np.clip(wide[mend], 0, 1)
     wide[mend] /= wide[mend].sum(axis=1, keepdims=True)
     rounded = (outside > 0) | (off > _EXACT)
-    notes = ()
-    if ((wide == 0) | (wide == 1)).all():
-        notes = (
-            "each row holds a single 1, so these are votes rather than probabilities: accuracy and 'ens-combine "
-            "--rule vote' mean what they say, NLL, Brier and calibration do not",
-        )
+    notes = VOTES if ((wide == 0) | (wide == 1)).all() else ()
     return Values(
         wide.astype(np.float32), None, int(rounded.sum()), int((rounded & mend).sum()),
         float(off[rounded].max()) if rounded.any() else 0.0, notes,
@@ -304,9 +323,12 @@ def check_ranked(probs: np.ndarray, truth: np.ndarray | None, where: str) -> Non
     n, c = probs.shape
     if n < 20 or c < 3 or np.ptp(probs.max(axis=1)) < 0.1 or (truth is None and c < 5):
         return
-    steps = np.diff(probs, axis=1)
-    if not (steps <= 0).all() and not (steps >= 0).all():
-        return
+    falls = rises = True
+    for _, rows in row_blocks(probs):
+        steps = np.diff(rows, axis=1)
+        falls, rises = falls and bool((steps <= 0).all()), rises and bool((steps >= 0).all())
+        if not (falls or rises):
+            return
     if truth is None or (probs.argmax(axis=1) == truth)[truth >= 0].mean() < 0.5:
         raise BadInput(
             f"{where}: expected a column a class, found values sorted in every row: the columns are ranks, as of the "

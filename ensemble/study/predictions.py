@@ -343,7 +343,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     if p.data_fingerprint is not None:
         attributes["data_fingerprint"] = p.data_fingerprint
     chunks = (min(_ROWS, len(p)), p.probs.shape[1])
-    large = isinstance(p.probs, RowProbs)
+    large = isinstance(p.probs, RowProbs) or p.probs.nbytes >= LARGE
     with new_file(path, PREDICTIONS, VERSION, attributes | dict(p.attributes), large=large) as file:
         file.put("sample", p.sample_ids)
         file.put("class", p.class_ids)
