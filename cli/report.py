@@ -241,7 +241,7 @@ def _say_one_by_one(output: Output, job: Job, kind: str) -> None:
         together = job.data.groups_of(job.data.joined)
     except BadInput:  # members that cannot be joined: nothing was said of single samples
         return
-    if together is None:
+    if together is None or len(set(together.tolist())) == len(together):
         return
     which = "compare, diversity, errors and html take" if kind == "all" else f"{kind} takes"
     output.note(

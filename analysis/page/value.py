@@ -63,8 +63,9 @@ class Page:
     classes, confusion: those of all members together, classes hardest first; class_ids and class_names stand in column
     order. copies: groups of members that predict the same, by their positions.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
-    shown, why. warnings: what speaks against rows being of one order, a sentence each. front: what accuracy can be had
-    for what cost, where costs are known. curves: the recall of classes over epochs, of members whose histories say it.
+    shown, why. warnings: what speaks against rows being of one order, or separate, a sentence each. front: what
+    accuracy can be had for what cost, where costs are known. curves: the recall of classes over epochs, of members
+    whose histories say it.
     """
 
     study: str
@@ -95,6 +96,12 @@ class Page:
     def choice(self, name: str) -> Choice | None:
         """Return the choice of this name, or None."""
         return next((choice for choice in self.choices if choice.name == name), None)
+
+
+ONE_BY_ONE = (
+    "Samples here belong together in groups, and this page takes them one by one: its intervals and tests are those of "
+    "separate samples. ens-combine, and ens-report per-class and versus, keep groups together."
+)
 
 
 def page_of(
@@ -134,6 +141,7 @@ def page_of(
         fingerprint=config.fingerprint,
         commands=(f"ens-combine --k all{on}", f"ens-report per-class{on}", f"ens-report html{on}"),
         best_first=data.name == "best",
+        together=_together(data),
         costs=_costs(data, cost, lacking),
         histories=found,
         curves=_curves(found, data, lacking),
@@ -179,6 +187,14 @@ def page_of_predictions(
     )
 
 
+def _together(data: ReportData) -> bool:
+    try:
+        groups = data.groups_of(data.stack)
+        return groups is not None and len(np.unique(groups)) < len(groups)
+    except BadInput:  # members' predictions differ in which they are, and agree that there are some
+        return True
+
+
 def _page(
     stack: PredictionStack,
     scored: SubsetTable | Counted,
@@ -192,9 +208,13 @@ def _page(
     *,
     best_first: bool,
     costs: Costs | None,
+    together: bool = False,
     **facts: Any,
 ) -> Page:
-    """Return a page; predictions in the stack's order; lacking: grows by what is not shown; facts: of the `Page`."""
+    """Return a page; predictions in the stack's order; lacking: grows by what is not shown; facts: of the `Page`.
+
+    together: whether samples belong together in groups, of which the page's statistics know nothing.
+    """
     counted = scored if isinstance(scored, Counted) else None
     table = scored.table if isinstance(scored, Counted) else scored
     everyone = 2 ** len(stack.members) - 1
@@ -235,7 +255,7 @@ def _page(
         filters=_filters(predictions, lacking),
         pictures=_pictures(stack, shown, split, encode, images, lacking),
         lacking=lacking,
-        warnings=tuple(str(finding) for finding in stack.misaligned()),
+        warnings=(*(str(finding) for finding in stack.misaligned()), *((ONE_BY_ONE,) if together else ())),
         copies=find_copies(stack),
         front=front,
         **facts,

@@ -10,7 +10,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from analysis.ensemble import as_predictions, chosen_ensemble, ensemble_of
-from analysis.report_data import open_ensemble
+from analysis.page.value import ONE_BY_ONE, page_of
+from analysis.report_data import ReportData, open_ensemble
 from analysis.saved import groups_of, names_on, predictions_of, saved_ensemble, select_predictions
 from analysis.selection.stacking import fit
 from analysis.stack import join
@@ -219,7 +220,9 @@ def test_groups_that_predictions_hold_are_kept_unasked(study: Study, capsys: pyt
     assert run(report, ["diversity", *where[:2]]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Samples here belong together in groups, and diversity takes them one by one" in said
+    assert ONE_BY_ONE in page_of(ReportData(study, "val")).warnings
     hold("cy", lambda i: f"patient {i // 5}")
+    assert ONE_BY_ONE in page_of(ReportData(study, "val")).warnings
     with pytest.raises(BadInput, match=r"of ada and cy for 'val' say otherwise which .* as groups=FILE"):
         groups_of(study, stack)
     own = study.root / "own.csv"
