@@ -76,7 +76,7 @@ def whole(members: int = 20) -> None:
     from analysis.selection.best import Counted
     from analysis.selection.choose import score_subsets, select
     from analysis.subsets.engine import lattice_table
-    from cli.combine_text import document
+    from cli.combine_json import document
 
     with tempfile.TemporaryDirectory() as folder:
         root = study_of(Path(folder) / "study", members, 10_000, 200)

@@ -9,9 +9,9 @@ import click
 from click.core import ParameterSource
 
 from cli import completion
+from cli.combine_json import document
 from cli.combine_text import (
     copy_names,
-    document,
     many,
     say_copies,
     say_cost,

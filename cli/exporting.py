@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from cli import completion
-from cli.combine_text import ensemble_document, warn_changed
+from cli.combine_json import ensemble_document
+from cli.combine_text import warn_changed
 from cli.common import Output, command, entry
 from ensemble.errors import BadInput
 

@@ -40,7 +40,7 @@ MODULES = {
     "ens-report": "cli.report", "ens-predict": "cli.predict", "ens-export": "cli.exporting", "ens-data": "cli.data",
 }  # fmt: skip
 LATER = (
-    "h5py", "cli.combine_text", "cli.train_text", "cli.board", "ensemble.importing.import_members",
+    "h5py", "cli.combine_text", "cli.combine_json", "cli.train_text", "cli.board", "ensemble.importing.import_members",
     "ensemble.study.check", "ensemble.training.plan_members", "ensemble.training.pool", "analysis.report_data",
     "analysis.selection.compare", "analysis.subsets.score", "analysis.subsets.shards", "analysis.study_reports",
     "ensemble.datasets.fetch", "matplotlib.backends.backend_agg", "analysis.figures", "analysis.page", "analysis.saved",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.combine_text import copy_names, ensemble_document
+from cli.combine_json import ensemble_document
+from cli.combine_text import copy_names
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, GROUPS, Job, say_chosen_here, say_groups
 from cli.reports.text import cut, cut_middle, fitting_table

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.combine_text import ensemble_document
+from cli.combine_json import ensemble_document
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, GROUPS, Job, say_chosen_here, say_groups
 from cli.reports.text import cut_middle

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from cli.combine_text import front_document, show_front
+from cli.combine_json import front_document
+from cli.combine_text import show_front
 from cli.common import Output
 from cli.reports.job import GROUPS, Job, say_groups
 from cli.reports.text import written

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.sentences import many, oracle, weak_judges, wrong_for_all
-from cli.combine_text import ensemble_document
+from cli.combine_json import ensemble_document
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, IMAGES, SEED, Job, called, images_or_why, say_chosen_here
 from cli.reports.text import cut, found

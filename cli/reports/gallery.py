@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cli.combine_text import ensemble_document
+from cli.combine_json import ensemble_document
 from cli.common import Output
 from cli.reports.job import CLASSES, ENSEMBLE, IMAGES, Job, predicted_images
 from cli.reports.text import file_name, first, shelf_document, shelf_sentence, written

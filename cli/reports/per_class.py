@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analysis.sentences import many
-from cli.combine_text import ensemble_document
+from cli.combine_json import ensemble_document
 from cli.common import Output
 from cli.reports.job import ENSEMBLE, GROUPS, Job, called, say_chosen_here
 from cli.reports.text import class_document, class_table, found

@@ -48,7 +48,8 @@ def test_the_whole_way(tmp_path: Path) -> None:
     members = [open_member(study, name, "cpu") for name in study.members("val")]
     of_study = predict(study, part="val", threads=1)
     of_arrays = predict(members, load_dataset("digits").split("val").images)
-    assert len(of_study) == 2 and len(combine([p.probs for p in of_study], of_study[0].labels)) == 3
+    labels = of_study[0].labels
+    assert labels is not None and len(of_study) == 2 and len(combine([p.probs for p in of_study], labels)) == 3
     for ours, kept in zip(of_arrays, of_study, strict=True):
         assert (ours.probs == kept.probs).all() and (study.read(kept.member, "val").probs == kept.probs).all()
         assert (ours.ids_given, kept.ids_given) == (False, True)
