@@ -292,6 +292,10 @@ CAPTIONS = {
     ),
     "training": "Cross-entropy and accuracy after each epoch, on the training images and on the validation images.",
     "training-members": "Accuracy after each epoch, member by member.",
+    "training-classes": (
+        "Recall of single classes on the validation images after each epoch: the hardest, the easiest, and those that "
+        "rose or fell most late in training; of few classes all."
+    ),
     "cost": (
         "Every subset by what it costs and how it scores. The steps join those that no cheaper or equally cheap subset "
         "beats; where they were worked out, honest scores stand along them with their intervals."

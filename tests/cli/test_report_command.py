@@ -168,7 +168,11 @@ def test_a_saved_ensemble_or_a_member_by_name(digits: Study, ask: Ask, tmp_path:
 @pytest.mark.usefixtures("undrawn")
 def test_training_names_last_and_best(digits: Study, documents: Reported, ask: Ask, tmp_path: Path) -> None:
     found = document(ask, digits, "training", "--member", "m3-1")
-    assert found["files"] == [str(tmp_path / "out" / "training-m3-1.png")]
+    files = ("training-m3-1.png", "training-classes-m3-1.png", "training-classes-m3-1.csv")
+    assert found["files"] == [str(tmp_path / "out" / file) for file in files]
+    assert [(c["name"], c["first"], c["last"], c["shown"]) for c in found["classes"]["classes"][4:6]] == [
+        ("4", 0.4, 0.5, "all"), ("5", 0.8, 0.9, "all"),
+    ]  # fmt: skip
     (member,) = found["members"]
     assert member["last"]["val_accuracy"] == pytest.approx(0.7)
     assert member["best"] == {"epoch": 3, "val_accuracy": pytest.approx(0.8)}
