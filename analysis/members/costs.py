@@ -1,9 +1,10 @@
 """What members cost: GFLOP or parameters of their networks, or whatever a file says."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from analysis.selection.costs import check_costs, read_costs
-from ensemble.errors import BadInput
+from ensemble.errors import BadInput, nearest
 from ensemble.study.network_file import read_network
 from ensemble.study.study import Study
 
@@ -17,6 +18,10 @@ def member_costs(study: Study, members: Sequence[str], what: str) -> dict[str, f
     as `read_costs` and `check_costs` do, naming the file.
     """
     if what not in MEASURED:
+        if not Path(what).exists():
+            raise BadInput(
+                f"cost={what!r}: is neither a file nor what is measured of networks; {nearest(what, MEASURED)}."
+            )
         costs = read_costs(what)
         check_costs(costs, members, what)
         return costs

@@ -250,7 +250,7 @@ def check_cost_limit(asked: Selection | None, costs: object, max_cost: float | N
     if costs is not None and not isinstance(asked, Best):
         raise BadInput("costs: only the best subset is chosen by its cost; leave them out, or choose by 'best'.")
     if max_cost is not None and costs is None:
-        raise BadInput(f"max_cost={max_cost:g}: needs what each member costs.")
+        raise BadInput(f"max_cost={max_cost:g}: needs what each member costs; give its costs as well.")
     if max_cost is not None and not 0 <= max_cost < np.inf:
         raise BadInput(f"max_cost={max_cost:g}: expected a number of 0 or more.")
 

@@ -44,7 +44,7 @@ def open_regular(path: Path) -> BufferedReader:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if stat.S_ISDIR(mode):
-        raise BadInput(f"{path}: expected a file, found a folder, it is a directory; name a file in it.")
+        raise BadInput(f"{path}: expected a file, found a folder; name a file in it.")
     raise BadInput(f"{path}: expected a plain file, found a pipe, a socket or a device; check the path.")
 
 

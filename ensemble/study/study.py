@@ -166,6 +166,8 @@ class Study(Tabular):
         """Open a study; raise `BadInput` where there is none or its file cannot be understood."""
         root = Path(root)
         path = root / "study.toml"
+        if root.is_file():
+            raise BadInput(f"{root}: is a file; expected the folder of a study.")
         if not path.is_file():
             raise BadInput(
                 f"{root}: is not a study, {path.name} is missing; begin one with 'ens-train --study {root}' "
