@@ -16,8 +16,9 @@ from ensemble.study.atomic import file_sha256, is_leftover
 from ensemble.study.history import History, has_epochs, read_history
 from ensemble.study.names import MemberFiles
 from ensemble.study.network_file import read_network
-from ensemble.study.predictions import Predictions, read_predictions
+from ensemble.study.predictions import Predictions, open_predictions
 from ensemble.study.recipe import Recipe, read_recipe
+from ensemble.study.row_probs import row_blocks
 from ensemble.study.seals import check_seal
 from ensemble.study.study import Study, check_named, ids_digest
 from ensemble.study.tables import read_table
@@ -277,27 +278,33 @@ class _Checker:
         if not p.parents or p.attributes.get("rule", "mean") not in ("mean", "geometric"):
             return
         geometric = p.attributes.get("rule") == "geometric"
-        total = np.zeros(p.probs.shape, dtype=np.float64)
-        for parent, weight in zip(p.parents, p.weights, strict=True):
+        parts = []
+        for parent in p.parents:
             if not self.study.predictions_path(parent, p.split).exists():
                 self._add(path, "missing", f"is made of {parent}, which has no predictions for {p.split}",
                           "it cannot be made again or be explained", "bring the member back, or remove it")  # fmt: skip
                 return
             try:
-                part = self.study.read(parent, p.split)
+                part = self.study.read(parent, p.split, held=False)
             except BadInput:
                 return  # told already
-            rows = {i: row for row, i in enumerate(part.sample_ids.tolist())}
-            if not set(p.sample_ids.tolist()) <= rows.keys() or set(part.class_ids) != set(p.class_ids):
-                total = np.full(p.probs.shape, np.inf)
+            row = {i: at for at, i in enumerate(part.sample_ids.tolist())}
+            if not set(p.sample_ids.tolist()) <= row.keys() or set(part.class_ids) != set(p.class_ids):
+                parts = []
                 break
-            at = [part.class_ids.index(c) for c in p.class_ids]
-            probs = part.probs[[rows[i] for i in p.sample_ids.tolist()]][:, at].astype(np.float64)
-            total += weight * (np.log(np.maximum(probs, 2.0**-26)) if geometric else probs)
-        made = np.exp(total - total.max(axis=1, keepdims=True)) if geometric else total
-        with np.errstate(all="ignore"):
-            off = np.abs(made / made.sum(axis=1, keepdims=True) - p.probs)
-        if not (off <= TOLERANCE).all():
+            rows = np.array([row[i] for i in p.sample_ids.tolist()])
+            parts.append((part.probs, rows, [part.class_ids.index(c) for c in p.class_ids]))
+
+        def off(here: slice, theirs: np.ndarray) -> np.ndarray:
+            total = np.zeros(theirs.shape)
+            for (probs, rows, columns), weight in zip(parts, p.weights, strict=True):
+                own = probs[rows[here]][:, columns].astype(np.float64)
+                total += weight * (np.log(np.maximum(own, 2.0**-26)) if geometric else own)
+            made = np.exp(total - total.max(axis=1, keepdims=True)) if geometric else total
+            with np.errstate(all="ignore"):
+                return np.abs(made / made.sum(axis=1, keepdims=True) - theirs)
+
+        if not parts or not all((off(*block) <= TOLERANCE).all() for block in row_blocks(p.probs)):
             self._stale(path, p, "is not what its members predict now: one was trained or imported anew since")
 
     def _stale(self, path: Path, p: Predictions, what: str) -> None:
@@ -320,12 +327,13 @@ class _Checker:
             if not row.size or not self.study.predictions_path(member, split).exists():
                 continue
             try:
-                p = self.study.read(member, split)
+                p = self.study.read(member, split, held=False)
             except BadInput:
                 continue
             if p.labels is None:
                 continue
-            right = float((np.rint(p.probs.astype(np.float64) * 2**26).argmax(axis=1) == p.labels).mean())
+            preds = [np.rint(rows.astype(np.float64) * 2**26).argmax(axis=1) for _, rows in row_blocks(p.probs)]
+            right = float((np.concatenate(preds) == p.labels).mean())
             if abs(right - float(columns["accuracy"][row[0]])) > 1e-9:
                 told = f"{columns['accuracy'][row[0]]:.2%}"
                 self._add(path, "stale", f"says {told} of {member}, which scores {right:.2%}",
@@ -383,8 +391,10 @@ class _Checker:
 
 
 def _named(path: Path, member: str, split: str) -> Predictions:
-    found = read_predictions(path)
+    found = open_predictions(path)
     check_named(path, found, member, split)
+    for _ in row_blocks(found.probs):  # which checks those that are read only now
+        pass
     return found
 
 

@@ -21,6 +21,7 @@ from analysis.stack import join
 from ensemble.errors import StorageError
 from ensemble.importing.writers import export_file
 from ensemble.study import predictions, row_probs
+from ensemble.study.check import check_study
 from ensemble.study.predictions import Predictions, predictions_digest, read_predictions
 from ensemble.study.study import Study, StudyConfig
 
@@ -71,6 +72,7 @@ WORK: dict[str, Callable[[Study, Path], object]] = {
     "diversity": lambda study, _: ensemble_diversity(opened(study).stack),
     "a saved ensemble": lambda study, _: saved_ensemble(study, "kept"),
     "what it was made of": lambda study, _: study.changed({"m-0": "another"}, "val"),
+    "checked": lambda study, _: check_study(study.root),
     "saved": lambda study, path: predictions.write_predictions(path, ensemble_predictions(study, opened(study))),
     "npz": exported(".npz"),
     "csv": exported(".csv"),
