@@ -118,10 +118,11 @@ def test_a_missing_file_says_why(tmp_path: Path) -> None:
 
 
 def test_what_others_keep_by_name(tmp_path: Path) -> None:
-    keras = {"epoch": [0, 1, 2], "loss": [3.0, 2.0, None], "val_accuracy": ["0.5", "", 1.0]}
+    keras: Any = {"epoch": [0, 1, 2], "loss": [3.0, 2.0, None], "val_accuracy": ["0.5", "", 1.0]}
     rows = [dict(zip(keras, values, strict=True)) for values in zip(*keras.values(), strict=True)]
     csv = written(tmp_path, "Epoch, loss,val_accuracy", "0,3,0.5", "1,2,", "2,,1")
-    for given in (keras, rows, csv):
+    forms: tuple[Any, ...] = (keras, rows, csv)
+    for given in forms:
         columns = history_columns(given)
         assert list(columns) == list(COLUMNS)
         assert columns["epoch"].tolist() == [1, 2, 3]  # counted from 1
@@ -156,13 +157,18 @@ def test_what_is_no_history_of_others(given: Any, message: str) -> None:
 
 def test_images_and_steps_of_the_rate() -> None:
     plain = history("m", [0.1] * 5, rates=[0.1, 0.1, 0.05, 0.05, 0.01])
-    assert plain.falls().tolist() == [2, 4]  # of four changes two: no more than half
+    assert np.asarray(plain.falls()).tolist() == [2, 4]  # of four changes two: no more than half
     assert history("m", [0.1] * 4, rates=[0.1, 0.05, 0.01, 0.01]).falls() is None  # of three, two
-    assert history("m", [0.1] * 3, rates=[0.1, 0.1, 0.1 * (1 - 1e-10)]).falls().tolist() == []  # rounding is no step
+    assert (
+        np.asarray(history("m", [0.1] * 3, rates=[0.1, 0.1, 0.1 * (1 - 1e-10)]).falls()).tolist() == []
+    )  # rounding is no step
     assert plain.images() is None
-    assert plain.images(100).tolist() == [100, 200, 300, 400, 500]
-    assert history("m", [0.1] * 2, seen=[1, 90]).images(100).tolist() == [1, 90]
-    assert history("m", [0.1] * 2, seen=[0, 90]).images(100).tolist() == [100, 200]  # not counted from the beginning
+    assert np.asarray(plain.images(100)).tolist() == [100, 200, 300, 400, 500]
+    assert np.asarray(history("m", [0.1] * 2, seen=[1, 90]).images(100)).tolist() == [1, 90]
+    assert np.asarray(history("m", [0.1] * 2, seen=[0, 90]).images(100)).tolist() == [
+        100,
+        200,
+    ]  # not counted from the beginning
     assert history("m", [np.nan, 0.0]).best() == (2, 0.0)
 
 
