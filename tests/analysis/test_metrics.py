@@ -62,3 +62,5 @@ def test_the_whole_numbers_of_each_rule_by_hand() -> None:
         [-half, -2907270, -2907270], [-4360905, -280036, -37794510]
     ]  # fmt: skip
     assert RULES["vote"].quantise(probs).tolist() == [[67633152, 262144, 262144], [131072, 68026368, 0]]
+    members = np.stack([probs, probs[::-1], probs])  # (M, N, C)
+    assert np.array_equal(RULES["vote"].quantise(members), [RULES["vote"].quantise(p) for p in members])

@@ -1,5 +1,6 @@
 """Pipes, devices and links in place of files: every option that names a file refuses them, and waits for none."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -57,6 +58,14 @@ def test_a_closed_standard_output_is_said(digits: Study) -> None:
         1,
         "Error: standard output is closed; let it be read, or add >/dev/null.\n",
     )
+
+
+def test_a_closed_standard_error_changes_neither_result_nor_status(digits: Study) -> None:
+    script = shlex.quote(str(Path(sys.executable).with_name("ens-check")))
+    line = f"{script} {shlex.quote(str(digits.root / 'none'))} --json 2>&-"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "none" in json.loads(done.stdout)["error"]
 
 
 def test_what_is_meant_for_an_option_or_another_report_is_told_apart_from_a_file(digits: Study, tmp_path: Path) -> None:

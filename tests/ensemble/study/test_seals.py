@@ -13,6 +13,7 @@ from ensemble.study.seals import (
     open_regular,
     read_text,
     read_toml,
+    seal_in_place,
     sealed,
     sealed_text,
     write_sealed,
@@ -60,8 +61,9 @@ def test_a_mark_that_was_changed_or_cut(tmp_path: Path) -> None:
         assert not check_seal(path)
         with pytest.raises(BadInput, match="does not match its checksum"):
             check_seal(path, nearly=True)
-    path.write_bytes(b"x" * 900 + b"0af" * 7 + b"0a")  # 23 digits
-    assert not check_seal(path, nearly=True)
+    for content in (b"x" * 900 + b"0af" * 7 + b"0a", b"x" * 900 + b"0af" * 8 + b"x" * 90):  # 23 digits; in its middle
+        path.write_bytes(content)
+        assert not check_seal(path, nearly=True)
 
 
 def test_sealed_and_written_are_the_same(tmp_path: Path) -> None:
@@ -74,6 +76,15 @@ def test_sealed_and_written_are_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == sealed(blank + b"rest")
     with pytest.raises(ValueError):
         write_sealed(tmp_path / "f", b"x" * 512 + BLANK.encode())
+
+
+@pytest.mark.parametrize("rest", [b"", b"rest", b"r" * (2**20 + 5)])
+def test_a_seal_is_put_in_front_of_what_is_there(rest: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 128 + rest)
+    seal_in_place(tmp_path / "f", 128)
+    content = (tmp_path / "f").read_bytes()
+    assert content == sealed(f"{BLANK}\n".encode().ljust(128, b"\0") + rest)
+    assert check_seal(tmp_path / "f")
 
 
 def test_only_plain_files_are_opened(tmp_path: Path) -> None:
