@@ -5,8 +5,22 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE, check_rows
+from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE, check_rows, label_advice
 from ensemble.study.row_probs import RowProbs
+
+
+def check_kind(value: Any, where: str, kind: str, *has: str) -> None:
+    """Raise `BadInput` where a value has not the attributes of what is wanted; kind: what that is, and who makes it."""
+    if not all(hasattr(value, name) for name in has):
+        raise BadInput(f"{where}: expected {kind}, found {type(value).__name__}.")
+
+
+STACK = "a stack of predictions, as join(study.select('val')) and stack_arrays(probs, labels) make it"
+
+
+def check_stack(value: Any, where: str) -> None:
+    """Raise `BadInput` where a value is not a `PredictionStack`, or one whose predictions stay in files."""
+    check_kind(value, where, STACK, "members", "labels", "require_labels")
 
 
 def checked_probs(probs: Any, where: str) -> np.ndarray:
@@ -38,7 +52,7 @@ def checked_columns(columns: Any, where: str, samples: int | None = None, classe
     if array.ndim != 1 or not array.size or array.dtype.kind not in "iu" or len(array) != (samples or len(array)):
         raise BadInput(
             f"{where}: expected a class for each of {samples or 'N'} samples, whole numbers from 0, found "
-            f"{array.dtype} {array.shape}."
+            f"{array.dtype} {array.shape}{label_advice(array, samples, classes)}."
         )
     outside = np.flatnonzero((array < 0) | (array >= (classes or np.inf)))
     if outside.size:

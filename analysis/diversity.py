@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import check_stack
 from analysis.csv_cells import write_csv
 from analysis.stack import PredictionStack
 from analysis.subsets.reference import subset_preds
@@ -204,6 +205,7 @@ def ambiguity(stack: PredictionStack) -> Ambiguity:
     A. Krogh and J. Vedelsby, Neural network ensembles, cross validation, and active learning, NIPS 7 (1995), for the
     squared error, here summed over the classes. All three terms are computed, none as the difference of the others.
     """
+    check_stack(stack, "ambiguity")
     m, n, c = stack.probs.shape
     spread, own, together = np.zeros(m), np.zeros(m), 0.0
     step = max(1, BLOCK_NUMBERS // (m * c))
@@ -306,6 +308,7 @@ class EnsembleDiversity(Rows):
 
 def ensemble_diversity(stack: PredictionStack) -> EnsembleDiversity:
     """Compare the members of a stack, which may be without labels: what needs none is then there."""
+    check_stack(stack, "ensemble_diversity")
     m, labels = len(stack.members), stack.labels
     found = measure_diversity([subset_preds(stack, [i]) for i in range(m)], labels, stack.members)
     if labels is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.arguments import check_stack
 from analysis.metrics import Rule, floored_logs, predicted, quantise, rule_of, whole
 from analysis.selection.data import Chosen, combined
 from analysis.stack import PredictionStack, combined_probs
@@ -154,6 +155,7 @@ def ensemble_of(
     whole numbers, each times its whole weight (`analysis.metrics.whole`); with equal weights that is the plain sum.
     Raises `BadInput` for a rule without probabilities, as a vote is, and for weights that are none.
     """
+    check_stack(stack, "ensemble_of")
     kind, m = rule_of(rule), len(stack.members)
     shares = np.full(m, 1 / m) if weights is None else _shares(weights, stack.members)
     part = np.flatnonzero(shares)

@@ -166,7 +166,11 @@ def check_few(members: int) -> None:
 
 
 def open_ensemble(
-    study: Study, name: str = "all", split: str = "val", members: Sequence[str] = (), intersect: bool = False
+    study: Study | str | Path,
+    name: str = "all",
+    split: str = "val",
+    members: Sequence[str] = (),
+    intersect: bool = False,
 ) -> Ensemble:
     """Return an ensemble of a study and what it predicts for a split, labelled or not.
 
@@ -175,16 +179,18 @@ def open_ensemble(
     as 'm3-*', of those that take part in "all" and "best"; all where empty. intersect: where members differ in samples,
     take the common ones. Raises `BadInput` where there are none of that name or no predictions.
     """
+    study = Study.of(study)
     return ReportData(study, split, tuple(members), name, intersect).ensemble
 
 
-def histories(study: Study, patterns: Sequence[str] = ()) -> list[History]:
+def histories(study: Study | str | Path, patterns: Sequence[str] = ()) -> list[History]:
     """Return the training histories of a study's members that match one of the patterns, all where there are none.
 
     Members that a pattern with a wildcard matches are left out where they have none, and with a `DamageWarning` where
     theirs is damaged. Raises `NotAvailable` where no history is found or a member named in full has none, `BadInput`
     where a pattern matches no member, or none of the histories can be read.
     """
+    study = Study.of(study)
     trained = [name for name in study.members_with("history") if has_epochs(study.files(name).history)]
     known = sorted({*trained, *(name for split in study.splits() for name in study.members(split))}, key=natural_key)
     chosen: set[str] = set()

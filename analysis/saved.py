@@ -129,7 +129,7 @@ def _regression(
 
 
 def predictions_of(
-    study: Study,
+    study: Study | str | Path,
     name: str,
     split: str = "val",
     intersect: bool = False,
@@ -143,6 +143,7 @@ def predictions_of(
     `saved_ensemble` has it; held: False leaves large ones in their files, see `Predictions.probs`. Raises `BadInput` as
     `Study.read` and `saved_ensemble` do.
     """
+    study = Study.of(study)
     found = find_definition(study, name) if any(name in study.members(s) for s in study.splits()) else None
     if found is None:
         return study.read(name, split, held=held)
@@ -163,7 +164,7 @@ def ensemble_predictions(study: Study, ensemble: Ensemble, intersect: bool = Fal
 
 
 def select_predictions(
-    study: Study, split: str = "val", patterns: Sequence[str] = (), intersect: bool = False
+    study: Study | str | Path, split: str = "val", patterns: Sequence[str] = (), intersect: bool = False
 ) -> list[Predictions]:
     """Return the predictions of a study's members that match a pattern, in natural order; all without patterns.
 
@@ -171,6 +172,7 @@ def select_predictions(
     predictions. intersect: where these differ in samples, take the common ones.
     Raises `BadInput` where a pattern matches nothing, or there are no predictions for the split.
     """
+    study = Study.of(study)
     if not patterns:
         return study.select(split)
     known = names_on(study, split)

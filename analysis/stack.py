@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from analysis.arguments import check_kind
 from analysis.metrics import floored_logs, quantise, rule_of
 from ensemble.errors import BadInput, nearest
 from ensemble.study.alignment import Misalignment, find_misaligned
@@ -385,6 +386,9 @@ def join(predictions: Sequence[Predictions], intersect: bool = False) -> Predict
     agree.
     Raises `BadInput` naming the two members that do not fit.
     """
+    items = predictions if isinstance(predictions, Sequence) else ()
+    for item in items or [predictions]:
+        check_kind(item, "join", "predictions, as study.select('val') gives them", "member", "class_ids", "labels")
     joint = fit(predictions, intersect)
     n, c = len(joint.sample_ids), len(joint.class_ids)
     probs = np.empty((len(joint.members), n, c), dtype=np.float32)
@@ -563,6 +567,10 @@ def stack_arrays(
     Row i of every member is the same sample, column c the same class: nothing here can tell where they are not.
     """
     arrays = [np.asarray(p) for p in probs]
+    if arrays and (arrays[0].ndim == 0 or (arrays[0].ndim == 1 and arrays[0].dtype.kind == "f")):
+        found = np.asarray(probs)
+        advice = "probs come before labels" if found.ndim == 1 else "of one member give [probs]"
+        raise BadInput(f"probs: expected (M, N, C), M members, found {found.dtype} {found.shape}; {advice}.")
     names = [f"m-{i}" for i in range(len(arrays))] if members is None else [str(m) for m in members]
     if not arrays:
         raise BadInput("probs: expected (M, N, C) with at least one member, found none.")

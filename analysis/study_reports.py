@@ -91,7 +91,7 @@ def study_report(
     """
     if kind not in KINDS:
         raise BadInput(f"{kind!r} is not a kind of report; {nearest(kind, KINDS)}.")
-    study = study if isinstance(study, Study) else Study.open(study)
+    study = Study.of(study)
     together = None if groups is None else Path(groups)
     made = partial(KINDS[kind], ReportData(study, split, tuple(members), ensemble, intersect, progress, together))
     try:

@@ -82,7 +82,7 @@ def class_curves(study: Study | str | Path, members: Sequence[str] = ()) -> Clas
 
     members: names, or patterns such as 'm3-*'; all where empty. Raises `NotAvailable` where no history says it.
     """
-    study = study if isinstance(study, Study) else Study.open(study)
+    study = Study.of(study)
     config = study.config
     return curves_of(histories(study, members), config.class_ids, config.class_names, str(study.root))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import check_stack
 from analysis.class_metrics import WEIGHTED, WHOLE_SET, base_of, metric_of
 from analysis.class_metrics import class_weights as checked_class_weights
 from analysis.metrics import GEOMETRIC_MEMBERS, METRICS, rule_of
@@ -153,6 +154,7 @@ def select(
     progress: told (done, total) of the selections that are made again and again for honest scores.
     Raises `BadInput` where these do not go together, and for a stack without labels.
     """
+    check_stack(stack, "select")
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size, weights)
@@ -324,6 +326,7 @@ def cross_validate(
     times. stack, how, metric, sizes, max_size, rule, groups (N,), class_weights and progress are as `select` has them.
     Raises `BadInput` as it does, and for fewer than 20 samples.
     """
+    check_stack(stack, "cross_validate")
     members = len(stack.members)
     wanted = check_sizes(range(1, members + 1) if sizes is None else sizes, members)
     check_choice(how, metric, stack.members, rule, max_size)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.arguments import check_stack
 from analysis.metrics import METRICS
 from analysis.selection.best import Best, scores_of_subsets
 from analysis.selection.choose import Progress, check_choice, check_cost_limit, data_of
@@ -86,6 +87,7 @@ def cost_front(
     max_cost: the front ends there.
     Raises `BadInput` where members have no cost, and as `select` does.
     """
+    check_stack(stack, "cost_front")
     wanted = check_sizes(range(1, len(stack.members) + 1) if sizes is None else sizes, len(stack.members))
     check_choice("best", metric, stack.members, rule, max_size)
     metric, data = data_of(stack, "best", metric, rule, wanted, groups, class_weights)

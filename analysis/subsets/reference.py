@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
+from analysis.arguments import check_stack
 from analysis.metrics import (
     GEOMETRIC_MEMBERS,
     TOP,
@@ -86,6 +87,7 @@ def subset_preds(stack: PredictionStack, indices: Sequence[int], rule: str = "me
     The lowest-index argmax of the integer sum, by the rule "mean", "geometric" or "vote". Raises `BadInput` for another
     rule, and indices outside 0..M-1.
     """
+    check_stack(stack, "subset_preds")
     quantise = rule_of(rule).quantise
     chosen = list(check_indices(indices, len(stack.members)))
     preds = np.empty(stack.samples, dtype=np.int64)

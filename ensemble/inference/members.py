@@ -236,12 +236,13 @@ def open_members(study: Study, names: Sequence[str], device: str, threads: int) 
     return found
 
 
-def open_member(study: Study, name: str, device: str | torch.device = "auto") -> TrainedMember:
+def open_member(study: Study | str | Path, name: str, device: str | torch.device = "auto") -> TrainedMember:
     """Open the member `name` of a study on a device: "auto", "cpu", "cuda" or "cuda:N".
 
     Raises `BadInput` where there is no such member, it has predictions but no network, its training is not over, its
     weights are damaged or do not fit its recipe, or its classes are not the study's.
     """
+    study = Study.of(study)
     check_networks(study, [name])
     device = resolve_device(device)
     path = study.files(name).weights

@@ -44,7 +44,7 @@ class OnnxFile(Tabular):
     difference: float | None
 
 
-def export_onnx(study: Study, name: str, out: str | Path) -> OnnxFile:
+def export_onnx(study: Study | str | Path, name: str, out: str | Path) -> OnnxFile:
     """Write a member's network, or those of an ensemble with their weights, as one ONNX file (opset 18, float32).
 
     study: where they were trained. name: a member, a saved ensemble, or "all" for the mean of all members. out: the
@@ -55,6 +55,7 @@ def export_onnx(study: Study, name: str, out: str | Path) -> OnnxFile:
     Raises `BadInput` where there is no such member, it has no network, or the extra `onnx` is missing; `KofnError`
     where a network cannot be written so, or what was written computes something else.
     """
+    study = Study.of(study)
     path = Path(out)
     if path.suffix != ".onnx":
         raise BadInput(f"out={str(out)!r}: expected a file that ends in .onnx.")

@@ -174,7 +174,7 @@ def check_rows(
     advice: what to do next.
     """
 
-    def refuse(bad_rows: np.ndarray, expected: str, found: str) -> None:
+    def refuse(bad_rows: np.ndarray, expected: str, found: str, advice: str = advice) -> None:
         raise BadInput(
             f"{where}: {expected}, but {len(bad_rows)} of {len(probs)} rows do not hold, "
             f"row {first + int(bad_rows[0])} first: {found}; {advice}."
@@ -188,7 +188,8 @@ def check_rows(
     if bad.size:
         row = probs[bad[0]]
         column = int(np.flatnonzero(~np.isfinite(row))[0])
-        refuse(bad, "probabilities must be finite", f"{row[column]} in column {column}")
+        what = f"{row[column]} in column {column}"
+        refuse(bad, "probabilities must be finite", what, "leave these samples out, or predict them again")
     bad = np.flatnonzero((probs < 0).any(axis=1))
     if bad.size:
         refuse(bad, "probabilities must not be negative", f"{float(probs[bad[0]].min()):g}")
@@ -212,11 +213,28 @@ def single_precision(probs: np.ndarray, where: str, first: int = 0) -> np.ndarra
     return rows
 
 
+def label_advice(array: np.ndarray, n: int | None = None, c: int | None = None) -> str:
+    """Return what to do about labels that are none, after a semicolon; "" where nothing is known that helps."""
+    if array.ndim == 2 and array.shape[1] == (c or array.shape[1]) > 1:
+        return "; of one-hot rows take argmax(axis=1)"
+    if array.ndim == 2 and array.shape[1] == 1:
+        return "; take ravel()"
+    if array.dtype.kind == "f" and array.size and (array == np.floor(array)).all():
+        return "; take astype(int)"
+    if array.dtype.kind in "US":
+        return "; give the columns that these names have, from 0"
+    if array.dtype.kind == "b":
+        return "; of two classes give 0 and 1, by astype(int)"
+    return "; there must be one for each row of probs" if array.ndim == 1 and len(array) != n else ""
+
+
 def check_labels(labels: np.ndarray, n: int, c: int, where: str) -> np.ndarray:
     """Return labels as int64 (n,), each in 0..c-1; raise `BadInput` otherwise."""
     array = np.asarray(labels)
     if array.shape != (n,) or array.dtype.kind not in "iu":
-        raise BadInput(f"{where}: expected {n} whole-number labels, found {array.dtype} {array.shape}.")
+        raise BadInput(
+            f"{where}: expected {n} whole-number labels, found {array.dtype} {array.shape}{label_advice(array, n, c)}."
+        )
     array = array.astype(np.int64)
     if array.size and not (array.min() >= 0 and array.max() < c):
         bad = int(np.flatnonzero((array < 0) | (array >= c))[0])

@@ -176,6 +176,15 @@ class Study(Tabular):
         return cls(root=root, config=_config(path, read_toml(path, "a study")))
 
     @classmethod
+    def of(cls, study: "Study | Path | str") -> "Study":
+        """Return a study as it is, or opened where its folder is given; raise `BadInput` where it is neither."""
+        if isinstance(study, cls):
+            return study
+        if not isinstance(study, str | Path):
+            raise BadInput(f"study: expected a study or its folder, found {type(study).__name__}; see `open_study`.")
+        return cls.open(study)
+
+    @classmethod
     def create(cls, root: Path | str, config: StudyConfig) -> "Study":
         """Begin a study in a folder; where it was begun before, also by another process just now, add to what it pins.
 

@@ -108,7 +108,7 @@ class TrainingPlan(Tabular):
 
 
 def plan_members(
-    study: Study, *, model: str | None = None, recipe: str | Path | Recipe | Plan | None = None,
+    study: Study | str | Path, *, model: str | None = None, recipe: str | Path | Recipe | Plan | None = None,
     variants: int | None = None, vary: str | None = None, name: str | None = None, epochs: int | None = None,
     seed: int | None = None, weights: str | Path | None = None, snapshots: int | None = None,
     keep: str | None = None, precision: str | None = None,
@@ -140,6 +140,7 @@ def plan_members(
     Raises `BadInput` where a member is there with another recipe, naming what differs, or something asked for cannot
     be.
     """
+    study = Study.of(study)
     if variants is not None and variants < 1:
         raise BadInput(f"variants={variants}: expected at least 1; 6 is the default.")
     if folds is not None and folds < 2:

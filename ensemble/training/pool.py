@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -194,7 +195,7 @@ def _serve(pipe: Connection, parent: int) -> None:
 
 
 def train_members(
-    study: Study, plan: TrainingPlan | None = None, *, progress: Progress | None = None,
+    study: Study | str | Path, plan: TrainingPlan | None = None, *, progress: Progress | None = None,
     on_event: Event | None = None, **choices: Any,
 ) -> list[Outcome]:  # fmt: skip
     """Train what a plan asks of a study, and return what became of each network: members in order, then folds.
@@ -210,6 +211,7 @@ def train_members(
 
     Raises `BadInput` as `plan_members` does.
     """
+    study = Study.of(study)
     if plan is None:
         plan = plan_members(study, **choices)
     elif choices:

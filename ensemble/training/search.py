@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ensemble.errors import BadInput
@@ -59,7 +60,7 @@ class Search(Rows):
 
 
 def search_members(
-    study: Study, trials: int, *, members: int = MEMBERS, store: str | None = None, jobs: int = 1,
+    study: Study | str | Path, trials: int, *, members: int = MEMBERS, store: str | None = None, jobs: int = 1,
     threads: int | None = None, device: str = "auto", on_event: Event | None = None, engine: str = "local",
     **choices: Any,
 ) -> Search:  # fmt: skip
@@ -80,6 +81,7 @@ def search_members(
     Raises `BadInput` where Optuna is missing, the plan has no ranges, the store cannot be opened, or holds a search of
     another base or other ranges.
     """
+    study = Study.of(study)
     for name, count in (("trials", trials), ("members", members)):
         if count < 1:
             raise BadInput(f"{name}={count}: expected at least 1.")

@@ -135,3 +135,49 @@ def test_what_cannot_be_measured() -> None:
     for kernels in (np.ones((2, 3)), np.full((2, 3, 3, 3), np.nan), np.ones((2, 3, 3, 3), int)):
         with pytest.raises(BadInput, match="measure_filters: "):
             kofn.measure_filters(kernels)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [kofn.select, kofn.cross_validate, kofn.ensemble_of, kofn.ensemble_diversity, kofn.ambiguity,
+     lambda stack: kofn.cost_front(stack, [1.0]), lambda stack: kofn.subset_preds(stack, [0])],
+)  # fmt: skip
+@pytest.mark.parametrize("given", [PROBS, "study", None, [PROBS, PROBS]])
+def test_what_is_no_stack(call: Callable[[Any], Any], given: Any) -> None:
+    with pytest.raises(BadInput, match=r"expected a stack of predictions, as join\(study.select\('val'\)\)"):
+        call(given)
+
+
+@pytest.mark.parametrize("given", ["study", ["a", "b"], 3, PROBS, [PROBS]])
+def test_what_is_not_joined(given: Any) -> None:
+    with pytest.raises(BadInput, match=r"join: expected predictions, as study\.select\('val'\) gives them, found"):
+        kofn.join(given)
+
+
+@pytest.mark.parametrize(
+    ("probs", "labels", "message"),
+    [
+        (LABELS, PROBS, "expected .M, N, C., M members, found int64 .40,.; probs come before labels"),
+        (PROBS, LABELS, "expected .M, N, C., M members, found float64 .40, 4.; of one member give .probs."),
+        ([PROBS], np.eye(4)[LABELS], "of one-hot rows take argmax"),
+        ([PROBS], LABELS / 1, "take astype"),
+        ([PROBS], LABELS.astype(str), "give the columns that these names have"),
+        ([NO_PROBS["nan"]], LABELS, "leave these samples out"),
+    ],
+)
+def test_what_combine_says_to_do(probs: Any, labels: Any, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        kofn.combine(probs, labels)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [kofn.train_members, kofn.plan_members, kofn.histories, kofn.open_ensemble, kofn.select_predictions,
+     lambda study: kofn.open_member(study, "m"), lambda study: kofn.predictions_of(study, "m")],
+)  # fmt: skip
+def test_a_study_may_be_its_folder(call: Callable[[Any], Any], tmp_path: Any) -> None:
+    for given in (tmp_path, str(tmp_path)):
+        with pytest.raises(BadInput, match=r"is not a study, study\.toml is missing"):
+            call(given)
+    with pytest.raises(BadInput, match=r"study: expected a study or its folder, found int; see `open_study`"):
+        call(3)
