@@ -61,7 +61,7 @@ def weak_judges(accuracy: float, members: int) -> str:
     """Say that an ensemble is too weak to judge labels; nothing where it is right on 60 % or more."""
     if accuracy >= WEAK:
         return ""
-    who = "This member is" if members == 1 else "These members are together"
+    who = "This member is" if members == 1 else f"{'Both' if members == 2 else f'All {members}'} members together are"
     return (
         f"{who} right on {percent(accuracy)} % of the images, too few to judge labels by: unless very many labels are "
         "wrong, most of the images in doubt have the right one."
@@ -140,11 +140,11 @@ def nothing_between(way: str, samples: int) -> str:
     )
 
 
-def two_gains(way: str) -> str:
-    """Say why the gain of the chosen ensemble and the one of `compared` differ."""
+def two_gains(way: str, other: str = "the gain above") -> str:
+    """Say why the gain of the chosen ensemble, `other`, and the one of `compared` differ."""
     return (
         f"This is what choosing {WAYS[way]} gains on samples that had no part in the choice, on average over what was "
-        "chosen from fewer samples; the gain above is that of the one ensemble, on the samples it was chosen on."
+        f"chosen from fewer samples; {other} is that of the one ensemble, on the samples it was chosen on."
     )
 
 

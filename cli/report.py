@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from analysis.sentences import many
 from cli import completion
 from cli.combine_text import say_twice
-from cli.common import Output, command, entry
+from cli.common import Output, as_options, command, entry
 from cli.reports import KINDS
 from cli.reports.job import Job
 from ensemble.errors import BadInput, nearest, storage_error
@@ -342,8 +342,8 @@ def _all(output: Output, job: Job, pdf: bool) -> dict[str, Any]:
                 reports[kind] = room.report(own, job)
         except NotAvailable as lack:
             reports[kind] = None
-            skipped[kind] = str(lack)
-            output.note(f"skipped: {lack}")
+            skipped[kind] = as_options(str(lack))
+            output.note(f"skipped: {skipped[kind]}")
     path = None
     if booklet:
         path = booklet.write(job)

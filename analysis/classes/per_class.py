@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,13 @@ class PerClass(Rows):
         """How many classes are among the `worst_k` hardest, and the easiest, in at least 95 % of draws."""
         hard, easy = (int((s[: self.scored] >= 0.95).sum()) for s in (self.worst_share, self.best_share))
         return hard, easy
+
+    @cached_property
+    def hardest_share(self) -> float:
+        """The share of draws in which the first class is the hardest of all, see `end_shares`; NaN without samples."""
+        counted = self.samples if self.effective is None else self.effective
+        right = self.correct * (counted / np.maximum(self.samples, 1))
+        return float(worst_share(right, counted, 1)[0]) if len(self) else float("nan")
 
     @property
     def macro_accuracy(self) -> float:

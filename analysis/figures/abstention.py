@@ -42,6 +42,8 @@ _LOOKS: dict[str, tuple[str, Any]] = {
     "energy": (INK, (0, (3, 1, 1, 1, 1, 1))),
 }  # fmt: skip
 _MARKS = {"lac": (BLUE, "o"), "aps": (VERMILLION, "^"), "raps": (GREEN, "s")}
+_DASHES: dict[str, Any] = {"lac": "-", "aps": (0, (4, 1.5)), "raps": (0, (1, 1))}
+MOST_MARKS = 40  # classes; of more, marks and intervals lie on one another, and lines are drawn
 _POINTS = 2000  # of a line: more are not seen
 _ROW = 9.2 / 72
 _LEFT, _RIGHT, _FOOT = 0.42, 0.14, 0.36
@@ -124,8 +126,7 @@ def draw_sets(value: ConformalSets, axes: Axes, colour: str = BLUE, marker: str 
     found = value.by_class()
     there = found["samples"] > 0
     size, share, low, high = (found[name][there] for name in ("mean_size", "coverage", "low", "high"))
-    many = there.sum() > 40
-    axes.vlines(size, 100 * low, 100 * high, color=colour, linewidth=0.5, alpha=0.25 if many else 0.6, zorder=2)
+    axes.vlines(size, 100 * low, 100 * high, color=colour, linewidth=0.5, alpha=0.6, zorder=2)
     axes.plot(size, 100 * share, linestyle="", marker=marker, color=colour, markersize=2.6, markeredgewidth=0.5,
               markerfacecolor="white" if marker != "o" else colour, zorder=3)  # fmt: skip
     axes.axhline(100 * (1 - value.alpha), color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=1)
@@ -134,8 +135,24 @@ def draw_sets(value: ConformalSets, axes: Axes, colour: str = BLUE, marker: str 
     return axes
 
 
+def draw_sets_sorted(value: ConformalSets, axes: Axes, sizes: Axes, colour: str = BLUE, dashes: Any = "-") -> None:
+    """Draw how often each class's sets hold it, in %, and on `sizes` their mean size, each from low to high."""
+    found = value.by_class()
+    there = found["samples"] > 0
+    for where, values in ((axes, 100 * found["coverage"][there]), (sizes, found["mean_size"][there])):
+        where.plot(np.arange(1, len(values) + 1), np.sort(values), color=colour, linestyle=dashes, linewidth=1.1)
+        where.set_xlim(1, len(values))
+    axes.axhline(100 * (1 - value.alpha), color=GREY, linewidth=0.7, linestyle=(0, (3, 2)), zorder=1)
+    axes.set_ylabel("Sets with the class (%)")
+    axes.tick_params(labelbottom=False)
+    sizes.set_ylabel("Mean size")
+    sizes.set_ylim(bottom=0)
+    sizes.set_xlabel("Classes, each line in its own order, lowest first")
+
+
 def sets_figure(values: Sequence[ConformalSets], title: str, columns_wide: float = COLUMN) -> Figure:
-    """Return coverage against size of each class by each method; one column wide."""
+    """Return coverage against size of each class by each method, above 40 classes both sorted; one column wide."""
+    many = max(int((value.by_class()["samples"] > 0).sum()) for value in values) > MOST_MARKS
     title, head = title_lines(title, columns_wide)
     handles = []
     for value in values:
@@ -144,17 +161,28 @@ def sets_figure(values: Sequence[ConformalSets], title: str, columns_wide: float
             f"{METHOD_TITLES[value.method]}: {100 * value.coverage:.1f} % of sets hold the truth, "
             f"{value.mean_size:.2f} classes on average"
         )
-        handles.append(Line2D([], [], linestyle="", color=colour, marker=marker, markersize=3,
-                              markerfacecolor="white" if marker != "o" else colour, label=label))  # fmt: skip
+        handles.append(
+            Line2D([], [], color=colour, linestyle=_DASHES[value.method], linewidth=1.1, label=label)
+            if many
+            else Line2D([], [], linestyle="", color=colour, marker=marker, markersize=3,
+                        markerfacecolor="white" if marker != "o" else colour, label=label)
+        )  # fmt: skip
+    marks = "Each class's interval is in the table" if many else "A mark a class, with Wilson's 95 % interval"
     note, foot = note_lines(
-        f"A mark a class, with Wilson's 95 % interval; dashed: the {100 * (1 - values[0].alpha):.4g} % that are "
+        f"{marks}; dashed: the {100 * (1 - values[0].alpha):.4g} % that are "
         "promised of all samples together, not of each class.", columns_wide,
     )  # fmt: skip
-    key, tall = _ROW * len(handles) + 0.1, 1.75
-    figure = new_figure(columns_wide, head + key + tall + _FOOT + foot)
-    axes = axes_at(figure, _LEFT, foot + _FOOT, columns_wide - _LEFT - _RIGHT, tall)
-    for value in values:
-        draw_sets(value, axes, *_MARKS[value.method])
+    key, tall, below = _ROW * len(handles) + 0.1, 1.75, 1.0 if many else 0.0
+    figure = new_figure(columns_wide, head + key + tall + below + _FOOT + foot)
+    axes = axes_at(figure, _LEFT, foot + _FOOT + below, columns_wide - _LEFT - _RIGHT, tall)
+    if many:
+        sizes = axes_at(figure, _LEFT, foot + _FOOT, columns_wide - _LEFT - _RIGHT, below - 0.15)
+        for value in values:
+            draw_sets_sorted(value, axes, sizes, _MARKS[value.method][0], _DASHES[value.method])
+        label_y(sizes, _LEFT - 0.12)
+    else:
+        for value in values:
+            draw_sets(value, axes, *_MARKS[value.method])
     axes.set_ylim(top=101)
     label_y(axes, _LEFT - 0.12)
     put_title(figure, title)

@@ -61,6 +61,10 @@ def draw_confusion(value: Confusion, axes: Axes, names: Sequence[str] = (), size
     if c and value.folded:
         picture[-1, -1] = 1.0  # what the folded classes are predicted as among themselves is not shown
     axes.imshow(picture, interpolation="nearest", aspect="equal")
+    if c and value.folded:  # nor is it none, as white is
+        axes.add_patch(
+            Rectangle((c - 1.5, c - 1.5), 1, 1, facecolor="white", edgecolor=GREY, hatch="/" * 6, linewidth=0)
+        )
     axes.grid(visible=False)
     for side in axes.spines.values():
         side.set_visible(True)
@@ -118,6 +122,8 @@ def _scale(figure: Figure, value: Confusion, left: float, bottom: float, across:
     words: dict[str, Any] = {"size": 6.5, "color": INK, "va": "center_baseline"}
     grey = "right" if len(value) <= NUMBERS else "right, the darker the higher the recall"
     key = f"Errors, % of a true class; grey: {grey}; white: none"
+    if value.folded and wide >= PAGE:  # in a column the scale needs the room
+        key += "; hatched: not shown"
     y = (bottom + 0.05) / high
     if norm is None:
         figure.text(left / wide, y, "No errors; grey: right answers", **words)

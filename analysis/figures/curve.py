@@ -21,6 +21,8 @@ from analysis.figures.style import (
     axes_at,
     label_y,
     new_figure,
+    note_lines,
+    put_note,
     put_title,
     size_of,
     title_lines,
@@ -37,6 +39,10 @@ _ROOM = 56.0  # points: for such a name
 _SPREAD = 0.56  # of the distance between two k, for the jitter
 _STEP = _NAME * 1.15  # points: from one such name to the next
 _MOST_NAMES = 30
+_WHY_NARROWER = (
+    "The interval is over which members were trained; it narrows where one of them weighs less among more. Whether the "
+    "curve goes on so is not in it."
+)
 _MANY = 3000  # points; more are drawn as one picture within SVG and PDF
 
 
@@ -57,7 +63,7 @@ def jitter(sizes: np.ndarray) -> np.ndarray:
 def draw_curve(table: SubsetTable, axes: Axes, more: MoreMembers | None = None) -> Axes:
     """Draw every subset as a point, the mean over each k as a line, single members by name, the best as a star.
 
-    more: what accuracy comes to with more members, dashed with its interval, for half as many again.
+    more: what accuracy comes to with more members, dashed with its interval, up to twice as many.
     """
     accuracy = 100 * table.scores("accuracy")
     sizes = table.sizes
@@ -114,7 +120,7 @@ def _draw_density(density: Density, axes: Axes) -> None:
 
 def _most(table: SubsetTable, more: MoreMembers | None) -> int:
     """Return the largest k on the axis."""
-    return int(table.sizes.max()) if more is None else more.seen + -(-more.seen // 2)
+    return int(table.sizes.max()) if more is None else 2 * more.seen
 
 
 def name_members(table: SubsetTable, axes: Axes) -> Axes:
@@ -197,7 +203,8 @@ def curve_figure(
     best = table.best()
     told, head = title_lines(curve_title(table, honest, (columns_wide - 2 * EDGE) * 72), columns_wide)
     head += 0.07
-    left, bottom = 0.48, 0.56 if more is None else 0.7
+    note, foot = note_lines(_WHY_NARROWER, columns_wide) if more is not None else ("", 0.0)
+    left, bottom = 0.48, 0.56 if more is None else 0.7 + foot
     names = _STEP * (min(len(table.members), _MOST_NAMES) + 0.5) / 72
     height = height or max(2.7, head + names + bottom)
     figure = new_figure(columns_wide, height)
@@ -220,5 +227,7 @@ def curve_figure(
         labels.append("more members, extrapolated; grey: 95 %")
     look: dict[str, Any] = {"handles": shown, "labels": labels}  # a pair is drawn one over the other
     figure.legend(**look, loc="lower center", ncols=3 if more is None else 2, columnspacing=1.4,
-                  handletextpad=0.5, bbox_to_anchor=(0.5, 0.0))  # fmt: skip
+                  handletextpad=0.5, bbox_to_anchor=(0.5, foot / height))  # fmt: skip
+    if note:
+        put_note(figure, note)
     return figure

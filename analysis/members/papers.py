@@ -1,7 +1,7 @@
 """The papers' numbers beside a study's own: what came of the same recipe here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from analysis.members.models import Member
@@ -23,7 +23,8 @@ class PaperNumber:
     mean of all `members`) or "recall:CLASS". split: as the paper names it. reported: a fraction, an upper bound where
     `below`; epoch: at which the paper has it, None where it does not say.
     ours: the same quantity of the study's members, a fraction; None where nothing of this recipe was trained to its
-    end. Ours is always of val, for the challenge's test split has no labels; `train` is a running mean over the epoch.
+    end, or where only a history would say it and no member has one, as of imported ones. Ours is always of val, for the
+    challenge's test split has no labels; `train` is a running mean over the epoch.
     members: those it is of; the median member's where several are of the same recipe.
     """
 
@@ -41,9 +42,9 @@ class PaperNumber:
 
     @property
     def status(self) -> str:
-        """Say "same" within two points (or below a bound), "other", or "not run"."""
+        """Say "same" within two points (or below a bound), "other", "no history", or "not run"."""
         if self.ours is None:
-            return "not run"
+            return "no history" if self.members else "not run"
         near = self.ours < self.reported + WITHIN if self.below else abs(self.ours - self.reported) <= WITHIN
         return "same" if near else "other"
 
@@ -56,7 +57,9 @@ def paper_numbers(members: Sequence[Member], runs: Sequence[PaperRun]) -> list[P
     """Return every number of the papers beside what these members have for it; runs: `ensemble.models.paper_runs`.
 
     A member is of a run where its recipe is the run's but for the seed and the file its weights came from, and its
-    history holds all epochs. Where the members of a run must be several, as for an ensemble, all of them must be there.
+    history holds all epochs; of a member without one, as imported ones are, the recipe and the epoch that its
+    predictions name count, and their accuracy on val. Where the members of a run must be several, as for an ensemble,
+    all of them must be there.
     Raises `NotAvailable` where no member is of a network of the papers.
     """
     models = {recipe.model for run in runs for recipe in run.recipes}
@@ -75,12 +78,17 @@ def paper_numbers(members: Sequence[Member], runs: Sequence[PaperRun]) -> list[P
     return found
 
 
+_FREE = ("seed", "weights")
+# What a recipe in predictions written by an older version does not name, as `Recipe.from_dict` has it.
+_UNNAMED = {field.name: field.default for field in fields(Recipe)}
+
+
 def _is_of(member: Member, recipe: Recipe) -> bool:
-    free = {"seed", "weights"}
-    asked = {k: v for k, v in recipe.as_dict().items() if k not in free}
-    there = {k: v for k, v in member.settings.items() if k in asked}
+    asked = {k: v for k, v in recipe.as_dict().items() if k not in _FREE}
+    there = {k: member.settings.get(k, _UNNAMED[k]) for k in asked}
     random = (member.settings.get("weights") == "random") != (recipe.weights == "random")
-    return there == asked and not random and member.epochs == recipe.epochs
+    epochs = member.epochs if member.history else member.kept_epoch
+    return there == asked and not random and epochs == recipe.epochs
 
 
 def _ours(quantity: str, own: Sequence[Sequence[Member]]) -> tuple[float | None, tuple[str, ...]]:
@@ -96,7 +104,7 @@ def _ours(quantity: str, own: Sequence[Sequence[Member]]) -> tuple[float | None,
         return float(right.mean()), tuple(m.name for m in first)
     of_each = [(value, m.name) for m in own[0] if (value := _of_member(quantity, m)) is not None]
     if not of_each:
-        return None, ()
+        return None, tuple(m.name for m in own[0] if m.history is None)
     value, name = sorted(of_each)[(len(of_each) - 1) // 2]
     return value, (name,)
 
@@ -105,7 +113,9 @@ def _of_member(quantity: str, member: Member) -> float | None:
     kind, _, detail = quantity.partition(":")
     if kind == "best":
         return member.best[1] if member.best else None
-    if kind in ("val", "train", "tune"):
+    if kind == "val":
+        return member.last
+    if kind in ("train", "tune"):
         return member.at_end(f"{kind}_accuracy")
     if kind != "recall":
         raise BadInput(f"papers.toml: {quantity!r} is no quantity.")

@@ -11,7 +11,7 @@ from analysis.classes.per_class import short_names
 from analysis.page.markup import Markup, join, name, picture, shown, table, tag
 from analysis.page.pictures import Encode
 from analysis.page.value import Page
-from analysis.page.words import LONG, choice_words, chosen_words, classes_words, lead
+from analysis.page.words import LONG, choice_words, chosen_words, classes_words, lead, paired_words
 from analysis.selection.costs import cost_text
 from analysis.sentences import GLOSSARY, many, oracle, ranged, span
 from analysis.subsets.table import name_set
@@ -41,7 +41,8 @@ def summary(page: Page) -> Markup:
             tiles.append(_tile("Best subset, honest score", best.honest.score, interval))
     return join((
         *(tag("p", shown(warning), class_="callout name") for warning in page.warnings),
-        tag("p", lead(page), class_="lead name"), tag("dl", *tiles, class_="tiles"), tag("p", classes_words(page)),
+        tag("p", lead(page), class_="lead name"), tag("dl", *tiles, class_="tiles"),
+        tag("p", paired_words(page)) if page.paired is not None else None, tag("p", classes_words(page)),
     ))  # fmt: skip
 
 

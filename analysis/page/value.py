@@ -20,10 +20,12 @@ from analysis.page.pictures import Encode, Pictures, pictures
 from analysis.page.points import Points, points
 from analysis.report_data import MOST_SUBSETS, NotAvailable, ReportData, every_subset, histories
 from analysis.selection.best import Best, Counted
+from analysis.selection.compare import against_the_best_member
 from analysis.selection.costs import CostFront, check_costs, front_of, subset_costs
 from analysis.selection.data import selection_data
 from analysis.selection.every_subset import with_metrics
 from analysis.stack import PredictionStack, join
+from analysis.statistics import Paired
 from analysis.subsets.beyond import LeadingTable
 from analysis.subsets.score import subset_table
 from analysis.subsets.shapley import shapley
@@ -64,8 +66,9 @@ class Page:
     order. copies: groups of members that predict the same, by their positions.
     start: the subset that is shown first. filters: of the members that have some. lacking: for each part that is not
     shown, why. warnings: what speaks against rows being of one order, or separate, a sentence each. front: what
-    accuracy can be had for what cost, where costs are known. curves: the recall of classes over epochs, of members
-    whose histories say it.
+    accuracy can be had for what cost, where costs are known. paired: the forward test of choosing the best subset
+    against taking the best member, None of one member or of too few samples. curves: the recall of classes over epochs,
+    of members whose histories say it.
     """
 
     study: str
@@ -91,6 +94,7 @@ class Page:
     warnings: tuple[str, ...]
     copies: tuple[tuple[int, ...], ...] = ()
     front: CostFront | None = None
+    paired: Paired | None = None
     curves: ClassCurves | None = None
 
     def choice(self, name: str) -> Choice | None:
@@ -258,6 +262,7 @@ def _page(
         warnings=(*(str(finding) for finding in stack.misaligned()), *((ONE_BY_ONE,) if together else ())),
         copies=find_copies(stack),
         front=front,
+        paired=against_the_best_member(everything, "accuracy") if len(stack.members) > 1 else None,
         **facts,
     )
 

@@ -5,7 +5,19 @@ from analysis.copies import copies_words
 from analysis.page.choices import Choice
 from analysis.page.markup import shown
 from analysis.page.value import Page
-from analysis.sentences import capital, flattery, many, ranged, span
+from analysis.sentences import (
+    capital,
+    chance,
+    compared,
+    flattery,
+    many,
+    nothing_between,
+    p_text,
+    power,
+    ranged,
+    span,
+    two_gains,
+)
 from analysis.subsets.table import name_set
 from ensemble.study.tabular import percent
 
@@ -63,6 +75,20 @@ def best_words(page: Page) -> str:
     return f"{text} {worth} Its 95\u00a0% interval is {span(honest.low, honest.high)}\u00a0%."
 
 
+def paired_words(page: Page) -> str:
+    """Say what choosing the best subset gains over taking the best member, with its interval, its p and its caveat."""
+    found = page.paired
+    if found is None:
+        return ""
+    if not found.won + found.lost:
+        return nothing_between("best", found.samples)
+    gain = compared("best", found.samples, found.difference, found.low, found.high, found.won, found.lost)
+    return (
+        f"{gain.replace('(-', '(−').replace(' -', ' −')} {p_text(found.p)} (McNemar, mid-p).{chance(found.p)} "
+        f"{power(found.power_80)} {two_gains('best', 'the difference of the two accuracies above')}"
+    )
+
+
 def classes_words(page: Page) -> str:
     """Say which class is hardest and which easiest, or how many share the lowest and the highest recall."""
     value = page.classes
@@ -75,7 +101,8 @@ def classes_words(page: Page) -> str:
         alike = value.lowest if hard else value.highest
         found = f"{shown(names[row])} ({value.correct[row]} of {value.samples[row]} right)"
         if alike == 1:
-            return f"the {'hardest' if hard else 'easiest'} class is {found}"
+            surely = f", truly so with a probability of {percent(value.hardest_share, 0)}\u00a0%" if hard else ""
+            return f"the {'hardest' if hard else 'easiest'} class is {found}{surely}"
         recall = f"recall, {percent(value.accuracy[row], 0)}\u00a0%"
         return f"{alike} classes share the {'lowest' if hard else 'highest'} {recall}, {found} among them"
 

@@ -69,9 +69,9 @@ def _fixed(page: Page, encode: Encode | None) -> dict[str, str]:
         "eyebrow": "one classifier" if one else "every k-of-n ensemble of a study",
         "skip": "the scores" if one else "the chart",
         "subsets": "Scores" if one else "Every subset",
-        "errors": "gets wrong. Those"
+        "errors": "images that it predicts wrongly. Those"
         if one
-        else "gets wrong, or right although most members are wrong. Those that all get wrong",
+        else "images predicted wrongly, or rightly although most members are wrong. Those that all get wrong",
         "weak": join([weak_judges(page.table.find(2 ** len(page.members) - 1).accuracy, len(page.members))]),
         "style": style,
         "study": join([shown(page.study)]),

@@ -81,7 +81,8 @@ def _say_more(output: Output, value: "MoreMembers") -> None:
         f"Would more members help? On average {m} like these have {100 * value.mean[m - 1]:.1f} % right here; "
         f"{2 * m} would have {100 * value.mean[-1]:.1f} % ({100 * value.low[-1]:.1f}-{100 * value.high[-1]:.1f}), "
         f"{100 * value.gain:+.2f} points ({100 * value.gain_low:+.2f} to {100 * value.gain_high:+.2f}), and any number "
-        f"of them about {100 * value.limit:.1f} %: extrapolated, {value.form}."
+        f"of them about {100 * value.limit:.1f} %: extrapolated, {value.form}. The interval is over which members were "
+        "trained: it narrows where one of them weighs less among more, and holds no doubt of the curve's form."
     )
 
 

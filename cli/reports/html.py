@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     with output.progress("Choosing again and again for an honest score", "ways") as progress:
         page = page_of(job.data, split, encode, _images(job), why, progress, job.options["cost"])
     path = job.path("index", ending="html")
-    return _written(output, write_page(page, path, encode), path)
+    return _written(output, write_page(_with_options(page), path, encode), path)
 
 
 def report_files(output: Output, files: Sequence[Path], out: Path, options: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +70,12 @@ def report_files(output: Output, files: Sequence[Path], out: Path, options: dict
     with output.progress("Scoring subsets, and choosing again and again", "steps") as progress:
         page = page_of_predictions(found, title, [again], options["intersect"], progress, costs)
     path = out / "index.html"
-    return _written(output, write_page(page, path), path)
+    return _written(output, write_page(_with_options(page), path), path)
+
+
+def _with_options(page: "Page") -> "Page":
+    """Return the page with what is left out, and why, in the words of a command's options."""
+    return replace(page, lacking={what: as_options(reason) for what, reason in page.lacking.items()})
 
 
 def _written(output: Output, page: "Page", path: Path) -> dict[str, Any]:

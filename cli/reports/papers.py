@@ -25,7 +25,7 @@ def report(output: Output, job: Job) -> dict[str, Any]:
     rows = [
         (n.paper, n.system, _quantity(n), ("< " if n.below else "") + f"{100 * n.reported:.1f}",
          "-" if n.ours is None else f"{100 * n.ours:.1f}", n.status, "+".join(n.members) or "-",
-         n.command if n.ours is None else "")
+         n.command if n.status == "not run" else "")
         for n in numbers
     ]  # fmt: skip
     left_out = fitting_table(
@@ -36,10 +36,11 @@ def report(output: Output, job: Job) -> dict[str, Any]:
         title="What the five papers print, and this study",
         left=(0, 1, 2),
     )
-    counts = {status: sum(n.status == status for n in numbers) for status in ("same", "other", "not run")}
+    counts = {status: sum(n.status == status for n in numbers) for status in ("same", "other", "no history", "not run")}
+    unknown = f"{counts['no history']} that only a training history would say, " if counts["no history"] else ""
     output.note(f"{many(len(numbers), 'number')}: {counts['same']} the same within {100 * WITHIN:.0f} points, "
-                f"{counts['other']} other, {counts['not run']} not run. Ours is always of val, the official validation "
-                "images; the challenge's test images have no labels.")  # fmt: skip
+                f"{counts['other']} other, {unknown}{counts['not run']} not run. Ours is always of val, the official "
+                "validation images; the challenge's test images have no labels.")  # fmt: skip
     if left_out:
         output.hint(f"In a wider window, and in the table: {', '.join(left_out)}.")
     table = job.path("papers", ending="csv")

@@ -158,6 +158,8 @@ def _say_extremes(output: Output, value: "PerClass", names: Sequence[str]) -> No
         return
     for word, row, alike in (("hardest", 0, value.lowest), ("easiest", value.scored - 1, value.highest)):
         shared = f"; {alike} classes share that recall" if alike > 1 else ""
+        if row == 0 and alike == 1:
+            shared = f"; truly the hardest with a probability of {100 * value.hardest_share:.0f} %"
         output.note(f"{word}: {found(value, names, row)}{shared}")
 
 

@@ -133,6 +133,7 @@ def test_p_values_are_written_as_papers_do() -> None:
 def test_weak_members_are_no_judges_of_labels() -> None:
     assert weak_judges(0.6, 3) == ""
     assert weak_judges(0.599, 3).startswith(
-        "These members are together right on 59.9 % of the images, too few to judge"
+        "All 3 members together are right on 59.9 % of the images, too few to judge"
     )
+    assert weak_judges(0.5, 2).startswith("Both members together are right on 50.0 %")
     assert weak_judges(0.25, 1).startswith("This member is right on 25.0 % of the images")

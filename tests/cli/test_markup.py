@@ -97,7 +97,7 @@ def test_costs_and_weights_on_the_command_line(digits: Study, tmp_path: Path) ->
     assert "Honest class-weighted balanced accuracy" in said
     assert "against cost, the sum of the costs of" in said
     for words, sentence_ in (
-        (("--cost", "gflops"), "the networks of 4 of 4 members are not known, 'm3-0' for one"),
+        (("--cost", "gflops"), "no network.json, which says what a network costs, of 4 of 4 members, 'm3-0' for one"),
         (("--max-cost", "3"), "--max-cost 3: needs what each member costs"),
         (("--cost", costs, "--select", "greedy"), "only the best subset is chosen by its cost"),
         (("--cost", costs, "--max-cost", "0.1"), "no subset costs 0.1 or less: the cheapest costs 0.5"),

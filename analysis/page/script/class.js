@@ -54,7 +54,7 @@ function answerList(study, state, answers, samples, own) {
   });
   const rest = answers.slice(MOST_ANSWERS);
   const left = rest.reduce((sum, answer) => sum + answer.count, 0);
-  if (rest.length) rows.push(el("li", { class: "none", text: `${many(rest.length, "further class", "further classes")}, ${left} in all` }));
+  if (rest.length) rows.push(el("li", { class: "none", text: `${many(rest.length, "further class", "further classes")}, ${many(left, "image")}${rest.length > 1 ? " together" : ""}` }));
   return rows;
 }
 

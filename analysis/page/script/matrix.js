@@ -2,6 +2,7 @@
 
 const MOST_CONFUSED = 40; // classes that are shown at first where there are more than BY_THEMSELVES
 const BY_THEMSELVES = 60;
+const NARROWEST = 9; // pixels of a cell where classes are named: on a small screen the matrix scrolls
 
 class Matrix {
   constructor(study, state) {
@@ -45,7 +46,7 @@ class Matrix {
     const font = (size) => { context.font = `${size * ratio}px ${colour("sans")}`; };
     font(11);
     const longest = named ? Math.min(width * 0.26, Math.max(...Array.from({ length: n }, (_, i) => context.measureText(this.name(i)).width / ratio)) + 8) : 8;
-    const side = Math.min(width - longest - 2, 720);
+    const side = Math.max(Math.min(width - longest - 2, 720), named ? NARROWEST * n : 0);
     this.left = longest;
     this.cell = side / n;
     const turned = longest > this.cell; // the columns' names, where they are wider than a column
@@ -65,6 +66,7 @@ class Matrix {
       for (let j = 0; j < n; j += 1) {
         const count = this.cells[i][j];
         const corner = i === n - 1 && j === n - 1 && n > this.shown.length;
+        if (corner) this.hatch(context, longest * ratio + j * step, i * step, step, ratio);
         if (!count || corner) continue;
         const strength = i === j ? 0.12 + (0.5 * count) / samples : 0.18 + 0.82 * Math.sqrt(count / samples / most);
         const ground = paper.map((value, c) => Math.round(value + strength * (inks[+(i !== j)][c] - value)));
@@ -84,6 +86,25 @@ class Matrix {
     if (head) this.writeColumns(context, step, ratio, turned);
     if (n <= 20) this.writeCounts(context, step, ratio);
     if (this.at) this.frame(context, step, ratio);
+  }
+
+  /** What all others are predicted as among themselves is not shown: hatched, since white means none. */
+  hatch(context, x, y, step, ratio) {
+    context.save();
+    context.beginPath();
+    context.rect(x, y, step, step);
+    context.clip();
+    context.fillStyle = colour("wash");
+    context.fillRect(x, y, step, step);
+    context.strokeStyle = colour("soft");
+    context.lineWidth = ratio;
+    context.beginPath();
+    for (let at = -step; at < step; at += 4 * ratio) {
+      context.moveTo(x + at, y + step);
+      context.lineTo(x + at + step, y);
+    }
+    context.stroke();
+    context.restore();
   }
 
   largestRate() {

@@ -72,6 +72,19 @@ def lowest_share(a: np.ndarray, b: np.ndarray, k: int) -> np.ndarray:
     return np.array(shares)
 
 
+def test_the_hardest_class_is_so_with_its_share_of_draws() -> None:
+    """Five of ten right against six of ten, and eight against none: by a sample of the posterior of its own."""
+    labels = np.repeat([0, 1, 2], 10)
+    for right in ((5, 6, 10), (8, 0, 9)):
+        preds = np.concatenate([np.where(np.arange(10) < r, c, (c + 1) % 3) for c, r in enumerate(right)])
+        value = per_class(labels, preds)
+        a, b = fit_prior(np.array(right), 10 - np.array(right))
+        draws = np.random.default_rng(5).beta(a + np.array(right), b + 10 - np.array(right), (100_000, 3))
+        share = (draws.argmin(axis=1) == value.columns[0]).mean()
+        assert value.hardest_share == pytest.approx(share, abs=0.025)
+    assert per_class(labels, preds, groups=np.arange(30)).hardest_share == pytest.approx(value.hardest_share, abs=0.025)
+
+
 @pytest.mark.parametrize("k", [1, 2])
 def test_worst_share_against_integration(k: int) -> None:
     correct, samples = np.array([3, 5, 6, 9, 14, 15]), np.array([10, 10, 20, 12, 20, 20])

@@ -1,5 +1,6 @@
 """The papers' numbers beside a study's own."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,38 @@ def test_best_and_train_are_of_their_own_columns(tmp_path: Path) -> None:
     train_as(study, "b", RUNS["Basutkar", "model 1"], last=0.22)
     assert of(study, "model 1", "best").ours == 0.3
     assert of(study, "model 1", "train").ours == pytest.approx(0.11)  # the builder's train accuracy is half of val's
+
+
+def bring_as(study: Study, run: PaperRun, epoch: int, right: int, **lacking: Any) -> None:
+    """Add predictions alone, as an import has them: `recipe` without the settings named, and `epoch`, in the file."""
+    add(study, "brought", right=right)
+    recipe = {k: v for k, v in run.recipes[0].as_dict().items() if k not in lacking} | {"threads": 1}
+    study.write(replace(study.read("brought", "val"), recipe=recipe, attributes={"epoch": epoch}))
+
+
+def test_an_imported_member_counts_by_the_recipe_of_its_predictions(tmp_path: Path) -> None:
+    study = study_at(tmp_path)
+    run = RUNS["Basutkar", "model 1"]
+    # Written before recipes had these two settings, whose defaults were all there was.
+    bring_as(study, run, run.recipes[0].epochs, right=5, ema_corrected=None, progressive_resizing=None)
+    assert not study.member_dir("brought").exists()
+    told = {n.quantity: (n.ours, n.status, n.members) for n in paper_numbers(members_of(study, "val"), [run])}
+    assert told == {
+        "val": (0.25, "other", ("brought",)),
+        "train": (None, "no history", ("brought",)),
+        "best": (None, "no history", ("brought",)),
+    }
+
+
+@pytest.mark.parametrize(("epoch", "batch"), [(10, None), (None, 64)])
+def test_an_imported_member_of_another_recipe_or_of_fewer_epochs_is_not_the_papers(
+    tmp_path: Path, epoch: int | None, batch: int | None
+) -> None:
+    study = study_at(tmp_path)
+    run = RUNS["Ting", "M1"]
+    own = run if batch is None else replace(run, recipes=(replace(run.recipes[0], batch_size=batch),))
+    bring_as(study, own, epoch or run.recipes[0].epochs, right=5)
+    assert of(study, "M1", "val").status == "not run"
 
 
 def test_six_together_need_all_six(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from browser import unpack
 from commands import Reported, call
 
+from analysis.sentences import p_text
 from analysis.subsets.table import name_set
 from ensemble.study.study import Study
 
@@ -106,6 +107,10 @@ def test_choices_and_the_first_lines_are_those_of_combine(tables: Tables, combin
         assert f"{percent(number)} %" in summary
     for way in (ways["all"], best):
         assert f"95 % interval {percent(way['honest_low'])}–{percent(way['honest_high'])} %" in summary
+    gain = combined["paired"]
+    points = [f"{100 * gain[key]:+.2f}".replace("-", "−") for key in ("difference", "low", "high")]
+    assert f"{points[0]} points ({points[1]} to {points[2]}) for the best subset, {gain['won']} won" in summary
+    assert p_text(gain["p"]) in summary and "no part in the choice" in summary
     assert (
         f"{len(combined['members'])} members · {combined['samples']:,} images of {combined['classes']}"
         in (tables.sections[""])
