@@ -52,7 +52,7 @@ def checked_columns(columns: Any, where: str, samples: int | None = None, classe
     if array.ndim != 1 or not array.size or array.dtype.kind not in "iu" or len(array) != (samples or len(array)):
         raise BadInput(
             f"{where}: expected a class for each of {samples or 'N'} samples, whole numbers from 0, found "
-            f"{array.dtype} {array.shape}{label_advice(array, samples, classes)}."
+            f"{array.dtype} {array.shape}{label_advice(array, classes)}."
         )
     outside = np.flatnonzero((array < 0) | (array >= (classes or np.inf)))
     if outside.size:

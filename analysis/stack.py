@@ -386,8 +386,8 @@ def join(predictions: Sequence[Predictions], intersect: bool = False) -> Predict
     agree.
     Raises `BadInput` naming the two members that do not fit.
     """
-    items = predictions if isinstance(predictions, Sequence) else ()
-    for item in items or [predictions]:
+    many = isinstance(predictions, Sequence) and not isinstance(predictions, str)
+    for item in predictions if many else [predictions]:
         check_kind(item, "join", "predictions, as study.select('val') gives them", "member", "class_ids", "labels")
     joint = fit(predictions, intersect)
     n, c = len(joint.sample_ids), len(joint.class_ids)

@@ -213,7 +213,7 @@ def single_precision(probs: np.ndarray, where: str, first: int = 0) -> np.ndarra
     return rows
 
 
-def label_advice(array: np.ndarray, n: int | None = None, c: int | None = None) -> str:
+def label_advice(array: np.ndarray, c: int | None = None) -> str:
     """Return what to do about labels that are none, after a semicolon; "" where nothing is known that helps."""
     if array.ndim == 2 and array.shape[1] == (c or array.shape[1]) > 1:
         return "; of one-hot rows take argmax(axis=1)"
@@ -224,8 +224,8 @@ def label_advice(array: np.ndarray, n: int | None = None, c: int | None = None) 
     if array.dtype.kind in "US":
         return "; give the columns that these names have, from 0"
     if array.dtype.kind == "b":
-        return "; of two classes give 0 and 1, by astype(int)"
-    return "; there must be one for each row of probs" if array.ndim == 1 and len(array) != n else ""
+        return "; take astype(int)"
+    return ""
 
 
 def check_labels(labels: np.ndarray, n: int, c: int, where: str) -> np.ndarray:
@@ -233,7 +233,7 @@ def check_labels(labels: np.ndarray, n: int, c: int, where: str) -> np.ndarray:
     array = np.asarray(labels)
     if array.shape != (n,) or array.dtype.kind not in "iu":
         raise BadInput(
-            f"{where}: expected {n} whole-number labels, found {array.dtype} {array.shape}{label_advice(array, n, c)}."
+            f"{where}: expected {n} whole-number labels, found {array.dtype} {array.shape}{label_advice(array, c)}."
         )
     array = array.astype(np.int64)
     if array.size and not (array.min() >= 0 and array.max() < c):

@@ -43,7 +43,12 @@ def test_names_come_in_natural_order() -> None:
     ("probs", "labels", "members", "message"),
     [
         ([], [], None, r"probs: expected \(M, N, C\) with at least one member, found none"),
-        (PROBS[0], LABELS, None, r"probs of 'm-0': expected \(N, C\) in floating point, found float64 \(4,\)"),
+        (
+            PROBS[0],
+            LABELS,
+            None,
+            r"probs: .* found float64 \(20, 4\); of one member give",
+        ),
         (PROBS, LABELS, ["a", "b"], "probs: hold 3 members, but 2 names were given"),
         (PROBS, LABELS, ["a", "b", "a"], "members: 'a' was given twice; name each member once"),
         (PROBS, LABELS, ["a", "b", "c d"], "member 'c d': use letters"),

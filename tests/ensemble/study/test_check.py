@@ -142,7 +142,7 @@ CASES: dict[str, tuple[Callable[[Study], object], set[str], str]] = {
     "other labels": (other_labels, {"mismatch"}, "labels differ from those of"),
     "a dead writer's file": (dead_part, {"leftover"}, "whose process is gone"),
     "a stray file": (lambda s: (s.root / "predictions/notes").write_text("x"), {"stray"}, "no predictions file"),
-    "a stray part": (lambda s: (s.member_dir("m-0") / "copy of weights").write_text("x"), {"stray"}, "no part of"),
+    "a stray part": (lambda s: (s.member_dir("m-0") / "copy").write_text("x"), {"stray"}, "not a part of a member"),
     "a pipe": (
         lambda s: (s.predictions_path("m-0", "val").unlink(), os.mkfifo(s.predictions_path("m-0", "val"))),
         {"damaged"}, "",

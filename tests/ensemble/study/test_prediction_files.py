@@ -222,14 +222,16 @@ def test_gzip_with_shuffle_is_read(tmp_path: Path) -> None:
         ({"attributes": {"x": "a\0b"}}, "holds a NUL character"),
         ({"extras": {"view": np.zeros(2)}}, "extras may be logits, group, fold, found 'view'"),
         ({"extras": {"fold": np.zeros(3)}}, r"fold: expected the shape \(2,\), found \(3,\)"),
-        ({"sample_ids": np.array(["a", "b\udc80"])}, "is no valid text"),
+        ({"sample_ids": np.array(["a", "b\udc80"])}, "samples: expected text, found the code 0xdc80 in row 1"),
     ],
 )
 def test_what_cannot_be_stored_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     fields: dict[str, Any] = {"sample_ids": np.array(["a", "b"])} | change
-    p = Predictions("a", "val", np.full((2, 2), 0.5), class_ids=("x", "y"), class_names=("x", "y"), **fields)
-    with pytest.raises(BadInput, match=message):
-        write_predictions(tmp_path / "a.val.h5", p)
+    with pytest.raises(BadInput, match=message):  # some where the value is made, the others where it is written
+        write_predictions(
+            tmp_path / "a.val.h5",
+            Predictions("a", "val", np.full((2, 2), 0.5), class_ids=("x", "y"), class_names=("x", "y"), **fields),
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -283,7 +283,7 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
     text.write_text("hello " * 100)
     assert "expected an HDF5 file, found something else" in refused(text)
     assert "no such file" in refused(tmp_path / "none.h5")
-    assert "is a directory" in refused(tmp_path)
+    assert "found a folder" in refused(tmp_path)
 
 
 def test_unknown_datasets_and_groups_are_ignored(good: Path) -> None:

@@ -245,7 +245,7 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
         with pytest.raises(BadInput) as caught:
             read_tensors(tmp_path / name)
         assert says in str(caught.value)
-    for path, says in ((tmp_path / "none.pt", "no such file"), (tmp_path, "is a directory")):
+    for path, says in ((tmp_path / "none.pt", "no such file"), (tmp_path, "found a folder")):
         with pytest.raises(BadInput, match=says):
             read_tensors(path)
 
