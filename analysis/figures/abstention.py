@@ -146,7 +146,6 @@ def draw_sets_sorted(value: ConformalSets, axes: Axes, sizes: Axes, colour: str 
     axes.set_ylabel("Sets with the class (%)")
     axes.tick_params(labelbottom=False)
     sizes.set_ylabel("Mean size")
-    sizes.set_ylim(bottom=0)
     sizes.set_xlabel("Classes, each line in its own order, lowest first")
 
 
@@ -179,6 +178,7 @@ def sets_figure(values: Sequence[ConformalSets], title: str, columns_wide: float
         sizes = axes_at(figure, _LEFT, foot + _FOOT, columns_wide - _LEFT - _RIGHT, below - 0.15)
         for value in values:
             draw_sets_sorted(value, axes, sizes, _MARKS[value.method][0], _DASHES[value.method])
+        sizes.set_ylim(bottom=0)
         label_y(sizes, _LEFT - 0.12)
     else:
         for value in values:

@@ -96,7 +96,7 @@ def reliability_figure(
     title = wrap(title, (columns_wide - 0.12) * 72, 7.5)
     lines = 9.5 / 72 * (1 + title.count("\n"))
     head = 0.05 + lines + 0.13 * bool(label) + 0.13 * bool(after_label) + 0.1
-    left, right, foot, gap, low = 0.46, 0.12, 0.36, 0.12, 0.78
+    left, right, foot, gap, low = 0.46, 0.12, 0.36, 0.12 if after is None else 0.2, 0.78
     across = columns_wide - left - right
     side = 0.82 * across
     high = head + side + gap + low + foot
@@ -117,6 +117,8 @@ def reliability_figure(
     draw_counts(value, below, after)
     below.set_ylabel("Samples")
     below.set_xlabel("Confidence (%)")
+    if after is not None:
+        below.set_title("bars: as it is; line: after the temperature", size=6, color=GREY, pad=2)
     for part in (axes, below):
         part.yaxis.set_label_coords(-(left - 0.16) / across, 0.5)
     handles: list[Line2D] = []

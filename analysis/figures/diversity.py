@@ -28,6 +28,7 @@ from analysis.figures.style import (
 )
 from analysis.figures.text import clean, shorten_middle, width
 
+MINUS = "\N{MINUS SIGN}"
 NUMBERS = 14  # up to so many members the numbers stand in the cells
 _FEW = 6  # up to so many one column is wide enough
 _SHARES = ("disagreement", "one_right", "double_fault")  # in %
@@ -189,11 +190,15 @@ def extremes(value: PairGains) -> list[int]:
 def gains_figure(value: PairGains, title: str, columns_wide: float = COLUMN) -> Figure:
     """Return the pairs' gains against their disagreement, with the rank correlation and what to make of it."""
     rank = value.correlation
-    told = "too few pairs for a rank correlation" if rank is None else f"rank correlation {rank:.2f} (Spearman)"
+    told = (
+        "too few pairs for a rank correlation"
+        if rank is None
+        else f"rank correlation {f'{rank:z.2f}'.replace('-', MINUS)} (Spearman)"
+    )
     title, head = title_lines(f"{title}: {told}", columns_wide)
     named = [
         f"{number}: {' + '.join(shorten_middle(clean(value.members[i]), 90, NOTE) for i in value.pairs[row])} "
-        f"({100 * value.gain[row]:+z.1f})"
+        f"({f'{100 * value.gain[row]:+z.1f}'.replace('-', MINUS)})"
         for number, row in enumerate(extremes(value), start=1)
     ]
     note = [f"{'; '.join(named)}.", "Triangles: worse than the better member alone." if value.worse.any() else ""]

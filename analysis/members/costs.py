@@ -30,7 +30,7 @@ def member_costs(study: Study, members: Sequence[str], what: str) -> dict[str, f
     if unknown:
         raise BadInput(
             f"{study.root}: no network.json, which says what a network costs, of {len(unknown):,} of {len(members):,} "
-            f"members, {unknown[0]!r} for one, as of all that were imported; give their {what} in a CSV file with the "
+            f"members, {unknown[0]!r} for one, as of all that were imported; give costs in a CSV file with the "
             "columns member and cost, as cost='costs.csv'."
         )
     return {name: float(getattr(network, what)) for name, network in found.items()}

@@ -29,7 +29,10 @@ def summary(page: Page) -> Markup:
     member = page.choice("member") or everyone
     tiles = []
     if member is not None and everyone is not member:
-        tiles.append(_tile("Best member alone", member.honest.apparent, chosen_words(member, page)))
+        tiles.append(_tile("Best member, apparent accuracy", member.honest.apparent, chosen_words(member, page)))
+        if member.honest.score is not None:
+            interval = f"95\u00a0% interval {span(member.honest.low, member.honest.high)}\u00a0%"
+            tiles.append(_tile("Best member, honest score", member.honest.score, interval))
     if everyone is not None:
         interval = f"95\u00a0% interval {span(everyone.honest.low, everyone.honest.high)}\u00a0%"
         tiles.append(_tile(choice_words(everyone, page).capitalize(), everyone.honest.apparent, interval))
@@ -176,6 +179,11 @@ def members(page: Page) -> Markup:
         "A member’s Shapley value is its share in the way from guessing to all members together: what it adds, "
         "averaged over every order in which they could join. “All but it”: the accuracy of all other members together."
     )
+    if len(settings) > 1:
+        words += (
+            " Then come the networks and the settings in which recipes differ, by their names there; “–”: that "
+            "member’s recipe does not name it. Where the table is wider than the page it scrolls sideways."
+        )
     left = tuple(len(heads) - len(settings) + i for i, key in enumerate(settings) if key == "model")
     if not several:
         return _section("members", "The member", table("Its scores and settings", heads, rows, (0, *left)))

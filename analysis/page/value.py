@@ -313,7 +313,7 @@ def _differing(recipes: list[dict]) -> list[dict[str, str]]:
 
 
 def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value) or "none"
 
 
 def _histories(data: ReportData, lacking: dict[str, str]) -> tuple[History, ...]:

@@ -26,6 +26,11 @@ LONG = 72  # letters of names in a sentence or a cell; of more it is their numbe
 SMALL = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 
 
+def heading(page: Page) -> str:
+    """Return the page's heading: the data and the folder of a study, the title of bare predictions."""
+    return page.study if page.data in ("predictions", page.study) else f"{page.data} / {page.study}"
+
+
 def facts(page: Page) -> str:
     """Return the study's facts in a line."""
     table = page.table
@@ -85,7 +90,7 @@ def paired_words(page: Page) -> str:
     gain = compared("best", found.samples, found.difference, found.low, found.high, found.won, found.lost)
     return (
         f"{gain.replace('(-', '(−').replace(' -', ' −')} {p_text(found.p)} (McNemar, mid-p).{chance(found.p)} "
-        f"{power(found.power_80)} {two_gains('best', 'the difference of the two accuracies above')}"
+        f"{power(found.power_80)} {two_gains('best', 'the difference of the two apparent accuracies above')}"
     )
 
 

@@ -15,7 +15,7 @@ from analysis.page.markup import Markup, join, picture, shown, tag
 from analysis.page.packed import document, harmless
 from analysis.page.pictures import Encode
 from analysis.page.value import Page
-from analysis.page.words import classes_words, facts
+from analysis.page.words import classes_words, facts, heading
 from analysis.sentences import weak_judges
 from ensemble.study.atomic import write_text
 
@@ -64,7 +64,9 @@ def _fixed(page: Page, encode: Encode | None) -> dict[str, str]:
     linked = [(key, title) for (key, title), part in zip(there.items(), parts, strict=True) if part]
     return {
         "policy": policy(style, script),
-        "title": join([f"{shown(page.study)}: {'one classifier' if one else 'every ensemble'} on {page.table.split}"]),
+        "title": join(
+            [f"{shown(heading(page))}: {'one classifier' if one else 'every ensemble'} on {page.table.split}"]
+        ),
         "kind": "one-member" if one else "many-members",
         "eyebrow": "one classifier" if one else "every k-of-n ensemble of a study",
         "skip": "the scores" if one else "the chart",
@@ -74,7 +76,7 @@ def _fixed(page: Page, encode: Encode | None) -> dict[str, str]:
         else "images predicted wrongly, or rightly although most members are wrong. Those that all get wrong",
         "weak": join([weak_judges(page.table.find(2 ** len(page.members) - 1).accuracy, len(page.members))]),
         "style": style,
-        "study": join([shown(page.study)]),
+        "study": join([shown(heading(page))]),
         "facts": join([facts(page)]),
         "links": _links(linked, one),
         "summary": sections.summary(page),

@@ -156,11 +156,12 @@ def test_gains_are_the_pairs(members: int) -> None:
     expected = 100 * np.stack([value.disagreement, value.gain], axis=1)
     assert sorted(map(tuple, points.round(9))) == sorted(map(tuple, expected.round(9)))
     rank = value.correlation
-    said = "too few pairs" if rank is None else f"{rank:.2f} (Spearman)"
+    said = "too few pairs" if rank is None else f"{rank:.2f} (Spearman)".replace("-", "\N{MINUS SIGN}")
     assert any(said in t.replace("\n", " ") for t in told)
     row = int(value.gain.argmax())
     best = " + ".join(value.members[i] for i in value.pairs[row])
-    assert any(f"1: {best} ({100 * value.gain[row]:+.1f})" in t.replace("\n", " ") for t in told)
+    gain = f"{100 * value.gain[row]:+.1f}".replace("-", "\N{MINUS SIGN}")
+    assert any(f"1: {best} ({gain})" in t.replace("\n", " ") for t in told)
     assert any("Pairs share members" in t.replace("\n", " ") for t in told)
 
 
