@@ -17,6 +17,7 @@ from cli.combine_text import (
     say_cost,
     say_left_out,
     say_twice,
+    say_without,
     show_front,
     show_selection,
     show_sizes,
@@ -217,6 +218,7 @@ def combine(
         _check_save(study, save, rule)
     say_twice(output, members)
     stack, files = select_stack(study, split, members, intersect)
+    say_without(output, study, split, members)
     sizes = _within(k, len(stack.members))
     choose.check_choice(select, metric, stack.members, rule, max_size, weights)
     of = groups_of(study, stack, groups)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from analysis.statistics import Paired
     from analysis.subsets.shapley import Shapley
     from analysis.subsets.table import SubsetTable
+    from ensemble.study.study import Study
 
 NAMES = {
     "member": "best member", "all": "all members", "best": "best subset", "greedy": "greedy", "weights": "weights",
@@ -115,6 +116,18 @@ def say_twice(output: Output, patterns: Sequence[str]) -> None:
     if twice:
         part = "it takes part" if len(twice) == 1 else "each takes part"
         output.warn(f"named more than once, {part} once: {', '.join(twice)}.")
+
+
+def say_without(output: Output, study: "Study", split: str, patterns: Sequence[str]) -> None:
+    """Say which members have no predictions to take part with, where all were asked for."""
+    made = split == "val" or split in study.config.splits  # by training; others are of ens-predict
+    lacking = study.without_predictions(split) if made and not patterns else []
+    if lacking:
+        some = ", ".join(lacking[:5]) + ("" if len(lacking) <= 5 else f" and {len(lacking) - 5:,} more")
+        output.warn(
+            f"without {some}: no predictions for {split} are here, since the training is not over or the file is lost; "
+            "the same ens-train makes them."
+        )
 
 
 def tells_top5(table: "SubsetTable") -> bool:

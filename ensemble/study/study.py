@@ -1,6 +1,7 @@
 """A study: one folder that pins its data and classes, and keeps members, predictions and reports apart."""
 
 import hashlib
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -300,6 +301,12 @@ class Study(Tabular):
     def splits(self) -> list[str]:
         """Names of the splits with predictions of at least one member, sorted."""
         return sorted({path.name.split(".")[1] for path in self._files("*")})
+
+    def without_predictions(self, split: str) -> list[str]:
+        """Names of the members that were begun here and have no predictions for `split`, nor have their snapshots."""
+        there = self.members(split)
+        stems = {*there, *(re.sub(r"-s\d+$", "", name) for name in there)}
+        return [name for name in self.members_with("recipe") if name not in stems]
 
     def members(self, split: str) -> list[str]:
         """Names that have predictions for `split`, saved ensembles among them, in natural order."""

@@ -441,6 +441,19 @@ def test_groups_of_samples(study: Study, capsys, tmp_path: Path) -> None:
     assert "The 60 samples lie in 15 groups that are kept together; for accuracy they count as" in " ".join(out.split())
 
 
+def test_a_member_without_predictions_is_told(tmp_path: Path, capsys) -> None:
+    study = study_at(tmp_path / "study")
+    for name, right in (("a", 9), ("bb", 12)):
+        add(study, name, right=right)
+    for name in ("a", "cut-off", "shots"):
+        files = study.files(name)
+        files.folder.mkdir(parents=True)
+        files.recipe.write_text("")
+    add(study, "shots-s1", right=14)  # kept as its snapshots
+    assert "Warning: without cut-off: no predictions for val are here" in ask(study, capsys)[2]
+    assert "without" not in ask(study, capsys, "--members", "a", "--members", "bb")[2]
+
+
 def test_what_was_not_asked_for_is_not_shown(tmp_path: Path, capsys) -> None:
     """Of two classes top-5 is always right; of a budget larger subsets are no offer; a member is named twice."""
     study = study_at(tmp_path / "study")
