@@ -451,7 +451,7 @@ def test_a_member_without_predictions_is_told(tmp_path: Path, capsys) -> None:
         files.recipe.write_text("")
     add(study, "shots-s1", right=14)  # kept as its snapshots
     assert "Warning: without cut-off: no predictions for val are here" in ask(study, capsys)[2]
-    assert "without" not in ask(study, capsys, "--members", "a", "--members", "bb")[2]
+    assert "Warning" not in ask(study, capsys, "--members", "a", "--members", "bb")[2]
 
 
 def test_what_was_not_asked_for_is_not_shown(tmp_path: Path, capsys) -> None:
