@@ -574,7 +574,7 @@ def _coded(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode()
 
 
-# What takes more than a moment; tests/hostile.py reads it, the suite does not.
+# What takes more than a moment to write or to refuse: `KOFN_HEAVY=1 pytest tests/test_fuzz.py` reads it, the suite does not.
 HEAVY = {
     "gzip bomb", "huge text", "many members", "3000 groups deep", "20,000 entries", "bomb", "1,000,000 columns",
     "1,000,000 commas", "a cell of 50 MB", "a quoted cell of 50 MB", "lines without end", "deep table",

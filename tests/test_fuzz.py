@@ -1,5 +1,6 @@
 """The quick forms of tests/fuzz.py, tests/kill.py and tests/race.py, odd files, and what went wrong once."""
 
+import os
 import subprocess
 import tempfile
 import warnings
@@ -86,7 +87,7 @@ def test_an_odd_file_is_refused_in_a_sentence_or_is_what_it_says(kind: str, tmp_
     cases, read = odd_contents()[kind]
     found = set()
     for number, (name, make) in enumerate(cases.items()):
-        if name in odd_files.HEAVY:
+        if name in odd_files.HEAVY and not os.environ.get("KOFN_HEAVY"):
             continue
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -99,7 +100,7 @@ def test_an_odd_file_is_refused_in_a_sentence_or_is_what_it_says(kind: str, tmp_
             said = str(error)
             assert said.endswith("."), f"{name}: {said}"
             assert f"{folder.name}/x." in said or kind == "image", f"{name}: {said}"
-    assert found == odd_files.READ[kind]
+    assert found - odd_files.HEAVY == odd_files.READ[kind]  # of the heavy ones some are read
 
 
 def test_an_archive_that_unpacks_to_far_more_is_refused_unless_asked_for() -> None:
