@@ -126,7 +126,7 @@ def compared(way: str, samples: int, difference: float, low: float, high: float,
     way: "best", "greedy", "weights" or "stack". difference, low, high: fractions, the gain and its interval.
     """
     return (
-        f"Way against way: {WAYS[way]} and the best member, each chosen anew on the samples before and scored on the "
+        f"Paired test: {WAYS[way]} and the best member, each chosen anew on the samples before and scored on the "
         f"next, {samples:,} in all: {100 * difference:+z.2f} points ({100 * low:+z.2f} to {100 * high:+z.2f}) for "
         f"{WAYS[way]}, {won:,} won and {lost:,} lost."
     )
@@ -135,7 +135,7 @@ def compared(way: str, samples: int, difference: float, low: float, high: float,
 def nothing_between(way: str, samples: int) -> str:
     """Say what `compared` would where neither of the two ways was right alone on any sample."""
     return (
-        f"Way against way: {WAYS[way]} and the best member, each chosen anew on the samples before and scored on the "
+        f"Paired test: {WAYS[way]} and the best member, each chosen anew on the samples before and scored on the "
         f"next, {samples:,} in all, are right on the same ones: nothing is to be told between them."
     )
 

@@ -71,7 +71,7 @@ def class_curves_figure(value: ClassCurves) -> Figure:
         f"Recall over epochs on val: {len(panels)} of {len(value.ranked())} classes, "
         + (f"{len(value.members)} members" if several else clean(value.members[0])), PAGE
     )  # fmt: skip
-    words = "Dotted: the mean of all classes."
+    words = "Grey and dotted: the mean of all classes."
     if not few:
         words += " Bold: the mean of the members; pale: each of them."
     if {"risen", "fallen"} & {kind for kind, _ in panels}:

@@ -80,7 +80,7 @@ def test_a_score_that_fell_is() -> None:
 
 def test_a_loss_in_the_test_is_told_of_the_way_and_not_of_the_subset() -> None:
     told = compared("best", 1277, -0.0018, -0.01, 0.006, 20, 22)
-    assert told.startswith("Way against way: the best subset and the best member, each chosen anew")
+    assert told.startswith("Paired test: the best subset and the best member, each chosen anew")
     assert "-0.18 points (-1.00 to +0.60) for the best subset, 20 won and 22 lost." in told
     assert "on the samples it was chosen on" in two_gains("best")
 
