@@ -56,7 +56,7 @@ class PaperNumber:
 def paper_numbers(members: Sequence[Member], runs: Sequence[PaperRun]) -> list[PaperNumber]:
     """Return every number of the papers beside what these members have for it; runs: `ensemble.models.paper_runs`.
 
-    A member is of a run where its recipe is the run's but for the seed and the file its weights came from, and its
+    A member is of a run where its recipe is the run's but for seed, precision and the file of its weights, and its
     history holds all epochs; of a member without one, as imported ones are, the recipe and the epoch that its
     predictions name count, and their accuracy on val. Where the members of a run must be several, as for an ensemble,
     all of them must be there.
