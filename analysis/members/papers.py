@@ -78,7 +78,7 @@ def paper_numbers(members: Sequence[Member], runs: Sequence[PaperRun]) -> list[P
     return found
 
 
-_FREE = ("seed", "weights")
+_FREE = ("seed", "weights", "precision")  # a number format is the machine's matter, and no paper names one
 # What a recipe in predictions written by an older version does not name, as `Recipe.from_dict` has it.
 _UNNAMED = {field.name: field.default for field in fields(Recipe)}
 

@@ -70,6 +70,12 @@ def test_another_recipe_is_not_the_papers(tmp_path: Path, change: dict[str, Any]
     assert of(study, "M1", "val").status == "not run"
 
 
+def test_another_number_format_is_the_papers_recipe(tmp_path: Path) -> None:
+    study = study_at(tmp_path)
+    train_as(study, "m-0", RUNS["Ting", "M1"], last=0.25, precision="bfloat16")
+    assert of(study, "M1", "val").ours == 0.25
+
+
 def test_another_seed_is_the_papers_recipe_and_the_median_counts(tmp_path: Path) -> None:
     study = study_at(tmp_path)
     for i, last in enumerate((0.2, 0.4, 0.25)):
