@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.errors import BadInput
-from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE, check_rows, label_advice
+from ensemble.study.predictions import HALF_TOLERANCE, SUM_TOLERANCE, check_columns, check_rows
 from ensemble.study.row_probs import RowProbs
 
 
@@ -42,28 +42,7 @@ def checked_probs(probs: Any, where: str) -> np.ndarray:
     return array
 
 
-def checked_columns(columns: Any, where: str, samples: int | None = None, classes: int | None = None) -> np.ndarray:
-    """Return classes as columns, int64 (N,).
-
-    samples: N, where it is known; classes: C, where it is. Raises `BadInput` for another shape, none at all, what is no
-    whole number, and numbers below 0 or beyond C - 1.
-    """
-    array = np.asarray(columns)
-    if array.ndim != 1 or not array.size or array.dtype.kind not in "iu" or len(array) != (samples or len(array)):
-        raise BadInput(
-            f"{where}: expected a class for each of {samples or 'N'} samples, whole numbers from 0, found "
-            f"{array.dtype} {array.shape}{label_advice(array, classes)}."
-        )
-    outside = np.flatnonzero((array < 0) | (array >= (classes or np.inf)))
-    if outside.size:
-        last = "" if classes is None else f"..{classes - 1}"
-        raise BadInput(
-            f"{where}: expected classes as whole numbers from 0{last}, found {array[outside[0]]} in row {outside[0]}."
-        )
-    return array.astype(np.int64, copy=False)
-
-
 def checked(probs: Any, labels: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities (N, C) and labels int64 (N,) in 0..C-1; raise `BadInput` where they are none of these."""
     array = checked_probs(probs, where)
-    return array, checked_columns(labels, f"{where}: labels", len(array), array.shape[1])
+    return array, check_columns(labels, f"{where}: labels", len(array), array.shape[1])

@@ -16,7 +16,7 @@ from ensemble.study.predictions import (
     HALF_TOLERANCE,
     SUM_TOLERANCE,
     Predictions,
-    check_labels,
+    check_columns,
     check_rows,
     single_precision,
 )
@@ -104,7 +104,7 @@ class ArraySource:
             )
         object.__setattr__(self, "probs", probs)
         object.__setattr__(self, "members", members)
-        object.__setattr__(self, "labels", check_labels(self.labels, n, c, "labels"))
+        object.__setattr__(self, "labels", check_columns(self.labels, "labels", n, c))
 
     @property
     def samples(self) -> int:
@@ -596,7 +596,7 @@ def stack_arrays(
     return PredictionStack(
         probs=np.stack([checked[i] for i in order]),
         members=tuple(names[i] for i in order),
-        labels=None if labels is None else check_labels(np.asarray(labels), *shape, "labels"),
+        labels=None if labels is None else check_columns(labels, "labels", *shape),
         sample_ids=np.array([str(i) for i in range(shape[0])]),
         class_ids=ids,
         class_names=ids,

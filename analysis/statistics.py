@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
-from analysis.arguments import checked_columns
 from ensemble.errors import BadInput, reason_of
+from ensemble.study.predictions import check_columns
 from ensemble.study.tabular import Tabular
 
 
@@ -401,9 +401,9 @@ def paired_test(y_true: ArrayLike, y_pred: ArrayLike, other: ArrayLike) -> Paire
     y_true, y_pred, other: whole numbers (N,), the true classes and what each classifier predicts. `difference` is
     positive where `y_pred` is right more often. Raises `BadInput` where the three differ in length or are empty.
     """
-    labels = checked_columns(y_true, "paired_test: y_true")
+    labels = check_columns(y_true, "paired_test: y_true")
     ours, theirs = (
-        checked_columns(values, f"paired_test: {name}", len(labels))
+        check_columns(values, f"paired_test: {name}", len(labels))
         for name, values in (("y_pred", y_pred), ("other", other))
     )
     return compare_correct(ours == labels, theirs == labels)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arguments import checked_columns
 from analysis.csv_cells import write_csv
 from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput, nearest
 from ensemble.study.names import number_ids
+from ensemble.study.predictions import check_columns
 from ensemble.study.tabular import Rows, html_table, percent
 
 ORDERS = ("cluster", "id")
@@ -125,8 +125,8 @@ def confusion(
     none. class_names: the ids where there are none. order: "cluster" (`clustered`), or "id", the order of the columns.
     Raises `BadInput` where arrays do not fit, hold no samples, or the order is unknown.
     """
-    truth = checked_columns(y_true, "confusion: y_true")
-    preds = checked_columns(y_pred, "confusion: y_pred", len(truth))
+    truth = check_columns(y_true, "confusion: y_true")
+    preds = check_columns(y_pred, "confusion: y_pred", len(truth))
     ids, names = names_of(max(int(truth.max()), int(preds.max())) + 1, class_ids, class_names)
     counts = confusion_counts(truth, preds, len(ids))
     return arranged(counts, ids, names, order)

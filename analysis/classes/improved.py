@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arguments import checked_columns
 from analysis.classes.confusion import names_of
 from analysis.statistics import benjamini_hochberg, group_codes, paired_groups, smallest_difference
 from ensemble.errors import BadInput
+from ensemble.study.predictions import check_columns
 from ensemble.study.tabular import Rows
 
 LEVEL = 0.05
@@ -112,9 +112,9 @@ def compare_classes(
     Where the second was chosen as the best of several on these samples, its accuracy is flattered: classes found to
     be improved are, if anything, too few, and those found to be degraded too many.
     """
-    truth = checked_columns(y_true, "compare_classes: y_true")
+    truth = check_columns(y_true, "compare_classes: y_true")
     ours, theirs = (
-        checked_columns(values, f"compare_classes: {name}", len(truth))
+        check_columns(values, f"compare_classes: {name}", len(truth))
         for name, values in (("y_pred", y_pred), ("y_other", y_other))
     )
     ids, names = names_of(int(max(truth.max(), ours.max(), theirs.max())) + 1, class_ids, class_names)
@@ -184,11 +184,11 @@ def agreement(
     member_preds: whole numbers (M, N), what each member predicts; y_true: (N,). class_ids, class_names: C
     each; the columns' numbers where there are none. Raises `BadInput` for shapes that do not fit.
     """
-    truth = checked_columns(y_true, "agreement: y_true")
+    truth = check_columns(y_true, "agreement: y_true")
     if not len(member_preds):
         raise BadInput("agreement: expected predictions (M, N) of a member at least, found none.")
     votes = np.stack([
-        checked_columns(preds, f"agreement: predictions of member {i}", len(truth))
+        check_columns(preds, f"agreement: predictions of member {i}", len(truth))
         for i, preds in enumerate(member_preds)
     ])  # fmt: skip
     ids, names = names_of(int(max(truth.max(), votes.max())) + 1, class_ids, class_names)

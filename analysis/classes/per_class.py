@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.arguments import checked_columns
 from analysis.classes.confusion import confusion_counts, first_names, names_of
 from analysis.classes.improved import Agreement, ClassComparison
 from analysis.csv_cells import write_csv
 from analysis.statistics import class_effects, group_codes, wilson
 from ensemble.errors import BadInput
+from ensemble.study.predictions import check_columns
 from ensemble.study.tabular import Rows, Tabular, html_table, percent
 
 DRAWS = 4000
@@ -252,8 +252,8 @@ def per_class(
     """
     if y_true is None:
         raise BadInput("the split has no labels, so no class can be scored; name a labelled one, as split=NAME.")
-    labels = checked_columns(y_true, "per_class: y_true")
-    preds = checked_columns(y_pred, "per_class: y_pred", len(labels))
+    labels = check_columns(y_true, "per_class: y_true")
+    preds = check_columns(y_pred, "per_class: y_pred", len(labels))
     class_ids, class_names = names_of(int(max(preds.max(), labels.max())) + 1, class_ids, class_names)
     c = len(class_ids)
     counts = confusion_counts(labels, preds, c)

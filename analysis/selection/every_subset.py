@@ -33,7 +33,7 @@ def combine(
     2e-2, and renormalised). They are rounded to float32, as files hold them.
     labels: whole numbers (N,), the column of each sample's true class.
     members: M names; m-0, m-1 ... where there are none. Bit i of a mask is the i-th name in natural order.
-    rule: "mean", "geometric" or "vote", see `analysis.metrics`.
+    sizes: of the subsets, one or several; all where None. rule: "mean", "geometric" or "vote", see `analysis.metrics`.
     metrics: what else to score them by: "balanced_accuracy", "macro_f1", "auroc"; in `table.others`.
     class_weights: as `select` has them; `metrics` are then weighted, and accuracy, top5, nll, brier may be among them.
     Raises `BadInput` naming the member and the row that do not hold.
@@ -70,7 +70,7 @@ def cost_front(
     by: str = "sum",
     what: str = "costs",
     metric: str = "accuracy",
-    sizes: Iterable[int] | None = None,
+    sizes: Iterable[int] | int | None = None,
     max_size: int | None = None,
     max_cost: float | None = None,
     rule: str = "mean",

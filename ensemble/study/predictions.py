@@ -121,7 +121,7 @@ class Predictions(Rows):
         if len(sample_ids) != n:
             raise BadInput(f"{where}: {n} rows, but {len(sample_ids)} sample ids.")
         if self.labels is not None:
-            object.__setattr__(self, "labels", check_labels(self.labels, n, c, where))
+            object.__setattr__(self, "labels", check_columns(self.labels, f"{where}, labels", n, c))
         if self.kind not in ("member", "ensemble"):
             raise BadInput(f"{where}: kind must be 'member' or 'ensemble', found {self.kind!r}.")
         check_weights(self.parents, self.weights, where)
@@ -213,7 +213,7 @@ def single_precision(probs: np.ndarray, where: str, first: int = 0) -> np.ndarra
     return rows
 
 
-def label_advice(array: np.ndarray, c: int | None = None) -> str:
+def _advice(array: np.ndarray, c: int | None = None) -> str:
     """Return what to do about labels that are none, after a semicolon; "" where nothing is known that helps."""
     if array.ndim == 2 and array.shape[1] == (c or array.shape[1]) > 1:
         return "; of one-hot rows take argmax(axis=1)"
@@ -228,18 +228,25 @@ def label_advice(array: np.ndarray, c: int | None = None) -> str:
     return ""
 
 
-def check_labels(labels: np.ndarray, n: int, c: int, where: str) -> np.ndarray:
-    """Return labels as int64 (n,), each in 0..c-1; raise `BadInput` otherwise."""
-    array = np.asarray(labels)
-    if array.shape != (n,) or array.dtype.kind not in "iu":
+def check_columns(columns: Any, where: str, samples: int | None = None, classes: int | None = None) -> np.ndarray:
+    """Return classes as columns, int64 (N,).
+
+    samples: N, where it is known; classes: C, where it is. Raises `BadInput` for another shape, none at all, what is no
+    whole number, and numbers below 0 or beyond C - 1.
+    """
+    array = np.asarray(columns)
+    if array.ndim != 1 or not array.size or array.dtype.kind not in "iu" or len(array) != (samples or len(array)):
         raise BadInput(
-            f"{where}: expected {n} whole-number labels, found {array.dtype} {array.shape}{label_advice(array, c)}."
+            f"{where}: expected a class for each of {samples or 'N'} samples, whole numbers from 0, found "
+            f"{array.dtype} {array.shape}{_advice(array, classes)}."
         )
-    array = array.astype(np.int64)
-    if array.size and not (array.min() >= 0 and array.max() < c):
-        bad = int(np.flatnonzero((array < 0) | (array >= c))[0])
-        raise BadInput(f"{where}: labels must lie in 0..{c - 1}, but row {bad} has {int(array[bad])}.")
-    return array
+    outside = np.flatnonzero((array < 0) | (array >= (classes or np.inf)))
+    if outside.size:
+        last = "" if classes is None else f"..{classes - 1}"
+        raise BadInput(
+            f"{where}: expected classes as whole numbers from 0{last}, found {array[outside[0]]} in row {outside[0]}."
+        )
+    return array.astype(np.int64, copy=False)
 
 
 # -- the file ------------------------------------------------------------------------------------------
@@ -513,7 +520,7 @@ def _rows(path: Path, file: OldFile, present: Sequence[str]) -> Rows:
     check_ids(rows.sample_ids, f"{path}: sample")
     check_ids(list(rows.class_ids), f"{path}: class")
     if rows.labels is not None:
-        check_labels(rows.labels, len(rows.sample_ids), len(rows.class_ids), f"{path}: label")
+        check_columns(rows.labels, f"{path}: label", len(rows.sample_ids), len(rows.class_ids))
     return rows
 
 

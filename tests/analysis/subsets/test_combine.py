@@ -56,9 +56,9 @@ def test_names_come_in_natural_order() -> None:
         (np.ones((2, 20, 4), int), LABELS, None, "in floating point, found int64"),
         (np.ones((2, 3, 1)), [0, 0, 0], None, "at least 1 sample and 2 classes, found 3 and 1"),
         (2 * PROBS, LABELS, None, "probs of 'm-0': a row must sum to 1 within 0.0001"),
-        (PROBS, LABELS[:5], None, r"labels: expected 20 whole-number labels, found int64 \(5,\)"),
-        (PROBS, LABELS + 1, None, r"labels: labels must lie in 0\.\.3, but row"),
-        (PROBS, LABELS * 1.0, None, "labels: expected 20 whole-number labels, found float64"),
+        (PROBS, LABELS[:5], None, r"labels: expected a class for each of 20 samples, .* found int64 \(5,\)"),
+        (PROBS, LABELS + 1, None, r"labels: expected classes as whole numbers from 0\.\.3"),
+        (PROBS, LABELS * 1.0, None, "labels: expected a class for each of 20 samples, .* found float64"),
     ],
 )
 def test_bad_arrays(probs, labels, members, message: str) -> None:

@@ -207,7 +207,7 @@ def test_bad_questions_to_a_lattice(ask, message: str) -> None:
         (np.ones((1, 1, 2), int), [0], (), "in floating point"),
         (np.full((1, 1, 1), 1.0), [0], (), "and 2 classes"),
         (np.full((1, 1, 2), 0.6), [0], (), "probabilities of 'm-0': a row must sum to 1"),
-        (np.full((1, 2, 2), 0.5), [0, 2], (), r"labels must lie in 0\.\.1"),
+        (np.full((1, 2, 2), 0.5), [0, 2], (), r"whole numbers from 0\.\.1, found 2 in row 1"),
         (np.full((2, 1, 2), 0.5), [0], ("b", "a"), "in natural order, found b, a"),
     ],
 )
