@@ -77,7 +77,7 @@ def draw_matrix(
     shown = matrix[np.ix_(value.order, value.order)] * (100 if share else 1)
     m = len(shown)
     low, high = limits(value, name)
-    norm = Normalize(low, high if high > low else low + 1)
+    norm = Normalize(low, high) if high > low else Normalize(low - 1, low + 1)  # one value has one tone everywhere
     picture = np.full((m, m, 3), _NOTHING)
     filled = ~np.isnan(shown)
     filled[np.arange(m), np.arange(m)] = False

@@ -189,3 +189,14 @@ def test_a_best_subset_of_long_names_is_counted() -> None:
         told = texts(clean(curve_figure(table)))
     best = table.best()
     assert any(t.startswith(f"Best of 55 on val: {best.size} of 9 members, ") for t in told)
+
+
+def test_a_single_pair_has_one_tone_in_every_matrix() -> None:
+    """Of two members nothing is more alike or less, so that no matrix says one."""
+    value = measure_diversity([[0, 1, 2, 0], [0, 1, 0, 1]], [0, 1, 2, 0])
+    tones = []
+    for name in ("disagreement", "double_fault"):
+        figure = Figure()
+        axes = draw_matrix(value, figure.add_subplot(), name)
+        tones.append(np.asarray(axes.images[0].get_array())[0, 1])
+    np.testing.assert_allclose(tones[0], tones[1], atol=0.02)  # two colours of 256
